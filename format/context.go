@@ -1,0 +1,84 @@
+package format
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// Context is an encryption context: the pairs that KMS binds to a ciphertext, and that an envseal file shows to everybody.
+// A nil Context is an empty one. Keys and values may be empty as far as the format goes; a key service may want more.
+type Context map[string]string
+
+// AppendBinary appends the canonical form to b: pair count, then key and value of each pair, sorted by the bytes of the key
+// (README, "Encryption context"). It fails where a key or value is not UTF-8, and where the whole exceeds
+// [MaxContext].
+func (c Context) AppendBinary(b []byte) ([]byte, error) {
+	if err := c.check(MaxContext); err != nil {
+		return nil, err
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(c)))
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		b = appendShort(b, []byte(key))
+		b = appendShort(b, []byte(c[key]))
+	}
+	return b, nil
+}
+
+// check refuses what has no canonical form of at most limit bytes. Limits are at most 65 536, and a pair takes four bytes beside
+// its text: within them, every count and length fits into 16 bits.
+func (c Context) check(limit int) error {
+	size := 2
+	for key, value := range c {
+		if !utf8.ValidString(key) {
+			return fmt.Errorf("encryption context: key %q is not UTF-8", shorten(key))
+		}
+		if !utf8.ValidString(value) {
+			return fmt.Errorf("encryption context: value of %q is not UTF-8", shorten(key))
+		}
+		if size += 4 + len(key) + len(value); size > limit {
+			return fmt.Errorf("encryption context: longer than %d bytes", limit)
+		}
+	}
+	return nil
+}
+
+// shorten keeps an error message to one line.
+func shorten(s string) string {
+	const limit = 64
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit] + "..."
+}
+
+// ParseContext reads what AppendBinary writes, and refuses every other spelling of the same pairs: keys out of order or twice,
+// text that is not UTF-8, bytes behind the last pair. All its errors wrap [ErrDamaged]. The result does not alias b and is not nil.
+func ParseContext(b []byte) (Context, error) {
+	if len(b) > MaxContext {
+		return nil, fmt.Errorf("encryption context of %d bytes, the limit is %d: %w", len(b), MaxContext, ErrDamaged)
+	}
+	c := cursor{b: b}
+	pairs := Context{}
+	last := ""
+	for i := range c.u16("pair count") {
+		key, value := string(c.short("key")), string(c.short("value"))
+		if c.err == nil && i > 0 && key <= last {
+			c.fail("pair %d: keys are not in order", i)
+		}
+		if c.err == nil && !(utf8.ValidString(key) && utf8.ValidString(value)) {
+			c.fail("pair %d: not UTF-8", i)
+		}
+		if c.err != nil {
+			break // a claim of 65 535 pairs costs no more than the pairs that are there
+		}
+		pairs[key], last = value, key
+	}
+	c.end()
+	if c.err != nil {
+		return nil, fmt.Errorf("encryption context: %w", c.err)
+	}
+	return pairs, nil
+}

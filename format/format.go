@@ -1,0 +1,107 @@
+// Package format reads and writes the bytes of an envseal file: its header, the key slots in it, and the arithmetic of its chunks.
+//
+// The specification is README.md in this folder; section names in the comments are those of that text. The package knows
+// shapes and limits, and no key: it neither encrypts nor decrypts nor verifies a commitment. What it returns without an error
+// is well-formed, and nothing more: a header is authentic only once the commitment has been compared with the one derived
+// from the data key.
+//
+// Nothing here starts a goroutine or keeps state. A value may be used by several goroutines as long as none of them changes it.
+package format
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Version is the format version, the last byte of the magic.
+const Version = 1
+
+// magic begins every file; the version byte follows it.
+const magic = "envseal"
+
+// Sizes in bytes, and the limits that a reader enforces before it allocates (README, "Limits").
+const (
+	TagSize           = 16       // AES-GCM tag behind every chunk
+	FileIDSize        = 32       // random, fresh for every file
+	CommitmentSize    = 32       // see README, "Keys"
+	DigestSize        = 64       // of [Descriptor.Digest], SHA-512
+	MaxHeader         = 16 << 20 // whole header
+	MaxContext        = 65536    // serialised encryption context of a file
+	MaxPairContext    = 65535    // serialised encryption context of a pair slot: its length field has 16 bits
+	MaxKeyID          = 2048     // KeyId of a slot
+	MaxCiphertextBlob = 6144     // CiphertextBlob of a slot: the largest that KMS Decrypt takes
+	DefaultMaxSlots   = 64       // that a reader accepts unless told otherwise
+	MaxSlots          = 65535    // that the format can hold
+	MaxChunks         = 1 << 32  // of a file
+)
+
+// The chunk size is a power of two. A file of the default size has chunks of 64 KiB of plaintext.
+const (
+	MinChunkSizeLog2     = 12
+	MaxChunkSizeLog2     = 24
+	DefaultChunkSizeLog2 = 16
+)
+
+// headerUnit divides every header length; a fresh header leaves at least headerRoom bytes free, so that a key can usually be
+// replaced or added in place.
+const (
+	headerUnit = 256
+	headerRoom = 256
+)
+
+// The reasons for which a header or a size is refused.
+var (
+	// ErrNotEnvseal: the input is empty, or does not begin with the magic.
+	ErrNotEnvseal = errors.New("not an envseal file")
+	// ErrVersion: a later version of the format, or of version 1 but with a suite or compression that this package does not know.
+	ErrVersion = errors.New("made by a newer version of envseal")
+	// ErrDamaged: a checksum, length, limit or structure is wrong. [ErrTruncated] is a case of it.
+	ErrDamaged = errors.New("damaged")
+	// ErrTruncated: the input ends inside the header, or before the first chunk's tag. errors.Is(ErrTruncated, ErrDamaged) holds,
+	// so a caller that treats both alike asks for ErrDamaged only.
+	ErrTruncated error = truncatedError{}
+)
+
+type truncatedError struct{}
+
+func (truncatedError) Error() string { return "truncated" }
+func (truncatedError) Unwrap() error { return ErrDamaged }
+
+// damaged makes an error that wraps [ErrDamaged]; the words say what is wrong where.
+func damaged(words string, args ...any) error {
+	return fmt.Errorf("header is %w: %s", ErrDamaged, fmt.Sprintf(words, args...))
+}
+
+// Suite names the algorithms of a file: key derivation, chunk encryption and tag size in one number.
+type Suite uint8
+
+// SuiteHKDFSHA512AES256GCM is HKDF with SHA-512 (RFC 5869) and AES-256-GCM with 16-byte tags (NIST SP 800-38D).
+const SuiteHKDFSHA512AES256GCM Suite = 1
+
+// String gives the suite's name, or its number where it has none.
+func (s Suite) String() string {
+	if s == SuiteHKDFSHA512AES256GCM {
+		return "HKDF-SHA512-AES256-GCM"
+	}
+	return fmt.Sprintf("suite(%d)", uint8(s))
+}
+
+// Compression says what was done to the plaintext before it was cut into chunks.
+type Compression uint8
+
+// The compressions of version 1.
+const (
+	CompressionNone Compression = 0
+	CompressionZstd Compression = 1 // zstd in the seekable format (README, "Compression")
+)
+
+// String gives "none", "zstd", or the number of an unknown one.
+func (c Compression) String() string {
+	switch c {
+	case CompressionNone:
+		return "none"
+	case CompressionZstd:
+		return "zstd"
+	}
+	return fmt.Sprintf("compression(%d)", uint8(c))
+}

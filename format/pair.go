@@ -1,0 +1,98 @@
+package format
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// PairScheme says how a data key is sealed to the public key of a data key pair (README, "Slot type 2").
+type PairScheme uint8
+
+// The schemes of version 1. HPKE is RFC 9180 in base mode with AES-256-GCM; the KDF of each is in its comment.
+const (
+	PairRSAOAEP       PairScheme = 1 // RSA-OAEP with SHA-256 (RFC 8017)
+	PairHPKEP256      PairScheme = 2 // DHKEM(P-256, HKDF-SHA256), HKDF-SHA256
+	PairHPKEP384      PairScheme = 3 // DHKEM(P-384, HKDF-SHA384), HKDF-SHA384
+	PairHPKEP521      PairScheme = 4 // DHKEM(P-521, HKDF-SHA512), HKDF-SHA512
+	PairHPKEMLKEM768  PairScheme = 5 // ML-KEM-768 (FIPS 203), HKDF-SHA512
+	PairHPKEMLKEM1024 PairScheme = 6 // ML-KEM-1024 (FIPS 203), HKDF-SHA512
+)
+
+// Known tells whether version 1 has the scheme. A reader skips slots of schemes that it does not know, as it skips unknown types.
+func (p PairScheme) Known() bool { return p >= PairRSAOAEP && p <= PairHPKEMLKEM1024 }
+
+// String gives the scheme's name, or its number where it has none.
+func (p PairScheme) String() string {
+	names := [...]string{"RSA-OAEP-SHA256", "HPKE-P256", "HPKE-P384", "HPKE-P521", "HPKE-MLKEM768", "HPKE-MLKEM1024"}
+	if !p.Known() {
+		return fmt.Sprintf("pair scheme %d", uint8(p))
+	}
+	return names[p-PairRSAOAEP]
+}
+
+// PairSlot is the body of a slot of type [SlotPair]: the data key sealed to a public key whose private half KMS has encrypted.
+type PairSlot struct {
+	Scheme                   PairScheme
+	PublicKeyID              [32]byte // SHA-256 of the public key's DER SubjectPublicKeyInfo
+	SealedDataKey            []byte   // RSA ciphertext, or encapsulated key then ciphertext; 1 to 65 535 bytes
+	KeyID                    string   // ARN of the KMS key that encrypted the private key; limits as in KMSSlot
+	PrivateKeyCiphertextBlob []byte   // 1 to MaxCiphertextBlob bytes; KMS bound it to PairContext
+	PairContext              Context  // at most MaxPairContext bytes when serialised; not the file's context
+}
+
+// Slot encodes s. It fails where a field is outside its limits or the scheme is unknown. The result does not alias s.
+func (s PairSlot) Slot() (Slot, error) {
+	if !s.Scheme.Known() {
+		return Slot{}, fmt.Errorf("slot: %v is unknown", s.Scheme)
+	}
+	if err := s.check(); err != nil {
+		return Slot{}, fmt.Errorf("slot: %w", err)
+	}
+	if err := s.PairContext.check(MaxPairContext); err != nil {
+		return Slot{}, fmt.Errorf("slot: %w", err)
+	}
+	context, err := s.PairContext.AppendBinary(nil)
+	if err != nil {
+		return Slot{}, fmt.Errorf("slot: %w", err)
+	}
+	body := append([]byte{byte(s.Scheme)}, s.PublicKeyID[:]...)
+	body = appendShort(body, s.SealedDataKey)
+	body = appendShort(body, []byte(s.KeyID))
+	body = appendShort(body, s.PrivateKeyCiphertextBlob)
+	return Slot{Type: SlotPair, Body: appendShort(body, context)}, nil
+}
+
+// Pair decodes the body. It fails for a slot of another type; errors over a malformed body wrap [ErrDamaged]. An unknown scheme
+// is no error: ask [PairScheme.Known]. The result does not alias the slot.
+func (s Slot) Pair() (PairSlot, error) {
+	if s.Type != SlotPair {
+		return PairSlot{}, fmt.Errorf("%v is not a pair slot", s.Type)
+	}
+	c := cursor{b: s.Body}
+	p := PairSlot{Scheme: PairScheme(c.u8("scheme"))}
+	copy(p.PublicKeyID[:], c.bytes(len(p.PublicKeyID), "public key id"))
+	p.SealedDataKey = bytes.Clone(c.short("sealed data key"))
+	p.KeyID = string(c.short("KeyId"))
+	p.PrivateKeyCiphertextBlob = bytes.Clone(c.short("PrivateKeyCiphertextBlob"))
+	context := c.short("encryption context")
+	c.end()
+	if c.err != nil {
+		return PairSlot{}, c.err
+	}
+	if err := p.check(); err != nil {
+		return PairSlot{}, fmt.Errorf("%w: %w", err, ErrDamaged)
+	}
+	var err error
+	if p.PairContext, err = ParseContext(context); err != nil {
+		return PairSlot{}, err
+	}
+	return p, nil
+}
+
+// check holds the fields but for scheme and context to their limits.
+func (s *PairSlot) check() error {
+	if len(s.SealedDataKey) == 0 || len(s.SealedDataKey) > 65535 {
+		return fmt.Errorf("sealed data key of %d bytes, 1 to 65535 are allowed", len(s.SealedDataKey))
+	}
+	return checkWrapped(s.KeyID, s.PrivateKeyCiphertextBlob)
+}

@@ -1,0 +1,151 @@
+package format
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// Limits are what a caller may set about the headers that it accepts. The zero value is the limits of the specification.
+type Limits struct {
+	MaxSlots int // 0 or less: DefaultMaxSlots
+}
+
+// ReadHeader reads one header from r, and not one byte more: what r has next is the payload. Nothing of an input that does not
+// begin with the magic is read beyond 8 bytes.
+//
+// Its memory grows with the bytes that arrive, whatever the header claims. All fields are checked: lengths before they are
+// followed, and everything else after the checksum, so that a rotten byte is called damage and not a newer version. The errors
+// are [ErrNotEnvseal], [ErrVersion], [ErrDamaged] and [ErrTruncated]; a failure of r comes through as itself, io.ErrUnexpectedEOF
+// among them: only io.EOF is the end of the input.
+func ReadHeader(r io.Reader, lim Limits) (*Header, error) {
+	if lim.MaxSlots <= 0 {
+		lim.MaxSlots = DefaultMaxSlots
+	}
+	s := source{r: r}
+	if err := s.checkMagic(); err != nil {
+		return nil, err
+	}
+	if err := s.fill(descriptorFixed); err != nil {
+		return nil, err
+	}
+	context := binary.BigEndian.Uint32(s.buf[descriptorFixed-4:])
+	if context > MaxContext {
+		return nil, damaged("encryption context of %d bytes, the limit is %d", context, MaxContext)
+	}
+	before := descriptorFixed + int(context) + CommitmentSize + slotsFixed
+	if err := s.fill(before); err != nil {
+		return nil, err
+	}
+	length := binary.BigEndian.Uint32(s.buf[before-slotsFixed:])
+	if length > MaxHeader || length%headerUnit != 0 || int(length) < before+slotFixed+checksumSize {
+		return nil, damaged("header length %d", length)
+	}
+	if err := s.fill(int(length)); err != nil {
+		return nil, err
+	}
+	return parseHeader(s.buf, descriptorFixed+int(context), lim)
+}
+
+// UnmarshalBinary reads b, which holds one header and nothing else, within the default [Limits]. On an error h is unchanged. The
+// result does not alias b.
+func (h *Header) UnmarshalBinary(b []byte) error {
+	parsed, err := ReadHeader(bytes.NewReader(b), Limits{})
+	if err != nil {
+		return err
+	}
+	if parsed.Length != int64(len(b)) {
+		return damaged("%d bytes behind it", int64(len(b))-parsed.Length)
+	}
+	*h = *parsed
+	return nil
+}
+
+// parseHeader reads the header b, whose length and magic were checked and whose descriptor has the given size.
+func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
+	body, sum := b[:len(b)-checksumSize], binary.BigEndian.Uint32(b[len(b)-checksumSize:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return nil, damaged("its checksum does not match")
+	}
+	h := &Header{Length: int64(len(b))}
+	var err error
+	if h.Descriptor, err = parseDescriptor(b[:descriptor]); err != nil {
+		return nil, err
+	}
+	rest := body[descriptor:]
+	copy(h.Commitment[:], rest)
+	count := int(binary.BigEndian.Uint16(rest[CommitmentSize+4:]))
+	if count == 0 || count > lim.MaxSlots {
+		return nil, damaged("%d key slots, the limit is %d and there must be one", count, lim.MaxSlots)
+	}
+	var padding []byte
+	if h.Slots, padding, err = parseSlots(rest[CommitmentSize+slotsFixed:], count); err != nil {
+		return nil, err
+	}
+	for i, b := range padding {
+		if b != 0 {
+			return nil, damaged("padding byte %d of %d is not zero", i, len(padding))
+		}
+	}
+	return h, nil
+}
+
+// source collects the bytes of a header.
+type source struct {
+	r     io.Reader
+	buf   []byte
+	ended bool // r said io.EOF before there was enough
+}
+
+// firstRead is enough for most headers; the buffer doubles from there.
+const firstRead = 4096
+
+// fill reads until there are n bytes. It tells the end of the input from a broken one, which io.ReadFull does not.
+func (s *source) fill(n int) error {
+	for idle := 0; len(s.buf) < n; {
+		if len(s.buf) == cap(s.buf) {
+			bigger := make([]byte, len(s.buf), max(firstRead, 2*cap(s.buf)))
+			copy(bigger, s.buf)
+			s.buf = bigger
+		}
+		got, err := s.r.Read(s.buf[len(s.buf):min(n, cap(s.buf))])
+		s.buf = s.buf[:len(s.buf)+got]
+		if got > 0 {
+			idle = 0
+		} else if idle++; err == nil && idle >= 100 {
+			err = io.ErrNoProgress
+		}
+		if len(s.buf) == n {
+			return nil // an error that came with the last byte comes again with the next read
+		}
+		if err == io.EOF {
+			s.ended = true
+			return fmt.Errorf("header is %w: it ends after %d bytes", ErrTruncated, len(s.buf))
+		}
+		if err != nil {
+			return fmt.Errorf("header: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkMagic reads the first 8 bytes. An input that ends within the magic is a cut file; an empty one is none at all.
+func (s *source) checkMagic() error {
+	err := s.fill(len(magic) + 1)
+	got := s.buf[:min(len(s.buf), len(magic))]
+	switch {
+	case err != nil && !s.ended:
+		return err
+	case len(got) == 0:
+		return fmt.Errorf("%w: it is empty", ErrNotEnvseal)
+	case string(got) != magic[:len(got)]:
+		return ErrNotEnvseal
+	case err != nil:
+		return err
+	case s.buf[len(magic)] != Version:
+		return fmt.Errorf("%w: version %d of the format, this one reads %d", ErrVersion, s.buf[len(magic)], Version)
+	}
+	return nil
+}

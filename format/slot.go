@@ -1,0 +1,132 @@
+package format
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// slotFixed counts the bytes of a slot before its body: type and body length.
+const slotFixed = 1 + 4
+
+// SlotType says how a slot's body is laid out. A type is never used again for something else.
+type SlotType uint8
+
+// The slot types of version 1. A reader skips all others.
+const (
+	SlotKMS  SlotType = 1 // [KMSSlot]
+	SlotPair SlotType = 2 // [PairSlot]
+)
+
+// String gives "kms", "pair", or the number of an unknown type.
+func (t SlotType) String() string {
+	switch t {
+	case SlotKMS:
+		return "kms"
+	case SlotPair:
+		return "pair"
+	}
+	return fmt.Sprintf("slot type %d", uint8(t))
+}
+
+// Slot holds the data key for one key holder, still wrapped. Slots that came out of a header share its memory: change none of
+// their bytes. A slot of an unknown type is kept as it is, and written again as it was.
+type Slot struct {
+	Type SlotType
+	Body []byte
+}
+
+// KMSSlot is the body of a slot of type [SlotKMS].
+type KMSSlot struct {
+	KeyID          string // the key ARN that KMS returned: 1 to MaxKeyID bytes of visible ASCII
+	CiphertextBlob []byte // 1 to MaxCiphertextBlob bytes; KMS bound it to the file's encryption context
+}
+
+// Slot encodes s. It fails where a field is outside its limits. The result does not alias s.
+func (s KMSSlot) Slot() (Slot, error) {
+	if err := checkWrapped(s.KeyID, s.CiphertextBlob); err != nil {
+		return Slot{}, fmt.Errorf("slot: %w", err)
+	}
+	body := appendShort(nil, []byte(s.KeyID))
+	return Slot{Type: SlotKMS, Body: appendShort(body, s.CiphertextBlob)}, nil
+}
+
+// KMS decodes the body. It fails for a slot of another type; errors over a malformed body wrap [ErrDamaged]. The result does not
+// alias the slot.
+func (s Slot) KMS() (KMSSlot, error) {
+	if s.Type != SlotKMS {
+		return KMSSlot{}, fmt.Errorf("%v is not a kms slot", s.Type)
+	}
+	c := cursor{b: s.Body}
+	keyID, blob := string(c.short("KeyId")), c.short("CiphertextBlob")
+	c.end()
+	if c.err != nil {
+		return KMSSlot{}, c.err
+	}
+	if err := checkWrapped(keyID, blob); err != nil {
+		return KMSSlot{}, fmt.Errorf("%w: %w", err, ErrDamaged)
+	}
+	return KMSSlot{KeyID: keyID, CiphertextBlob: bytes.Clone(blob)}, nil
+}
+
+// checkWrapped holds a KeyId and a CiphertextBlob to their limits. Key ids are visible ASCII, so that one from a hostile file
+// cannot steer the terminal that it is shown on.
+func checkWrapped(keyID string, blob []byte) error {
+	if len(keyID) == 0 || len(keyID) > MaxKeyID {
+		return fmt.Errorf("KeyId of %d bytes, 1 to %d are allowed", len(keyID), MaxKeyID)
+	}
+	for i := range len(keyID) {
+		if keyID[i] < 0x21 || keyID[i] > 0x7e {
+			return fmt.Errorf("KeyId has the byte 0x%02x, which is not visible ASCII", keyID[i])
+		}
+	}
+	if len(blob) == 0 || len(blob) > MaxCiphertextBlob {
+		return fmt.Errorf("CiphertextBlob of %d bytes, 1 to %d are allowed", len(blob), MaxCiphertextBlob)
+	}
+	return nil
+}
+
+// check refuses a malformed body of a type that this package knows.
+func (s Slot) check() error {
+	var err error
+	switch s.Type {
+	case SlotKMS:
+		_, err = s.KMS()
+	case SlotPair:
+		_, err = s.Pair()
+	}
+	return err
+}
+
+// appendSlot appends type, body length and body.
+func appendSlot(b []byte, s Slot) []byte {
+	b = append(b, byte(s.Type))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s.Body)))
+	return append(b, s.Body...)
+}
+
+// parseSlots reads count slots from the front of b and returns what is behind them. It allocates for the slots that are there,
+// not for those that are claimed.
+func parseSlots(b []byte, count int) ([]Slot, []byte, error) {
+	if count*slotFixed > len(b) {
+		return nil, nil, damaged("%d slots do not fit into %d bytes", count, len(b))
+	}
+	slots := make([]Slot, 0, count)
+	c := cursor{b: b}
+	for i := range count {
+		kind, size := SlotType(c.u8("type")), c.u32("body length")
+		if c.err == nil && uint64(size) > uint64(len(c.b)) {
+			c.fail("body of %d bytes, %d are left", size, len(c.b))
+		}
+		slot := Slot{Type: kind}
+		if c.err == nil {
+			slot.Body = c.bytes(int(size), "body")
+			c.err = slot.check()
+		}
+		if c.err != nil {
+			return nil, nil, fmt.Errorf("header: slot %d: %w", i, c.err)
+		}
+		slots = append(slots, slot)
+	}
+	return slots, c.b, nil
+}
