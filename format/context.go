@@ -16,7 +16,7 @@ type Context map[string]string
 // (README, "Encryption context"). It fails where a key or value is not UTF-8, and where the whole exceeds
 // [MaxContext].
 func (c Context) AppendBinary(b []byte) ([]byte, error) {
-	if err := c.check(MaxContext); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(c)))
@@ -27,9 +27,9 @@ func (c Context) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// check refuses what has no canonical form of at most limit bytes. Limits are at most 65 536, and a pair takes four bytes beside
-// its text: within them, every count and length fits into 16 bits.
-func (c Context) check(limit int) error {
+// check refuses what has no canonical form within MaxContext. A pair takes four bytes beside its text, so within that limit every
+// count and length fits into 16 bits.
+func (c Context) check() error {
 	size := 2
 	for key, value := range c {
 		if !utf8.ValidString(key) {
@@ -38,8 +38,8 @@ func (c Context) check(limit int) error {
 		if !utf8.ValidString(value) {
 			return fmt.Errorf("encryption context: value of %q is not UTF-8", shorten(key))
 		}
-		if size += 4 + len(key) + len(value); size > limit {
-			return fmt.Errorf("encryption context: longer than %d bytes", limit)
+		if size += 4 + len(key) + len(value); size > MaxContext {
+			return fmt.Errorf("encryption context: longer than %d bytes", MaxContext)
 		}
 	}
 	return nil

@@ -25,6 +25,8 @@ const (
 	FileIDSize        = 32       // random, fresh for every file
 	CommitmentSize    = 32       // see README, "Keys"
 	DigestSize        = 64       // of [Descriptor.Digest], SHA-512
+	MinDataKeySize    = 32       // a reader refuses shorter data keys before it derives anything from them
+	MaxDataKeySize    = 1024     // the longest that KMS generates
 	MaxHeader         = 16 << 20 // whole header
 	MaxContext        = 65536    // serialised encryption context of a file
 	MaxPairContext    = 65535    // serialised encryption context of a pair slot: its length field has 16 bits

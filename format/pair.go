@@ -48,10 +48,10 @@ func (s PairSlot) Slot() (Slot, error) {
 	if err := s.check(); err != nil {
 		return Slot{}, fmt.Errorf("slot: %w", err)
 	}
-	if err := s.PairContext.check(MaxPairContext); err != nil {
-		return Slot{}, fmt.Errorf("slot: %w", err)
-	}
 	context, err := s.PairContext.AppendBinary(nil)
+	if err == nil && len(context) > MaxPairContext {
+		err = fmt.Errorf("encryption context: longer than %d bytes", MaxPairContext)
+	}
 	if err != nil {
 		return Slot{}, fmt.Errorf("slot: %w", err)
 	}
