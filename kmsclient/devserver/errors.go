@@ -1,0 +1,120 @@
+package devserver
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// refusal is an answer that says no: an exception name of KMS, its words, an HTTP status.
+type refusal struct {
+	code    string
+	message string
+	status  int
+}
+
+func (r *refusal) Error() string { return r.code + ": " + r.message }
+
+// refuse makes a refusal with the status that AWS gives to code.
+func refuse(code, message string) *refusal {
+	return &refusal{code: code, message: message, status: statusOf(code)}
+}
+
+func invalid(message string) *refusal { return refuse("ValidationException", message) }
+
+// statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each operation).
+func statusOf(code string) int {
+	switch code {
+	case "KMSInternalException", "KeyUnavailableException", "InternalFailure":
+		return http.StatusInternalServerError
+	case "DependencyTimeoutException", "ServiceUnavailableException":
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// codes gives the exception names of the kinds of failure, for a Service that does not say.
+var codes = []struct {
+	kind error
+	code string
+}{
+	{kmsclient.ErrNotFound, "NotFoundException"},
+	{kmsclient.ErrAccessDenied, "AccessDeniedException"},
+	{kmsclient.ErrDisabled, "DisabledException"},
+	{kmsclient.ErrInvalidState, "KMSInvalidStateException"},
+	{kmsclient.ErrInvalidCiphertext, "InvalidCiphertextException"},
+	{kmsclient.ErrIncorrectKey, "IncorrectKeyException"},
+	{kmsclient.ErrInvalidKeyUsage, "InvalidKeyUsageException"},
+	{kmsclient.ErrInvalidGrantToken, "InvalidGrantTokenException"},
+	{kmsclient.ErrInvalidRequest, "ValidationException"},
+	{kmsclient.ErrAlreadyExists, "AlreadyExistsException"},
+	{kmsclient.ErrDryRun, "DryRunOperationException"},
+	{kmsclient.ErrThrottled, "ThrottlingException"},
+	{kmsclient.ErrCredentials, "UnrecognizedClientException"},
+	{kmsclient.ErrUnavailable, "DependencyTimeoutException"},
+}
+
+// asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
+func asRefusal(err error) *refusal {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	code, message := "", err.Error()
+	var e *kmsclient.Error
+	if errors.As(err, &e) {
+		code = e.Code
+		switch {
+		case e.Message != "":
+			message = e.Message
+		case e.Err != nil:
+			message = e.Err.Error()
+		case e.Kind != nil:
+			message = e.Kind.Error()
+		}
+	}
+	for _, c := range codes {
+		if code == "" && errors.Is(err, c.kind) {
+			code = c.code
+		}
+	}
+	if code == "" {
+		code = "KMSInternalException"
+	}
+	return refuse(code, message)
+}
+
+// json is the body of an error in JSON 1.1.
+func (r *refusal) json() []byte {
+	b, err := json.Marshal(struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{r.code, r.message})
+	if err != nil { // two strings always marshal
+		return []byte(`{"__type":"KMSInternalException"}`)
+	}
+	return b
+}
+
+// xml is the body of an error in the Query protocol, where STS has other names for the same things.
+func (r *refusal) xml(requestID string) []byte {
+	code := strings.TrimSuffix(r.code, "Exception")
+	switch code {
+	case "InvalidSignature":
+		code = "SignatureDoesNotMatch"
+	case "UnrecognizedClient":
+		code = "InvalidClientTokenId"
+	case "AccessDenied", "MissingAuthenticationToken", "IncompleteSignature", "Throttling":
+	default:
+		code = r.code
+	}
+	var b strings.Builder
+	b.WriteString(`<ErrorResponse xmlns="` + stsNamespace + `"><Error><Type>Sender</Type><Code>` + code + `</Code><Message>`)
+	xml.EscapeText(&b, []byte(r.message)) // a strings.Builder never fails
+	b.WriteString(`</Message></Error><RequestId>` + requestID + `</RequestId></ErrorResponse>`)
+	return []byte(b.String())
+}

@@ -1,0 +1,201 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+const hugeBody = 1 << 30
+
+// faultRefusals are the faults that are no more than an exception.
+var faultRefusals = map[string]*refusal{
+	"throttle":    refuse("ThrottlingException", "Rate exceeded"),
+	"limit":       refuse("LimitExceededException", "A quota of the account was exceeded"),
+	"expired":     refuse("ExpiredTokenException", "The security token included in the request is expired"),
+	"internal":    refuse("KMSInternalException", "An internal error occurred"),
+	"unavailable": refuse("KeyUnavailableException", "The key is not available"),
+	"timeout":     refuse("DependencyTimeoutException", "A dependency timed out"),
+	"notfound":    refuse("NotFoundException", "The key does not exist"),
+	"disabled":    refuse("DisabledException", "The key is disabled"),
+}
+
+// skewClock is the server's time under a skew fault, which goes into the Date header too.
+func (x *exchange) skewClock(now time.Time) time.Time {
+	if x.fault.Kind != "skew" {
+		return now
+	}
+	by := x.fault.Time
+	if by == 0 {
+		by = time.Hour
+	}
+	now = now.Add(by)
+	x.w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	return now
+}
+
+// interfere does what a fault does before or in place of the operation. done means that the request was answered, or never will be.
+func (x *exchange) interfere() (done bool, no *refusal) {
+	f := x.fault
+	if f == nil {
+		return false, nil
+	}
+	if no := faultRefusals[f.Kind]; no != nil {
+		return false, no
+	}
+	if status := f.status(); status != 0 {
+		return false, &refusal{"InternalFailure", fmt.Sprintf("status %d, as asked", status), status}
+	}
+	switch f.Kind {
+	case "deny":
+		return false, x.denial(x.call.Operation, "*")
+	case "skewed":
+		return false, refuse("InvalidSignatureException", "Signature expired: the request was signed too long ago")
+	case "delay":
+		x.wait(f.Time, time.Second)
+	case "hang":
+		<-x.r.Context().Done()
+		return true, nil
+	case "reset":
+		x.hangUp()
+		return true, nil
+	case "redirect":
+		x.w.Header().Set("Location", "/elsewhere")
+		x.write(http.StatusTemporaryRedirect, jsonType, []byte("{}"))
+		return true, nil
+	case "html":
+		x.write(http.StatusOK, "text/html", []byte("<!doctype html><title>Welcome</title><p>Please log in to the network."))
+		return true, nil
+	case "huge":
+		x.flood()
+		return true, nil
+	}
+	return false, nil
+}
+
+// wait lets a time go by, or less if the client goes away.
+func (x *exchange) wait(d, usual time.Duration) {
+	if d == 0 {
+		d = usual
+	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// hangUp closes the connection with a reset. Where there is no connection to be had, the request ends with an empty answer.
+func (x *exchange) hangUp() {
+	conn, _, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// flood sends a document with one endless member until the client has had enough.
+func (x *exchange) flood() {
+	x.call.Status = http.StatusOK
+	x.w.Header().Set("Content-Type", jsonType)
+	x.w.Write([]byte(`{"Plaintext":"`))
+	chunk := []byte(strings.Repeat("A", 1<<16))
+	for range hugeBody / len(chunk) {
+		if _, err := x.w.Write(chunk); err != nil {
+			return
+		}
+	}
+	x.w.Write([]byte(`"}`))
+}
+
+// answer writes the answer of an operation, as whole as the fault leaves it.
+func (x *exchange) answer(b []byte) {
+	kind := ""
+	if x.fault != nil {
+		kind = x.fault.Kind
+	}
+	switch kind {
+	case "empty":
+		x.write(http.StatusOK, jsonType, []byte("{}"))
+	case "cutjson":
+		x.write(http.StatusOK, jsonType, b[:len(b)/2])
+	case "cut": // less than the announced length makes net/http close the connection
+		x.call.Status = http.StatusOK
+		x.w.Header().Set("Content-Type", jsonType)
+		x.w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+		x.w.Write(b[:len(b)/2])
+	case "trickle":
+		x.trickle(b)
+	default:
+		x.write(http.StatusOK, jsonType, b)
+	}
+}
+
+func (x *exchange) trickle(b []byte) {
+	x.call.Status = http.StatusOK
+	x.w.Header().Set("Content-Type", jsonType)
+	x.w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+	flush := http.NewResponseController(x.w)
+	for i := range b {
+		if _, err := x.w.Write(b[i : i+1]); err != nil || x.r.Context().Err() != nil {
+			return
+		}
+		flush.Flush()
+		x.wait(x.fault.Time, 100*time.Millisecond)
+	}
+}
+
+// alterText says what a fault makes of a string member of the answer.
+func (f *Fault) alterText(name, s string) string {
+	if f == nil || f.Kind != "otherkey" || name != "KeyId" && name != "Arn" {
+		return s
+	}
+	return "arn:aws:kms:" + kmsclient.LocalRegion + ":" + kmsclient.LocalAccount + ":key/00000000-0000-4000-8000-000000000000"
+}
+
+// blobChange is what a fault makes of a byte member of the answer.
+type blobChange struct {
+	drop    bool
+	shorter int
+	spoil   func(base64 []byte) // works on the written text
+}
+
+func (f *Fault) alterBlob(name string) blobChange {
+	c := blobChange{spoil: func([]byte) {}}
+	if f == nil {
+		return c
+	}
+	plain := strings.HasSuffix(name, "Plaintext")
+	switch {
+	case f.Kind == "noblob" && strings.HasSuffix(name, "CiphertextBlob"), f.Kind == "noplaintext" && plain:
+		c.drop = true
+	case f.Kind == "short" && plain:
+		c.shorter = 1
+	case f.Kind == "wrongkey" && plain:
+		c.spoil = flipFirst
+	case f.Kind == "badbase64":
+		c.spoil = func(b []byte) {
+			if len(b) > 0 {
+				b[0] = '!'
+			}
+		}
+	}
+	return c
+}
+
+// flipFirst changes the first character of base64 text into another one of its alphabet.
+func flipFirst(b []byte) {
+	switch {
+	case len(b) == 0:
+	case b[0] == 'A':
+		b[0] = 'B'
+	default:
+		b[0] = 'A'
+	}
+}
