@@ -1,0 +1,357 @@
+package awskms_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/awskms"
+)
+
+func exception(status int, code, message string) http.HandlerFunc {
+	return says(status, object("__type", code, "message", message))
+}
+
+// TestExceptions: each exception of KMS becomes its kind, with code, message, request id and key, after the attempts it is worth.
+func TestExceptions(t *testing.T) {
+	for _, test := range []struct {
+		code     string
+		status   int
+		kind     error
+		attempts int
+	}{
+		{"NotFoundException", 400, kmsclient.ErrNotFound, 1},
+		{"DisabledException", 400, kmsclient.ErrDisabled, 1},
+		{"KMSInvalidStateException", 400, kmsclient.ErrInvalidState, 1},
+		{"InvalidCiphertextException", 400, kmsclient.ErrInvalidCiphertext, 1},
+		{"IncorrectKeyException", 400, kmsclient.ErrIncorrectKey, 1},
+		{"InvalidKeyUsageException", 400, kmsclient.ErrInvalidKeyUsage, 1},
+		{"InvalidGrantTokenException", 400, kmsclient.ErrInvalidGrantToken, 1},
+		{"AlreadyExistsException", 400, kmsclient.ErrAlreadyExists, 1},
+		{"DryRunOperationException", 400, kmsclient.ErrDryRun, 1},
+		{"AccessDeniedException", 400, kmsclient.ErrAccessDenied, 1},
+		{"ValidationException", 400, kmsclient.ErrInvalidRequest, 1},
+		{"NoSuchException", 400, kmsclient.ErrInvalidRequest, 1},
+		{"UnrecognizedClientException", 400, kmsclient.ErrCredentials, 1},
+		{"InvalidSignatureException", 400, kmsclient.ErrCredentials, 1},
+		{"ExpiredTokenException", 400, kmsclient.ErrCredentials, 1},
+		{"ThrottlingException", 400, kmsclient.ErrThrottled, 5},
+		{"LimitExceededException", 400, kmsclient.ErrThrottled, 5},
+		{"KMSInternalException", 500, kmsclient.ErrUnavailable, 5},
+		{"DependencyTimeoutException", 503, kmsclient.ErrUnavailable, 5},
+		{"KeyUnavailableException", 500, kmsclient.ErrUnavailable, 5},
+		{"NoSuchException", 500, kmsclient.ErrUnavailable, 5},
+	} {
+		t.Run(fmt.Sprint(test.code, test.status), func(t *testing.T) {
+			clean(t)
+			keys(t)
+			f := serve(t, exception(test.status, test.code, "in the \x1b[31m service's\nwords"))
+			c := awskms.New(quick(f.URL))
+			err := generate(t, c)
+			wantError(t, err, test.kind, "GenerateDataKey", testARN, test.code, "req-1", "service's words")
+			if f.count() != test.attempts || c.Calls() != 1 {
+				t.Errorf("%d attempts for %d calls, want %d", f.count(), c.Calls(), test.attempts)
+			}
+		})
+	}
+}
+
+// TestForeignAnswers: what is not from KMS.
+func TestForeignAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer   http.HandlerFunc
+		kind     error
+		attempts int
+		words    string
+	}{
+		"502 of a proxy": {says(502, "<html>Bad Gateway"), kmsclient.ErrUnavailable, 5, "502"},
+		"503 at length":  {says(503, strings.Repeat("x", 200<<10)), kmsclient.ErrUnavailable, 5, "503"},
+		"429":            {says(429, "{}"), kmsclient.ErrThrottled, 5, "429"},
+		"403 of a proxy": {says(403, "<html>Forbidden"), kmsclient.ErrBadAnswer, 1, "endpoint"},
+		"404":            {says(404, "{}"), kmsclient.ErrBadAnswer, 1, "404"},
+		"204":            {says(204, ""), kmsclient.ErrBadAnswer, 1, ""},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, kmsclient.ErrBadAnswer, 1, "/elsewhere"},
+		"gzip": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"))
+		}, kmsclient.ErrBadAnswer, 1, "JSON"},
+		"endless head": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+			for range 300 {
+				_, _ = fmt.Fprintf(conn, "X: %s\r\n", strings.Repeat("x", 1024))
+			}
+		}, kmsclient.ErrBadAnswer, 1, "longer"},
+		"endless interim": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			defer conn.Close()
+			for range 100 {
+				_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\n\r\n")
+			}
+		}, kmsclient.ErrBadAnswer, 1, "end"},
+		"not HTTP": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n\r\n")
+		}, kmsclient.ErrBadAnswer, 1, "not HTTP"},
+		"closed": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			conn.Close()
+		}, kmsclient.ErrUnavailable, 5, ""},
+		"cut": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte(`{"KeyId":`))
+		}, kmsclient.ErrUnavailable, 5, "middle"},
+		"reset": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			must(t, conn.(*net.TCPConn).SetLinger(0))
+			conn.Close()
+		}, kmsclient.ErrUnavailable, 5, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clean(t)
+			keys(t)
+			f := serve(t, test.answer)
+			wantError(t, generate(t, awskms.New(quick(f.URL))), test.kind, test.words)
+			if f.count() != test.attempts {
+				t.Errorf("%d attempts, want %d", f.count(), test.attempts)
+			}
+			if f.seen[0].Header.Get("Accept-Encoding") != "" && f.seen[0].Header.Get("Accept-Encoding") != "identity" {
+				t.Errorf("asked for the encoding %q", f.seen[0].Header.Get("Accept-Encoding"))
+			}
+		})
+	}
+}
+
+// TestHugeAnswer: 1 GiB is refused after a few pages of memory.
+func TestHugeAnswer(t *testing.T) {
+	clean(t)
+	keys(t)
+	f := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"KeyId":"`))
+		page := bytes.Repeat([]byte("a"), 1<<20)
+		for range 1024 {
+			if _, err := w.Write(page); err != nil {
+				return
+			}
+		}
+	})
+	c := awskms.New(quick(f.URL))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := c.ListKeys(t.Context())
+	runtime.ReadMemStats(&after)
+	wantError(t, err, kmsclient.ErrBadAnswer, "longer")
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+		t.Errorf("%d MiB were allocated", grown>>20)
+	}
+	if f.count() != 1 {
+		t.Errorf("%d attempts", f.count())
+	}
+}
+
+// TestSilence: whoever never answers, or drop by drop, gets two attempts, and each has an end.
+func TestSilence(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	trickle := func(w http.ResponseWriter, r *http.Request) {
+		for range 1000 {
+			if _, err := w.Write([]byte(" ")); err != nil || r.Context().Err() != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	for name, answer := range map[string]http.HandlerFunc{"hang": hang, "trickle": trickle} {
+		t.Run(name, func(t *testing.T) {
+			clean(t)
+			keys(t)
+			f := serve(t, answer)
+			cfg := quick(f.URL)
+			cfg.ReadTimeout = 150 * time.Millisecond
+			start := time.Now()
+			wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "timeout")
+			if took := time.Since(start); took > 2*time.Second || f.count() != 2 {
+				t.Errorf("%d attempts in %v", f.count(), took)
+			}
+		})
+	}
+}
+
+// TestDeadHosts: connections that are refused, accepted and never spoken to, or lost on the way.
+func TestDeadHosts(t *testing.T) {
+	listen := func(t *testing.T) net.Listener {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		t.Cleanup(func() { ln.Close() })
+		return ln
+	}
+	t.Run("refused", func(t *testing.T) {
+		clean(t)
+		keys(t)
+		ln := listen(t)
+		must(t, ln.Close())
+		wantError(t, generate(t, awskms.New(quick("http://"+ln.Addr().String()))), kmsclient.ErrUnavailable, "cannot reach", ln.Addr().String())
+	})
+	t.Run("no TLS", func(t *testing.T) {
+		clean(t)
+		keys(t)
+		ln := listen(t)
+		cfg := quick("https://" + ln.Addr().String())
+		cfg.ReadTimeout, cfg.MaxAttempts = 100*time.Millisecond, 3
+		wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "timeout", "TLS")
+	})
+	t.Run("no name", func(t *testing.T) {
+		clean(t)
+		keys(t)
+		cfg := quick("https://kms.envseal.invalid")
+		cfg.ConnectTimeout = 2 * time.Second
+		wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "kms.envseal.invalid")
+	})
+}
+
+// TestCallTimeout bounds all attempts together.
+func TestCallTimeout(t *testing.T) {
+	clean(t)
+	keys(t)
+	f := serve(t, exception(500, "KMSInternalException", "try later"))
+	cfg := quick(f.URL)
+	cfg.CallTimeout, cfg.MaxAttempts, cfg.MaxBackoff = 150*time.Millisecond, 1000, 40*time.Millisecond
+	start := time.Now()
+	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "try later")
+	if took := time.Since(start); took > time.Second || f.count() < 3 {
+		t.Errorf("%d attempts in %v", f.count(), took)
+	}
+}
+
+// TestCancelled: the caller's own end is told as such, at once, and nothing is repeated.
+func TestCancelled(t *testing.T) {
+	clean(t)
+	keys(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	cfg := quick(f.URL)
+	cfg.ReadTimeout = 10 * time.Second
+	start := time.Now()
+	_, err := awskms.New(cfg).DescribeKey(ctx, testARN, kmsclient.Options{})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, kmsclient.ErrUnavailable) || !strings.Contains(err.Error(), "DescribeKey") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second || f.count() != 1 {
+		t.Errorf("%d attempts in %v", f.count(), took)
+	}
+}
+
+// TestRecovers: after faults that pass, the call succeeds.
+func TestRecovers(t *testing.T) {
+	clean(t)
+	keys(t)
+	n := 0
+	f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch n++; n {
+		case 1:
+			exception(400, "ThrottlingException", "Rate exceeded")(w, r)
+		case 2:
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			conn.Close()
+		case 3:
+			exception(500, "KMSInternalException", "")(w, r)
+		default:
+			says(200, object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)))(w, r)
+		}
+	})
+	must(t, generate(t, awskms.New(quick(f.URL))))
+	if f.count() != 4 {
+		t.Errorf("%d attempts", f.count())
+	}
+}
+
+// TestNotTwice: what would happen twice is not repeated once it may have arrived, but it is where it certainly did not.
+func TestNotTwice(t *testing.T) {
+	clean(t)
+	keys(t)
+	f := serve(t, exception(500, "KMSInternalException", ""))
+	c := awskms.New(quick(f.URL))
+	_, err := c.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
+	wantError(t, err, kmsclient.ErrUnavailable)
+	wantError(t, c.RotateKeyOnDemand(t.Context(), testARN), kmsclient.ErrUnavailable)
+	if f.count() != 2 {
+		t.Errorf("%d attempts for two calls", f.count())
+	}
+	f = serve(t, exception(400, "ThrottlingException", ""))
+	_, err = awskms.New(quick(f.URL)).CreateKey(t.Context(), kmsclient.CreateKeyInput{})
+	wantError(t, err, kmsclient.ErrThrottled)
+	if f.count() != 5 {
+		t.Errorf("%d attempts of a throttled CreateKey", f.count())
+	}
+}
+
+// TestClockSkew: the second attempt is signed with the service's time; where that is refused too, the error says how wrong the clock is.
+func TestClockSkew(t *testing.T) {
+	const behind = 2 * time.Hour
+	for _, healed := range []bool{true, false} {
+		t.Run(fmt.Sprint(healed), func(t *testing.T) {
+			clean(t)
+			keys(t)
+			f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				now := time.Now().Add(behind).UTC()
+				w.Header().Set("Date", now.Format(http.TimeFormat))
+				signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+				if err != nil || now.Sub(signed).Abs() > 5*time.Minute || !healed {
+					exception(400, "InvalidSignatureException", "Signature expired")(w, r)
+					return
+				}
+				says(200, object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)))(w, r)
+			})
+			err := generate(t, awskms.New(quick(f.URL)))
+			if f.count() != 2 {
+				t.Errorf("%d attempts", f.count())
+			}
+			if healed {
+				must(t, err)
+				return
+			}
+			wantError(t, err, kmsclient.ErrCredentials, "clock", "behind", "Signature expired")
+			if !strings.Contains(err.Error(), "2h0m0s") && !strings.Contains(err.Error(), "1h59m59s") {
+				t.Errorf("%v does not say how much", err)
+			}
+		})
+	}
+}
+
+// TestMaxAttempts comes from Config, from the environment, and is 5 otherwise.
+func TestMaxAttempts(t *testing.T) {
+	for _, test := range []struct {
+		cfg  int
+		env  string
+		want int
+	}{{0, "", 5}, {2, "", 2}, {0, "3", 3}, {1, "3", 1}} {
+		clean(t)
+		keys(t)
+		if test.env != "" {
+			setenv(t, "AWS_MAX_ATTEMPTS", test.env)
+		}
+		f := serve(t, exception(400, "ThrottlingException", ""))
+		cfg := quick(f.URL)
+		cfg.MaxAttempts = test.cfg
+		wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrThrottled)
+		if f.count() != test.want {
+			t.Errorf("%+v: %d attempts", test, f.count())
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package awskms
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+const (
+	defaultAttempts = 5
+	silentAttempts  = 2 // of a service that takes the request and never answers: each costs a whole ReadTimeout
+	firstBackoff    = 500 * time.Millisecond
+
+	// A signature is good for 5 minutes either way (AWS General Reference, SigV4). The SDK corrects the clock from 4 on.
+	skewThatMatters = 4 * time.Minute
+)
+
+// again decides whether the failed attempt is worth another one, and after which wait. The SDK's retryer is not asked: it repeats
+// certificate failures, spends a minute and a half on a black hole, and does not know that the second CreateKey makes a second key.
+func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error) (time.Duration, bool) {
+	switch {
+	case !x.begun || x.attempt >= cl.attempts():
+		return 0, false
+	case !cl.skewed && skewRefused(x, failure):
+		cl.skewed = true // the SDK's client has noted the difference and signs the next request with it
+		return 0, true
+	case !cl.renewed && isExpired(failure.Code):
+		cl.renewed = true
+		return 0, cl.s.creds != nil && cl.s.creds.renewed(ctx)
+	case errors.Is(failure, kmsclient.ErrThrottled):
+		return cl.backoff(x.attempt), true
+	case !errors.Is(failure, kmsclient.ErrUnavailable) || isFinal(x.failure):
+		return 0, false
+	case cl.once && x.sent:
+		return 0, false
+	}
+	if isSilent(x.failure) {
+		if cl.silent++; cl.silent >= silentAttempts {
+			return 0, false
+		}
+	}
+	return cl.backoff(x.attempt), true
+}
+
+func (cl *call) attempts() int {
+	if n := cl.s.cfg.MaxAttempts; n > 0 {
+		return n
+	}
+	if n := cl.s.aws.RetryMaxAttempts; n > 0 {
+		return n
+	}
+	return defaultAttempts
+}
+
+// backoff is exponential with full jitter: all of it random, so that many processes that were throttled together do not come back
+// together.
+func (cl *call) backoff(attempt int) time.Duration {
+	longest := cl.s.cfg.maxBackoff()
+	if d := firstBackoff << min(attempt-1, 10); d < longest {
+		longest = d
+	}
+	return rand.N(longest) + time.Millisecond
+}
+
+// skewRefused tells whether the request was refused, by its looks, because this machine's clock is wrong.
+func skewRefused(x *exchange, failure *kmsclient.Error) bool {
+	return x.skew.Abs() >= skewThatMatters && isSkewCode(failure.Code)
+}
+
+func isSkewCode(code string) bool {
+	switch code {
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure":
+		return true
+	}
+	return false
+}
+
+func isExpired(code string) bool {
+	return code == "ExpiredTokenException" || code == "ExpiredToken"
+}
+
+// timeoutError is an exchange that took too long.
+type timeoutError struct {
+	doing  string // connecting to, TLS handshake with, ...
+	silent bool   // nothing at all comes back, so that more attempts only cost time
+}
+
+func (e *timeoutError) Error() string { return "timeout while " + e.doing }
+func (e *timeoutError) Timeout() bool { return true }
+
+func isSilent(err error) bool {
+	var t *timeoutError
+	return errors.As(err, &t) && t.silent
+}
+
+// isFinal tells whether the next attempt would fail just the same: certificates, and what is not TLS or not HTTP.
+func isFinal(err error) bool {
+	var (
+		record    tls.RecordHeaderError
+		cert      *tls.CertificateVerificationError
+		unknown   x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		host      x509.HostnameError
+		alert     tls.AlertError
+		permanent *permanentError
+	)
+	return errors.As(err, &record) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &invalid) ||
+		errors.As(err, &host) || errors.As(err, &alert) || errors.As(err, &permanent)
+}
+
+// permanentError is a failure of this machine's set-up, such as a proxy that refuses.
+type permanentError struct{ reason string }
+
+func (e *permanentError) Error() string { return e.reason }

@@ -1,0 +1,296 @@
+package awskms
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// Limits of an answer. KMS's longest answers with a key in them have 14 KB (a blob of 6 144 bytes and a key, in base64); a page of
+// 100 keys has 20 KB. A bare SDK reads on until memory ends.
+const (
+	maxAnswer       = 64 << 10
+	maxSecretAnswer = 16 << 10 // all of it in locked memory, which is scarce
+	maxHead         = 64 << 10
+	readSize        = 1024 // less than bufio's buffer, so that reads go through it and not around it
+)
+
+// wire is the HTTP client under the SDK, for KMS only: one HTTP/1.1 exchange a connection, on the goroutine of the caller, and nothing
+// left of it in memory afterwards. It follows no redirect and asks for no compression.
+type wire struct {
+	cfg   Config
+	tls   *tls.Config
+	proxy func(*http.Request) (*url.URL, error)
+	debug sync.Mutex // lines are written whole
+}
+
+// newWire takes over what the SDK's configuration made of AWS_CA_BUNDLE and the like, and the proxies of the environment.
+func newWire(cfg Config, loaded aws.Config) *wire {
+	transport := awshttp.NewBuildableClient().GetTransport()
+	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok {
+		transport = client.GetTransport()
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if transport.TLSClientConfig != nil {
+		conf = transport.TLSClientConfig.Clone()
+	}
+	conf.NextProtos = []string{"http/1.1"}
+	return &wire{cfg: cfg, tls: conf, proxy: transport.Proxy}
+}
+
+// allow refuses to send keys in the clear to other machines.
+func (w *wire) allow(u *url.URL) error {
+	if u.Scheme == "https" || isLoopback(u.Hostname()) {
+		return nil
+	}
+	if u.Scheme == "http" && w.cfg.NoVerifySSL {
+		return nil
+	}
+	return &kmsclient.Error{Kind: kmsclient.ErrInvalidRequest, Message: fmt.Sprintf(
+		"endpoint %s is not https: data keys would cross the network in the clear (--no-verify-ssl allows it)", u.Redacted())}
+}
+
+func isLoopback(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Do implements the HTTPClient of the SDK. The answer it returns has been read, and its connection closed and wiped.
+func (w *wire) Do(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req.Context())
+	if x == nil {
+		return nil, errors.New("a request that no call of this package has made")
+	}
+	if err := w.allow(req.URL); err != nil {
+		return nil, err
+	}
+	x.begun = true
+	start := time.Now()
+	resp, err := w.exchange(req, x)
+	x.failure = err
+	w.log(req, x, time.Since(start))
+	return resp, err
+}
+
+func (w *wire) exchange(req *http.Request, x *exchange) (*http.Response, error) {
+	seen := &traces{}
+	defer keymem.Do(seen.wipe) // after the connection is closed: nothing reads into these buffers any more
+	deadline := time.Now().Add(w.cfg.connectTimeout() + w.cfg.readTimeout())
+	conn, err := w.dial(req.Context(), req.URL, seen)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer bound(req.Context(), conn, min(w.cfg.readTimeout(), time.Until(deadline)))()
+	if err := w.send(conn, req, x); err != nil {
+		return nil, phase(err, "sending the request to "+req.URL.Host, true)
+	}
+	resp, err := receive(conn, req, x, seen)
+	if err != nil {
+		return nil, phase(err, "waiting for the answer of "+req.URL.Host, true)
+	}
+	return resp, nil
+}
+
+// bound ends all reading and writing after limit, or when ctx is done. The function it returns takes the watch off ctx.
+func bound(ctx context.Context, conn net.Conn, limit time.Duration) (stop func() bool) {
+	_ = conn.SetDeadline(time.Now().Add(limit))
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+// phase names what timed out.
+func phase(err error, doing string, silent bool) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return &timeoutError{doing: doing, silent: silent}
+	}
+	return err
+}
+
+// send writes the request. A locked body goes from locked memory into the connection, in pieces: see pieceSize.
+func (w *wire) send(conn net.Conn, req *http.Request, x *exchange) error {
+	var head bytes.Buffer
+	uri := req.URL.RequestURI()
+	if via := viaProxy(conn); via != nil {
+		uri = req.URL.Scheme + "://" + req.URL.Host + uri
+	}
+	host := req.Host
+	if host == "" {
+		host = req.URL.Host
+	}
+	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n", req.Method, uri, host, req.ContentLength)
+	if via := viaProxy(conn); via != nil && via.auth != "" {
+		fmt.Fprintf(&head, "Proxy-Authorization: %s\r\n", via.auth)
+	}
+	if err := req.Header.WriteSubset(&head, map[string]bool{"Host": true, "Content-Length": true, "Connection": true}); err != nil {
+		return err
+	}
+	head.WriteString("\r\n")
+	x.sent = true
+	if _, err := conn.Write(head.Bytes()); err != nil {
+		return err
+	}
+	if x.body != nil {
+		return writePieces(conn, x.body.Bytes())
+	}
+	if req.Body == nil {
+		return nil
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(body)
+	return err
+}
+
+func writePieces(conn net.Conn, body []byte) error {
+	for len(body) > 0 {
+		n := min(pieceSize, len(body))
+		if _, err := conn.Write(body[:n]); err != nil {
+			return err
+		}
+		body = body[n:]
+	}
+	return nil
+}
+
+// receive reads the answer. The body of a good answer with a key in it goes into x.answer, and the response has none.
+func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http.Response, error) {
+	limited := &io.LimitedReader{R: seen.reader(conn), N: maxHead + maxAnswer}
+	buffered := bufio.NewReaderSize(limited, 4*readSize)
+	resp, err := readHead(buffered, req)
+	if err != nil {
+		return nil, tooLong(err, limited)
+	}
+	defer resp.Body.Close()
+	x.note(resp)
+	good := resp.StatusCode/100 == 2
+	if good && x.call.secret != "" {
+		if x.answer, err = keymem.New(maxSecretAnswer); err != nil {
+			return nil, err
+		}
+		n, err := readBody(resp.Body, x.answer.Bytes())
+		if err != nil {
+			return nil, tooLong(err, limited)
+		}
+		x.answer.Truncate(n)
+		resp.Body = http.NoBody
+		return resp, nil
+	}
+	body := make([]byte, maxAnswer)
+	n, err := readBody(resp.Body, body)
+	if err != nil && (good || !errors.Is(err, errLong)) { // of a refusal the beginning is enough
+		return nil, tooLong(err, limited)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body[:n]))
+	return resp, nil
+}
+
+// readHead reads the status and the headers, and passes over interim answers (RFC 9110, section 15.2).
+func readHead(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+	for range 5 {
+		resp, err := http.ReadResponse(r, req)
+		if err == nil && resp.StatusCode/100 == 1 {
+			continue
+		}
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !isNetwork(err) {
+			err = &badAnswer{"it is not HTTP"}
+		}
+		return resp, err
+	}
+	return nil, &badAnswer{"it does not come to an end"}
+}
+
+func isNetwork(err error) bool {
+	var n net.Error
+	return errors.As(err, &n)
+}
+
+var errLong = &badAnswer{"it is longer than any of KMS's"}
+
+// readBody reads to the end. Where room is too small, errLong.
+func readBody(r io.Reader, room []byte) (n int, err error) {
+	for {
+		if n == len(room) {
+			var one [1]byte
+			if m, err := r.Read(one[:]); m > 0 || err == nil {
+				return n, errLong
+			} else if err != io.EOF {
+				return n, err
+			}
+			return n, nil
+		}
+		m, err := r.Read(room[n:min(n+readSize, len(room))])
+		n += m
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// tooLong tells an answer that the limit cut from one that the network cut.
+func tooLong(err error, limited *io.LimitedReader) error {
+	if limited.N <= 0 {
+		return errLong
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the connection was closed in the middle of the answer: %w", err)
+	}
+	return err
+}
+
+// note keeps what the error messages need.
+func (x *exchange) note(resp *http.Response) {
+	x.status = resp.StatusCode
+	x.requestID = oneLine(resp.Header.Get("X-Amzn-Requestid"))
+	if x.requestID == "" {
+		x.requestID = oneLine(resp.Header.Get("X-Amz-Request-Id"))
+	}
+	if resp.StatusCode/100 == 3 {
+		x.location = resp.Header.Get("Location")
+	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		x.skew = time.Until(date)
+	}
+}
+
+// log writes the line of an exchange for --debug. Nothing of a header, of a body or of the query is in it.
+func (w *wire) log(req *http.Request, x *exchange, took time.Duration) {
+	if w.cfg.Debug == nil {
+		return
+	}
+	outcome := fmt.Sprintf("HTTP %d", x.status)
+	if x.failure != nil {
+		outcome = oneLine(x.failure.Error())
+	}
+	if x.requestID != "" {
+		outcome += ", request id " + x.requestID
+	}
+	line := fmt.Sprintf("kms %s attempt %d: %s %s://%s%s: %s, %v\n",
+		x.call.op, x.attempt, req.Method, req.URL.Scheme, req.URL.Host, req.URL.Path, outcome, took.Round(100*time.Microsecond))
+	w.debug.Lock()
+	defer w.debug.Unlock()
+	_, _ = io.WriteString(w.cfg.Debug, line)
+}
