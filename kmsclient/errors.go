@@ -1,0 +1,83 @@
+package kmsclient
+
+import (
+	"errors"
+	"strings"
+)
+
+// The reasons for which a call fails. A caller decides by errors.Is; the exception name of KMS is in [Error.Code].
+var (
+	ErrNotFound          = errors.New("key or alias not found")
+	ErrAccessDenied      = errors.New("access denied")
+	ErrDisabled          = errors.New("key is disabled")
+	ErrInvalidState      = errors.New("key is not in a state that allows this")
+	ErrInvalidCiphertext = errors.New("ciphertext is damaged, or its encryption context differs")
+	ErrIncorrectKey      = errors.New("ciphertext was not made by this key")
+	ErrInvalidKeyUsage   = errors.New("key is not for this use")
+	ErrInvalidGrantToken = errors.New("invalid grant token")
+	ErrInvalidRequest    = errors.New("request is not valid")
+	ErrAlreadyExists     = errors.New("already exists")
+	ErrCredentials       = errors.New("no valid credentials")
+	ErrThrottled         = errors.New("throttled")
+	ErrUnavailable       = errors.New("key service cannot be reached or failed")
+	// ErrBadAnswer: the service said yes, but what it returned cannot be used: empty, of the wrong length, of another key.
+	ErrBadAnswer = errors.New("key service gave an unusable answer")
+	// ErrDryRun is the answer to Options.DryRun where the real call would have been allowed.
+	ErrDryRun = errors.New("dry run: the request would have succeeded")
+)
+
+// Error is a failed call: which operation, for which key, what the service said.
+type Error struct {
+	Op        string // KMS operation, such as GenerateDataKey
+	KeyID     string // as the caller gave it; may be empty
+	Code      string // exception name of KMS, such as NotFoundException; may be empty
+	Message   string // the service's own words; may be empty
+	RequestID string // AWS request id; may be empty
+	Kind      error  // one of the Err values of this package
+	Err       error  // the cause underneath; may be nil. Reached by errors.As, not printed where Message says enough
+}
+
+// Error names the operation and the key before the reason. It holds no key bytes.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.KeyID != "" {
+		b.WriteString(" " + e.KeyID)
+	}
+	b.WriteString(": " + e.reason())
+	var more []string
+	if e.Code != "" {
+		more = append(more, e.Code)
+	}
+	if e.RequestID != "" {
+		more = append(more, "request id "+e.RequestID)
+	}
+	if len(more) > 0 {
+		b.WriteString(" (" + strings.Join(more, ", ") + ")")
+	}
+	return b.String()
+}
+
+func (e *Error) reason() string {
+	switch {
+	case e.Message != "":
+		return e.Message
+	case e.Err != nil:
+		return e.Err.Error()
+	case e.Kind != nil:
+		return e.Kind.Error()
+	}
+	return "failed"
+}
+
+// Unwrap gives both the kind and the cause.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.Kind != nil {
+		errs = append(errs, e.Kind)
+	}
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	return errs
+}
