@@ -1,0 +1,42 @@
+package envelope
+
+import "github.com/envseal/envseal/envelope/internal/stream"
+
+// buffers are the two sides of one worker: what it reads and what it makes of it. They are apart from each other, so that a chunk is read and written
+// in one piece with its neighbours although tags make it longer, and so that a failed Open can look at the ciphertext again.
+type buffers struct {
+	in, outBuf []byte
+	inUsed     int
+	inMem      *stream.Buffer
+	outMem     *stream.Buffer
+}
+
+// jobs are the buffers of all workers of one stream.
+type jobs []*buffers
+
+// add makes buffers for a batch of chunks that have inUnit bytes on the way in and outUnit on the way out.
+// One byte more than the batch is read at a time, so one chunk more may come out at the end of the input.
+func (js *jobs) add(inUnit, outUnit int) (*buffers, error) {
+	units := max(1, batchSize/inUnit)
+	in, err := stream.NewBuffer(units*inUnit + 1)
+	if err != nil {
+		return nil, err
+	}
+	out, err := stream.NewBuffer((units + 1) * outUnit)
+	if err != nil {
+		in.Free(0)
+		return nil, err
+	}
+	b := &buffers{in: in.Bytes(), outBuf: out.Bytes(), inMem: in, outMem: out}
+	*js = append(*js, b)
+	return b, nil
+}
+
+// free wipes and releases everything, once, at the end.
+func (js *jobs) free() {
+	for _, b := range *js {
+		b.inMem.Free(b.inUsed)
+		b.outMem.Free(b.inUsed + len(b.outBuf) - len(b.in))
+	}
+	*js = nil
+}

@@ -1,0 +1,71 @@
+package stream
+
+import "io"
+
+// Source cuts a reader into batches of whole units (chunks). It never holds back a unit longer than it must: a batch is what one Read
+// brought, as soon as that is a whole unit, so that a slow pipe is passed on at its own pace and a fast one in large pieces.
+//
+// It is used by one goroutine at a time. Only io.EOF is the end of the input: any other error, io.ErrUnexpectedEOF among them,
+// is a broken source and is kept as such, because a seal that took it for the end would finish a truncated input as if it were whole.
+type Source struct {
+	r         io.Reader
+	unit      int
+	lookahead bool // a unit may leave only when a byte behind it has been seen (sealing: is it the last one?)
+	carry     []byte
+	done      bool
+}
+
+// maxEmptyReads is how many reads without data and without error are suffered, as in bufio.
+const maxEmptyReads = 100
+
+// NewSource reads r in units of unit bytes. With lookahead, the last unit of a batch that is not final is known not to be the last of the input.
+func NewSource(r io.Reader, unit int, lookahead bool) *Source {
+	return &Source{r: r, unit: unit, lookahead: lookahead, carry: make([]byte, 0, unit)}
+}
+
+// Fill reads the next batch into buf, which must have room for at least one unit and one byte, and the same room every time.
+//
+// It returns the number of bytes to process, final (the input ends behind them), certain (a byte behind them has been seen, so the batch's
+// last unit is not the input's last one) and the error of the source. Unless final or with an error, n is a positive multiple of the unit.
+// On an error n is what had arrived.
+func (s *Source) Fill(buf []byte) (n int, final, certain bool, err error) {
+	have := copy(buf, s.carry)
+	s.carry = s.carry[:0]
+	for empty := 0; ; {
+		if s.done {
+			return have, true, false, nil
+		}
+		m, err := s.r.Read(buf[have:])
+		have += m
+		switch {
+		case err == io.EOF:
+			s.done = true
+		case err != nil:
+			return have, false, false, err
+		case m == 0:
+			if empty++; empty == maxEmptyReads {
+				return have, false, false, io.ErrNoProgress
+			}
+		default:
+			empty = 0
+		}
+		if n := s.ready(have); n > 0 && m > 0 && !s.done {
+			s.carry = append(s.carry, buf[n:have]...)
+			return n, false, have > n, nil
+		}
+	}
+}
+
+// ready is how many of have bytes can leave as whole units.
+func (s *Source) ready(have int) int {
+	if s.lookahead {
+		have--
+	}
+	return have / s.unit * s.unit
+}
+
+// Final tells whether the end of the input has been seen.
+func (s *Source) Final() bool { return s.done }
+
+// Wipe clears what is carried between batches.
+func (s *Source) Wipe() { clear(s.carry[:cap(s.carry)]) }

@@ -1,0 +1,107 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"testing/iotest"
+)
+
+// drainSource reads all of r through a Source and checks what Fill promises.
+func drainSource(t *testing.T, r io.Reader, unit, units int, lookahead bool) ([]byte, error) {
+	t.Helper()
+	s := NewSource(r, unit, lookahead)
+	buf := make([]byte, units*unit+1)
+	var all []byte
+	for {
+		n, final, certain, err := s.Fill(buf)
+		all = append(all, buf[:n]...)
+		switch {
+		case err != nil:
+			return all, err
+		case final:
+			return all, nil
+		case n == 0 || n%unit != 0:
+			t.Fatalf("batch of %d bytes inside the input, unit %d", n, unit)
+		case lookahead && !certain:
+			t.Fatal("a batch left without a look ahead")
+		}
+	}
+}
+
+func TestSourceKeepsEveryByte(t *testing.T) {
+	const unit = 16
+	readers := map[string]func(io.Reader) io.Reader{
+		"whole":             func(r io.Reader) io.Reader { return r },
+		"byte by byte":      iotest.OneByteReader,
+		"half of the asked": iotest.HalfReader,
+		"data with EOF":     iotest.DataErrReader,
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for size := range 200 {
+		data := make([]byte, size)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		for name, wrap := range readers {
+			for _, lookahead := range []bool{true, false} {
+				got, err := drainSource(t, wrap(bytes.NewReader(data)), unit, 3, lookahead)
+				if err != nil || !bytes.Equal(got, data) {
+					t.Fatalf("%s, %d bytes, lookahead %v: got %d bytes, %v", name, size, lookahead, len(got), err)
+				}
+			}
+		}
+	}
+}
+
+// A broken source is not the end of the input, even where it says io.ErrUnexpectedEOF.
+func TestSourceTellsBrokenFromEnded(t *testing.T) {
+	for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
+		for _, before := range []int{0, 5, 16, 40, 100} {
+			r := io.MultiReader(bytes.NewReader(make([]byte, before)), iotest.ErrReader(broken))
+			if _, err := drainSource(t, r, 16, 3, true); !errors.Is(err, broken) {
+				t.Errorf("after %d bytes: got %v, want %v", before, err, broken)
+			}
+		}
+	}
+}
+
+type silent struct{}
+
+func (silent) Read([]byte) (int, error) { return 0, nil }
+
+func TestSourceGivesUpOnASilentReader(t *testing.T) {
+	if _, err := drainSource(t, silent{}, 16, 3, true); err != io.ErrNoProgress {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A slow producer's units leave as they come: with lookahead one is held back, without none.
+func TestSourceHoldsBackAtMostOneUnit(t *testing.T) {
+	const unit = 16
+	for _, lookahead := range []bool{true, false} {
+		pr, pw := io.Pipe()
+		s := NewSource(pr, unit, lookahead)
+		go func() {
+			for range 10 {
+				pw.Write(make([]byte, unit))
+			}
+			// and now nothing more, and no end
+		}()
+		want := 10
+		if lookahead {
+			want = 9
+		}
+		buf := make([]byte, 4*unit+1)
+		for got := 0; got < want; {
+			n, _, _, err := s.Fill(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += n / unit
+		}
+		pw.Close()
+	}
+}

@@ -1,0 +1,155 @@
+package envelope
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"runtime"
+
+	"github.com/envseal/envseal/envelope/internal/secret"
+	"github.com/envseal/envseal/envelope/internal/stream"
+	"github.com/envseal/envseal/format"
+)
+
+// batchSize is about how many plaintext bytes a worker takes at a time: both its buffers fit into a core's second-level cache.
+const batchSize = 256 << 10
+
+// SealOptions of Seal. The zero value is right for most files.
+type SealOptions struct {
+	// ChunkSizeLog2 is the size of a chunk, 12..24; 0 means format.DefaultChunkSizeLog2 (64 KiB).
+	ChunkSizeLog2 uint8
+	// Workers is how many batches are worked on at a time; 0 means one per core.
+	Workers int
+	// LastUse destroys the data key as soon as the payload key is derived: for a data key that seals one file.
+	LastUse bool
+}
+
+// Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header.
+//
+// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back. An error of src, be it
+// io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
+func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts SealOptions) (*format.Header, error) {
+	h, aead, err := begin(ctx, key, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer aead.Destroy()
+	raw, err := h.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dst.Write(raw); err != nil {
+		return nil, err
+	}
+	s := &sealer{
+		src:  stream.NewSource(src, h.ChunkSize(), true),
+		dst:  dst,
+		aead: aead,
+		size: h.ChunkSize(),
+	}
+	defer s.src.Wipe()
+	var jobs jobs
+	defer jobs.free()
+	err = stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) {
+		b, err := jobs.add(s.size, s.size+format.TagSize)
+		return &sealJob{sealer: s, buffers: b}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func begin(ctx context.Context, key *DataKey, opts SealOptions) (*format.Header, *secret.AEAD, error) {
+	d := format.Descriptor{
+		Suite:         format.SuiteHKDFSHA512AES256GCM,
+		ChunkSizeLog2: opts.ChunkSizeLog2,
+		Context:       key.context,
+	}
+	if d.ChunkSizeLog2 == 0 {
+		d.ChunkSizeLog2 = format.DefaultChunkSizeLog2
+	}
+	if _, err := rand.Read(d.FileID[:]); err != nil {
+		return nil, nil, err
+	}
+	h, aead, err := key.begin(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	if opts.LastUse {
+		key.Destroy()
+	}
+	return h, aead, nil
+}
+
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// sealer is what the jobs of one Seal share.
+type sealer struct {
+	src  *stream.Source
+	dst  io.Writer
+	aead *secret.AEAD
+	size int    // plaintext bytes in a chunk
+	next uint64 // number of the next chunk; touched by Fill only
+}
+
+// sealJob is one worker's batch.
+type sealJob struct {
+	*sealer
+	*buffers
+	nonce [12]byte
+	first uint64
+	n     int  // bytes of plaintext
+	final bool // the last chunk of the file is in this batch
+	err   error
+	out   int
+}
+
+func (j *sealJob) Fill() (more bool) {
+	j.n, j.final, _, j.err = j.src.Fill(j.in)
+	j.inUsed = max(j.inUsed, j.n)
+	j.first = j.next
+	if j.err != nil {
+		return false
+	}
+	j.next += uint64((j.n + j.size - 1) / j.size)
+	if j.next > format.MaxChunks {
+		j.err = ErrTooLarge
+		return false
+	}
+	return !j.final
+}
+
+func (j *sealJob) Work() {
+	j.out = 0
+	if j.err != nil {
+		return
+	}
+	plain := j.in[:j.n]
+	for i := j.first; ; i++ {
+		n := min(j.size, len(plain))
+		last := j.final && n == len(plain)
+		if n == 0 && !(last && i == 0) {
+			return // only a file with no plaintext has an empty chunk
+		}
+		format.PutNonce(&j.nonce, i, last)
+		j.out += len(j.aead.Seal(j.outBuf[j.out:j.out], j.nonce[:], plain[:n], nil))
+		plain = plain[n:]
+		if len(plain) == 0 {
+			return
+		}
+	}
+}
+
+func (j *sealJob) Drain() error {
+	if j.err != nil || j.out == 0 {
+		return j.err
+	}
+	_, err := j.dst.Write(j.outBuf[:j.out])
+	return err
+}
