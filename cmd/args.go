@@ -1,0 +1,109 @@
+package cmd
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// permute moves the flags of a command before its arguments. The flag parser underneath stops at the first argument and would take `FILE -k KEY` for three files, without a word.
+// Nothing behind "--" is touched, and "-" is an argument.
+func permute(app *cli.App, args []string) ([]string, error) {
+	if len(args) < 2 {
+		return args, nil
+	}
+	done := append([]string{}, args[:1]...)
+	rest := args[1:]
+	switch rest[0] {
+	case "-h", "-help", "--help":
+		rest = append([]string{"help"}, rest[1:]...)
+	case "-version", "--version":
+		rest = append([]string{"version"}, rest[1:]...)
+	}
+	flags := map[string]cli.Flag{}
+	commands := app.Commands
+	for len(rest) > 0 {
+		c := findCommand(commands, rest[0])
+		if c == nil {
+			break
+		}
+		done, rest = append(done, rest[0]), rest[1:]
+		commands, flags = c.Subcommands, flagsByName(c.Flags)
+	}
+	var options, arguments []string
+	for len(rest) > 0 {
+		arg := rest[0]
+		rest = rest[1:]
+		if arg == "--" {
+			arguments = append(append(arguments, "--"), rest...)
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			arguments = append(arguments, arg)
+			continue
+		}
+		if arg == "-h" || arg == "--help" {
+			app.Writer = stdoutWriter() // asked for, so it is data
+		}
+		options = append(options, arg)
+		if !takesNext(flags, arg) {
+			continue
+		}
+		if len(rest) == 0 {
+			return nil, fail(exitUsage, "", "flag %s needs a value", arg)
+		}
+		options, rest = append(options, rest[0]), rest[1:]
+	}
+	if len(arguments) > 0 && arguments[0] != "--" && strings.HasPrefix(arguments[0], "-") {
+		options = append(options, "--")
+	}
+	return append(append(done, options...), arguments...), nil
+}
+
+func findCommand(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+func flagsByName(flags []cli.Flag) map[string]cli.Flag {
+	m := map[string]cli.Flag{}
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			m[n] = f
+		}
+	}
+	return m
+}
+
+// takesNext tells whether the value of a flag is the next argument. Unknown flags are left for the parser to refuse.
+func takesNext(flags map[string]cli.Flag, arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	if f, ok := flags[name]; ok {
+		return needsValue(f)
+	}
+	if strings.HasPrefix(arg, "--") || len(name) < 2 {
+		return false
+	}
+	// -fvo: short flags in one word; the last may take a value
+	f, ok := flags[name[len(name)-1:]]
+	return ok && needsValue(f)
+}
+
+func needsValue(f cli.Flag) bool {
+	if g, ok := f.(*cli.GenericFlag); ok {
+		b, ok := g.Value.(interface{ IsBoolFlag() bool })
+		return !ok || !b.IsBoolFlag()
+	}
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+var _ flag.Value = cli.Generic(nil)

@@ -1,0 +1,122 @@
+// Package cmd is envseal's command line: flags, files, terminals and exit codes. It does no cryptography.
+//
+// One command a file. What they share: errors.go and explain.go (the one place for exit codes and hints), keys.go (key references), batch.go (several files),
+// input.go and output.go (the rules for files).
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Main runs the command line args, args[0] being the program, and returns the exit code. It uses the standard streams, and
+// leaves by os.Exit itself only on a signal.
+func Main(args []string) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	app := newApp()
+	args, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	return report(err)
+}
+
+func newApp() *cli.App {
+	app := &cli.App{
+		Name:                      "envseal",
+		HelpName:                  "envseal",
+		Usage:                     "seal files by envelope encryption on AWS KMS",
+		UsageText:                 "envseal COMMAND [flags] [FILE...]\n\nenvseal encrypt -k alias/backup FILE      writes FILE.sealed\nenvseal decrypt FILE.sealed               writes FILE\ncat FILE | envseal encrypt -k alias/backup | envseal decrypt",
+		HideVersion:               true,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		UseShortOptionHandling:    true,
+		Writer:                    os.Stderr, // help goes to stdout only where it was asked for: stdout is for data
+		ErrWriter:                 os.Stderr,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              usageErrorOf,
+		Action:                    noCommand,
+		Commands: []*cli.Command{
+			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
+			keystoreCommand(), versionCommand(), helpCommand(),
+		},
+	}
+	prepare(app.Commands)
+	return app
+}
+
+// prepare gives every command what urfave/cli does not hand down.
+func prepare(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = usageErrorOf
+		c.UseShortOptionHandling = true
+		c.HideHelpCommand = true
+		if len(c.Subcommands) > 0 {
+			prepare(c.Subcommands)
+			if c.Action == nil {
+				c.Action = noCommand
+			}
+		}
+	}
+}
+
+// usageErrorOf replaces urfave's, which prints the whole help to where the data goes.
+func usageErrorOf(c *cli.Context, err error, _ bool) error {
+	return fail(exitUsage, "try `"+helpFor(c)+"`", "%w", err)
+}
+
+func helpFor(c *cli.Context) string {
+	if c.Command == nil || c.Command.HelpName == "" {
+		return "envseal help"
+	}
+	return c.Command.HelpName + " --help"
+}
+
+// noCommand runs where a command or subcommand is missing or unknown.
+func noCommand(c *cli.Context) error {
+	name := c.Args().First()
+	if name == "" {
+		if c.Bool("help") {
+			return cli.ShowAppHelp(c)
+		}
+		return fail(exitUsage, "try `envseal help`, or `envseal encrypt -k KEY FILE`", "no command given")
+	}
+	return fail(exitUsage, "try `envseal help`", "unknown command %q", name)
+}
+
+// report prints err as a user should see it, and returns its exit code.
+func report(err error) int {
+	if err == nil {
+		return 0
+	}
+	code, hint := explain(err)
+	var said *reported
+	if !errors.As(err, &said) {
+		say(os.Stderr, err, hint)
+	}
+	return code
+}
+
+// say prints the message and the hint, each on a line of its own.
+func say(w io.Writer, err error, hint string) {
+	fmt.Fprintf(w, "envseal: error: %s\n", oneLine(err))
+	if hint != "" {
+		fmt.Fprintf(w, "envseal: hint: %s\n", hint)
+	}
+}
+
+// warn prints a line that does not change the exit code.
+func warn(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "envseal: warning: "+format+"\n", args...)
+}
+
+// note prints a line of information.
+func note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "envseal: "+format+"\n", args...)
+}

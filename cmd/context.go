@@ -1,0 +1,121 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/envseal/envseal/format"
+)
+
+// parseContext reads encryption contexts as `aws` takes them: k=v,k2=v2 or a JSON object or file://PATH with one. Several are joined; a key given twice with
+// different values is an error, since nobody could tell which was meant.
+func parseContext(args []string) (format.Context, error) {
+	ec := format.Context{}
+	for _, arg := range args {
+		pairs, err := parseContextArg(arg)
+		if err != nil {
+			return nil, fail(exitUsage, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`, "encryption context %q: %w", arg, err)
+		}
+		for k, v := range pairs {
+			if old, ok := ec[k]; ok && old != v {
+				return nil, fail(exitUsage, "", "encryption context: key %q is given as %q and as %q", k, old, v)
+			}
+			ec[k] = v
+		}
+	}
+	if _, err := ec.AppendBinary(nil); err != nil {
+		return nil, fail(exitUsage, "", "encryption context: %w", err)
+	}
+	return ec, nil
+}
+
+func parseContextArg(arg string) (map[string]string, error) {
+	text := arg
+	if path, ok := strings.CutPrefix(arg, "file://"); ok {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		text = strings.TrimSpace(string(b))
+	}
+	if strings.HasPrefix(text, "{") {
+		return parseContextJSON(text)
+	}
+	pairs := map[string]string{}
+	for part := range strings.SplitSeq(strings.TrimSpace(text), ",") {
+		k, v, ok := strings.Cut(part, "=")
+		if !ok || k == "" {
+			return nil, fmt.Errorf("%q is not of the form key=value", part)
+		}
+		if old, ok := pairs[k]; ok && old != v {
+			return nil, fmt.Errorf("key %q is given twice", k)
+		}
+		pairs[k] = v
+	}
+	return pairs, nil
+}
+
+// parseContextJSON takes one JSON object of strings, and no key twice, which encoding/json would let pass.
+func parseContextJSON(text string) (map[string]string, error) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	pairs := map[string]string{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		k := key.(string) // the decoder allows nothing else here
+		var v string
+		if err := dec.Decode(&v); err != nil {
+			return nil, fmt.Errorf("value of %q must be a string", k)
+		}
+		if _, ok := pairs[k]; ok {
+			return nil, fmt.Errorf("key %q is given twice", k)
+		}
+		pairs[k] = v
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	if dec.More() {
+		return nil, fmt.Errorf("something follows the JSON object")
+	}
+	return pairs, nil
+}
+
+// requirement is one --require-context: a key, and its value unless any will do.
+type requirement struct {
+	key, value string
+	any        bool
+}
+
+func parseRequirements(args []string) ([]requirement, error) {
+	var all []requirement
+	for _, arg := range args {
+		for part := range strings.SplitSeq(arg, ",") {
+			k, v, ok := strings.Cut(part, "=")
+			if k == "" {
+				return nil, fail(exitUsage, "write --require-context env=prod, or --require-context env", "required context %q has no key", arg)
+			}
+			all = append(all, requirement{key: k, value: v, any: !ok})
+		}
+	}
+	return all, nil
+}
+
+// check refuses a context that lacks what is required.
+func (r requirement) check(ec format.Context) error {
+	v, ok := ec[r.key]
+	switch {
+	case !ok:
+		return fail(exitPolicy, "`envseal inspect FILE` shows the context", "encryption context has no %q", r.key)
+	case !r.any && v != r.value:
+		return fail(exitPolicy, "`envseal inspect FILE` shows the context", "encryption context has %s=%q, required is %q", r.key, v, r.value)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/format"
+	"github.com/urfave/cli/v2"
+)
+
+func decryptCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "decrypt",
+		Aliases:   []string{"dec", "d"},
+		Usage:     "open sealed files or stdin",
+		ArgsUsage: "[FILE... | -]",
+		UsageText: "envseal decrypt [-o OUT] [--require-context K=V] [FILE... | -]",
+		Description: "Opens FILE.sealed to FILE and keeps FILE.sealed. Without FILE, opens stdin to stdout.\n" +
+			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
+			"Exit codes: `envseal help exit-codes`.",
+		Flags:  flags(policyFlags(), fileFlags(), openFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: runDecrypt,
+	}
+}
+
+func openFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "preserve-mode", Category: catFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
+	}
+}
+
+// opening is what one decrypt or verify command does to each of its files.
+type opening struct {
+	c            *cli.Context
+	svc          *services
+	requirements []requirement
+	allowed      []keyring.AllowedKey
+	options      envelope.OpenOptions
+}
+
+func newOpening(c *cli.Context, svc *services) (*opening, error) {
+	o := &opening{c: c, svc: svc}
+	var err error
+	if o.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
+		return nil, err
+	}
+	if o.options.Workers, err = workers(c); err != nil {
+		return nil, err
+	}
+	if o.options.MaxSlots = c.Int("max-slots"); o.options.MaxSlots < 0 {
+		return nil, fail(exitUsage, "", "--max-slots %d is negative", o.options.MaxSlots)
+	}
+	o.options.Check = func(h *format.Header) error {
+		for _, r := range o.requirements {
+			if err := r.check(h.Context); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	o.allowed, err = svc.allowed(c.StringSlice("key-id"))
+	return o, err
+}
+
+// identity opens one file and says on stderr which key did, unless the user named the key.
+func (o *opening) identity(name string) envelope.Identity {
+	return &keyring.Discovery{
+		Client:      o.svc.forARN,
+		Keys:        o.allowed,
+		Accounts:    o.c.StringSlice("account"),
+		GrantTokens: o.c.StringSlice("grant-tokens"),
+		Used: func(arn string) {
+			if o.c.Bool("verbose") || len(o.allowed) == 0 && !o.c.Bool("quiet") {
+				note("%s: opened with %s", display(name), arn)
+			}
+		},
+	}
+}
+
+func runDecrypt(c *cli.Context) error {
+	b, err := newBatch(c)
+	if err != nil {
+		return err
+	}
+	svc := newServices(c)
+	defer svc.close()
+	harden(c)
+	o, err := newOpening(c, svc)
+	if err != nil {
+		return err
+	}
+	return b.run(c.Context, func(ctx context.Context, name string) error {
+		target, err := b.target(name, o.unsealedName)
+		if err != nil {
+			return err
+		}
+		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: true}
+		return t.run(ctx, o.open)
+	})
+}
+
+// unsealedName drops the suffix.
+func (o *opening) unsealedName(name string) (string, error) {
+	to, ok := strings.CutSuffix(name, o.c.String("suffix"))
+	if !ok || to == "" || strings.HasSuffix(to, "/") {
+		return "", fail(exitUsage, "name the output with -o FILE, or the ending with --suffix", "name does not end in %q", o.c.String("suffix"))
+	}
+	return to, nil
+}
+
+func (o *opening) perm(in *input) os.FileMode {
+	return openedPerm(in, o.c.Bool("preserve-mode"))
+}
+
+func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
+	start := time.Now()
+	if _, err := envelope.Open(ctx, dst, src, o.options, o.identity(in.name)); err != nil {
+		return err
+	}
+	if o.c.Bool("verbose") {
+		note("%s: opened in %s", display(in.name), took(start))
+	}
+	return nil
+}

@@ -1,0 +1,24 @@
+package cmd
+
+import (
+	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/urfave/cli/v2"
+)
+
+// harden keeps the memory of a command that will hold keys out of core dumps and away from other processes of the user.
+func harden(c *cli.Context) {
+	if c.Bool("allow-core-dumps") {
+		warn("--allow-core-dumps: a core file of this process may hold keys")
+		return
+	}
+	if err := keymem.Harden(); err != nil {
+		warn("core dumps could not be turned off: %v", err)
+	}
+}
+
+// warnUnlocked says once that keys could not be kept from swap.
+func warnUnlocked() {
+	if err := keymem.LockError(); err != nil {
+		warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
+	}
+}

@@ -1,0 +1,200 @@
+package cmd
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/envseal/envseal/format"
+	"github.com/urfave/cli/v2"
+)
+
+func inspectCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "inspect",
+		Aliases:     []string{"info"},
+		Usage:       "show the header; needs no key and no network",
+		ArgsUsage:   "FILE... | -",
+		UsageText:   "envseal inspect [--json] FILE... | -",
+		Description: "Works on truncated files too. Nothing it shows is authenticated: `envseal verify` does that.\nWith --json, one JSON object for each file.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print JSON, with the field names of AWS KMS"},
+			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
+		},
+		Action: func(c *cli.Context) error {
+			b, err := newBatch(c)
+			if err != nil {
+				return err
+			}
+			return b.run(c.Context, func(_ context.Context, name string) error { return inspect(c, name) })
+		},
+	}
+}
+
+// inspection is what inspect --json prints. Sizes are in bytes.
+type inspection struct {
+	File              string
+	Version           int
+	Suite             string
+	ChunkSize         int
+	Compression       string
+	FileID            string `json:"FileId"` // hex
+	EncryptionContext format.Context
+	Commitment        string // hex
+	HeaderLength      int64
+	KeySlots          []inspectedSlot
+	SealedSize        *int64 `json:",omitempty"` // of the file as it is; absent for a stream
+	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file has SealedSize: it was truncated or lengthened.
+	// For a compressed file it is the compressed size.
+	PlaintextSize json.RawMessage `json:",omitempty"`
+}
+
+// inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not know, with its Body.
+type inspectedSlot struct {
+	Type                     string
+	KeyID                    string         `json:"KeyId,omitempty"`
+	CiphertextBlob           []byte         `json:",omitempty"`
+	Scheme                   string         `json:",omitempty"`
+	PublicKeyID              string         `json:"PublicKeyId,omitempty"` // hex
+	SealedDataKey            []byte         `json:",omitempty"`
+	PrivateKeyCiphertextBlob []byte         `json:",omitempty"`
+	PairEncryptionContext    format.Context `json:",omitempty"`
+	Body                     []byte         `json:",omitempty"`
+}
+
+func inspect(c *cli.Context, name string) error {
+	in, err := openInput(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h, err := format.ReadHeader(in, format.Limits{MaxSlots: c.Int("max-slots")})
+	if err != nil {
+		return err
+	}
+	i, err := describe(h, display(name), in)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		enc := json.NewEncoder(stdoutWriter())
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(i)
+	}
+	return i.print(stdoutWriter())
+}
+
+func describe(h *format.Header, name string, in *input) (*inspection, error) {
+	i := &inspection{
+		File:              name,
+		Version:           format.Version,
+		Suite:             h.Suite.String(),
+		ChunkSize:         h.ChunkSize(),
+		Compression:       h.Compression.String(),
+		FileID:            hex.EncodeToString(h.FileID[:]),
+		EncryptionContext: h.Context,
+		Commitment:        hex.EncodeToString(h.Commitment[:]),
+		HeaderLength:      h.Length,
+		KeySlots:          []inspectedSlot{},
+	}
+	if i.EncryptionContext == nil {
+		i.EncryptionContext = format.Context{}
+	}
+	for _, s := range h.Slots {
+		slot, err := describeSlot(s)
+		if err != nil {
+			return nil, err
+		}
+		i.KeySlots = append(i.KeySlots, slot)
+	}
+	if in.regular {
+		size := in.size
+		i.SealedSize = &size
+		i.PlaintextSize = json.RawMessage("null")
+		if n, err := h.Layout().PlaintextSize(size); err == nil {
+			i.PlaintextSize = json.RawMessage(fmt.Sprint(n))
+		}
+	}
+	return i, nil
+}
+
+func describeSlot(s format.Slot) (inspectedSlot, error) {
+	switch s.Type {
+	case format.SlotKMS:
+		k, err := s.KMS()
+		return inspectedSlot{Type: "kms", KeyID: k.KeyID, CiphertextBlob: k.CiphertextBlob}, err
+	case format.SlotPair:
+		p, err := s.Pair()
+		return inspectedSlot{
+			Type:                     "pair",
+			KeyID:                    p.KeyID,
+			Scheme:                   p.Scheme.String(),
+			PublicKeyID:              hex.EncodeToString(p.PublicKeyID[:]),
+			SealedDataKey:            p.SealedDataKey,
+			PrivateKeyCiphertextBlob: p.PrivateKeyCiphertextBlob,
+			PairEncryptionContext:    p.PairContext,
+		}, err
+	}
+	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Body: s.Body}, nil
+}
+
+// print is for people. Values from the file are quoted where they could steer a terminal.
+func (i *inspection) print(w io.Writer) error {
+	var b strings.Builder
+	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
+	fmt.Fprintf(&b, "%s: envseal file, format version %d\n", plainText(i.File), i.Version)
+	row("suite", i.Suite)
+	row("chunk size", fmt.Sprintf("%d bytes", i.ChunkSize))
+	row("compression", i.Compression)
+	row("file id", i.FileID)
+	row("header", fmt.Sprintf("%d bytes", i.HeaderLength))
+	if i.SealedSize != nil {
+		row("sealed size", fmt.Sprintf("%d bytes", *i.SealedSize))
+		if string(i.PlaintextSize) == "null" {
+			row("plaintext size", "unknown: no whole file has this sealed size; it was truncated or lengthened")
+		} else {
+			row("plaintext size", string(i.PlaintextSize)+" bytes")
+		}
+	}
+	row("context", contextText(i.EncryptionContext))
+	for n, s := range i.KeySlots {
+		row(fmt.Sprintf("key slot %d", n+1), s.text())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s inspectedSlot) text() string {
+	switch {
+	case s.CiphertextBlob != nil:
+		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", plainText(s.KeyID), len(s.CiphertextBlob))
+	case s.Scheme != "":
+		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, plainText(s.KeyID), s.PublicKeyID, contextText(s.PairEncryptionContext))
+	}
+	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
+}
+
+func contextText(ec format.Context) string {
+	if len(ec) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(ec)) {
+		parts = append(parts, plainText(k)+"="+plainText(ec[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// plainText quotes what is not plainly printable.
+func plainText(s string) string {
+	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}

@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/envseal/envseal/kmsclient/devserver"
+	"github.com/envseal/envseal/kmsclient/keystore"
+	"github.com/urfave/cli/v2"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "serve the keystore on loopback as AWS KMS does, for `aws`, boto3 and every SDK",
+		Description: "Prints one line of shell that sets the endpoint and a credential made for this run, then serves until a signal:\n" +
+			"  eval \"$(envseal keystore serve --pid-file kms.pid &)\"; aws kms list-keys; kill $(cat kms.pid)\n" +
+			"Requests must be signed with that credential. Key policies and IAM are not enforced.",
+		Flags: flags([]cli.Flag{
+			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
+			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill"},
+			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
+			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable)"},
+			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
+		}, storeFlags()),
+		Action: onStore(0, 0, serve),
+	}
+}
+
+func serve(c *cli.Context, store *keystore.Store) error {
+	faults, err := devserver.ParseFaults(c.String("faults"))
+	if err != nil {
+		return fail(exitUsage, "", "--faults: %w", err)
+	}
+	log, err := newCallLog(c.String("log"))
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: c.StringSlice("deny"), Log: log.write})
+	if err != nil {
+		return fail(exitUsage, "", "%w", err)
+	}
+	ln, err := devserver.Listen(c.Context, c.String("addr"))
+	if err != nil {
+		return fail(exitUsage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
+	}
+	if err := announce(c, srv, ln); err != nil {
+		ln.Close()
+		return err
+	}
+	return srv.Serve(c.Context, ln)
+}
+
+// announce prints the environment for clients, and lets go of stdout, for which `eval "$(... &)"` waits.
+func announce(c *cli.Context, srv *devserver.Server, ln net.Listener) error {
+	if f := c.String("pid-file"); f != "" {
+		if err := os.WriteFile(f, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+			return fail(exitOutput, "", "%w", err)
+		}
+	}
+	id, secret := srv.Credentials()
+	if _, err := fmt.Printf("export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
+		ln.Addr(), id, secret, srv.Region()); err != nil {
+		return err
+	}
+	if isTerminal(os.Stdout) {
+		note("serving on http://%s until Ctrl-C", ln.Addr())
+		return nil
+	}
+	return os.Stdout.Close()
+}

@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// transfer is one file on its way from an input to an output, by the rules for files: nothing appears under the output's name before it is whole and
+// on the disk, and nothing is left if it fails.
+type transfer struct {
+	c      *cli.Context
+	name   string // of the input, "-" for stdin
+	target string // "-" for stdout
+	perm   func(*input) os.FileMode
+	mtime  bool // the output gets the input's mtime
+}
+
+// sink is what a transfer writes to.
+type sink interface {
+	io.Writer
+	Commit() error
+	Abort()
+}
+
+// run opens both ends, calls work, and commits. work must read its input to the end.
+func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
+	in, err := openInput(t.name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := t.open(in)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if t.c.Bool("dry-run") {
+		note("%s: would write %s", display(t.name), displayTarget(t.target))
+		return nil
+	}
+	p, err := progressOf(t.c, in)
+	if err != nil {
+		return err
+	}
+	err = work(ctx, out, p.reader(in), in)
+	p.finish(err)
+	if err != nil {
+		return err
+	}
+	if err := in.checkUnchanged(); err != nil {
+		return err
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
+	return t.removeInput(in)
+}
+
+func (t *transfer) open(in *input) (sink, error) {
+	if t.target == "-" {
+		return stdoutOutput(t.c.String("output") == "-", in)
+	}
+	o := outputOptions{
+		force:  t.c.Bool("force"),
+		perm:   t.perm(in),
+		noSync: t.c.Bool("no-sync"),
+		inputs: []*input{in},
+	}
+	if t.mtime && in.regular {
+		o.modTime = in.info.ModTime()
+	}
+	return createOutput(t.target, o)
+}
+
+// removeInput is --rm, after the output is committed.
+func (t *transfer) removeInput(in *input) error {
+	if !t.c.Bool("rm") {
+		return nil
+	}
+	if t.target == "-" || !in.regular || t.name == "-" {
+		warn("%s: kept: --rm removes a file only once its output is a file on the disk", display(t.name))
+		return nil
+	}
+	if err := os.Remove(t.name); err != nil {
+		return fail(exitOther, "", "output is written, but the input could not be removed: %w", err)
+	}
+	return nil
+}
+
+// progressOf starts the progress of one file, as the user asked for it.
+func progressOf(c *cli.Context, in *input) (*progress, error) {
+	mode, err := parseProgressMode(c.String("progress"))
+	if err != nil {
+		return nil, err
+	}
+	return newProgress(mode, in.name, in.size, c.Bool("quiet")), nil
+}
+
+func displayTarget(target string) string {
+	if target == "-" {
+		return "stdout"
+	}
+	return target
+}
+
+// took is how long something took, for -v.
+func took(start time.Time) string { return time.Since(start).Round(time.Millisecond).String() }
