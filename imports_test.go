@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/envseal/envseal"
+
+// mayImport is the law of imports within the module: format knows no key, envelope no key service, kmsclient only plain types, cmd no cryptography.
+// keymem is the locked memory that key services share with envelope, whose internal packages they cannot see.
+var mayImport = map[string][]string{
+	"":                         {"cmd"},
+	"format":                   {},
+	"envelope":                 {"format", "envelope/internal/stream", "envelope/internal/secret"},
+	"envelope/internal/stream": {}, "envelope/internal/secret": {}, "envelope/internal/memscan": {},
+	"envelope/keymem":     {"envelope/internal/secret"},
+	"envelope/keyring":    {"envelope", "envelope/keymem", "format", "kmsclient"},
+	"kmsclient":           {},
+	"kmsclient/awskms":    {"kmsclient", "envelope/keymem"},
+	"kmsclient/keystore":  {"kmsclient", "envelope/keymem"},
+	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
+	"kmsclient/kmstest":   {"kmsclient"},
+	"cmd":                 {"format", "envelope", "envelope/keymem", "envelope/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
+}
+
+// onlyIn says where a dependency may be used, by the beginning of its path.
+var onlyIn = map[string][]string{
+	"github.com/aws/":                 {"kmsclient/awskms"},
+	"github.com/urfave/cli":           {"cmd"},
+	"github.com/schollz/progressbar":  {"cmd"},
+	"golang.org/x/term":               {"cmd"},
+	"filippo.io/age":                  {"kmsclient/keystore"},
+	"golang.org/x/sys":                {"cmd", "envelope/internal/secret", "envelope/internal/stream", "envelope/internal/memscan", "kmsclient/keystore", "kmsclient/awskms"},
+	"golang.org/x/crypto":             {"kmsclient/keystore"},
+	"github.com/rogpeppe/go-internal": {},
+}
+
+// stdOnly are the packages that others may copy without a second thought: standard library only.
+var stdOnly = []string{"format", "kmsclient"}
+
+func TestImportLaw(t *testing.T) {
+	seen := 0
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("package %q has no place in the law of imports", name)
+			continue
+		}
+		seen++
+		for _, imp := range p.Imports {
+			if inner, ok := strings.CutPrefix(imp, module); ok {
+				if inner = strings.TrimPrefix(inner, "/"); !slices.Contains(allowed, inner) {
+					t.Errorf("%s must not import %s", name, inner)
+				}
+				continue
+			}
+			checkOutside(t, name, imp)
+		}
+	}
+	if seen != len(mayImport) {
+		t.Errorf("%d packages found, the law names %d", seen, len(mayImport))
+	}
+}
+
+func checkOutside(t *testing.T, name, imp string) {
+	t.Helper()
+	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+		return // standard library
+	}
+	if slices.Contains(stdOnly, name) {
+		t.Errorf("%s must import the standard library only, it imports %s", name, imp)
+	}
+	for prefix, places := range onlyIn {
+		if strings.HasPrefix(imp, prefix) {
+			if !slices.Contains(places, name) {
+				t.Errorf("%s must not import %s", name, imp)
+			}
+			return
+		}
+	}
+	t.Errorf("%s imports %s, a dependency without a place in the law of imports", name, imp)
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listedPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []listedPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
