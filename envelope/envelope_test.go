@@ -480,3 +480,28 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+func TestDetachedHeader(t *testing.T) {
+	r := newRig(t, 1)
+	ctx := context.Background()
+	plain := random(2*smallChunk + 1)
+	var head, chunks bytes.Buffer
+	h, err := envelope.Seal(ctx, &chunks, bytes.NewReader(plain), r.dataKey(nil), envelope.SealOptions{ChunkSizeLog2: 12, Header: &head})
+	if err != nil || int64(head.Len()) != h.Length || chunks.Len() != len(plain)+3*format.TagSize {
+		t.Fatalf("header of %d bytes, %d bytes of chunks, %v", head.Len(), chunks.Len(), err)
+	}
+	open := func(head, chunks []byte) ([]byte, error) {
+		var out bytes.Buffer
+		_, err := envelope.Open(ctx, &out, bytes.NewReader(chunks), envelope.OpenOptions{Header: bytes.NewReader(head)}, r.identity())
+		return out.Bytes(), err
+	}
+	if got, err := open(head.Bytes(), chunks.Bytes()); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := open(append(bytes.Clone(head.Bytes()), 0), chunks.Bytes()); !errors.Is(err, format.ErrDamaged) {
+		t.Errorf("a byte behind the header: %v", err)
+	}
+	if _, err := open(head.Bytes(), append(bytes.Clone(head.Bytes()), chunks.Bytes()...)); !errors.Is(err, envelope.ErrDamaged) {
+		t.Errorf("a header in both: %v", err)
+	}
+}

@@ -20,6 +20,8 @@ type OpenOptions struct {
 	// Check, if set, sees the header before any identity does. Its error ends the call: a policy on keys or the encryption context refuses here,
 	// before a key service is asked. Nothing in the header is authenticated yet.
 	Check func(*format.Header) error
+	// Header, if set, is where a detached header is read from, to its end; src then has the chunks alone.
+	Header io.Reader
 }
 
 // Open reads a sealed file from src to its end and writes its plaintext to dst. It returns the header as soon as there is one, also with an error.
@@ -27,7 +29,7 @@ type OpenOptions struct {
 // Identities are asked in their order until one gives a key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole chunks and
 // must be discarded. No error means that all of the file was there and nothing behind it. A chunk that has arrived whole is written without waiting for the next.
 func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
-	h, err := format.ReadHeader(src, format.Limits{MaxSlots: opts.MaxSlots})
+	h, err := readHeader(src, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +50,26 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 		b, err := jobs.add(unit, h.ChunkSize())
 		return &openJob{opener: o, buffers: b, chunks: chunkOpener{aead: aead}}, err
 	})
+}
+
+// readHeader reads the header in front of the chunks, or the one apart from them.
+func readHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
+	limits := format.Limits{MaxSlots: opts.MaxSlots}
+	if opts.Header == nil {
+		return format.ReadHeader(src, limits)
+	}
+	h, err := format.ReadHeader(opts.Header, limits)
+	if err != nil {
+		return nil, fmt.Errorf("header file: %w", err)
+	}
+	var more [1]byte
+	switch n, err := opts.Header.Read(more[:]); {
+	case n > 0:
+		return nil, fmt.Errorf("header file: %w: it holds more than a header", format.ErrDamaged)
+	case err != nil && err != io.EOF:
+		return nil, fmt.Errorf("header file: %w", err)
+	}
+	return h, nil
 }
 
 // Verify reads and authenticates all of a sealed file and writes nothing.

@@ -22,6 +22,8 @@ type SealOptions struct {
 	Workers int
 	// LastUse destroys the data key as soon as the payload key is derived: for a data key that seals one file.
 	LastUse bool
+	// Header, if set, gets the header, and dst the chunks alone: a detached header, which can be re-wrapped later without touching the data.
+	Header io.Writer
 }
 
 // Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header.
@@ -38,7 +40,11 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := dst.Write(raw); err != nil {
+	to := dst
+	if opts.Header != nil {
+		to = opts.Header
+	}
+	if _, err := to.Write(raw); err != nil {
 		return nil, err
 	}
 	s := &sealer{
