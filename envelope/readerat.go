@@ -143,6 +143,13 @@ func (r *ReaderAt) readChunks(dst []byte, first, last int64) (n int, err error) 
 		}
 		return 0, err
 	}
+	secret.Quiet(func() { n, err = r.openChunks(dst, sealed, first, last) })
+	return n, err
+}
+
+// openChunks opens chunks first..last, which follow each other in sealed.
+func (r *ReaderAt) openChunks(dst, sealed []byte, first, last int64) (n int, err error) {
+	unit := r.sealedChunk()
 	opener := chunkOpener{aead: r.aead}
 	for i := first; i <= last; i++ {
 		exp := inside

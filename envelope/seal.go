@@ -58,7 +58,9 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	defer jobs.free()
 	err = stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) {
 		b, err := jobs.add(s.size, s.size+format.TagSize)
-		return &sealJob{sealer: s, buffers: b}, err
+		j := &sealJob{sealer: s, buffers: b}
+		j.work = j.seal
+		return j, err
 	})
 	if err != nil {
 		return nil, err
@@ -114,6 +116,7 @@ type sealJob struct {
 	final bool // the last chunk of the file is in this batch
 	err   error
 	out   int
+	work  func() // seal, as a value made once
 }
 
 func (j *sealJob) Fill() (more bool) {
@@ -131,11 +134,15 @@ func (j *sealJob) Fill() (more bool) {
 	return !j.final
 }
 
+// Work runs without signals, one of which could leave a round key in its frame.
 func (j *sealJob) Work() {
 	j.out = 0
-	if j.err != nil {
-		return
+	if j.err == nil {
+		secret.Quiet(j.work)
 	}
+}
+
+func (j *sealJob) seal() {
 	plain := j.in[:j.n]
 	for i := j.first; ; i++ {
 		n := min(j.size, len(plain))
