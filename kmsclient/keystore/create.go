@@ -1,0 +1,139 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"filippo.io/age"
+)
+
+// CreateOptions says how a new keystore is protected: by exactly one of Passphrase, IdentityFile and PlaintextInsecure.
+type CreateOptions struct {
+	Passphrase   []byte // the caller keeps it and wipes it
+	WorkFactor   int    // of scrypt for the passphrase: 16..18, 0 means 17. One more doubles the time of opening
+	IdentityFile string // path of an age identity file to make, mode 0600; it must not exist
+	// PlaintextInsecure writes the keys in the clear: for keystores that live as long as a test.
+	PlaintextInsecure bool
+}
+
+// DefaultPath is $ENVSEAL_KEYSTORE, or $XDG_DATA_HOME/envseal/keystore, or ~/.local/share/envseal/keystore.
+func DefaultPath() (string, error) {
+	if path := os.Getenv("ENVSEAL_KEYSTORE"); path != "" {
+		return path, nil
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(data) { // the XDG base directory specification: a relative path is to be ignored
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no place for a keystore: %w", err)
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "envseal", "keystore"), nil
+}
+
+// Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces nothing: ErrExists. On failure it
+// leaves neither keystore nor identity file.
+func Create(path string, o CreateOptions) error {
+	g, err := o.guard()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	unlock, err := lockFile(context.Background(), path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := refuseExisting(path); err != nil {
+		return err
+	}
+	if o.IdentityFile != "" {
+		recipient, err := createIdentity(o.IdentityFile)
+		if err != nil {
+			return err
+		}
+		g.recipients = []string{recipient}
+	}
+	if err := writeEmpty(path, g, o.Passphrase); err != nil {
+		if o.IdentityFile != "" {
+			os.Remove(o.IdentityFile)
+		}
+		return err
+	}
+	return nil
+}
+
+func (o CreateOptions) guard() (guard, error) {
+	ways := 0
+	for _, chosen := range []bool{len(o.Passphrase) > 0, o.IdentityFile != "", o.PlaintextInsecure} {
+		if chosen {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return guard{}, errors.New("a keystore needs one of passphrase, identity file and clear text")
+	}
+	if len(o.Passphrase) == 0 {
+		return guard{}, nil
+	}
+	return scryptGuard(o.WorkFactor)
+}
+
+func scryptGuard(workFactor int) (guard, error) {
+	if workFactor == 0 {
+		workFactor = defaultWorkFactor
+	}
+	if workFactor < minWorkFactor || workFactor > maxWorkFactor {
+		return guard{}, fmt.Errorf("work factor %d is not in %d..%d", workFactor, minWorkFactor, maxWorkFactor)
+	}
+	return guard{workFactor: workFactor}, nil
+}
+
+func refuseExisting(path string) error {
+	switch _, err := os.Lstat(path); {
+	case err == nil:
+		return fmt.Errorf("%s: %w", path, ErrExists)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+func writeEmpty(path string, g guard, passphrase []byte) error {
+	raw, err := seal(&state{guard: g}, passphrase)
+	if err != nil {
+		return err
+	}
+	s, err := replaceFile(path, raw)
+	s.close()
+	return err
+}
+
+// createIdentity makes an X25519 identity in the file format of age-keygen and returns its recipient.
+func createIdentity(path string) (recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", err
+	}
+	defer wipeInside(id, "secretKey")
+	recipient = id.Recipient().String()
+	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, id)
+	defer clear(text)
+	f, err := writeNew(path, text)
+	if errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	if err != nil {
+		return "", err
+	}
+	f.Close()
+	return recipient, syncDir(filepath.Dir(path))
+}

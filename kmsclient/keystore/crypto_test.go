@@ -1,0 +1,249 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/mlkem"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"math/big"
+	mrand "math/rand/v2"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// TestPayloadAgainstAge opens what the age library sealed, and the other way round, around every chunk edge.
+func TestPayloadAgainstAge(t *testing.T) {
+	id, err := age.GenerateX25519Identity()
+	must(t, err)
+	for _, n := range []int{1, 100, chunkSize - 1, chunkSize, chunkSize + 1, 2*chunkSize - 1, 2 * chunkSize, 3*chunkSize + 5} {
+		body := make([]byte, n)
+		rand.Read(body)
+		var theirs bytes.Buffer
+		w, err := age.Encrypt(&theirs, id.Recipient())
+		must(t, err)
+		_, err = w.Write(body)
+		must(t, err)
+		must(t, w.Close())
+		header, err := age.ExtractHeader(bytes.NewReader(theirs.Bytes()))
+		must(t, err)
+		fileKey, err := age.DecryptHeader(header, id)
+		must(t, err)
+		opened, err := openPayload(fileKey, theirs.Bytes()[len(header):])
+		must(t, err)
+		if !bytes.Equal(opened.Bytes(), body) {
+			t.Errorf("%d bytes of age open as something else", n)
+		}
+		opened.Destroy()
+		ours, err := sealPayload(fileKey, body)
+		must(t, err)
+		r, err := age.Decrypt(bytes.NewReader(append(header, ours...)), id)
+		must(t, err)
+		got, err := io.ReadAll(r)
+		must(t, err)
+		if !bytes.Equal(got, body) {
+			t.Errorf("age opens our %d bytes as something else", n)
+		}
+		for _, bad := range [][]byte{ours[:len(ours)-1], append(bytes.Clone(ours), 0), ours[:max(0, len(ours)-chunkSize-chunkTag)]} {
+			if _, err := openPayload(fileKey, bad); err == nil {
+				t.Errorf("a payload of %d bytes cut or lengthened to %d opened", len(ours), len(bad))
+			}
+		}
+	}
+}
+
+// TestWipeInside checks every field that the package wipes inside values of others: that it is there, and zero afterwards.
+func TestWipeInside(t *testing.T) {
+	scryptID, err := age.NewScryptIdentity("x")
+	must(t, err)
+	scryptTo, err := age.NewScryptRecipient("x")
+	must(t, err)
+	identity, err := age.GenerateX25519Identity()
+	must(t, err)
+	aead, err := chacha20poly1305.New(bytes.Repeat([]byte{1}, 32))
+	must(t, err)
+	curve, err := ecdh.P384().GenerateKey(rand.Reader)
+	must(t, err)
+	kem768, err := mlkem.GenerateKey768()
+	must(t, err)
+	kem1024, err := mlkem.GenerateKey1024()
+	must(t, err)
+	var asIdentity age.Identity = scryptID
+	for _, c := range []struct {
+		in   any
+		path string
+	}{
+		{asIdentity, "password"}, {scryptTo, "password"}, {identity, "secretKey"}, {aead, "key"},
+		{curve, "privateKey"}, {curve, "fips d"}, {kem768, "key"}, {kem1024, "key"},
+	} {
+		if !wipeInside(c.in, strings.Fields(c.path)...) {
+			t.Errorf("%T has no %s to wipe", c.in, c.path)
+		}
+	}
+	if len(bytes.Trim(curve.Bytes(), "\x00")) > 0 || len(bytes.Trim(kem768.Bytes(), "\x00")) > 0 || len(bytes.Trim(kem1024.Bytes(), "\x00")) > 0 {
+		t.Error("something is left of a key that was wiped")
+	}
+	plain, err := chacha20poly1305.New(make([]byte, 32))
+	must(t, err)
+	nonce := make([]byte, 12)
+	if !bytes.Equal(aead.Seal(nil, nonce, nil, nil), plain.Seal(nil, nonce, nil, nil)) {
+		t.Error("the cipher still has its key")
+	}
+}
+
+func TestWipeInsideRefuses(t *testing.T) {
+	curve, err := ecdh.P256().GenerateKey(rand.Reader)
+	must(t, err)
+	for _, c := range []struct {
+		in   any
+		path string
+	}{{curve, "absent"}, {curve, "curve"}, {"text", "x"}, {nil, "x"}, {curve, "privateKey deeper"}} {
+		if wipeInside(c.in, strings.Fields(c.path)...) {
+			t.Errorf("%T: wiped %q", c.in, c.path)
+		}
+	}
+}
+
+// TestSecp256k1 compares with points that others published: multiples of the generator (SEC 2 for the first).
+func TestSecp256k1(t *testing.T) {
+	order := new(big.Int).SetBytes(secpOrder)
+	less := new(big.Int).Sub(order, big.NewInt(1)).Text(16)
+	for scalar, x := range map[string]string{
+		"1":  "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+		"2":  "c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5",
+		"3":  "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9",
+		less: "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+	} {
+		n, _ := new(big.Int).SetString(scalar, 16)
+		point := secpPublic(n.FillBytes(make([]byte, secpSize)))
+		if point[0] != 4 || hex.EncodeToString(point[1:33]) != x {
+			t.Errorf("%s times the generator is %x", scalar, point)
+		}
+	}
+	for _, c := range []struct {
+		scalar []byte
+		ok     bool
+	}{
+		{make([]byte, secpSize), false},
+		{secpOrder, false},
+		{bytes.Repeat([]byte{0xff}, secpSize), false},
+		{big.NewInt(1).FillBytes(make([]byte, secpSize)), true},
+		{new(big.Int).Sub(order, big.NewInt(1)).Bytes(), true},
+	} {
+		if secpScalarOK(c.scalar) != c.ok {
+			t.Errorf("%x is a private key: %v", c.scalar, !c.ok)
+		}
+	}
+}
+
+// pickField is a number below p, often at an edge, in both forms.
+func pickField(rnd *mrand.Rand, p *big.Int) (fe, *big.Int) {
+	n := new(big.Int)
+	switch rnd.IntN(4) {
+	case 0:
+		n.SetInt64(rnd.Int64N(3))
+	case 1:
+		n.Sub(p, big.NewInt(1+rnd.Int64N(3)))
+	case 2:
+		n.Lsh(big.NewInt(1), uint(rnd.IntN(256)))
+	default:
+		for range 4 {
+			n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(rnd.Uint64()))
+		}
+	}
+	n.Mod(n, p)
+	var v fe
+	for i := range v {
+		v[i] = new(big.Int).Rsh(n, uint(64*i)).Uint64()
+	}
+	return v, n
+}
+
+// TestFieldAgainstBig compares the arithmetic with math/big, with numbers at the edges among others.
+func TestFieldAgainstBig(t *testing.T) {
+	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(secpC))
+	rnd := mrand.New(mrand.NewPCG(1, 2))
+	equal := func(what string, got fe, want *big.Int) {
+		t.Helper()
+		n := new(big.Int)
+		for i := 3; i >= 0; i-- {
+			n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(got[i]))
+		}
+		if n.Cmp(want.Mod(want, p)) != 0 {
+			t.Fatalf("%s: got %x, want %x", what, n, want)
+		}
+	}
+	for range 5000 {
+		a, na := pickField(rnd, p)
+		b, nb := pickField(rnd, p)
+		equal("sum", add(a, b), new(big.Int).Add(na, nb))
+		equal("difference", sub(a, b), new(big.Int).Sub(na, nb))
+		equal("product", mul(a, b), new(big.Int).Mul(na, nb))
+	}
+	a, na := pickField(rnd, p)
+	equal("inverse", invert(a), new(big.Int).ModInverse(na, p))
+}
+
+// TestContextIsUnambiguous puts the same bytes into different fields.
+func TestContextIsUnambiguous(t *testing.T) {
+	seen := map[string]bool{}
+	for _, ec := range []map[string]string{
+		nil, {"": ""}, {"a": "1", "b": "2"}, {"a": "1b2"}, {"a1": "b2"}, {"a1b2": ""}, {"": "a1b2"}, {"a": "", "1b2": ""}, {"a\x00": "1"}, {"a": "\x001"},
+	} {
+		data := string(additionalData([]byte("head"), ec))
+		if seen[data] {
+			t.Errorf("%q is encoded as another context", ec)
+		}
+		seen[data] = true
+	}
+	if !bytes.Equal(additionalData(nil, nil), additionalData(nil, map[string]string{})) {
+		t.Error("nil and empty differ")
+	}
+}
+
+func TestContextMustBeUTF8(t *testing.T) {
+	s := newStore(t)
+	k := createKey(t, s)
+	for _, ec := range []map[string]string{{"a": "\xff"}, {"\xc3": "a"}} {
+		_, err := s.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), EncryptionContext: ec})
+		wantIs(t, err, kmsclient.ErrInvalidRequest)
+	}
+}
+
+func TestLargestBlobs(t *testing.T) {
+	if blobOverhead+kmsclient.MaxPlaintext > kmsclient.MaxCiphertextBlob || blobOverhead+maxPrivateDER > kmsclient.MaxCiphertextBlob {
+		t.Errorf("a blob adds %d bytes: too many", blobOverhead)
+	}
+}
+
+// TestMalformedReferences has the ARNs that the AWS SDK's client would not let through.
+func TestMalformedReferences(t *testing.T) {
+	s := newStore(t)
+	k := createKey(t, s)
+	for _, ref := range []string{
+		"arn:", "arn:aws:kms:local:000000000000", "arn:aws:s3:local:000000000000:key/" + k.KeyID, "arn:aws-cn:kms:local:000000000000:key/" + k.KeyID,
+		"arn:aws:kms:eu-central-1:000000000000:key/" + k.KeyID, "arn:aws:kms:local:111122223333:key/" + k.KeyID, "key/" + k.KeyID,
+		strings.ToUpper(k.KeyID), strings.ReplaceAll(k.KeyID, "-", ""), k.KeyID + "\x00", " " + k.KeyID,
+	} {
+		_, err := s.DescribeKey(t.Context(), ref, kmsclient.Options{})
+		wantIs(t, err, kmsclient.ErrNotFound)
+		if s.HasKey(ref) {
+			t.Errorf("%q is held", ref)
+		}
+	}
+	for _, ref := range []string{k.KeyID, k.ARN} {
+		if !s.HasKey(ref) {
+			t.Errorf("%s is not held", ref)
+		}
+	}
+	for _, spec := range unmadeSpecs {
+		_, err := s.GenerateDataKeyPair(t.Context(), kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: spec})
+		wantIs(t, err, kmsclient.ErrInvalidRequest)
+	}
+}

@@ -1,0 +1,104 @@
+package keystore
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// keySpecs are the lengths in bytes of GenerateDataKey's KeySpec values.
+var keySpecs = map[string]int{kmsclient.AES128: 16, kmsclient.AES256: 32}
+
+// GenerateDataKey makes a data key in locked memory and its CiphertextBlob.
+func (s *Store) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+	out, err := s.generateDataKey(ctx, in)
+	return out, named("GenerateDataKey", in.KeyID, err)
+}
+
+// GenerateDataKeyWithoutPlaintext makes a data key that nobody has seen. Plaintext is nil.
+func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+	out, err := s.generateDataKey(ctx, in)
+	if err != nil {
+		return nil, named("GenerateDataKeyWithoutPlaintext", in.KeyID, err)
+	}
+	out.Plaintext.Destroy()
+	out.Plaintext = nil
+	return out, nil
+}
+
+func (s *Store) generateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+	n, err := dataKeyLength(in)
+	if err != nil {
+		return nil, err
+	}
+	st, k, err := s.begin(ctx, in.KeyID, in.Options, in.EncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(st)
+	if in.DryRun {
+		return nil, dryRunDone()
+	}
+	plaintext, err := randomSecret(n)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := st.seal(k, plaintext.Bytes(), in.EncryptionContext)
+	if err != nil {
+		plaintext.Destroy()
+		return nil, err
+	}
+	return &kmsclient.DataKey{KeyID: k.arn(), Plaintext: plaintext, CiphertextBlob: sealed, KeyMaterialID: k.currentID()}, nil
+}
+
+// dataKeyLength is the length that KeySpec or NumberOfBytes asks for: one of them, not both.
+func dataKeyLength(in kmsclient.GenerateDataKeyInput) (int, error) {
+	if (in.KeySpec == "") == (in.NumberOfBytes == 0) {
+		return 0, refuse(kmsclient.ErrInvalidRequest, codeValidation, "Please specify either number of bytes or key spec.")
+	}
+	if in.KeySpec == "" {
+		return in.NumberOfBytes, checkNumberOfBytes(in.NumberOfBytes)
+	}
+	n, ok := keySpecs[in.KeySpec]
+	if !ok {
+		return 0, outsideEnum("keySpec", []string{kmsclient.AES256, kmsclient.AES128})
+	}
+	return n, nil
+}
+
+func checkNumberOfBytes(n int) error {
+	if n < 1 {
+		return invalid("numberOfBytes", "Member must have value greater than or equal to 1")
+	}
+	if n > kmsclient.MaxDataKey {
+		return invalid("numberOfBytes", "Member must have value less than or equal to %d", kmsclient.MaxDataKey)
+	}
+	return nil
+}
+
+func randomSecret(n int) (*keymem.Buffer, error) {
+	buf, err := keymem.New(n)
+	if err != nil {
+		return nil, err
+	}
+	rand.Read(buf.Bytes())
+	return buf, nil
+}
+
+// GenerateRandom gives random bytes, 1..1024, in locked memory.
+func (s *Store) GenerateRandom(ctx context.Context, numberOfBytes int) (kmsclient.Secret, error) {
+	err := checkNumberOfBytes(numberOfBytes)
+	if err == nil {
+		err = ctx.Err()
+	}
+	var buf *keymem.Buffer
+	if err == nil {
+		buf, err = randomSecret(numberOfBytes)
+	}
+	if err != nil {
+		return nil, named("GenerateRandom", "", err)
+	}
+	return buf, nil
+}

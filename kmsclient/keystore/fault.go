@@ -1,0 +1,89 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// The reasons for which a keystore file cannot be made, opened or changed. Where they come out of an operation of [kmsclient.Service]
+// they are wrapped in a [kmsclient.Error] of the kind ErrUnavailable.
+var (
+	ErrNoKeystore      = fmt.Errorf("no keystore: %w", fs.ErrNotExist)
+	ErrExists          = fmt.Errorf("refusing to replace it: %w", fs.ErrExist)
+	ErrNeedPassphrase  = errors.New("keystore needs a passphrase")
+	ErrWrongPassphrase = errors.New("wrong passphrase")
+	ErrNeedIdentity    = errors.New("keystore needs an identity file")
+	ErrWrongIdentity   = errors.New("identity does not open this keystore")
+	ErrExposed         = errors.New("identity file can be read by others; run chmod 600 on it")
+	ErrDamaged         = errors.New("keystore is damaged")
+	ErrNewer           = errors.New("keystore was written by a newer version")
+	ErrLocked          = errors.New("keystore is locked by another process")
+	ErrClosed          = errors.New("keystore is closed")
+)
+
+// Exception names of KMS.
+const (
+	codeAlreadyExists     = "AlreadyExistsException"
+	codeDisabled          = "DisabledException"
+	codeDryRun            = "DryRunOperationException"
+	codeIncorrectKey      = "IncorrectKeyException"
+	codeInternal          = "KMSInternalException"
+	codeInvalidAliasName  = "InvalidAliasNameException"
+	codeInvalidCiphertext = "InvalidCiphertextException"
+	codeInvalidGrantToken = "InvalidGrantTokenException"
+	codeInvalidKeyUsage   = "InvalidKeyUsageException"
+	codeInvalidState      = "KMSInvalidStateException"
+	codeLimitExceeded     = "LimitExceededException"
+	codeNotFound          = "NotFoundException"
+	codeUnsupported       = "UnsupportedOperationException"
+	codeValidation        = "ValidationException"
+)
+
+// refuse makes KMS's answer to a misuse. The operation and the key are added by [named].
+func refuse(kind error, code, format string, args ...any) *kmsclient.Error {
+	return &kmsclient.Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown where it may be secret.
+func invalid(parameter, constraint string, args ...any) *kmsclient.Error {
+	return refuse(kmsclient.ErrInvalidRequest, codeValidation,
+		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, fmt.Sprintf(constraint, args...))
+}
+
+func outsideEnum(parameter string, values []string) *kmsclient.Error {
+	return invalid(parameter, "Member must satisfy enum value set: [%s]", strings.Join(values, ", "))
+}
+
+func dryRunDone() *kmsclient.Error {
+	return refuse(kmsclient.ErrDryRun, codeDryRun, "The request would have succeeded, but the DryRun option is set.")
+}
+
+func limitExceeded(what string, limit int) *kmsclient.Error {
+	return refuse(kmsclient.ErrInvalidRequest, codeLimitExceeded, "a keystore holds at most %d %s", limit, what)
+}
+
+// named completes the error of one operation. What is not an answer of the service (the file is gone, the deadline is over) becomes an
+// error of the kind ErrUnavailable around its cause; a call that its caller took back has no kind.
+func named(op, keyID string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *kmsclient.Error
+	if errors.As(err, &e) {
+		e.Op, e.KeyID = op, keyID
+		return e
+	}
+	e = &kmsclient.Error{Op: op, KeyID: keyID, Kind: kmsclient.ErrUnavailable, Err: err}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Kind = nil
+	case !errors.Is(err, context.DeadlineExceeded):
+		e.Code = codeInternal
+	}
+	return e
+}

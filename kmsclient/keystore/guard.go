@@ -1,0 +1,224 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"filippo.io/age"
+
+	"github.com/envseal/envseal/envelope/keymem"
+)
+
+// Work factors of scrypt: 2^n rounds over 2^(n+10) bytes of memory.
+const (
+	defaultWorkFactor = 17
+	minWorkFactor     = 16
+	maxWorkFactor     = 18
+	maxReadWorkFactor = 20 // 1 GiB; what other tools may have written
+)
+
+const (
+	ageIntro      = "age-encryption.org/v1\n"
+	scryptIntro   = ageIntro + "-> scrypt "
+	clearIntro    = "envseal keystore in clear text: not protected\n"
+	maxIdentities = 64 << 10 // bytes of an identity file
+)
+
+// guard is how the file is protected: to recipients, by a passphrase (workFactor set), or not at all. It is part of the state.
+type guard struct {
+	recipients []string
+	workFactor int
+}
+
+// opener opens and seals the file of one Store.
+type opener struct {
+	identity   string // path of the identity file; may be empty
+	passphrase *keymem.Buffer
+}
+
+// open decrypts and parses the file.
+func (o *opener) open(raw []byte) (*state, error) {
+	if clear, ok := bytes.CutPrefix(raw, []byte(clearIntro)); ok {
+		body, ok := cutSum(clear)
+		if !ok {
+			return nil, fmt.Errorf("%w: check sum differs", ErrDamaged)
+		}
+		return decodeBody(body)
+	}
+	if !bytes.HasPrefix(raw, []byte(ageIntro)) {
+		return nil, fmt.Errorf("%w: not a keystore file", ErrDamaged)
+	}
+	header, err := age.ExtractHeader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	fileKey, err := o.fileKey(raw, header)
+	if err != nil {
+		return nil, err
+	}
+	defer keymem.Wipe(fileKey)
+	body, err := openPayload(fileKey, raw[len(header):])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer body.Destroy()
+	return decodeBody(body.Bytes())
+}
+
+func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
+	wrong := ErrWrongIdentity
+	var ids []age.Identity
+	var err error
+	if needsPassphrase(raw) {
+		wrong = ErrWrongPassphrase
+		ids, err = o.scryptIdentity()
+		if err == nil {
+			defer wipeInside(ids[0], "password")
+		}
+	} else {
+		ids, err = o.fileIdentities()
+	}
+	if err != nil {
+		return nil, err
+	}
+	fileKey, err := age.DecryptHeader(header, ids...)
+	if err == nil {
+		return fileKey, nil
+	}
+	var noMatch *age.NoIdentityMatchError
+	if errors.As(err, &noMatch) {
+		return nil, wrong
+	}
+	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+}
+
+func needsPassphrase(raw []byte) bool { return bytes.HasPrefix(raw, []byte(scryptIntro)) }
+
+func (o *opener) scryptIdentity() ([]age.Identity, error) {
+	if o.passphrase == nil {
+		return nil, ErrNeedPassphrase
+	}
+	id, err := age.NewScryptIdentity(borrowed(o.passphrase.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	id.SetMaxWorkFactor(maxReadWorkFactor)
+	return []age.Identity{id}, nil
+}
+
+// borrowed lends b as a string for the length of a call, so that no string copy of a secret is made.
+func borrowed(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// fileIdentities reads the identity file anew each time, so that the identity is not kept in memory between.
+func (o *opener) fileIdentities() ([]age.Identity, error) {
+	if o.identity == "" {
+		return nil, ErrNeedIdentity
+	}
+	f, err := os.Open(o.identity)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNeedIdentity, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxIdentities {
+		return nil, fmt.Errorf("%s: %w: not an identity file", o.identity, ErrNeedIdentity)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: %w (its mode is %04o)", o.identity, ErrExposed, info.Mode().Perm())
+	}
+	ids, err := age.ParseIdentities(io.LimitReader(f, maxIdentities))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %v", o.identity, ErrWrongIdentity, err)
+	}
+	return ids, nil
+}
+
+// seal encodes and encrypts the state as its guard says. passphrase may be nil where the guard needs none.
+func seal(st *state, passphrase []byte) ([]byte, error) {
+	body, err := encodeBody(st)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Destroy()
+	if st.guard.workFactor == 0 && len(st.guard.recipients) == 0 {
+		return addSum(body.Bytes()), nil
+	}
+	wraps, err := st.guard.recipientsFor(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	defer wipeInside(wraps[0], "password") // no such field but in scrypt's
+	var head bytes.Buffer
+	grab := &grabbing{Recipient: wraps[0]}
+	wraps[0] = grab
+	if _, err := age.Encrypt(&head, wraps...); err != nil {
+		return nil, err
+	}
+	defer keymem.Wipe(grab.fileKey)
+	head.Truncate(head.Len() - payloadNonce) // the payload gets a nonce of its own
+	payload, err := sealPayload(grab.fileKey, body.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return append(head.Bytes(), payload...), nil
+}
+
+func (g guard) recipientsFor(passphrase []byte) ([]age.Recipient, error) {
+	if g.workFactor == 0 {
+		return parseRecipients(g.recipients)
+	}
+	if len(passphrase) == 0 {
+		return nil, ErrNeedPassphrase
+	}
+	r, err := age.NewScryptRecipient(borrowed(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	r.SetWorkFactor(g.workFactor)
+	return []age.Recipient{r}, nil
+}
+
+func parseRecipients(recipients []string) ([]age.Recipient, error) {
+	return age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n")))
+}
+
+// grabbing notes the file key that age made for this file.
+type grabbing struct {
+	age.Recipient
+	fileKey []byte
+}
+
+// WrapWithLabels passes on the labels by which age keeps incompatible recipients apart.
+func (g *grabbing) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
+	g.fileKey = bytes.Clone(fileKey)
+	if r, ok := g.Recipient.(age.RecipientWithLabels); ok {
+		return r.WrapWithLabels(fileKey)
+	}
+	stanzas, err := g.Recipient.Wrap(fileKey)
+	return stanzas, nil, err
+}
+
+// addSum makes a clear-text file. Its keys lie open on the disk, so nothing is gained by keeping them off the heap here.
+func addSum(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	out := append([]byte(clearIntro), body...)
+	return append(out, sum[:]...)
+}
+
+func cutSum(b []byte) (body []byte, ok bool) {
+	at := len(b) - sha256.Size
+	if at < 0 {
+		return nil, false
+	}
+	return b[:at], sha256.Sum256(b[:at]) == [sha256.Size]byte(b[at:])
+}
