@@ -1,0 +1,253 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// input is an opened source: a file named on the command line, or standard input.
+//
+// Read and ReadAt name the file in their errors, and make them exit 1. Both may be used by several goroutines as far as
+// os.File allows it.
+type input struct {
+	*os.File
+	name    string      // as typed, "stdin" for standard input
+	path    string      // what was opened, "" for standard input
+	info    os.FileInfo // from the opened file, not from its name
+	regular bool        // ReadAt works, and size is what will be read unless somebody changes the file
+	size    int64       // bytes from the current position to the end, -1 if unknown
+}
+
+// openInput opens path for reading; "" and "-" are standard input.
+//
+// A directory, a device and a socket are refused as wrong usage: reading a terminal, a disk or /dev/zero by mistake is
+// more likely than on purpose, and who means it can redirect (`envseal encrypt - < /dev/sdb`). A named pipe is opened like
+// a file, which waits for its writer. /dev/stdin and /dev/fd/N are what they stand for, a terminal too.
+func openInput(path string) (*input, error) {
+	if path == "" || path == "-" {
+		return standardInput(os.Stdin)
+	}
+	// Look before opening: merely opening a device can rewind a tape or arm a watchdog.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, inputError(path, err)
+	}
+	if err := checkInputType(path, info); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, inputError(path, err)
+	}
+	in := &input{File: f, name: path, path: path}
+	if err := in.measure(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// standardInput is what f, the process's standard input, can tell of itself. Devices are allowed here: somebody redirected them.
+func standardInput(f *os.File) (*input, error) {
+	in := &input{File: f, name: "stdin"}
+	if err := in.measure(); err != nil {
+		return nil, err
+	}
+	if in.info.IsDir() {
+		return nil, directoryError(in.name)
+	}
+	return in, nil
+}
+
+// measure fills info, regular and size from the opened file.
+func (in *input) measure() error {
+	info, err := in.File.Stat()
+	if err != nil {
+		return inputError(in.name, err)
+	}
+	in.info, in.size = info, -1
+	if in.path != "" {
+		if err := checkInputType(in.path, info); err != nil {
+			return err
+		}
+	}
+	if !info.Mode().IsRegular() || isGenerated(in.File, info) {
+		return nil
+	}
+	at, err := in.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return inputError(in.name, err)
+	}
+	in.regular, in.size = true, max(info.Size()-at, 0)
+	if in.size >= 1<<20 {
+		adviseSequential(in.File)
+	}
+	return nil
+}
+
+func checkInputType(path string, info os.FileInfo) error {
+	mode := info.Mode()
+	switch {
+	case mode.IsDir():
+		return directoryError(path)
+	case mode&fs.ModeSocket != 0:
+		return fail(exitUsage, "a socket can be redirected to standard input", "%s: is a socket", shown(path))
+	case mode&fs.ModeDevice != 0:
+		if _, ok := descriptorNumber(path); ok {
+			return nil
+		}
+		return fail(exitUsage, "to read it all the same: - < "+shown(path), "%s: is a device", shown(path))
+	}
+	return nil
+}
+
+func directoryError(name string) error {
+	return fail(exitUsage, "pack it first: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
+}
+
+// Read implements io.Reader.
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.File.Read(p)
+	if err != nil && err != io.EOF {
+		err = inputError(in.name, err)
+	}
+	return n, err
+}
+
+// ReadAt implements io.ReaderAt. Offsets count from the start of the file, not from the position standard input came with.
+func (in *input) ReadAt(p []byte, off int64) (int, error) {
+	n, err := in.File.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = inputError(in.name, err)
+	}
+	return n, err
+}
+
+// checkUnchanged says whether a regular file is still the one that was opened: same size, same modification time, and its
+// name, if there still is one, leads to the same file. To be called when all has been read and nothing is committed.
+//
+// The change time is left out: a backup that hard-links the file or a chmod alters it, and neither touches the contents.
+// A name that has gone is no change either, as what was opened was read whole; a name that leads to another file is one,
+// as the output would be taken for that file's.
+func (in *input) checkUnchanged() error {
+	if !in.regular {
+		return nil
+	}
+	now, err := in.File.Stat()
+	if err != nil {
+		return inputError(in.name, err)
+	}
+	same := now.Size() == in.info.Size() && now.ModTime().Equal(in.info.ModTime())
+	if same && in.path != "" {
+		named, err := os.Stat(in.path)
+		same = err != nil || os.SameFile(named, in.info)
+	}
+	if !same {
+		return in.changedError()
+	}
+	return nil
+}
+
+// checkRead is checkUnchanged for a caller that knows how many bytes it read to the end of the input.
+func (in *input) checkRead(n int64) error {
+	if in.regular && n != in.size {
+		return in.changedError()
+	}
+	return in.checkUnchanged()
+}
+
+func (in *input) changedError() error {
+	return fail(exitOther, "try again once nothing writes to it, or read a snapshot", "%s: changed while it was read", shown(in.name))
+}
+
+// modTime is the modification time that the output takes over, the zero time if there is none to keep.
+func (in *input) modTime() time.Time {
+	if !in.regular {
+		return time.Time{}
+	}
+	return in.info.ModTime()
+}
+
+// Close closes the file; standard input stays open.
+func (in *input) Close() error {
+	if in.path == "" {
+		return nil
+	}
+	return in.File.Close()
+}
+
+// sealedPerm is the mode of a sealed file: that of the input, or where the input is no file, what a new file gets.
+func sealedPerm(in *input) os.FileMode {
+	if in.info.Mode().IsRegular() {
+		return in.info.Mode().Perm()
+	}
+	return 0o666 &^ umask()
+}
+
+// openedPerm is the mode of a decrypted file: never more than the owner's read and write, and never more than the sealed
+// file's, unless preserve says to take the sealed file's as it is.
+func openedPerm(in *input, preserve bool) os.FileMode {
+	if !in.info.Mode().IsRegular() {
+		return 0o600
+	}
+	if preserve {
+		return in.info.Mode().Perm()
+	}
+	return in.info.Mode().Perm() & 0o600
+}
+
+func inputError(name string, err error) error {
+	return fail(exitOther, "", "%s: %w", shown(name), reason(err))
+}
+
+// reason takes the operation and the path off an error of package os: messages here name the file themselves, first.
+func reason(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	case errors.As(err, &call):
+		return call.Err
+	}
+	return err
+}
+
+// descriptorNumber is N if path is one of the names of the process's own descriptor N, such as /dev/stdout or /dev/fd/3.
+func descriptorNumber(path string) (int, bool) {
+	path = filepath.Clean(path)
+	switch path {
+	case "/dev/stdin":
+		return 0, true
+	case "/dev/stdout":
+		return 1, true
+	case "/dev/stderr":
+		return 2, true
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
+		if number, ok := strings.CutPrefix(path, dir); ok {
+			n, err := strconv.ParseUint(number, 10, 31)
+			return int(n), err == nil
+		}
+	}
+	return 0, false
+}
+
+// shown is name as it may stand in a message: quoted if it holds anything that could move the cursor of a terminal.
+func shown(name string) string {
+	for _, r := range name {
+		if !strconv.IsPrint(r) || r == '\uFFFD' {
+			return strconv.Quote(name)
+		}
+	}
+	return name
+}

@@ -1,0 +1,246 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func writeFile(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func wantCode(t *testing.T, err error, code int, words string) {
+	t.Helper()
+	if codeOf(err) != code || !strings.Contains(err.Error(), words) {
+		t.Fatalf("got code %d, %v; want code %d, %q", codeOf(err), err, code, words)
+	}
+}
+
+func mustOpen(t *testing.T, path string) *input {
+	t.Helper()
+	in, err := openInput(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	return in
+}
+
+func TestOpenInputRefuses(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, c := range []struct {
+		path  string
+		code  int
+		words string
+	}{
+		{dir, exitUsage, "is a directory"},
+		{"/dev/null", exitUsage, "is a device"},
+		{"/dev/zero", exitUsage, "is a device"},
+		{socket, exitUsage, "is a socket"},
+		{filepath.Join(dir, "none"), exitOther, "none: no such file or directory"},
+		{filepath.Join(dir, "a\x1b[2Jb"), exitOther, `\x1b[2Jb": no such file`},
+	} {
+		_, err := openInput(c.path)
+		wantCode(t, err, c.code, c.words)
+	}
+	_, err = openInput(filepath.Join(dir, "none"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v does not wrap fs.ErrNotExist", err)
+	}
+}
+
+func TestOpenInputRegular(t *testing.T) {
+	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
+	in := mustOpen(t, path)
+	if !in.regular || in.size != 10 || in.name != path {
+		t.Fatalf("regular %v, size %d, name %q", in.regular, in.size, in.name)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil || string(text) != "0123456789" {
+		t.Fatalf("read %q, %v", text, err)
+	}
+	if err := in.checkRead(10); err != nil {
+		t.Error(err)
+	}
+	wantCode(t, in.checkRead(9), exitOther, "changed while it was read")
+}
+
+func TestInputPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go os.WriteFile(path, []byte("through a pipe"), 0)
+	in := mustOpen(t, path)
+	text, err := io.ReadAll(in)
+	if err != nil || string(text) != "through a pipe" || in.regular || in.size != -1 {
+		t.Fatalf("read %q, %v; regular %v, size %d", text, err, in.regular, in.size)
+	}
+	if err := in.checkRead(14); err != nil {
+		t.Error(err)
+	}
+}
+
+// The files of /proc say that they are empty.
+func TestInputGenerated(t *testing.T) {
+	in := mustOpen(t, "/proc/self/status")
+	text, err := io.ReadAll(in)
+	if err != nil || len(text) == 0 {
+		t.Fatalf("read %q, %v", text, err)
+	}
+	if in.regular || in.size != -1 {
+		t.Errorf("regular %v, size %d", in.regular, in.size)
+	}
+	if err := in.checkRead(int64(len(text))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStandardInput(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Open(writeFile(t, filepath.Join(dir, "file"), "0123456789"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Seek(4, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	in, err := standardInput(f)
+	if err != nil || !in.regular || in.size != 6 || in.name != "stdin" {
+		t.Fatalf("%+v, %v", in, err)
+	}
+	appendTo(t, f.Name(), "x")
+	wantCode(t, in.checkUnchanged(), exitOther, "stdin: changed")
+
+	d, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_, err = standardInput(d)
+	wantCode(t, err, exitUsage, "stdin: is a directory")
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCheckUnchanged(t *testing.T) {
+	other := func(t *testing.T, path string) string { return writeFile(t, path+".other", "0123456789") }
+	for _, c := range []struct {
+		name    string
+		change  func(t *testing.T, path string) error
+		changed bool
+	}{
+		{"nothing", func(*testing.T, string) error { return nil }, false},
+		{"mode", func(_ *testing.T, p string) error { return os.Chmod(p, 0o400) }, false},
+		{"hard link", func(_ *testing.T, p string) error { return os.Link(p, p+".link") }, false},
+		{"removed", func(_ *testing.T, p string) error { return os.Remove(p) }, false},
+		{"grown", func(t *testing.T, p string) error { appendTo(t, p, "x"); return nil }, true},
+		{"shrunk", func(_ *testing.T, p string) error { return os.Truncate(p, 3) }, true},
+		{"touched", func(_ *testing.T, p string) error { return os.Chtimes(p, time.Time{}, time.Now().Add(time.Hour)) }, true},
+		{"rewritten", func(_ *testing.T, p string) error { return os.WriteFile(p, []byte("9876543210"), 0) }, true},
+		{"replaced", func(t *testing.T, p string) error { return os.Rename(other(t, p), p) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := writeFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
+			old := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(path, old, old); err != nil {
+				t.Fatal(err)
+			}
+			in := mustOpen(t, path)
+			if err := c.change(t, path); err != nil {
+				t.Fatal(err)
+			}
+			if err := in.checkUnchanged(); (err != nil) != c.changed {
+				t.Errorf("changed: %v; want %v", err, c.changed)
+			}
+		})
+	}
+}
+
+func TestReadErrorNamesTheFile(t *testing.T) {
+	in := mustOpen(t, writeFile(t, filepath.Join(t.TempDir(), "file"), "x"))
+	in.File.Close()
+	_, err := in.Read(make([]byte, 1))
+	wantCode(t, err, exitOther, "file: ")
+	_, err = in.ReadAt(make([]byte, 1), 0)
+	wantCode(t, err, exitOther, "file: ")
+}
+
+func TestPerms(t *testing.T) {
+	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "x")
+	for _, c := range []struct{ mode, sealed, opened os.FileMode }{
+		{0o644, 0o644, 0o600}, {0o600, 0o600, 0o600}, {0o400, 0o400, 0o400}, {0o777, 0o777, 0o600}, {0o040, 0o040, 0},
+		{0o755 | os.ModeSetuid, 0o755, 0o600},
+	} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := &input{info: info}
+		if got := sealedPerm(in); got != c.sealed {
+			t.Errorf("%v: sealed %v, want %v", c.mode, got, c.sealed)
+		}
+		if got := openedPerm(in, false); got != c.opened {
+			t.Errorf("%v: opened %v, want %v", c.mode, got, c.opened)
+		}
+		if got := openedPerm(in, true); got != c.sealed {
+			t.Errorf("%v: opened as it was %v, want %v", c.mode, got, c.sealed)
+		}
+	}
+}
+
+func TestPermsOfPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	in, err := standardInput(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := syscall.Umask(0o027)
+	defer syscall.Umask(old)
+	if got := sealedPerm(in); got != 0o640 {
+		t.Errorf("sealed %v, want 0640", got)
+	}
+	if got := openedPerm(in, true); got != 0o600 {
+		t.Errorf("opened %v, want 0600", got)
+	}
+	if !in.modTime().IsZero() {
+		t.Error("a pipe has a modification time")
+	}
+}

@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// openDirectory opens a directory that may be searched and written to, even if it may not be listed.
+func openDirectory(path string) (*os.File, error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
+	}
+	return dir, err
+}
+
+// syncDirectory makes names in dir last. A directory that may not be listed cannot be synced by itself, so there the file
+// system is that f lies on. Some file systems have no notion of it, which is theirs to answer for.
+func syncDirectory(dir, f *os.File) error {
+	err := retry(func() error { return unix.Fsync(int(dir.Fd())) })
+	if errors.Is(err, syscall.EBADF) {
+		err = retry(func() error { return unix.Syncfs(int(f.Fd())) })
+	}
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+// openUnnamed makes a file of mode 0600 on the file system of dir that has no name, and goes with its last descriptor.
+// It is nil if that is not possible or if the file could not be given a name later.
+func openUnnamed(dir *os.File) *os.File {
+	fd := -1
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(int(dir.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), dir.Name())
+	if unix.Access(procPath(f), unix.F_OK) != nil {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// linkUnnamed gives a file of openUnnamed its name in dir, if nothing has it. By way of /proc it takes no privilege.
+func linkUnnamed(f, dir *os.File, name string) error {
+	return retry(func() error {
+		return unix.Linkat(unix.AT_FDCWD, procPath(f), int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW)
+	})
+}
+
+func procPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+
+// renameNew renames within dir unless there is something of the new name.
+func renameNew(dir int, from, to string) error {
+	return retry(func() error { return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE) })
+}
+
+// setModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and utimensat takes a path.
+func setModTime(f *os.File, t time.Time) error {
+	mtime, err := unix.TimeToTimespec(t)
+	if err != nil {
+		return err
+	}
+	times := [2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, mtime}
+	return retry(func() error {
+		if _, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, f.Fd(), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0); errno != 0 {
+			return errno
+		}
+		return nil
+	})
+}
+
+// localFS are the file systems whose locks all who can reach them see.
+var localFS = map[int64]bool{
+	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.F2FS_SUPER_MAGIC: true,
+	unix.TMPFS_MAGIC: true, unix.RAMFS_MAGIC: true, unix.OVERLAYFS_SUPER_MAGIC: true, unix.MSDOS_SUPER_MAGIC: true,
+	0x2fc12fc1: true, // ZFS
+	0xca451a4e: true, // bcachefs
+}
+
+// isLocal says whether no other machine can have the file open.
+func isLocal(fd int) bool {
+	var st unix.Statfs_t
+	err := retry(func() error { return unix.Fstatfs(fd, &st) })
+	return err == nil && localFS[int64(st.Type)]
+}

@@ -1,0 +1,170 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// childLimit writes 1 MiB where 64 KiB are allowed.
+func childLimit(args []string) error {
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
+		return err
+	}
+	namedTemps = args[0] == "named"
+	out, err := createOutput(args[1], outputOptions{perm: 0o600, force: true})
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if args[0] == "at" {
+		_, err = out.WriteAt([]byte("x"), 1<<20)
+	} else {
+		_, err = out.Write(make([]byte, 1<<20))
+	}
+	return err
+}
+
+func TestFileSizeLimit(t *testing.T) {
+	for _, way := range []string{"unnamed", "named", "at"} {
+		dir := t.TempDir()
+		target := writeFile(t, filepath.Join(dir, "out"), "old")
+		child, stderr := startChild(t, "limit", way, target)
+		if status := exitStatus(t, child.Run()); status != exitOutput || !strings.Contains(stderr.String(), "out: file too large") {
+			t.Errorf("%s: status %d, %s", way, status, stderr)
+		}
+		wantFiles(t, dir, map[string]string{"out": "old"})
+	}
+}
+
+// childDrop is nobody, and tries directories with and without rights.
+func childDrop(args []string) error {
+	for _, drop := range []func() error{
+		func() error { return syscall.Setgroups(nil) }, func() error { return syscall.Setgid(65534) }, func() error { return syscall.Setuid(65534) },
+	} {
+		if err := drop(); err != nil {
+			return err
+		}
+	}
+	if _, err := openInput(filepath.Join(args[0], "secret")); codeOf(err) != exitOther || !errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("input: %v", err)
+	}
+	_, err := createOutput(filepath.Join(args[0], "closed", "out"), outputOptions{perm: 0o600})
+	if codeOf(err) != exitOutput || !errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("closed: %v", err)
+	}
+	for _, named := range []bool{false, true} {
+		namedTemps = named
+		out, err := createOutput(filepath.Join(args[0], "blind", fmt.Sprint("out", named)), outputOptions{perm: 0o600})
+		if err != nil {
+			return err
+		}
+		if err := out.Commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestOutputPermissions(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"closed": 0o755, "blind": 0o733} {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, name), mode), os.Chmod(filepath.Join(dir, name), mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(writeFile(t, filepath.Join(dir, "secret"), "x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	child, stderr := startChild(t, "drop", dir)
+	if status := exitStatus(t, child.Run()); status != 0 {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+	wantFiles(t, filepath.Join(dir, "blind"), map[string]string{"outfalse": "", "outtrue": ""})
+}
+
+// childBind gives its input a second name by a bind mount in a mount namespace of its own.
+func childBind(args []string) error {
+	in, err := openInput(args[0])
+	if err != nil {
+		return err
+	}
+	if err := unix.Mount(filepath.Dir(args[0]), args[1], "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	_, err = createOutput(filepath.Join(args[1], "in"), outputOptions{force: true, inputs: []*input{in}})
+	return err
+}
+
+func TestOutputIsInputByBindMount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	dir := t.TempDir()
+	child, stderr := startChild(t, "bind", writeFile(t, filepath.Join(dir, "in"), "precious"), t.TempDir())
+	child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if status := exitStatus(t, child.Run()); status != exitOutput || !strings.Contains(stderr.String(), "is the input as well") {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+	wantFiles(t, dir, map[string]string{"in": "precious"})
+}
+
+// childThrough copies standard input to standard output.
+func childThrough([]string) error {
+	in, err := openInput("-")
+	if err != nil {
+		return err
+	}
+	out, err := stdoutOutput(false, in)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+func TestStdout(t *testing.T) {
+	dir := t.TempDir()
+	open := func(name string) *os.File {
+		t.Helper()
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	writeFile(t, filepath.Join(dir, "in"), "text")
+	for _, c := range []struct {
+		out    *os.File
+		status int
+		words  string
+	}{
+		{open(filepath.Join(dir, "out")), 0, ""},
+		{open(filepath.Join(dir, "in")), exitOutput, "stdout: is the input as well"},
+		{open("/dev/full"), exitOutput, "stdout: no space left on device"},
+	} {
+		child, stderr := startChild(t, "through")
+		child.Stdin, child.Stdout = open(filepath.Join(dir, "in")), c.out
+		if status := exitStatus(t, child.Run()); status != c.status || !strings.Contains(stderr.String(), c.words) {
+			t.Errorf("%s: status %d, %s", c.out.Name(), status, stderr)
+		}
+	}
+	wantFiles(t, dir, map[string]string{"in": "text", "out": "text"})
+}

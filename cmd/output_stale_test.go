@@ -1,0 +1,95 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestStaleTempsGo(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		swept.Clear() // the number of a directory that another test removed may come again
+		writeFile(t, filepath.Join(dir, ".envseal-dead.tmp"), "left behind")
+		writeFile(t, filepath.Join(dir, ".envseal-notes"), "not ours")
+		writeFile(t, filepath.Join(dir, "victim"), "victim")
+		if err := os.Symlink("victim", filepath.Join(dir, ".envseal-link.tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(dir, ".envseal-pipe.tmp"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := mustCreate(t, filepath.Join(dir, "out"), outputOptions{perm: 0o600})
+		mustWrite(t, out, "text")
+		if err := out.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(dir, ".envseal-pipe.tmp")); err != nil { // kept, and too slow to compare
+			t.Error(err)
+		}
+		wantFiles(t, dir, map[string]string{".envseal-notes": "not ours", "victim": "victim", ".envseal-link.tmp": "victim", "out": "text"})
+	})
+}
+
+func TestLiveTempsStay(t *testing.T) {
+	namedTemps = true
+	defer func() { namedTemps = false }()
+	dir := t.TempDir()
+	first := mustCreate(t, filepath.Join(dir, "first"), outputOptions{perm: 0o600})
+	mustWrite(t, first, "one")
+	swept.Clear() // as if the next were another process
+	second := mustCreate(t, filepath.Join(dir, "second"), outputOptions{perm: 0o600})
+	mustWrite(t, second, "two")
+	for _, out := range []*output{first, second} {
+		if err := out.Commit(); err != nil {
+			t.Error(err)
+		}
+	}
+	wantFiles(t, dir, map[string]string{"first": "one", "second": "two"})
+}
+
+// While some runs start, others clean up: nobody may lose a temp file that is in use.
+func TestStaleRace(t *testing.T) {
+	namedTemps = true
+	defer func() { namedTemps = false }()
+	dir := t.TempDir()
+	d, err := openDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			entries, _ := os.ReadDir(dir)
+			for _, e := range entries {
+				if strings.HasPrefix(e.Name(), tempPrefix) {
+					removeIfStale(d, e.Name())
+				}
+			}
+		}
+	}()
+	for i := range 500 {
+		target := filepath.Join(dir, fmt.Sprint(i))
+		out := mustCreate(t, target, outputOptions{perm: 0o600, noSync: true})
+		mustWrite(t, out, "text")
+		if err := out.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-done
+	wantFiles(t, dir, nil)
+}

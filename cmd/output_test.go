@@ -1,0 +1,295 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bothWays runs a test with and without files that have no name.
+func bothWays(t *testing.T, test func(t *testing.T)) {
+	for name, named := range map[string]bool{"unnamed": false, "named": true} {
+		t.Run(name, func(t *testing.T) {
+			namedTemps = named
+			defer func() { namedTemps = false }()
+			test(t)
+		})
+	}
+}
+
+func mustCreate(t *testing.T, target string, o outputOptions) *output {
+	t.Helper()
+	out, err := createOutput(target, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(out.Abort)
+	return out
+}
+
+func mustWrite(t *testing.T, out *output, text string) {
+	t.Helper()
+	if _, err := out.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantFiles checks the names in dir, and thereby that no temp file is left, and the contents of those with any given.
+func wantFiles(t *testing.T, dir string, want map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		text, known := want[e.Name()]
+		if !known {
+			t.Errorf("%s is left", e.Name())
+		} else if got, err := os.ReadFile(filepath.Join(dir, e.Name())); text != "" && (err != nil || string(got) != text) {
+			t.Errorf("%s holds %q, %v; want %q", e.Name(), got, err, text)
+		}
+	}
+	if len(entries) != len(want) {
+		t.Errorf("%d files, want %d", len(entries), len(want))
+	}
+}
+
+func TestCommitNew(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		target := filepath.Join(dir, "out")
+		when := time.Date(2001, 2, 3, 4, 5, 6, 789012345, time.UTC)
+		out := mustCreate(t, target, outputOptions{perm: 0o644, modTime: when})
+		mustWrite(t, out, "text")
+		if info, err := out.File().Stat(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode of the temp file %v, %v", info.Mode(), err)
+		}
+		if _, err := os.Lstat(target); err == nil {
+			t.Error("the target is there before Commit")
+		}
+		if err := out.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		out.Abort()
+		wantFiles(t, dir, map[string]string{"out": "text"})
+		info, err := os.Stat(target)
+		if err != nil || info.Mode() != 0o644 || !info.ModTime().Equal(when) {
+			t.Errorf("%v %v %v", info.Mode(), info.ModTime(), err)
+		}
+		wantCode(t, out.Commit(), exitOther, "after its end")
+	})
+}
+
+func TestCommitReplaces(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		target := writeFile(t, filepath.Join(dir, "out"), "old")
+		_, err := createOutput(target, outputOptions{perm: 0o600})
+		wantCode(t, err, exitOutput, "out: exists already")
+		for _, noSync := range []bool{false, true} {
+			text := fmt.Sprint("new ", noSync)
+			out := mustCreate(t, target, outputOptions{perm: 0o600, force: true, noSync: noSync})
+			mustWrite(t, out, text)
+			if err := out.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			wantFiles(t, dir, map[string]string{"out": text})
+		}
+	})
+}
+
+func TestAbort(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		target := writeFile(t, filepath.Join(dir, "out"), "old")
+		out := mustCreate(t, target, outputOptions{perm: 0o600, force: true})
+		mustWrite(t, out, "half")
+		out.Abort()
+		out.Abort()
+		wantFiles(t, dir, map[string]string{"out": "old"})
+		if _, err := out.Write([]byte("x")); codeOf(err) != exitOutput {
+			t.Errorf("write after Abort: %v", err)
+		}
+	})
+}
+
+// What turns up between createOutput and Commit must not be overwritten.
+func TestCommitFindsTarget(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		target := filepath.Join(dir, "out")
+		out := mustCreate(t, target, outputOptions{perm: 0o600})
+		mustWrite(t, out, "mine")
+		writeFile(t, target, "theirs")
+		wantCode(t, out.Commit(), exitOutput, "exists already")
+		wantFiles(t, dir, map[string]string{"out": "theirs"})
+
+		out = mustCreate(t, target, outputOptions{perm: 0o600, force: true})
+		if err := os.Remove(target); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(target, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if codeOf(out.Commit()) != exitOutput {
+			t.Error("a directory was replaced")
+		}
+		wantFiles(t, dir, map[string]string{"out": ""})
+	})
+}
+
+func TestCommitRace(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		for round := range 100 {
+			name := fmt.Sprint("out", round)
+			errs := make([]error, 2)
+			var ready, done sync.WaitGroup
+			ready.Add(len(errs))
+			for i := range errs {
+				out := mustCreate(t, filepath.Join(dir, name), outputOptions{perm: 0o600, noSync: true})
+				mustWrite(t, out, fmt.Sprint(i))
+				done.Go(func() {
+					ready.Done()
+					ready.Wait()
+					errs[i] = out.Commit()
+				})
+			}
+			done.Wait()
+			if (errs[0] == nil) == (errs[1] == nil) {
+				t.Fatalf("round %d: %v, %v", round, errs[0], errs[1])
+			}
+			winner := "0"
+			if errs[0] != nil {
+				winner = "1"
+			}
+			wantFiles(t, dir, map[string]string{name: winner})
+			os.Remove(filepath.Join(dir, name))
+		}
+	})
+}
+
+func TestOutputIsInput(t *testing.T) {
+	dir := t.TempDir()
+	path := writeFile(t, filepath.Join(dir, "in"), "precious")
+	in := mustOpen(t, path)
+	t.Chdir(dir)
+	for name, make := range map[string]func(string) error{
+		"symlink":  func(p string) error { return os.Symlink(path, p) },
+		"hardlink": func(p string) error { return os.Link(path, p) },
+	} {
+		if err := make(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	number := fmt.Sprint(in.Fd())
+	for _, spelling := range []string{
+		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
+	} {
+		for _, force := range []bool{false, true} {
+			_, err := createOutput(spelling, outputOptions{force: force, perm: 0o600, inputs: []*input{in}})
+			wantCode(t, err, exitOutput, "is the input as well")
+		}
+	}
+	wantFiles(t, dir, map[string]string{"in": "precious", "symlink": "precious", "hardlink": "precious"})
+}
+
+func TestOutputSymlink(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "victim"), "victim")
+		for link, to := range map[string]string{"link": "victim", "dangling": "nowhere"} {
+			link = filepath.Join(dir, link)
+			if err := os.Symlink(to, link); err != nil {
+				t.Fatal(err)
+			}
+			_, err := createOutput(link, outputOptions{perm: 0o600})
+			wantCode(t, err, exitOutput, "is a symbolic link")
+			out := mustCreate(t, link, outputOptions{perm: 0o600, force: true})
+			mustWrite(t, out, "new")
+			if err := out.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Lstat(link); err != nil || !info.Mode().IsRegular() {
+				t.Errorf("%s: %v, %v", link, info, err)
+			}
+		}
+		wantFiles(t, dir, map[string]string{"victim": "victim", "link": "new", "dangling": "new"})
+	})
+}
+
+func TestOutputRefuses(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "file"), "x")
+	for _, c := range []struct{ target, words string }{
+		{dir, "is a directory"},
+		{dir + "/", "is a directory"},
+		{filepath.Join(dir, "no", "out"), "there is no directory"},
+		{filepath.Join(dir, "file", "out"), "not a directory"},
+		{filepath.Join(dir, "new") + "/", "is not the name of a file"},
+		{"/proc/none", "/proc"},
+		{"", "is not the name of a file"},
+	} {
+		for _, force := range []bool{false, true} {
+			_, err := createOutput(c.target, outputOptions{perm: 0o600, force: force})
+			wantCode(t, err, exitOutput, c.words)
+		}
+	}
+}
+
+func TestOutputDevice(t *testing.T) {
+	out := mustCreate(t, "/dev/full", outputOptions{perm: 0o600})
+	_, err := out.Write([]byte("6 bytes"))
+	wantCode(t, err, exitOutput, "/dev/full: no space left on device")
+	out = mustCreate(t, "/dev/null", outputOptions{perm: 0o644})
+	mustWrite(t, out, "text")
+	if err := out.Commit(); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat("/dev/null"); err != nil || info.Mode()&os.ModeCharDevice == 0 || info.Mode().Perm() != 0o666 {
+		t.Errorf("/dev/null is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestOutputPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	go func() {
+		text, _ := os.ReadFile(path)
+		got <- string(text)
+	}()
+	out := mustCreate(t, path, outputOptions{perm: 0o600})
+	mustWrite(t, out, "text")
+	if err := out.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-got; text != "text" {
+		t.Errorf("read %q", text)
+	}
+}
+
+func TestOutputDescriptor(t *testing.T) {
+	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "head ")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := mustCreate(t, fmt.Sprint("/dev/fd/", f.Fd()), outputOptions{})
+	mustWrite(t, out, "tail")
+	if err := out.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "head tail" {
+		t.Errorf("%q, %v", text, err)
+	}
+	_, err = createOutput("/dev/fd/987", outputOptions{})
+	wantCode(t, err, exitOutput, "bad file descriptor")
+}

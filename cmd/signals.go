@@ -1,0 +1,199 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// cleanUpLimit bounds the work between a signal and the exit, should a file system hang.
+const cleanUpLimit = 2 * time.Second
+
+// live is what a signal has to know of. Signals belong to the process, so this is process-wide as well.
+var live process
+
+// process lists the outputs being written, the progress shown, and what else must be put back before the process ends.
+type process struct {
+	// ending is read-locked while a temp file gets its name or loses it. Whoever ends the process write-locks it for good:
+	// from then on no output appears, and what is said about the outputs stays true.
+	ending sync.RWMutex
+
+	mu      sync.Mutex // guards what follows
+	dying   bool
+	outputs []*output // oldest first
+	bars    []*progress
+	hooks   []*func()
+}
+
+// withSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n, at once, even while a read or
+// the opening of a pipe blocks: hooks of atExit run, temp files are removed, and one line says what was not written. A second
+// signal skips all that. A signal that was ignored when the process started, as by nohup, stays ignored.
+//
+// SIGUSR1 prints a line of progress. SIGPIPE is held back so that a reader of the messages who went away does not
+// end a backup; standard output is another matter, see output.Write and stdoutWriter.
+//
+// stop undoes all this. It does not return if a signal is ending the process already, so that the exit code is the signal's.
+// The returned context is cancelled by stop.
+func withSignals(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	deadly := make(chan os.Signal, 2)
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(sig) { // Notify would undo an inherited ignore
+			signal.Notify(deadly, sig)
+		}
+	}
+	report := make(chan os.Signal, 1)
+	signal.Notify(report, syscall.SIGUSR1)
+	pipe := make(chan os.Signal, 1) // never read: to be notified is enough to survive
+	signal.Notify(pipe, syscall.SIGPIPE)
+
+	go func() {
+		for {
+			select {
+			case sig := <-deadly:
+				live.interrupt(sig.(syscall.Signal), deadly)
+			case <-report:
+				go live.report() // a stuck stderr must not hold back the signals that end
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		for _, c := range []chan os.Signal{deadly, report, pipe} {
+			signal.Stop(c)
+		}
+		if len(deadly) > 0 || live.isDying() {
+			select {} // a signal came first
+		}
+		cancel()
+	}
+}
+
+// atExit has hook run if a signal ends the process, such as one that turns the terminal's echo on again. The returned
+// function forgets the hook; it does not run it.
+func atExit(hook func()) (forget func()) {
+	entry := &hook
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	live.hooks = append(live.hooks, entry)
+	return func() {
+		live.mu.Lock()
+		defer live.mu.Unlock()
+		live.hooks = slices.DeleteFunc(live.hooks, func(h *func()) bool { return h == entry })
+	}
+}
+
+func (p *process) isDying() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dying
+}
+
+// interrupt ends the process on behalf of a signal and does not return.
+func (p *process) interrupt(sig syscall.Signal, again <-chan os.Signal) {
+	p.mu.Lock()
+	p.dying = true
+	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fmt.Fprintf(os.Stderr, "envseal: %s\n", p.cleanUp())
+	}()
+	select {
+	case <-done:
+	case <-again:
+	case <-time.After(cleanUpLimit):
+	}
+	os.Exit(128 + int(sig))
+}
+
+// cleanUp runs the hooks, removes the temp files and tells what was lost. The caller ends the process: after this no output can be
+// made, committed or aborted any more.
+func (p *process) cleanUp() string {
+	p.mu.Lock()
+	hooks := slices.Clone(p.hooks)
+	p.mu.Unlock()
+	for _, hook := range slices.Backward(hooks) {
+		(*hook)()
+	}
+	p.ending.Lock() // for good
+	message := p.removeTemps()
+	hideProgress() // last, as a terminal may be stuck
+	return message
+}
+
+// removeTemps removes the temp files of all outputs and says what is not whole. The caller holds ending.
+func (p *process) removeTemps() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.outputs {
+		o.removeTemp()
+	}
+	if len(p.outputs) == 0 {
+		return "interrupted"
+	}
+	first, more := p.outputs[0], ""
+	if n := len(p.outputs) - 1; n > 0 {
+		more = fmt.Sprintf(", nor were %d more", n)
+	}
+	if first.direct {
+		return fmt.Sprintf("interrupted, what was written to %s is not whole%s", shown(first.target), more)
+	}
+	return fmt.Sprintf("interrupted, %s was not written%s", shown(first.target), more)
+}
+
+// report prints a line for each progress.
+func (p *process) report() {
+	for _, bar := range p.allBars() {
+		bar.report()
+	}
+}
+
+// endByPipe ends the process the way the shell expects of a filter whose reader has gone: killed by SIGPIPE (141), with no
+// message. It does not return.
+func (p *process) endByPipe() {
+	p.cleanUp()
+	signal.Reset(syscall.SIGPIPE)
+	// Nobody is notified any more, so the runtime answers a broken standard output by dying of the signal.
+	_, _ = os.Stdout.Write([]byte{0})
+	os.Exit(128 + int(syscall.SIGPIPE))
+}
+
+func (p *process) addOutput(o *output) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outputs = append(p.outputs, o)
+}
+
+func (p *process) dropOutput(o *output) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outputs = slices.DeleteFunc(p.outputs, func(other *output) bool { return other == o })
+}
+
+func (p *process) addBar(b *progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bars = append(p.bars, b)
+}
+
+// dropBar is false if b had been dropped before.
+func (p *process) dropBar(b *progress) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := len(p.bars)
+	p.bars = slices.DeleteFunc(p.bars, func(other *progress) bool { return other == b })
+	return len(p.bars) < before
+}
+
+func (p *process) allBars() []*progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.bars)
+}

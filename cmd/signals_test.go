@@ -1,0 +1,308 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The tests of this file need a process of their own: they run this test binary again, with childVariable naming one of children.
+const childVariable = "ENVSEAL_TEST_CHILD"
+
+var children = map[string]func(args []string) error{
+	"write":    childWrite,
+	"stdout":   childStdout,
+	"text":     childText,
+	"messages": childMessages,
+	"limit":    childLimit,
+	"drop":     childDrop,
+	"bind":     childBind,
+	"through":  childThrough,
+	"ask":      childAsk,
+	"bar":      childBar,
+}
+
+func TestChildProcess(t *testing.T) {
+	name := os.Getenv(childVariable)
+	if name == "" {
+		return // an ordinary run of the tests: there is nothing to be a child of
+	}
+	args := os.Args[len(os.Args)-1]
+	_, stop := withSignals(context.Background())
+	err := children[name](strings.Split(args, "\x1f"))
+	stop()
+	if err == nil {
+		os.Exit(0)
+	}
+	fmt.Fprintln(os.Stderr, "child:", err)
+	os.Exit(max(codeOf(err), 1))
+}
+
+// startChild prepares a child; its standard input is a pipe that says nothing.
+func startChild(t *testing.T, name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "--", strings.Join(args, "\x1f"))
+	child.Env = append(os.Environ(), childVariable+"="+name, "GORACE=atexit_sleep_ms=0") // the race detector would wait a second
+	if _, err := child.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stderr := new(bytes.Buffer)
+	child.Stderr = stderr
+	t.Cleanup(func() {
+		if child.Process != nil && child.ProcessState == nil {
+			child.Process.Kill()
+			child.Wait()
+		}
+	})
+	return child, stderr
+}
+
+// exitStatus is the exit code as a shell tells it.
+func exitStatus(t *testing.T, err error) int {
+	t.Helper()
+	if err == nil {
+		return 0
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// childWrite writes half of an output, tells that it has come to the phase, and stays there.
+func childWrite(args []string) error {
+	phase, target := args[0], args[1]
+	namedTemps = strings.Contains(phase, "named")
+	fmt.Println("started")
+	if phase == "open" {
+		fmt.Println(phase)
+		_, err := openInput(target + ".pipe")
+		return err
+	}
+	out, err := createOutput(target, outputOptions{perm: 0o600, force: true})
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write(make([]byte, 1<<20)); err != nil {
+		return err
+	}
+	if phase == "committed" {
+		if err := out.Commit(); err != nil {
+			return err
+		}
+	}
+	if phase == "stuck" {
+		atExit(func() { select {} })
+	}
+	fmt.Println(phase)
+	_, err = os.Stdin.Read(make([]byte, 1))
+	return err
+}
+
+func waitFor(t *testing.T, r io.Reader, line string) {
+	t.Helper()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if lines.Text() == line {
+			return
+		}
+	}
+	t.Fatalf("%q never came", line)
+}
+
+func TestSignals(t *testing.T) {
+	for _, c := range []struct {
+		phase   string
+		sig     syscall.Signal
+		status  int
+		message string
+	}{
+		{"read", syscall.SIGINT, 130, "envseal: interrupted, %s was not written\n"},
+		{"read", syscall.SIGTERM, 143, "envseal: interrupted, %s was not written\n"},
+		{"read", syscall.SIGHUP, 129, "envseal: interrupted, %s was not written\n"},
+		{"read", syscall.SIGQUIT, 131, "envseal: interrupted, %s was not written\n"},
+		{"read, named", syscall.SIGINT, 130, "envseal: interrupted, %s was not written\n"},
+		{"read, named", syscall.SIGTERM, 143, "envseal: interrupted, %s was not written\n"},
+		{"open", syscall.SIGINT, 130, "envseal: interrupted\n"},
+		{"committed", syscall.SIGTERM, 143, "envseal: interrupted\n"},
+		{"read", syscall.SIGKILL, 137, ""},
+	} {
+		t.Run(c.phase+" "+c.sig.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			target := writeFile(t, filepath.Join(dir, "out"), "old")
+			status, said := signalAt(t, c.phase, c.sig, target)
+			if status != c.status {
+				t.Errorf("status %d, want %d", status, c.status)
+			}
+			if want := strings.ReplaceAll(c.message, "%s", target); said != want {
+				t.Errorf("said %q, want %q", said, want)
+			}
+			want := "old"
+			if c.phase == "committed" {
+				want = ""
+			}
+			wantFiles(t, dir, map[string]string{"out": want})
+		})
+	}
+}
+
+// signalAt sends sig to a child that writes target once it has come to the phase.
+func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (status int, said string) {
+	t.Helper()
+	if err := syscall.Mkfifo(target+".pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(target + ".pipe")
+	child, stderr := startChild(t, "write", phase, target)
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, stdout, phase)
+	began := time.Now()
+	child.Process.Signal(sig)
+	status = exitStatus(t, child.Wait())
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+	return status, stderr.String()
+}
+
+// A signal that was ignored from the start stays ignored.
+func TestIgnoredSignal(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP)
+	child, stderr := startChild(t, "write", "read", filepath.Join(t.TempDir(), "out"))
+	stdout, err := child.StdoutPipe()
+	if err == nil {
+		err = child.Start()
+	}
+	signal.Reset(syscall.SIGHUP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, stdout, "read")
+	child.Process.Signal(syscall.SIGHUP)
+	time.Sleep(100 * time.Millisecond)
+	child.Process.Signal(syscall.SIGTERM)
+	if status := exitStatus(t, child.Wait()); status != 143 {
+		t.Errorf("status %d, want that of the second signal; %s", status, stderr)
+	}
+}
+
+// Clean-up that hangs does not hold back a second signal, and is given up after a while without one.
+func TestSignalsStuck(t *testing.T) {
+	for _, twice := range []bool{true, false} {
+		child, _ := startChild(t, "write", "stuck", filepath.Join(t.TempDir(), "out"))
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, stdout, "stuck")
+		began := time.Now()
+		child.Process.Signal(syscall.SIGINT)
+		if twice {
+			time.Sleep(100 * time.Millisecond)
+			child.Process.Signal(syscall.SIGINT)
+		}
+		if status := exitStatus(t, child.Wait()); status != 130 {
+			t.Errorf("status %d", status)
+		}
+		if took := time.Since(began); twice && took > cleanUpLimit/2 || took > 2*cleanUpLimit {
+			t.Errorf("twice %v: took %v", twice, took)
+		}
+	}
+}
+
+// childStdout writes without end to standard output, with a named temp file beside it.
+func childStdout(args []string) error {
+	namedTemps = true
+	if _, err := createOutput(args[0], outputOptions{perm: 0o600}); err != nil {
+		return err
+	}
+	out, err := stdoutOutput(false)
+	for err == nil {
+		_, err = out.Write(make([]byte, 4096))
+	}
+	return err
+}
+
+func childText([]string) (err error) {
+	for err == nil {
+		_, err = fmt.Fprintln(stdoutWriter(), "text")
+	}
+	return err
+}
+
+func TestClosedPipe(t *testing.T) {
+	for _, name := range []string{"stdout", "text"} {
+		dir := t.TempDir()
+		child, stderr := startChild(t, name, filepath.Join(dir, "out"))
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(stdout, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		stdout.Close()
+		if status := exitStatus(t, child.Wait()); status != 141 || stderr.Len() > 0 {
+			t.Errorf("%s: status %d, want 141; said %q", name, status, stderr)
+		}
+		wantFiles(t, dir, nil)
+	}
+}
+
+// childMessages goes on although nobody reads its messages.
+func childMessages(args []string) error {
+	out, err := createOutput(args[0], outputOptions{perm: 0o600})
+	if err != nil {
+		return err
+	}
+	for range 10 {
+		fmt.Fprintln(os.Stderr, "a message")
+	}
+	if _, err := out.Write([]byte("text")); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+func TestClosedStderr(t *testing.T) {
+	dir := t.TempDir()
+	child, _ := startChild(t, "messages", filepath.Join(dir, "out"))
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	child.Stderr = w
+	if status := exitStatus(t, child.Run()); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	w.Close()
+	wantFiles(t, dir, map[string]string{"out": "text"})
+}

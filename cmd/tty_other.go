@@ -1,0 +1,11 @@
+//go:build !linux
+
+package cmd
+
+import "golang.org/x/sys/unix"
+
+// The ioctls behind tcgetattr and tcsetattr. What was typed ahead is kept: scripts answer before they are asked.
+const (
+	getTermios = unix.TIOCGETA
+	setTermios = unix.TIOCSETA
+)
