@@ -76,7 +76,7 @@ func saveBlob(t *testing.T, doc map[string]any, name, path string) {
 	must(t, os.WriteFile(path, b, 0o600))
 }
 
-func TestAWSCommandDataKeys(t *testing.T) {
+func TestInteropAWSCommandDataKeys(t *testing.T) {
 	r, dir := start(t, devserver.Options{}), t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	must(t, os.WriteFile(file("plain"), []byte("hello"), 0o600))
@@ -117,7 +117,7 @@ func TestAWSCommandDataKeys(t *testing.T) {
 	r.aws(dir, "--region us-east-1 kms describe-key --key-id alias/app")
 }
 
-func TestAWSCommandKeys(t *testing.T) {
+func TestInteropAWSCommandKeys(t *testing.T) {
 	r, dir := start(t, devserver.Options{}), t.TempDir()
 	made, _ := r.aws(dir, "kms create-key --description mine")["KeyMetadata"].(map[string]any)
 	id, _ := made["KeyId"].(string)
@@ -153,7 +153,7 @@ func TestAWSCommandKeys(t *testing.T) {
 	}
 }
 
-func TestAWSCommandErrors(t *testing.T) {
+func TestInteropAWSCommandErrors(t *testing.T) {
 	r, dir := start(t, devserver.Options{Deny: []string{"ListKeys", "GetCallerIdentity"}}), t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "junk"), []byte("junk"), 0o600))
 	for line, want := range map[string]string{
@@ -200,7 +200,7 @@ except botocore.exceptions.ClientError as e:
 print(boto3.client("sts").get_caller_identity()["Account"])
 `
 
-func TestBoto3(t *testing.T) {
+func TestInteropBoto3(t *testing.T) {
 	r := start(t, devserver.Options{})
 	out, errs, exit := r.tool(t.TempDir(), "python3", "-c", botoScript)
 	if exit != 0 || strings.TrimSpace(out) != "000000000000" {
@@ -208,7 +208,7 @@ func TestBoto3(t *testing.T) {
 	}
 }
 
-func TestCurl(t *testing.T) {
+func TestInteropCurl(t *testing.T) {
 	r := start(t, devserver.Options{})
 	id, secret := r.srv.Credentials()
 	for user, want := range map[string]string{id + ":" + secret: `"Keys":[`, id + ":wrong": "InvalidSignatureException"} {
