@@ -186,7 +186,7 @@ func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http
 	good := resp.StatusCode/100 == 2
 	if good && x.call.secret != "" {
 		if x.answer, err = keymem.New(maxSecretAnswer); err != nil {
-			return nil, err
+			return nil, &permanentError{"no memory for a key: " + err.Error()}
 		}
 		n, err := readBody(resp.Body, x.answer.Bytes())
 		if err != nil {
