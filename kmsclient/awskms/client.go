@@ -106,5 +106,9 @@ func (c *Client) Endpoint(ctx context.Context, region string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.endpoint(ctx, region)
+	endpoint, err := s.endpoint(ctx, region)
+	if err != nil {
+		return "", named(err, "endpoint", "")
+	}
+	return endpoint, nil
 }
