@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"reflect"
 	"testing"
 
 	"github.com/envseal/envseal/format"
@@ -142,6 +143,36 @@ func FuzzContext(f *testing.F) {
 		again, err := context.AppendBinary(nil)
 		if err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("read %x, written %x, %v", b, again, err)
+		}
+	})
+}
+
+// FuzzKeyFile: what is read is written and read again the same, in both spellings of a pair.
+func FuzzKeyFile(f *testing.F) {
+	seeds := 0
+	for _, file := range keyFiles(f) {
+		if _, err := file.parse(file.text); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(file.text)
+		seeds++
+	}
+	mustBeRead(f, seeds, nil)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if d, err := format.ParseDataKeyFile(b); err == nil && !d.Bare {
+			again, err := format.ParseDataKeyFile(encoded(t, d.Encode))
+			if err != nil || !reflect.DeepEqual(again, d) {
+				t.Fatalf("%+v, then %+v, %v", d, again, err)
+			}
+		}
+		p, err := format.ParsePairFile(b)
+		if err != nil {
+			return
+		}
+		for _, encode := range []func() ([]byte, error){p.EncodeJSON, p.EncodePEM} {
+			if again, err := format.ParsePairFile(encoded(t, encode)); err != nil || !reflect.DeepEqual(again, p) {
+				t.Fatalf("%+v, then %+v, %v", p, again, err)
+			}
 		}
 	})
 }
