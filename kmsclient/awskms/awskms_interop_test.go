@@ -48,7 +48,7 @@ func moto(t *testing.T) string {
 }
 
 // TestMoto runs the operations that moto does right against it: another implementation of KMS than ours on the other side.
-func TestMoto(t *testing.T) {
+func TestInteropMoto(t *testing.T) {
 	home := os.Getenv("HOME")
 	clean(t)
 	setenv(t, "HOME", home) // where Python finds moto

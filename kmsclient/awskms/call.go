@@ -49,15 +49,19 @@ func (c *Client) begin(ctx context.Context, op, keyID string) (*call, error) {
 		arn = arn.InRegion(want)
 		cl.keyID = arn.String()
 	}
-	cl.region = arn.Region
-	if cl.s, err = c.loader.session(ctx, c.cfg, cl.region); err != nil {
+	// A missing Region is said before credentials are looked for, which can take seconds.
+	loaded, err := c.loader.configuration(ctx, c.cfg, arn.Region)
+	if err != nil {
 		return nil, named(err, op, cl.asked)
 	}
-	if cl.region == "" {
-		cl.region = cl.s.region
+	if cl.region = arn.Region; cl.region == "" {
+		cl.region = loaded.region
 	}
 	if cl.region == "" {
 		return nil, named(errNoRegion(), op, cl.asked)
+	}
+	if cl.s, err = c.loader.session(ctx, c.cfg, cl.region); err != nil {
+		return nil, named(err, op, cl.asked)
 	}
 	return cl, nil
 }
