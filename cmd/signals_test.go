@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -188,14 +187,15 @@ func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (st
 
 // A signal that was ignored from the start stays ignored.
 func TestIgnoredSignal(t *testing.T) {
-	signal.Ignore(syscall.SIGHUP)
 	child, stderr := startChild(t, "write", "read", filepath.Join(t.TempDir(), "out"))
+	// By way of a shell, as package signal cannot take back an Ignore, and the children of later tests would inherit it.
+	child.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, child.Args...)
+	child.Path = "/bin/sh"
 	stdout, err := child.StdoutPipe()
-	if err == nil {
-		err = child.Start()
-	}
-	signal.Reset(syscall.SIGHUP)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, stdout, "read")
