@@ -281,4 +281,3 @@ func TestPairSchemes(t *testing.T) {
 		}
 	}
 }
-
