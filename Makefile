@@ -36,10 +36,10 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) vet -tags interop ./...
 	$(GO) run $(STATICCHECK) -tags interop ./...
 
-interop: build ## the real aws CLI, boto3 and moto against envseal, and the other way round; needs all three
+interop: ## the real aws CLI, boto3 and moto against envseal, and the other way round; needs all three
 	@for tool in aws python3; do command -v $$tool >/dev/null || { echo "make interop: $$tool is not installed" >&2; exit 1; }; done
 	@python3 -c 'import boto3, moto' || { echo "make interop: python3 needs the packages boto3 and moto[server]" >&2; exit 1; }
-	ENVSEAL_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -tags interop -run Interop -v ./... | grep -v 'no test files' | grep -v '\[no tests to run\]'
+	$(GO) test -count=1 -tags interop -run Interop -v ./... | grep -v 'no test files' | grep -v '\[no tests to run\]'
 
 bench: build ## Go benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./envelope/...

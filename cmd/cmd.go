@@ -105,6 +105,7 @@ func report(err error) int {
 
 // say prints the message and the hint, each on a line of its own.
 func say(w io.Writer, err error, hint string) {
+	hideProgress()
 	fmt.Fprintf(w, "envseal: error: %s\n", oneLine(err))
 	if hint != "" {
 		fmt.Fprintf(w, "envseal: hint: %s\n", hint)
@@ -113,10 +114,12 @@ func say(w io.Writer, err error, hint string) {
 
 // warn prints a line that does not change the exit code.
 func warn(format string, args ...any) {
+	hideProgress()
 	fmt.Fprintf(os.Stderr, "envseal: warning: "+format+"\n", args...)
 }
 
 // note prints a line of information.
 func note(format string, args ...any) {
+	hideProgress()
 	fmt.Fprintf(os.Stderr, "envseal: "+format+"\n", args...)
 }

@@ -1,0 +1,122 @@
+//go:build interop
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestInteropAWSCommand runs the shell of the README: the real aws command against `envseal keystore serve`, and envseal over the same wire.
+func TestInteropAWSCommand(t *testing.T) {
+	dir := interopDir(t)
+	out := shell(t, dir, `
+envseal keystore init --no-passphrase
+envseal keystore create-key backup
+eval "$(envseal keystore serve --pid-file pid &)"
+trap 'kill $(cat pid)' EXIT
+aws kms generate-data-key --key-id alias/backup --key-spec AES_256 > dk.json
+python3 -c 'import base64,json; d=json.load(open("dk.json")); assert len(base64.b64decode(d["Plaintext"]))==32; print(d["KeyId"])'
+ENVSEAL_KEYSTORE=none envseal encrypt -k alias/backup -c app=web big.bin
+ENVSEAL_KEYSTORE=none envseal decrypt -q -o - big.bin.sealed | cmp - big.bin
+# what aws decrypts is what envseal stored
+envseal inspect --json big.bin.sealed | python3 -c 'import base64,json,sys; d=json.load(sys.stdin); open("blob","wb").write(base64.b64decode(d["KeySlots"][0]["CiphertextBlob"]))'
+aws kms decrypt --ciphertext-blob fileb://blob --encryption-context app=web --query KeyId --output text
+! aws kms decrypt --ciphertext-blob fileb://blob --encryption-context app=other 2>err
+grep InvalidCiphertextException err
+`)
+	if strings.Count(out, "arn:aws:kms:local:000000000000:key/") < 3 {
+		t.Errorf("ARNs are missing in:\n%s", out)
+	}
+}
+
+// TestInteropMotoProgram runs envseal against another project's KMS.
+func TestInteropMotoProgram(t *testing.T) {
+	dir := interopDir(t)
+	t.Setenv("AWS_ENDPOINT_URL_KMS", startMoto(t))
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_DEFAULT_REGION", "eu-west-1")
+	out := shell(t, dir, `
+for name in backup second; do
+  id=$(aws kms create-key --query KeyMetadata.KeyId --output text)
+  aws kms create-alias --alias-name alias/$name --target-key-id $id
+done
+envseal encrypt -k alias/backup -k alias/second -c app=web,env=prod big.bin
+envseal decrypt -o big.p big.bin.sealed
+cmp big.p big.bin
+envseal verify -k alias/second big.bin.sealed
+envseal verify --account 123456789012 big.bin.sealed
+code=0; envseal verify --account 111122223333 big.bin.sealed || code=$?; test $code = 9
+code=0; envseal encrypt -k alias/nothing -o x big.bin || code=$?; test $code = 5; test ! -e x
+`)
+	if !strings.Contains(out, "opened with arn:aws:kms:eu-west-1:123456789012:key/") {
+		t.Errorf("no key named in:\n%s", out)
+	}
+}
+
+func interopDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "keystore"))
+	write(t, filepath.Join(dir, "big.bin"), randomBytes(3<<20+5))
+	return dir
+}
+
+// shell runs a script that must succeed, and returns all it printed.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "bash", "-euxo", "pipefail", "-c", script)
+	c.Dir = dir
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	c.WaitDelay = time.Second
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	return out.String()
+}
+
+// startMoto starts moto's server on a free port and waits for it.
+func startMoto(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().(*net.TCPAddr)
+	ln.Close()
+	var log bytes.Buffer
+	c := exec.Command("python3", "-m", "moto.server", "-H", "127.0.0.1", "-p", fmt.Sprint(addr.Port))
+	c.Stdout, c.Stderr = &log, &log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(os.Interrupt)
+		c.Wait()
+	})
+	url := "http://" + addr.String()
+	for range 300 {
+		if resp, err := http.Get(url + "/moto-api/"); err == nil {
+			resp.Body.Close()
+			return url
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("moto does not answer; python3 -m moto.server says:\n%s", log.String())
+	return ""
+}
