@@ -19,6 +19,7 @@ var ErrPolicy = errors.New("no key of this file is allowed")
 
 // Discovery opens files with the KMS keys that their headers name, as far as the policy allows. It is an envelope.Identity.
 //
+// It holds for slots of KMS keys and for those of key pairs, whose KMS key is the one that encrypted the private key.
 // The KeyID in a slot is attacker-controlled until the file's commitment is checked, so it is always sent to Decrypt, and the answer must come from it.
 type Discovery struct {
 	// Client returns the key service for a key ARN.
@@ -40,29 +41,26 @@ type AllowedKey struct {
 
 var _ envelope.Identity = (*Discovery)(nil)
 
-// Unwrap tries the slots in their order. It wraps envelope.ErrNoMatch where the header has no KMS slot and ErrPolicy where it has none that is allowed;
-// otherwise the errors of the keys that were asked.
+// Unwrap tries the slots, those of KMS keys first, then those of key pairs, whose private keys KMS decrypts. It wraps envelope.ErrNoMatch where the header
+// has no slot that is known and ErrPolicy where it has none that is allowed; otherwise the errors of the slots that were tried. However many
+// slots there are, KMS is asked MaxCalls times at the most.
 func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret, error) {
-	slots, err := kmsSlots(h)
+	slots, err := openable(h)
 	if err != nil {
 		return nil, err
 	}
 	if len(slots) == 0 {
 		return nil, fmt.Errorf("%w: the file has no KMS key", envelope.ErrNoMatch)
 	}
-	attempts, err := d.attempts(slots)
-	if err != nil {
-		return nil, err
-	}
-	if len(attempts) == 0 {
+	attempts, failed := d.attempts(slots)
+	if len(attempts) == 0 && len(failed) == 0 {
 		return nil, d.refusal(slots)
 	}
-	var failed []error
 	for _, a := range attempts[:min(len(attempts), MaxCalls)] {
-		key, err := d.decrypt(ctx, h, a)
+		key, err := d.open(ctx, h, a)
 		if err == nil {
 			if d.Used != nil {
-				d.Used(a.slot.KeyID)
+				d.Used(a.keyID)
 			}
 			return key, nil
 		}
@@ -71,35 +69,34 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 	return nil, errors.Join(failed...)
 }
 
-// attempt is a slot, how to call its key, and whom to ask.
+// attempt is a slot, under which name its key is asked for, and whom to ask.
 type attempt struct {
-	slot   format.KMSSlot
-	keyID  string
+	wrapped
+	asked  string
 	client kmsclient.Client
 }
 
-// attempts lists the slots that the policy allows.
-func (d *Discovery) attempts(slots []format.KMSSlot) ([]attempt, error) {
-	var all []attempt
-	for _, slot := range slots {
-		arn, err := kmsclient.ParseARN(slot.KeyID)
-		if err != nil || arn.KeyID() == "" {
+// attempts lists the slots that the policy allows, and why there is nobody to ask for some of them: another slot may do.
+func (d *Discovery) attempts(slots []wrapped) (all []attempt, failed []error) {
+	for _, w := range slots {
+		if w.arn.KeyID() == "" {
 			continue // no writer makes such a slot, and no service could be asked
 		}
-		if len(d.Accounts) > 0 && !slices.Contains(d.Accounts, arn.Account) {
+		if len(d.Accounts) > 0 && !slices.Contains(d.Accounts, w.arn.Account) {
 			continue
 		}
-		if len(d.Keys) > 0 && !d.named(arn) {
-			all = append(all, d.byAlias(slot)...)
+		if len(d.Keys) > 0 && !d.named(w.arn) {
+			all = append(all, d.byAlias(w)...)
 			continue
 		}
-		client, err := d.Client(arn)
+		client, err := d.Client(w.arn)
 		if err != nil {
-			return nil, err
+			failed = append(failed, err)
+			continue
 		}
-		all = append(all, attempt{slot: slot, keyID: slot.KeyID, client: client})
+		all = append(all, attempt{wrapped: w, asked: w.keyID, client: client})
 	}
-	return all, nil
+	return all, failed
 }
 
 // named tells whether Keys has the key by its id or ARN.
@@ -110,38 +107,47 @@ func (d *Discovery) named(arn kmsclient.ARN) bool {
 }
 
 // byAlias asks for the slot under each allowed alias. KMS resolves it and refuses a blob of another key, so that nobody needs the right to DescribeKey for it.
-func (d *Discovery) byAlias(slot format.KMSSlot) []attempt {
+func (d *Discovery) byAlias(w wrapped) []attempt {
 	var all []attempt
 	for _, k := range d.Keys {
 		if isAlias(k.KeyID) && k.Client != nil {
-			all = append(all, attempt{slot: slot, keyID: k.KeyID, client: k.Client})
+			all = append(all, attempt{wrapped: w, asked: k.KeyID, client: k.Client})
 		}
 	}
 	return all
 }
 
-func (d *Discovery) decrypt(ctx context.Context, h *format.Header, a attempt) (envelope.Secret, error) {
+// open has KMS decrypt what is in the slot, and with a pair's private key opens the data key that was sealed to it.
+func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (envelope.Secret, error) {
 	out, err := a.client.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID:             a.keyID,
-		CiphertextBlob:    a.slot.CiphertextBlob,
-		EncryptionContext: h.Context,
+		KeyID:             a.asked,
+		CiphertextBlob:    a.blob,
+		EncryptionContext: a.context,
 		Options:           kmsclient.Options{GrantTokens: d.GrantTokens},
 	})
 	if err != nil {
 		return nil, err
 	}
-	if out.KeyID != a.slot.KeyID {
+	if out.KeyID != a.keyID {
 		out.Plaintext.Destroy()
-		return nil, fmt.Errorf("%s: answer is of the key %s: %w", a.slot.KeyID, out.KeyID, kmsclient.ErrBadAnswer)
+		return nil, fmt.Errorf("%s: answer is of the key %s: %w", a.keyID, out.KeyID, kmsclient.ErrBadAnswer)
 	}
-	return out.Plaintext, nil
+	if a.pair == nil {
+		return out.Plaintext, nil
+	}
+	defer out.Plaintext.Destroy()
+	digest, err := h.Digest()
+	if err != nil {
+		return nil, err
+	}
+	return openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
 }
 
 // refusal names the keys of the file, which the policy does not allow.
-func (d *Discovery) refusal(slots []format.KMSSlot) error {
+func (d *Discovery) refusal(slots []wrapped) error {
 	var names []string
 	for _, s := range slots[:min(len(slots), MaxCalls)] {
-		names = append(names, fmt.Sprintf("%q", s.KeyID))
+		names = append(names, fmt.Sprintf("%q", s.keyID))
 	}
 	if n := len(slots) - len(names); n > 0 {
 		names = append(names, fmt.Sprintf("and %d more", n))

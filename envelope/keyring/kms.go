@@ -1,6 +1,7 @@
-// Package keyring makes recipients and identities of package envelope out of KMS keys.
+// Package keyring makes recipients and identities of package envelope out of KMS keys and of data key pairs.
 //
-// It is the one place where the file format meets a key service: a slot of type 1 holds what GenerateDataKey or Encrypt returned, and opens by Decrypt.
+// It is the one place where the file format meets a key service: a slot of type 1 holds what GenerateDataKey, Encrypt or ReEncrypt returned, and opens by
+// Decrypt; a slot of type 2 holds a data key that was sealed to the public key of a pair, and opens with the private key that Decrypt returns.
 package keyring
 
 import (

@@ -6,20 +6,23 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// kmsSlots parses the KMS slots of a header and passes over the others.
-func kmsSlots(h *format.Header) ([]format.KMSSlot, error) {
-	var slots []format.KMSSlot
-	for _, s := range h.Slots {
-		if s.Type != format.SlotKMS {
-			continue
-		}
-		k, err := s.KMS()
-		if err != nil {
-			return nil, err
-		}
-		slots = append(slots, k)
+// openable lists the slots of the types and schemes that are known, those of KMS keys before those of pairs: they need no key on the heap.
+func openable(h *format.Header) ([]wrapped, error) {
+	all, err := wrappedSlots(h)
+	if err != nil {
+		return nil, err
 	}
-	return slots, nil
+	var slots, pairs []wrapped
+	for _, w := range all {
+		switch {
+		case w.group == "":
+		case w.pair == nil:
+			slots = append(slots, w)
+		default:
+			pairs = append(pairs, w)
+		}
+	}
+	return append(slots, pairs...), nil
 }
 
 // isAlias tells whether a key reference names an alias, by name or by ARN.

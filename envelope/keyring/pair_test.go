@@ -1,0 +1,366 @@
+package keyring_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// pairRig is a key service with a key, and files that are sealed to pairs of it.
+type pairRig struct {
+	*testing.T
+	store *abroad
+	key   string
+}
+
+func newPairRig(t *testing.T) *pairRig {
+	store := newStore(t, kmsclient.LocalRegion)
+	return &pairRig{T: t, store: store, key: store.key(t)}
+}
+
+var pairContext = format.Context{"team": "backup"}
+
+func (r *pairRig) check(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// pair makes a pair file.
+func (r *pairRig) pair(spec string) *format.PairFile {
+	r.Helper()
+	made, err := r.store.GenerateDataKeyPairWithoutPlaintext(r.Context(), kmsclient.GenerateDataKeyPairInput{
+		KeyID: r.key, KeyPairSpec: spec, EncryptionContext: pairContext,
+	})
+	r.check(err)
+	return &format.PairFile{
+		KeyID: made.KeyID, KeyPairSpec: spec, PublicKey: made.PublicKey, PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob,
+		Context: pairContext, Created: time.Now(),
+	}
+}
+
+func (r *pairRig) recipient(f *format.PairFile) envelope.Recipient {
+	r.Helper()
+	p, err := keyring.NewPairRecipient(f)
+	r.check(err)
+	return p
+}
+
+// seal makes a file for the recipients.
+func (r *pairRig) seal(recipients ...envelope.Recipient) []byte {
+	r.Helper()
+	key, err := envelope.NewDataKey(r.Context(), format.Context{"app": "web"}, recipients...)
+	r.check(err)
+	defer key.Destroy()
+	var b bytes.Buffer
+	_, err = envelope.Seal(r.Context(), &b, strings.NewReader(plain), key, envelope.SealOptions{})
+	r.check(err)
+	return b.Bytes()
+}
+
+// open opens a file and tells how many calls that took.
+func (r *pairRig) open(sealed []byte, d keyring.Discovery) (calls int, err error) {
+	r.Helper()
+	d.Client = func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }
+	r.store.calls = nil
+	var b bytes.Buffer
+	_, err = envelope.Open(r.Context(), &b, bytes.NewReader(sealed), envelope.OpenOptions{}, &d)
+	if err == nil && b.String() != plain {
+		r.Errorf("opened to %q", b.String())
+	}
+	return len(r.store.calls), err
+}
+
+// edit changes the slots of a file, with a right checksum.
+func (r *pairRig) edit(sealed []byte, change func(h *format.Header)) []byte {
+	r.Helper()
+	in := bytes.NewReader(sealed)
+	h, err := format.ReadHeader(in, format.Limits{})
+	r.check(err)
+	h.Slots = slices.Clone(h.Slots)
+	change(h)
+	head, err := h.MarshalBinary()
+	r.check(err)
+	payload, err := io.ReadAll(in)
+	r.check(err)
+	return append(head, payload...)
+}
+
+// editPair changes the only pair slot of a file.
+func (r *pairRig) editPair(sealed []byte, change func(p *format.PairSlot)) []byte {
+	r.Helper()
+	return r.edit(sealed, func(h *format.Header) {
+		p, err := h.Slots[0].Pair()
+		r.check(err)
+		change(&p)
+		h.Slots[0], err = p.Slot()
+		r.check(err)
+	})
+}
+
+func TestEverySchemeSealsAndOpens(t *testing.T) {
+	r := newPairRig(t)
+	for _, spec := range []string{"RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024"} {
+		f := r.pair(spec)
+		r.store.calls = nil
+		sealed := r.seal(r.recipient(f))
+		if len(r.store.calls) > 0 {
+			t.Errorf("%s: sealing called %v", spec, r.store.calls)
+		}
+		used := ""
+		if calls, err := r.open(sealed, keyring.Discovery{Used: func(arn string) { used = arn }}); err != nil || calls != 1 || used != r.key {
+			t.Errorf("%s: %d calls, opened with %q, %v", spec, calls, used, err)
+		}
+		h, err := format.ReadHeader(bytes.NewReader(sealed), format.Limits{})
+		r.check(err)
+		slot, err := h.Slots[0].Pair()
+		want, _ := format.PairSchemeOf(spec)
+		if err != nil || len(h.Slots) != 1 || slot.Scheme != want || slot.PublicKeyID != sha256.Sum256(f.PublicKey) || slot.PairContext["team"] != "backup" {
+			t.Errorf("%s: slot %+v, %v", spec, slot, err)
+		}
+	}
+}
+
+// TestPairOfEveryOrigin: with a KMS key beside it, each of the two opens the file where the other does not.
+func TestPairBesideKMSKey(t *testing.T) {
+	r := newPairRig(t)
+	other := r.store.key(t)
+	sealed := r.seal(r.recipient(r.pair("ECC_NIST_P256")), &keyring.KMSKey{Client: r.store, KeyID: other})
+	opens := func(key string, calls int) {
+		t.Helper()
+		used := ""
+		n, err := r.open(sealed, keyring.Discovery{Used: func(arn string) { used = arn }})
+		if err != nil || used != key || n != calls {
+			t.Errorf("%d calls, used %q, %v", n, used, err)
+		}
+	}
+	opens(other, 1) // though the pair's slot may come first in the header
+	r.check(r.store.DisableKey(t.Context(), other))
+	opens(r.key, 2)
+	r.check(r.store.EnableKey(t.Context(), other))
+	r.check(r.store.DisableKey(t.Context(), r.key))
+	opens(other, 1)
+}
+
+// TestOneDataKeyManyFiles: a data key made in advance seals for its own slots and for a pair, each file anew.
+func TestOneDataKeyManyFiles(t *testing.T) {
+	r := newPairRig(t)
+	ec := format.Context{"job": "nightly"}
+	made, err := r.store.GenerateDataKeyWithoutPlaintext(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: r.key, KeySpec: "AES_256", EncryptionContext: ec})
+	r.check(err)
+	slot, err := format.KMSSlot{KeyID: made.KeyID, CiphertextBlob: made.CiphertextBlob}.Slot()
+	r.check(err)
+	pair, err := keyring.NewPairRecipient(r.pair("ML_KEM_768"))
+	r.check(err)
+	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }}
+	r.store.calls = nil
+	key, err := envelope.UnwrapDataKey(t.Context(), ec, []format.Slot{slot}, id, pair)
+	r.check(err)
+	defer key.Destroy()
+	var files [][]byte
+	for range 20 {
+		var b bytes.Buffer
+		_, err := envelope.Seal(t.Context(), &b, strings.NewReader(plain), key, envelope.SealOptions{})
+		r.check(err)
+		files = append(files, b.Bytes())
+	}
+	if !slices.Equal(r.store.calls, []string{"Decrypt"}) {
+		t.Errorf("sealing 20 files called %v", r.store.calls)
+	}
+	dropKMS := func(h *format.Header) { h.Slots = h.Slots[1:] }
+	for _, sealed := range files {
+		if _, err := r.open(sealed, keyring.Discovery{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := r.open(r.edit(sealed, dropKMS), keyring.Discovery{}); err != nil {
+			t.Errorf("by the pair: %v", err)
+		}
+	}
+	if bytes.Equal(files[0][:200], files[1][:200]) {
+		t.Error("two files have one file id")
+	}
+}
+
+func TestPairSlotRefusals(t *testing.T) {
+	r := newPairRig(t)
+	f := r.pair("ECC_NIST_P384")
+	sealed := r.seal(r.recipient(f))
+	second := r.seal(r.recipient(f))
+	twin := r.pair("ECC_NIST_P384")
+	rsaPair := r.pair("RSA_2048")
+	junk, err := r.store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: r.key, Plaintext: []byte("no private key"), EncryptionContext: pairContext})
+	r.check(err)
+	var stolen format.Slot
+	r.edit(second, func(h *format.Header) { stolen = h.Slots[0] })
+	for _, c := range []struct {
+		name string
+		file []byte
+		is   error
+	}{
+		{"slot of another file", r.edit(sealed, func(h *format.Header) { h.Slots[0] = stolen }), envelope.ErrDamaged},
+		{"flipped encapsulated key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[40] ^= 1 }), envelope.ErrDamaged},
+		{"flipped data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[100] ^= 1 }), envelope.ErrDamaged},
+		{"short sealed data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey = p.SealedDataKey[:50] }), envelope.ErrDamaged},
+		{"long sealed data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey = append(p.SealedDataKey, 0) }), envelope.ErrDamaged},
+		{"other public key id", r.editPair(sealed, func(p *format.PairSlot) { p.PublicKeyID[0] ^= 1 }), envelope.ErrDamaged},
+		{"other scheme", r.editPair(sealed, func(p *format.PairSlot) { p.Scheme = format.PairHPKEP256 }), envelope.ErrDamaged},
+		{"other private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = twin.PrivateKeyCiphertextBlob }), envelope.ErrDamaged},
+		{"RSA private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = rsaPair.PrivateKeyCiphertextBlob }), envelope.ErrDamaged},
+		{"no private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = junk.CiphertextBlob }), keyring.ErrPair},
+		{"no private key is damage", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = junk.CiphertextBlob }), envelope.ErrDamaged},
+		{"other pair context", r.editPair(sealed, func(p *format.PairSlot) { p.PairContext = nil }), kmsclient.ErrInvalidCiphertext},
+		{"flipped private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob[60] ^= 1 }), kmsclient.ErrInvalidCiphertext},
+		{"other KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.store.key(t) }), kmsclient.ErrIncorrectKey},
+		{"unknown KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.key[:len(r.key)-12] + "ffffffffffff" }), kmsclient.ErrNotFound},
+		{"unknown scheme", r.edit(sealed, func(h *format.Header) { h.Slots[0].Body = append([]byte{99}, h.Slots[0].Body[1:]...) }), envelope.ErrNoMatch},
+		{"other context of the file", r.edit(sealed, func(h *format.Header) { h.Context = format.Context{"app": "wen"} }), envelope.ErrDamaged},
+	} {
+		if _, err := r.open(c.file, keyring.Discovery{}); !errors.Is(err, c.is) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if _, err := r.open(sealed, keyring.Discovery{}); err != nil {
+		t.Errorf("unchanged: %v", err)
+	}
+}
+
+// TestPairOfUnusableKey: the state of the KMS key that encrypted the private key counts when a file is opened, not when it is sealed.
+func TestPairOfUnusableKey(t *testing.T) {
+	r := newPairRig(t)
+	f := r.pair("ECC_NIST_P256")
+	r.check(r.store.DisableKey(t.Context(), r.key))
+	sealed := r.seal(r.recipient(f))
+	if _, err := r.open(sealed, keyring.Discovery{}); !errors.Is(err, kmsclient.ErrDisabled) {
+		t.Errorf("disabled: %v", err)
+	}
+	_, err := r.store.ScheduleKeyDeletion(t.Context(), r.key, 7)
+	r.check(err)
+	if _, err := r.open(sealed, keyring.Discovery{}); !errors.Is(err, kmsclient.ErrInvalidState) {
+		t.Errorf("pending deletion: %v", err)
+	}
+	r.check(r.store.CancelKeyDeletion(t.Context(), r.key))
+	r.check(r.store.EnableKey(t.Context(), r.key))
+	if _, err := r.open(sealed, keyring.Discovery{}); err != nil {
+		t.Errorf("enabled again: %v", err)
+	}
+}
+
+// TestCallsAreSharedBySlots: slots of both types together cost no more than MaxCalls.
+func TestCallsAreSharedBySlots(t *testing.T) {
+	r := newPairRig(t)
+	lost := r.store.key(t)
+	recipients := []envelope.Recipient{&keyring.KMSKey{Client: r.store, KeyID: lost}, &keyring.KMSKey{Client: r.store, KeyID: lost}}
+	for range 4 {
+		recipients = append(recipients, r.recipient(r.pair("ECC_NIST_P256")))
+	}
+	sealed := r.seal(recipients...)
+	r.check(r.store.DisableKey(t.Context(), lost))
+	if calls, err := r.open(sealed, keyring.Discovery{}); err != nil || calls != 3 {
+		t.Errorf("the third opens: %d calls, %v", calls, err)
+	}
+	r.check(r.store.DisableKey(t.Context(), r.key))
+	if calls, err := r.open(sealed, keyring.Discovery{}); !errors.Is(err, kmsclient.ErrDisabled) || calls != keyring.MaxCalls {
+		t.Errorf("none opens: %d calls, %v", calls, err)
+	}
+}
+
+func TestPoliciesHoldForPairs(t *testing.T) {
+	r := newPairRig(t)
+	sealed := r.seal(r.recipient(r.pair("ECC_NIST_P256")))
+	r.check(r.store.CreateAlias(t.Context(), "alias/pairs", r.key))
+	r.check(r.store.CreateAlias(t.Context(), "alias/other", r.store.key(t)))
+	for _, c := range []struct {
+		name  string
+		d     keyring.Discovery
+		calls int
+		is    error
+	}{
+		{"its key", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.key}}}, 1, nil},
+		{"its alias", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/pairs", Client: r.store}}}, 1, nil},
+		{"another alias", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/other", Client: r.store}}}, 1, kmsclient.ErrIncorrectKey},
+		{"another key", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.store.key(t)}}}, 0, keyring.ErrPolicy},
+		{"its account", keyring.Discovery{Accounts: []string{kmsclient.LocalAccount}}, 1, nil},
+		{"another account", keyring.Discovery{Accounts: []string{"111122223333"}}, 0, keyring.ErrPolicy},
+	} {
+		if calls, err := r.open(sealed, c.d); !errors.Is(err, c.is) || calls != c.calls {
+			t.Errorf("%s: %d calls, %v", c.name, calls, err)
+		}
+	}
+}
+
+// TestServiceThatCannotBeAsked: one slot of which the key service is not there does not keep another from opening.
+func TestServiceThatCannotBeAsked(t *testing.T) {
+	r := newPairRig(t)
+	sealed := r.seal(&keyring.KMSKey{Client: r.store, KeyID: r.key}, r.recipient(r.pair("ECC_NIST_P256")))
+	gone := errors.New("no such service")
+	asked := 0
+	d := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		if asked++; asked == 1 {
+			return nil, gone
+		}
+		return r.store, nil
+	}}
+	if _, err := envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d); err != nil {
+		t.Error(err)
+	}
+	d.Client = func(kmsclient.ARN) (kmsclient.Client, error) { return nil, gone }
+	if _, err := envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d); !errors.Is(err, gone) {
+		t.Errorf("no service at all: %v", err)
+	}
+}
+
+func TestPairFilesThatCannotBeUsed(t *testing.T) {
+	r := newPairRig(t)
+	good := r.pair("ECC_NIST_P256")
+	for name, edit := range map[string]func(f *format.PairFile){
+		"other spec":     func(f *format.PairFile) { f.KeyPairSpec = "ECC_NIST_P384" },
+		"no key":         func(f *format.PairFile) { f.PublicKey = []byte("key") },
+		"cut key":        func(f *format.PairFile) { f.PublicKey = f.PublicKey[:len(f.PublicKey)-1] },
+		"bytes behind":   func(f *format.PairFile) { f.PublicKey = append(bytes.Clone(f.PublicKey), 0) },
+		"not on curve":   func(f *format.PairFile) { f.PublicKey = bytes.Clone(f.PublicKey); f.PublicKey[60] ^= 1 },
+		"other curve":    func(f *format.PairFile) { f.PublicKey = r.pair("ECC_SECG_P256K1").PublicKey },
+		"Edwards key":    func(f *format.PairFile) { f.PublicKey = r.pair("ECC_NIST_EDWARDS25519").PublicKey },
+		"cut ML-KEM key": func(f *format.PairFile) { f.PublicKey = r.pair("ML_KEM_768").PublicKey[:1000] },
+	} {
+		f := *good
+		edit(&f)
+		if _, err := keyring.NewPairRecipient(&f); !errors.Is(err, keyring.ErrPair) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := keyring.NewPairRecipient(good); err != nil {
+		t.Errorf("unchanged: %v", err)
+	}
+	good.KeyID = ""
+	if _, err := keyring.NewPairRecipient(good); err == nil {
+		t.Error("a pair without a KeyId")
+	}
+}
+
+// TestDataKeyTooLongForRSA: RSA_2048 takes 190 bytes (format specification, scheme 1).
+func TestDataKeyTooLongForRSA(t *testing.T) {
+	r := newPairRig(t)
+	p := r.recipient(r.pair("RSA_2048"))
+	file := envelope.FileInfo{Digest: [64]byte{1}}
+	if _, err := p.Wrap(context.Background(), make([]byte, 190), file); err != nil {
+		t.Errorf("190 bytes: %v", err)
+	}
+	if _, err := p.Wrap(context.Background(), make([]byte, 191), file); err == nil || !strings.Contains(err.Error(), r.key) {
+		t.Errorf("191 bytes: %v", err)
+	}
+	if _, err := p.Wrap(context.Background(), make([]byte, 32), envelope.FileInfo{}); err == nil {
+		t.Error("sealed for no file")
+	}
+}
