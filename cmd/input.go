@@ -22,6 +22,8 @@ type input struct {
 	info    os.FileInfo // from the opened file, not from its name
 	regular bool        // ReadAt works, and size is what will be read unless somebody changes the file
 	size    int64       // bytes from the current position to the end, -1 if unknown
+	head    []byte      // stands for the first bytes of the file; see useJournal
+	unread  []byte      // what of head Read has not given out; the file's position is behind head
 }
 
 // openInput opens path for reading; "" and "-" are standard input.
@@ -113,6 +115,11 @@ func directoryError(name string) error {
 
 // Read implements io.Reader.
 func (in *input) Read(p []byte) (int, error) {
+	if len(in.unread) > 0 {
+		n := copy(p, in.unread)
+		in.unread = in.unread[n:]
+		return n, nil
+	}
 	n, err := in.File.Read(p)
 	if err != nil && err != io.EOF {
 		err = inputError(in.name, err)
@@ -123,6 +130,9 @@ func (in *input) Read(p []byte) (int, error) {
 // ReadAt implements io.ReaderAt. Offsets count from the start of the file, not from the position standard input came with.
 func (in *input) ReadAt(p []byte, off int64) (int, error) {
 	n, err := in.File.ReadAt(p, off)
+	if off >= 0 && off < int64(len(in.head)) {
+		copy(p[:n], in.head[off:])
+	}
 	if err != nil && err != io.EOF {
 		err = inputError(in.name, err)
 	}

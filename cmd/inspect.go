@@ -73,6 +73,9 @@ func inspect(c *cli.Context, name string) error {
 		return err
 	}
 	defer in.Close()
+	if err := in.useJournal(); err != nil {
+		return err
+	}
 	h, err := format.ReadHeader(in, format.Limits{MaxSlots: c.Int("max-slots")})
 	if err != nil {
 		return err
@@ -156,7 +159,9 @@ func (i *inspection) print(w io.Writer) error {
 	row("header", fmt.Sprintf("%d bytes", i.HeaderLength))
 	if i.SealedSize != nil {
 		row("sealed size", fmt.Sprintf("%d bytes", *i.SealedSize))
-		if string(i.PlaintextSize) == "null" {
+		if *i.SealedSize == i.HeaderLength {
+			row("plaintext size", "unknown: this is the header alone; the payload is kept apart, or was cut off")
+		} else if string(i.PlaintextSize) == "null" {
 			row("plaintext size", "unknown: no whole file has this sealed size; it was truncated or lengthened")
 		} else {
 			row("plaintext size", string(i.PlaintextSize)+" bytes")

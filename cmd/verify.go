@@ -15,7 +15,7 @@ func verifyCommand() *cli.Command {
 		ArgsUsage:   "FILE... | -",
 		UsageText:   "envseal verify [--require-context K=V] FILE... | -",
 		Description: "Prints `FILE: OK` for each file that can be opened whole. Exit codes: `envseal help exit-codes`.",
-		Flags:       flags(policyFlags(), []cli.Flag{jobsFlag(), failFastFlag()}, messageFlags(), awsFlags(), storeFlags()),
+		Flags:       flags(policyFlags(), []cli.Flag{openHeaderFlag(), jobsFlag(), failFastFlag()}, messageFlags(), awsFlags(), storeFlags()),
 		Action:      runVerify,
 	}
 }
@@ -27,6 +27,9 @@ func failFastFlag() cli.Flag {
 func runVerify(c *cli.Context) error {
 	b, err := newBatch(c)
 	if err != nil {
+		return err
+	}
+	if err := b.checkHeader(); err != nil {
 		return err
 	}
 	svc := newServices(c)
@@ -49,7 +52,10 @@ func (o *opening) verify(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = envelope.Verify(ctx, p.reader(in), o.options, o.identity(name))
+	options, err := openHeader(o.c, in, o.options)
+	if err == nil {
+		_, err = envelope.Verify(ctx, p.reader(in), options, o.identity(name))
+	}
 	p.finish(err)
 	if err != nil {
 		return err

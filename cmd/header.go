@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/format"
+	"github.com/urfave/cli/v2"
+)
+
+// A detached header is the header of a sealed file in a file of its own; the payload file has the chunks alone.
+
+func sealHeaderFlag() cli.Flag {
+	return &cli.StringFlag{Name: "header", Category: catFiles, Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"}
+}
+
+func openHeaderFlag() cli.Flag {
+	return &cli.StringFlag{Name: "header", Category: catFiles, Usage: "the header is in `FILE`, and the input has the chunks alone"}
+}
+
+// checkHeader refuses one header for several files.
+func (b *batch) checkHeader() error {
+	switch name := b.c.String("header"); {
+	case name == "-":
+		return fail(exitUsage, "", "--header takes the name of a file")
+	case name != "" && len(b.names) > 1:
+		return fail(exitUsage, "run it once for each file", "--header goes with one file, %d are given", len(b.names))
+	}
+	return nil
+}
+
+// openHeader makes in ready to be opened or verified, and gives the options for that: with the header that --header names, or with that of the file itself, from the
+// journal where an interrupted rewrap has torn it.
+func openHeader(c *cli.Context, in *input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
+	name := c.String("header")
+	if name == "" {
+		return o, in.useJournal()
+	}
+	h, err := openInput(name)
+	if err != nil {
+		return o, err
+	}
+	defer h.Close()
+	if err := h.useJournal(); err != nil {
+		return o, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(h, format.MaxHeader+1))
+	o.Header = bytes.NewReader(raw)
+	return o, err
+}
+
+// detached is the output of a payload and its header: both appear, or neither.
+type detached struct {
+	sink
+	header  *output
+	payload string // target of the sink, "-" for stdout
+}
+
+// withHeader adds the header file name to the output out of in, which goes to payload. Without a name it gives out back. On an error, out is aborted.
+//
+// A header file is never replaced, whatever --force says: it may be the only way to open some payload.
+func withHeader(out *output, name, payload string, in *input) (sink, error) {
+	if name == "" {
+		return out, nil
+	}
+	header, err := createHeader(name, out, in)
+	if err != nil {
+		out.Abort()
+		return nil, err
+	}
+	return &detached{sink: out, header: header, payload: payload}, nil
+}
+
+func createHeader(name string, out *output, in *input) (*output, error) {
+	if info, err := os.Lstat(name); err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe) == 0 {
+		return nil, fail(exitOutput, "a header is never replaced, since its payload could not be opened any more: choose another name", "%s: exists already", shown(name))
+	}
+	return createOutput(name, outputOptions{perm: sealedPerm(in), noSync: out.noSync, inputs: []*input{in}})
+}
+
+// headerWriter is where the header goes that belongs to the chunks in dst, nil for dst itself.
+func headerWriter(dst io.Writer) io.Writer {
+	if d, ok := dst.(*detached); ok {
+		return d.header
+	}
+	return nil
+}
+
+// Commit makes the header appear first, and then the payload, when both are on the disk: two names cannot appear at once. Should the process end in the moment
+// between, there is a header without a payload, which is of no use and does no harm; the other way round it would be data that nobody can open.
+func (d *detached) Commit() error {
+	if o, ok := d.sink.(*output); ok {
+		if err := o.settle(); err != nil { // the payload's long way to the disk comes before that moment
+			return o.failure(err)
+		}
+	}
+	info, err := d.header.file.Stat()
+	if err == nil {
+		err = d.header.Commit()
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.checkNames(info); err != nil {
+		d.removeHeader(info)
+		return err
+	}
+	if err := d.sink.Commit(); err != nil {
+		d.removeHeader(info)
+		return err
+	}
+	return nil
+}
+
+// checkNames refuses a payload that would replace its own header, under whatever name.
+func (d *detached) checkNames(header os.FileInfo) error {
+	if d.payload == "-" || d.header.direct {
+		return nil
+	}
+	if there, err := os.Lstat(d.payload); err == nil && os.SameFile(there, header) {
+		return fail(exitOutput, "give the header another name", "%s: is the header as well", shown(d.payload))
+	}
+	return nil
+}
+
+// removeHeader takes back the header whose payload did not appear.
+func (d *detached) removeHeader(info os.FileInfo) {
+	if now, err := os.Lstat(d.header.target); err == nil && !d.header.direct && os.SameFile(now, info) {
+		_ = os.Remove(d.header.target)
+	}
+}
+
+// Abort gives up both. After Commit it does nothing.
+func (d *detached) Abort() {
+	d.sink.Abort()
+	d.header.Abort()
+}

@@ -1,0 +1,185 @@
+package cmd
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/envseal/envseal/format"
+	"golang.org/x/sys/unix"
+)
+
+// A journal is the header of a sealed file as it was before it is overwritten in place, in a file .envseal-NAME.journal beside it. It is there from before the first byte
+// of the header changes until the last has reached the disk. Should the machine or the process go down meanwhile, the header in the file may be a mixture
+// of both, which its checksum tells; then every command takes the one in the journal, and the next rewrap of the file puts it back.
+//
+//	journal = "envseal journal" 0x01 || u32 header length || header || SHA-256 of all before it
+//
+// Its name is no proof that it belongs to a file: its descriptor and commitment are. Those stay the same when slots change, and no other file has them.
+const (
+	journalMagic  = "envseal journal\x01"
+	journalSuffix = ".journal"
+	journalFixed  = len(journalMagic) + 4 + sha256.Size
+	maxNameLength = 255 // NAME_MAX of every file system in use
+)
+
+// journalName is the journal's for the file base.
+func journalName(base string) string {
+	if name := tempPrefix + base + journalSuffix; len(name) <= maxNameLength {
+		return name
+	}
+	sum := sha256.Sum256([]byte(base))
+	return tempPrefix + hex.EncodeToString(sum[:]) + journalSuffix
+}
+
+func encodeJournal(header []byte) []byte {
+	b := append(make([]byte, 0, journalFixed+len(header)), journalMagic...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(header)))
+	b = append(b, header...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// decodeJournal is the header in a journal, nil if it was not written to its end.
+func decodeJournal(b []byte) []byte {
+	if len(b) < journalFixed || string(b[:len(journalMagic)]) != journalMagic {
+		return nil
+	}
+	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	header := body[len(journalMagic)+4:]
+	if want := sha256.Sum256(body); !bytes.Equal(sum, want[:]) || uint64(binary.BigEndian.Uint32(body[len(journalMagic):])) != uint64(len(header)) {
+		return nil
+	}
+	return header
+}
+
+// fits tells whether header is a sound one of the file that begins with the bytes of torn: the same descriptor, commitment and header length, so the same payload in
+// the same place, whatever the slots.
+func fits(header, torn []byte) bool {
+	h, err := format.ReadHeader(bytes.NewReader(header), format.Limits{MaxSlots: format.MaxSlots})
+	if err != nil || h.Length != int64(len(header)) {
+		return false
+	}
+	fixed, err := h.Descriptor.AppendBinary(nil)
+	if err != nil {
+		return false
+	}
+	n := len(fixed) + format.CommitmentSize + 4 // the header length comes right behind
+	return len(torn) >= n && bytes.Equal(header[:n], torn[:n])
+}
+
+// readHead reads the bytes of the header in front of a file of the given size, and whether they are a sound header.
+func readHead(f io.ReaderAt, size int64) (head []byte, err error) {
+	var raw bytes.Buffer
+	_, err = format.ReadHeader(io.TeeReader(io.NewSectionReader(f, 0, size), &raw), format.Limits{MaxSlots: format.MaxSlots})
+	return raw.Bytes(), err
+}
+
+// isTorn tells whether the error of readHead is what an interrupted rewrap leaves: damage of a header that is there whole.
+func isTorn(err error) bool {
+	return errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrTruncated)
+}
+
+// soundHead reads the header of a sealed file, from the journal if it is torn. fromJournal tells which. An error of the header comes where neither is sound.
+func soundHead(f io.ReaderAt, size int64, path string) (head []byte, fromJournal bool, err error) {
+	for range 3 {
+		if head, err = readHead(f, size); !isTorn(err) {
+			return head, false, err
+		}
+		if old := findJournal(path, head); old != nil {
+			return old, true, nil
+		}
+		// A rewrap that is at work right now may have finished in between.
+	}
+	return head, false, err
+}
+
+// findJournal looks for the header that belongs to the file at path, which begins with torn: under the journal's name for it, then, as the file may have been renamed or
+// have several names, in all journals beside it. nil if there is none.
+func findJournal(path string, torn []byte) []byte {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil
+	}
+	parent, base := filepath.Split(path)
+	if parent == "" {
+		parent = "."
+	}
+	dir, err := openDirectory(parent)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	if header := readJournal(dir, journalName(base)); fits(header, torn) {
+		return header
+	}
+	for seen := 0; seen < staleScanLimit; {
+		names, err := dir.Readdirnames(1000)
+		for _, name := range names {
+			if !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, journalSuffix) {
+				continue
+			}
+			if header := readJournal(dir, name); fits(header, torn) {
+				return header
+			}
+		}
+		if seen += len(names); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// readJournal is the header in the journal name, nil if there is none that is sound. A link or a pipe planted under the name is not followed.
+func readJournal(dir *os.File, name string) []byte {
+	fd := -1
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > format.MaxHeader+int64(journalFixed) {
+		return nil
+	}
+	b := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil
+	}
+	return decodeJournal(b)
+}
+
+// useJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn its header, what is read from now on has the one from the
+// journal in its place. Nothing is written. It does nothing for standard input, for what is no regular file, or where there is no journal.
+func (in *input) useJournal() error {
+	if in.path == "" || !in.regular || in.size != in.info.Size() {
+		return nil
+	}
+	head, fromJournal, err := soundHead(in.File, in.size, in.path)
+	if err != nil {
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			return inputError(in.name, err)
+		}
+		return nil // whoever reads the header says what is wrong with it
+	}
+	if fromJournal {
+		note("%s: a rewrap was interrupted: using the key slots from before it", display(in.name))
+	}
+	if _, err := in.Seek(int64(len(head)), io.SeekStart); err != nil {
+		return inputError(in.name, err)
+	}
+	in.head, in.unread = head, head
+	return nil
+}

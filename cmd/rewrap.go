@@ -1,0 +1,273 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/kmsclient"
+	"github.com/urfave/cli/v2"
+)
+
+func rewrapCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "rewrap",
+		Usage:     "change the keys of sealed files by KMS ReEncrypt: no data key here, no kms:Decrypt, the payload untouched",
+		ArgsUsage: "FILE...",
+		UsageText: "envseal rewrap --to KEY FILE...        the slots are for KEY alone from now on\n" +
+			"envseal rewrap --add KEY FILE...       KEY opens the file too\n" +
+			"envseal rewrap --drop KEY FILE...      KEY does not any more\n" +
+			"find . -name '*.sealed' -print0 | envseal rewrap --to KEY --files0-from -",
+		Description: "All three are repeatable. --add goes with --drop, and comes first. --to and --add for a key that has a slot make it anew, under the key's present\n" +
+			"backing key. A key pair's slot stays one: its private key is re-wrapped. FILE may be a detached header.\n\n" +
+			"The header is overwritten in place, with its modification time, and can be interrupted at any moment: until the new one is on the disk, the old one is in\n" +
+			".envseal-FILE.journal beside it, which every command finds. Where the new slots do not fit, the file is copied and replaced.\n\n" +
+			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
+			"file and the right to use the old key: to shut them out, seal the plaintext again. Exit codes: `envseal help exit-codes`.",
+		Flags:  flags(rewrapFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: runRewrap,
+	}
+}
+
+func rewrapFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "to", Category: catKeys, Usage: "make the slots for this `KEY` and no other (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
+		&cli.StringSliceFlag{Name: "add", Category: catKeys, Usage: "make a further slot, for this `KEY` (repeatable)"},
+		&cli.StringSliceFlag{Name: "drop", Category: catKeys, Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
+		&cli.BoolFlag{Name: "via-decrypt", Category: catKeys, Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
+		grantTokensFlag(),
+		&cli.StringSliceFlag{Name: "account", Category: catPolicy, Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
+		&cli.StringSliceFlag{Name: "require-context", Category: catPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
+		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
+		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
+		failFastFlag(),
+		files0Flag(),
+	}
+}
+
+// rewrapping is what one rewrap command does to each of its files.
+type rewrapping struct {
+	c            *cli.Context
+	requirements []requirement
+	maxSlots     int
+	change       keyring.Rewrap
+}
+
+func runRewrap(c *cli.Context) error {
+	b, err := newNamedBatch(c)
+	if err != nil {
+		return err
+	}
+	svc := newServices(c)
+	defer svc.close()
+	harden(c)
+	r, err := newRewrapping(c, svc)
+	if err != nil {
+		return err
+	}
+	return b.run(c.Context, r.file)
+}
+
+func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
+	to, add, drop := c.StringSlice("to"), c.StringSlice("add"), c.StringSlice("drop")
+	switch {
+	case len(to)+len(add)+len(drop) == 0:
+		return nil, fail(exitUsage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
+	case len(to) > 0 && len(add)+len(drop) > 0:
+		return nil, fail(exitUsage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
+	}
+	r := &rewrapping{c: c, maxSlots: c.Int("max-slots"), change: keyring.Rewrap{
+		Client:      svc.forARN,
+		Accounts:    c.StringSlice("account"),
+		GrantTokens: c.StringSlice("grant-tokens"),
+		ViaDecrypt:  c.Bool("via-decrypt"),
+		DryRun:      c.Bool("dry-run"),
+	}}
+	var err error
+	if r.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
+		return nil, err
+	}
+	if r.maxSlots < 0 {
+		return nil, fail(exitUsage, "", "--max-slots %d is negative", r.maxSlots)
+	}
+	if r.change.To, err = svc.destinations(to); err != nil {
+		return nil, err
+	}
+	if r.change.Add, err = svc.destinations(add); err != nil {
+		return nil, err
+	}
+	r.change.Drop, err = svc.slotKeys(drop, r.change.GrantTokens)
+	return r, err
+}
+
+// destinations finds the services and Regions of keys to re-wrap for.
+func (s *services) destinations(refs []string) ([]keyring.Destination, error) {
+	var all []keyring.Destination
+	for _, ref := range refs {
+		client, id, err := s.client(ref)
+		if err != nil {
+			return nil, err
+		}
+		d := keyring.Destination{KeyID: id, Client: client}
+		if arn, err := kmsclient.ParseARN(id); err == nil {
+			d.Region = arn.Region
+		} else if client == kmsclient.Client(s.AWS()) {
+			if d.Region, err = s.AWS().Region(s.c.Context); err != nil {
+				return nil, err
+			}
+		} else {
+			d.Region = kmsclient.LocalRegion
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a call.
+func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
+	var all []string
+	for _, ref := range refs {
+		if arn, err := kmsclient.ParseARN(ref); err == nil && !arn.IsAlias() || bareKeyID.MatchString(ref) {
+			all = append(all, ref)
+			continue
+		}
+		client, id, err := s.client(ref)
+		if err != nil {
+			return nil, err
+		}
+		meta, err := client.DescribeKey(s.c.Context, id, kmsclient.Options{GrantTokens: grantTokens})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, meta.ARN)
+	}
+	return all, nil
+}
+
+// file re-wraps one file.
+func (r *rewrapping) file(ctx context.Context, name string) error {
+	p, err := openPlace(name, r.c.Bool("force"))
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	old, h, err := r.read(p)
+	if err != nil {
+		return err
+	}
+	var events []keyring.SlotEvent
+	change := r.change
+	change.Told = func(e keyring.SlotEvent) { events = append(events, e) }
+	changed, err := envelope.Rewrap(ctx, h, &change)
+	if err != nil {
+		return explainRewrap(err)
+	}
+	if r.change.DryRun {
+		r.tell(name, events)
+		return nil
+	}
+	start := time.Now()
+	how, err := r.write(p, old, changed)
+	if err != nil {
+		return err
+	}
+	r.tell(name, events)
+	if r.c.Bool("verbose") {
+		note("%s: header written %s in %s", display(name), how, time.Since(start).Round(time.Microsecond))
+	}
+	return nil
+}
+
+// read gives the header, as bytes too, if the policy allows the file.
+func (r *rewrapping) read(p *place) ([]byte, *format.Header, error) {
+	old, err := r.header(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := format.ReadHeader(bytes.NewReader(old), format.Limits{MaxSlots: r.maxSlots})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, q := range r.requirements {
+		if err := q.check(h.Context); err != nil {
+			return nil, nil, err
+		}
+	}
+	return old, h, nil
+}
+
+// header reads the file's header, and first puts right what an interrupted rewrap left. A dry run leaves it.
+func (r *rewrapping) header(p *place) ([]byte, error) {
+	if r.change.DryRun {
+		head, _, err := soundHead(p.file, p.info.Size(), p.path())
+		return head, err
+	}
+	return p.recover()
+}
+
+// write puts the new header into the file, and says how.
+func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how string, err error) {
+	new, err := marshalFor(changed, int64(len(old)), p.info.Size())
+	if err != nil {
+		return "", err
+	}
+	if len(new) != len(old) {
+		return "with a copy of the file", p.replace(old, new, r.c.Bool("force"))
+	}
+	if !p.isStill(old) {
+		return "", p.changedError()
+	}
+	if err := p.overwrite(old, new); err != nil {
+		return "", fail(exitOutput, placeHint(err), "%s: %w", shown(p.path()), err)
+	}
+	return "in place", nil
+}
+
+// tell says what was changed, or in a dry run what would be.
+func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
+	would := ""
+	if r.change.DryRun {
+		would = "would be: "
+	}
+	for _, e := range events {
+		kind, how := "", ""
+		if e.Pair {
+			kind = "key pair of "
+		}
+		if e.Decrypted {
+			how = ", by Decrypt and Encrypt"
+		}
+		if e.Decrypted && !r.change.DryRun {
+			warn("%s: the key in the slot of %s was decrypted in this process, for another Region", display(name), e.From)
+		}
+		switch {
+		case r.c.Bool("quiet"):
+		case e.Kept && e.From == "":
+			note("%s: kept a slot of a type that this version does not know", display(name))
+		case e.Kept:
+			note("%s: kept %s%s: this version does not know its scheme", display(name), kind, e.From)
+		case e.To == "":
+			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
+		default:
+			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, e.To, how)
+		}
+	}
+}
+
+// explainRewrap says what to type where only this command can know it.
+func explainRewrap(err error) error {
+	switch {
+	case errors.Is(err, keyring.ErrOtherRegion):
+		return fail(exitRefused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
+	case errors.Is(err, envelope.ErrLastSlot):
+		return fail(exitUsage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
+	case errors.Is(err, keyring.ErrNoSlot):
+		return fail(exitRefused, "`envseal inspect FILE` shows the slots", "%w", err)
+	}
+	return err
+}
