@@ -29,13 +29,12 @@ type outputOptions struct {
 // Write and File().WriteAt may be used by several goroutines as far as os.File allows it; Commit and Abort end the use.
 type output struct {
 	outputOptions
-	target string // as typed, for messages
-	base   string // name within dir
-	dir    *os.File
-	file   *os.File
-	temp   string // name of the temp file within dir, "" while it has none; guarded by live.ending
-	direct bool
-	ended  bool
+	*tempFile        // on its way to its name; nil if direct
+	target    string // as typed, for messages
+	parent    *os.File
+	file      *os.File
+	direct    bool
+	ended     bool
 }
 
 // createOutput starts the file target. It refuses, with exit code 8, a target that exists (unless force), that is a
@@ -123,14 +122,14 @@ func (o *output) create() (*output, error) {
 		return nil, o.parentError(parent, err)
 	}
 	removeStale(dir)
-	o.dir, o.base = dir, base
 
 	live.ending.RLock() // from here to the list, or a signal would miss the file
 	defer live.ending.RUnlock()
-	if o.file, o.temp, err = createTemp(dir); err != nil {
+	if o.tempFile, err = createTemp(int(dir.Fd()), base, 0o600); err != nil {
 		dir.Close()
 		return nil, o.parentError(parent, err)
 	}
+	o.parent, o.file = dir, os.NewFile(uintptr(o.fd), filepath.Join(dir.Name(), o.temp))
 	live.addOutput(o)
 	return o, nil
 }

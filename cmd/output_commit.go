@@ -1,24 +1,11 @@
 package cmd
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
-)
-
-// namedTemps has the tests take the way of file systems that have no files without names.
-var namedTemps = false
-
-const (
-	tempPrefix = ".envseal-"
-	tempSuffix = ".tmp"
 )
 
 // Commit makes the file appear under its name: mode and modification time, fsync, the name, fsync of the directory. If force was not
@@ -55,7 +42,7 @@ func (o *output) commit() error {
 	if err != nil || o.noSync {
 		return err
 	}
-	if err := syncDirectory(o.dir, o.file); err != nil {
+	if err := syncDirectory(o.parent, o.file); err != nil {
 		if replaced {
 			return fail(exitOutput, "", "%s: was replaced, but may be the old one again after a power cut: sync of its directory: %w",
 				shown(o.target), reason(err))
@@ -75,7 +62,7 @@ func (o *output) settle() error {
 			}
 		}
 		if !o.modTime.IsZero() {
-			if err := setModTime(o.file, o.modTime); err != nil {
+			if err := setModTime(int(o.file.Fd()), o.modTime); err != nil {
 				return err
 			}
 		}
@@ -118,62 +105,9 @@ func (o *output) publish() (replaced bool, err error) {
 		replaced, err = true, o.replace()
 	}
 	if err == nil {
-		o.temp = ""
 		live.dropOutput(o)
 	}
 	return replaced, err
-}
-
-// linkNew gives the file its name if nothing else has it: fs.ErrExist if something has.
-func (o *output) linkNew() error {
-	dir := int(o.dir.Fd())
-	if o.temp == "" {
-		return linkUnnamed(o.file, o.dir, o.base)
-	}
-	err := renameNew(dir, o.temp, o.base)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// Not every file system can rename without replacing. A second link can't replace either.
-	err = retry(func() error { return unix.Linkat(dir, o.temp, dir, o.base, 0) })
-	if err == nil {
-		return retry(func() error { return unix.Unlinkat(dir, o.temp, 0) })
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// Nor has every one links (FAT). Looking first is the best that is left there.
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, o.base, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-		return syscall.EEXIST
-	}
-	return retry(func() error { return unix.Renameat(dir, o.temp, dir, o.base) })
-}
-
-// replace puts the file in the place of another one. A file without a name needs one for that, for a moment.
-func (o *output) replace() error {
-	dir := int(o.dir.Fd())
-	if o.temp == "" {
-		lock(o.file)
-		name := tempName()
-		if err := linkUnnamed(o.file, o.dir, name); err != nil {
-			return err
-		}
-		o.temp = name
-	}
-	return retry(func() error { return unix.Renameat(dir, o.temp, dir, o.base) })
-}
-
-// withdraw takes back a new file whose name may not last.
-func (o *output) withdraw() {
-	var now, mine unix.Stat_t
-	dir := int(o.dir.Fd())
-	if unix.Fstatat(dir, o.base, &now, unix.AT_SYMLINK_NOFOLLOW) != nil || unix.Fstat(int(o.file.Fd()), &mine) != nil {
-		return
-	}
-	if now.Dev == mine.Dev && now.Ino == mine.Ino {
-		_ = retry(func() error { return unix.Unlinkat(dir, o.base, 0) })
-	}
 }
 
 // end releases what the output holds and removes the temp file if it still has one.
@@ -187,59 +121,7 @@ func (o *output) end() {
 	if o.file != os.Stdout && o.file != os.Stderr {
 		o.file.Close()
 	}
-	if o.dir != nil {
-		o.dir.Close()
-	}
-}
-
-// removeTemp removes the name of the temp file. The caller holds live.ending.
-func (o *output) removeTemp() {
-	if o.temp == "" {
-		return
-	}
-	_ = retry(func() error { return unix.Unlinkat(int(o.dir.Fd()), o.temp, 0) })
-	o.temp = ""
-}
-
-// createTemp makes a file of mode 0600 in dir, without a name if the file system can.
-func createTemp(dir *os.File) (f *os.File, name string, err error) {
-	if !namedTemps {
-		if f := openUnnamed(dir); f != nil {
-			return f, "", nil
-		}
-	}
-	for range 100 {
-		name, fd := tempName(), -1
-		err = retry(func() (err error) {
-			fd, err = unix.Openat(int(dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-			return err
-		})
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		f := os.NewFile(uintptr(fd), filepath.Join(dir.Name(), name))
-		if lock(f) {
-			return f, name, nil
-		}
-		// Another run took it for left behind, in the moment before the lock, and removes it.
-		f.Close()
-		err = syscall.EBUSY
-	}
-	return nil, "", fmt.Errorf("no name for a temp file: %w", err)
-}
-
-func tempName() string {
-	return tempPrefix + strings.ToLower(rand.Text()[:12]) + tempSuffix
-}
-
-// retry repeats a system call for as long as signals interrupt it.
-func retry(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
+	if o.parent != nil {
+		o.parent.Close()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -34,33 +35,41 @@ func syncDirectory(dir, f *os.File) error {
 	return err
 }
 
-// openUnnamed makes a file of mode 0600 on the file system of dir that has no name, and goes with its last descriptor.
-// It is nil if that is not possible or if the file could not be given a name later.
-func openUnnamed(dir *os.File) *os.File {
+// openUnnamed makes a file on the file system of dir that has no name, and goes with its last descriptor. It is -1 if that is not possible or if the file
+// could not be given a name later.
+func openUnnamed(dir int, mode uint32) int {
+	if ownDescriptors() < 0 {
+		return -1
+	}
 	fd := -1
 	err := retry(func() (err error) {
-		fd, err = unix.Openat(int(dir.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(dir, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, mode)
 		return err
 	})
 	if err != nil {
-		return nil
+		return -1
 	}
-	f := os.NewFile(uintptr(fd), dir.Name())
-	if unix.Access(procPath(f), unix.F_OK) != nil {
-		f.Close()
-		return nil
-	}
-	return f
+	return fd
 }
 
 // linkUnnamed gives a file of openUnnamed its name in dir, if nothing has it. By way of /proc it takes no privilege.
-func linkUnnamed(f, dir *os.File, name string) error {
-	return retry(func() error {
-		return unix.Linkat(unix.AT_FDCWD, procPath(f), int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW)
-	})
+func linkUnnamed(fd, dir int, name string) error {
+	own := ownDescriptors()
+	if own < 0 {
+		return syscall.ENOSYS
+	}
+	return retry(func() error { return unix.Linkat(own, strconv.Itoa(fd), dir, name, unix.AT_SYMLINK_FOLLOW) })
 }
 
-func procPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+// ownDescriptors is the directory /proc/self/fd, open as long as the process lives, -1 if there is none.
+var ownDescriptors = sync.OnceValue(func() int {
+	fd, err := unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	var st unix.Stat_t
+	if err != nil || unix.Fstatat(fd, strconv.Itoa(fd), &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return -1
+	}
+	return fd
+})
 
 // renameNew renames within dir unless there is something of the new name.
 func renameNew(dir int, from, to string) error {
@@ -68,14 +77,14 @@ func renameNew(dir int, from, to string) error {
 }
 
 // setModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and utimensat takes a path.
-func setModTime(f *os.File, t time.Time) error {
+func setModTime(fd int, t time.Time) error {
 	mtime, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err
 	}
 	times := [2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, mtime}
 	return retry(func() error {
-		if _, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, f.Fd(), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0); errno != 0 {
+		if _, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0); errno != 0 {
 			return errno
 		}
 		return nil

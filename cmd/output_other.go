@@ -24,18 +24,18 @@ func syncDirectory(dir, _ *os.File) error {
 	return err
 }
 
-// openUnnamed is nil: there are no files without a name here.
-func openUnnamed(*os.File) *os.File { return nil }
+// openUnnamed is -1: there are no files without a name here.
+func openUnnamed(int, uint32) int { return -1 }
 
-func linkUnnamed(_, _ *os.File, _ string) error { return syscall.ENOSYS }
+func linkUnnamed(int, int, string) error { return syscall.ENOSYS }
 
 // renameNew is not to be had here: the caller falls back on a second link.
 func renameNew(int, string, string) error { return syscall.ENOSYS }
 
 // setModTime rounds to microseconds.
-func setModTime(f *os.File, t time.Time) error {
+func setModTime(fd int, t time.Time) error {
 	tv := unix.NsecToTimeval(t.UnixNano())
-	return unix.Futimes(int(f.Fd()), []unix.Timeval{tv, tv})
+	return unix.Futimes(fd, []unix.Timeval{tv, tv})
 }
 
 func isLocal(int) bool { return false }

@@ -27,15 +27,15 @@ var swept sync.Map // fileID -> struct{}
 
 type fileID struct{ dev, ino uint64 }
 
-// lock locks f until it is closed. It is false if another process has it, or had it and removed the file. A file system
+// lock locks the file until it is closed. It is false if another process has it, or had it and removed the file. A file system
 // without locks counts as locked: nobody else can lock there either, and so nobody removes anything.
-func lock(f *os.File) bool {
-	err := retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+func lock(fd int) bool {
+	err := retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false
 	}
 	var st unix.Stat_t
-	return unix.Fstat(int(f.Fd()), &st) != nil || st.Nlink > 0
+	return unix.Fstat(fd, &st) != nil || st.Nlink > 0
 }
 
 // removeStale removes the temp files in dir that nobody uses, once per process and directory. Failures do not matter.
