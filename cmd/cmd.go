@@ -44,6 +44,7 @@ func newApp() *cli.App {
 		Action:                    noCommand,
 		Commands: []*cli.Command{
 			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
+			rewrapCommand(),
 			keystoreCommand(), versionCommand(), helpCommand(),
 		},
 	}
