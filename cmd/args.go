@@ -13,6 +13,10 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
 	}
+	args, err := awsOrder(app.Commands, args)
+	if err != nil {
+		return nil, err
+	}
 	done := append([]string{}, args[:1]...)
 	rest := args[1:]
 	switch rest[0] {

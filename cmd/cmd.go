@@ -45,6 +45,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
 			rewrapCommand(),
+			kmsCommand(),
 			keystoreCommand(), versionCommand(), helpCommand(),
 		},
 	}

@@ -1,0 +1,130 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// checkBytes refuses a binary member that is missing, empty or too long.
+func (r *kmsRequest) checkBytes(member string, most int) error {
+	switch n := len(r.blob(member)); {
+	case !r.has(member):
+		return r.breaks(member, "null", "Member must not be null")
+	case n == 0:
+		return r.breaks(member, "", "Member must have length greater than or equal to 1")
+	case n > most:
+		return r.breaks(member, "", "Member must have length less than or equal to "+strconv.Itoa(most))
+	}
+	return nil
+}
+
+func encryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
+	if err := r.checkBytes("Plaintext", kmsclient.MaxPlaintext); err != nil {
+		return nil, err
+	}
+	client, id, err := svc.client(r.text("KeyId"))
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.Encrypt(ctx, kmsclient.EncryptInput{KeyID: id, Plaintext: r.blob("Plaintext"),
+		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"), Options: r.options()})
+	if err != nil {
+		return nil, err
+	}
+	return document{{"CiphertextBlob", out.CiphertextBlob}, {"KeyId", out.KeyID}}.with("EncryptionAlgorithm", out.Algorithm), nil
+}
+
+func decryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
+	if err := r.checkBytes("CiphertextBlob", kmsclient.MaxCiphertextBlob); err != nil {
+		return nil, err
+	}
+	client, id, err := svc.opener(r.text("KeyId"), r.blob("CiphertextBlob"))
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.Decrypt(ctx, kmsclient.DecryptInput{KeyID: id, CiphertextBlob: r.blob("CiphertextBlob"),
+		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"), Options: r.options()})
+	if err != nil {
+		return nil, err
+	}
+	return document{{"KeyId", out.KeyID}, {"Plaintext", out.Plaintext}}.with("EncryptionAlgorithm", out.Algorithm).with("KeyMaterialId", out.KeyMaterialID), nil
+}
+
+// keystoreBlob is what the blobs of an embedded keystore begin with, before their version.
+var keystoreBlob = []byte("ENVK")
+
+// opener finds the service for a blob: that of the key where one is named. Otherwise a blob of an embedded keystore goes there, unless an
+// endpoint is set, which may be that keystore served; all others go to AWS.
+func (s *services) opener(ref string, blob []byte) (kmsclient.Client, string, error) {
+	switch {
+	case ref != "":
+		return s.client(ref)
+	case bytes.HasPrefix(blob, keystoreBlob) && !s.endpointSet():
+		store, err := s.Store()
+		if err != nil {
+			return nil, "", err
+		}
+		return store, "", nil
+	}
+	return s.AWS(), "", nil
+}
+
+func reEncrypt(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
+	if err := r.checkBytes("CiphertextBlob", kmsclient.MaxCiphertextBlob); err != nil {
+		return nil, err
+	}
+	client, to, err := svc.client(r.text("DestinationKeyId"))
+	if err != nil {
+		return nil, err
+	}
+	from := ""
+	if ref := r.text("SourceKeyId"); ref != "" {
+		var source kmsclient.Client
+		if source, from, err = svc.client(ref); err != nil {
+			return nil, err
+		}
+		if source != client {
+			return nil, fail(exitUsage, "decrypt it there and encrypt it here: `envseal kms decrypt --plaintext-out`, `envseal kms encrypt --plaintext fileb://`",
+				"ReEncrypt stays within a key service: %s and %s are of two", ref, r.text("DestinationKeyId"))
+		}
+	}
+	out, err := client.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: r.blob("CiphertextBlob"),
+		SourceKeyID: from, SourceEncryptionContext: r.pairs("SourceEncryptionContext"), SourceAlgorithm: r.text("SourceEncryptionAlgorithm"),
+		DestinationKeyID: to, DestinationEncryptionContext: r.pairs("DestinationEncryptionContext"), DestinationAlgorithm: r.text("DestinationEncryptionAlgorithm"),
+		Options: r.options()})
+	if err != nil {
+		return nil, err
+	}
+	return document{{"CiphertextBlob", out.CiphertextBlob}, {"SourceKeyId", out.SourceKeyID}, {"KeyId", out.KeyID}}.
+		with("SourceEncryptionAlgorithm", out.SourceAlgorithm).with("DestinationEncryptionAlgorithm", out.DestinationAlgorithm).
+		with("SourceKeyMaterialId", out.SourceKeyMaterialID).with("DestinationKeyMaterialId", out.DestinationKeyMaterialID), nil
+}
+
+func describeKey(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
+	client, id, err := svc.client(r.text("KeyId"))
+	if err != nil {
+		return nil, err
+	}
+	meta, err := client.DescribeKey(ctx, id, r.options())
+	if err != nil {
+		return nil, err
+	}
+	return document{{"KeyMetadata", keyMetadata(*meta)}}, nil
+}
+
+// keyMetadata gives KeyMetadata as far as kmsclient knows it, in the order of the API.
+func keyMetadata(m kmsclient.KeyMetadata) document {
+	d := document{{"AWSAccountId", m.AccountID}, {"KeyId", m.KeyID}, {"Arn", m.ARN}, {"CreationDate", m.CreationDate},
+		{"Enabled", m.Enabled}, {"Description", m.Description}, {"KeyUsage", m.KeyUsage}, {"KeyState", m.KeyState}}
+	if !m.DeletionDate.IsZero() {
+		d = append(d, docMember{"DeletionDate", m.DeletionDate})
+	}
+	d = append(d, document{{"Origin", m.Origin}, {"KeyManager", m.KeyManager}, {"CustomerMasterKeySpec", m.KeySpec}, {"KeySpec", m.KeySpec}}...)
+	if len(m.Algorithms) > 0 {
+		d = append(d, docMember{"EncryptionAlgorithms", m.Algorithms})
+	}
+	return append(d, docMember{"MultiRegion", m.MultiRegion}).with("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
+}

@@ -1,0 +1,93 @@
+package cmd
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jmespath/go-jmespath"
+)
+
+// kmsQuery is a compiled --query.
+type kmsQuery struct {
+	text string
+	path *jmespath.JMESPath
+}
+
+func compileQuery(text string) (q *kmsQuery, err error) {
+	defer libraryPanic(&err)
+	path, err := jmespath.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return &kmsQuery{text: text, path: path}, nil
+}
+
+// libraryPanic makes an error of a panic: the expression comes from outside, and its library makes no promise.
+func libraryPanic(err *error) {
+	if p := recover(); p != nil {
+		*err = errors.New("the expression cannot be evaluated")
+	}
+}
+
+// onlyNames are expressions made of names of members, lists of them and indices: without wildcards, functions, filters and the like.
+var onlyNames = regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
+
+// reaches tells whether the query may look at a member of the answer. Only simple queries are known not to.
+func (q *kmsQuery) reaches(member string) bool {
+	return member != "" && (q == nil || !onlyNames.MatchString(q.text) || strings.Contains(q.text, member))
+}
+
+// search evaluates the query. It finds a tree as document.tree gives.
+func (q *kmsQuery) search(d document) (found any, err error) {
+	defer libraryPanic(&err)
+	return q.path.Search(d.tree())
+}
+
+// ordered gives what was found the order of the document, or of the expression where that names the members.
+func (q *kmsQuery) ordered(found any, d document) any {
+	return inOrder(found, append(q.hashNames(), d.names()...))
+}
+
+var hashName = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`)
+
+// hashNames are the names that the expression gives to what it finds, as b and a in {b:KeyId,a:Arn}.
+func (q *kmsQuery) hashNames() []string {
+	var names []string
+	for _, m := range hashName.FindAllStringSubmatch(q.text, -1) {
+		names = append(names, strings.Trim(m[1], `"`))
+	}
+	return names
+}
+
+// inOrder turns maps into documents whose members stand in the order of names; others follow by the alphabet.
+func inOrder(v any, names []string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		d := make(document, 0, len(v))
+		for name, value := range v {
+			d = append(d, docMember{name, inOrder(value, names)})
+		}
+		rank := func(name string) int {
+			if i := slices.Index(names, name); i >= 0 {
+				return i
+			}
+			return len(names)
+		}
+		slices.SortFunc(d, func(a, b docMember) int {
+			if ra, rb := rank(a.name), rank(b.name); ra != rb {
+				return ra - rb
+			}
+			return strings.Compare(a.name, b.name)
+		})
+		return d
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = inOrder(v[i], names)
+		}
+		return list
+	}
+	return v
+}

@@ -1,0 +1,217 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keystore"
+)
+
+func TestShorthand(t *testing.T) {
+	for text, want := range map[string]map[string]string{
+		"a=b":                               {"a": "b"},
+		"a=b,c=d":                           {"a": "b", "c": "d"},
+		"a=b=c":                             {"a": "b=c"},
+		"a=,b=":                             {"a": "", "b": ""},
+		` a = "x, y" , b = 'it"s' `:         {"a": "x, y", "b": `it"s`},
+		`a="say \"hi\" \\",b=c\,d`:          {"a": `say "hi" \`, "b": "c,d"},
+		"aws:s3:arn=arn:aws:s3:::b/k,x-y=ü": {"aws:s3:arn": "arn:aws:s3:::b/k", "x-y": "ü"},
+		"a=inner space ,b=1":                {"a": "inner space", "b": "1"},
+		`a=C:\temp`:                         {"a": `C:\temp`},
+	} {
+		if got, err := parseShorthand(text); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "a", "=b", "a=b,", "a=b,,c=d", "a=1,a=2", `a="b`, `a='b'c`, "a=[b]", "a={b=c}", "a,b=c"} {
+		if got, err := parseShorthand(text); err == nil {
+			t.Errorf("%q is taken for %v", text, got)
+		}
+	}
+}
+
+func FuzzShorthand(f *testing.F) {
+	for _, s := range []string{"a=b,c=d", `a="x, y",b='z'`, `a=b\,c`, "a", "a=[b]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		pairs, err := parseShorthand(text)
+		if err == nil && len(pairs) == 0 {
+			t.Fatalf("%q: no pairs and no error", text)
+		}
+		for k := range pairs {
+			if k == "" || strings.ContainsAny(k, "=,") {
+				t.Fatalf("%q: key %q", text, k)
+			}
+		}
+	})
+}
+
+func TestAWSOrder(t *testing.T) {
+	commands := newApp().Commands
+	for line, want := range map[string]string{
+		"encrypt --grant-tokens a b": "encrypt --grant-tokens a b",
+		"kms":                        "kms",
+		"kms --help":                 "kms --help",
+		"kms help":                   "kms --help",
+		"kms decrypt help":           "kms decrypt --help",
+		"kms --region r --debug decrypt --key-id k":               "kms decrypt --region r --debug --key-id k",
+		"kms --output=text decrypt":                               "kms decrypt --output=text",
+		"kms decrypt --grant-tokens a b --key-id k":               "kms decrypt --grant-tokens a --grant-tokens b --key-id k",
+		"kms decrypt --grant-tokens --key-id k":                   "kms decrypt --key-id k",
+		"kms decrypt --grant-tokens":                              "kms decrypt",
+		"kms decrypt --key-id --grant-tokens --grant-tokens a b":  "kms decrypt --key-id --grant-tokens --grant-tokens a --grant-tokens b",
+		"kms decrypt --generate-cli-skeleton":                     "kms decrypt --generate-cli-skeleton=input",
+		"kms decrypt --generate-cli-skeleton --region r":          "kms decrypt --generate-cli-skeleton=input --region r",
+		"kms decrypt --generate-cli-skeleton output":              "kms decrypt --generate-cli-skeleton output",
+		"kms decrypt --no-dry-run --grant-tokens a -- --x b":      "kms decrypt --no-dry-run --grant-tokens a -- --x b",
+		"kms generate-data-key --dry-run --number-of-bytes -5 -f": "kms generate-data-key --dry-run --number-of-bytes -5 -f",
+	} {
+		got, err := awsOrder(commands, append([]string{"envseal"}, strings.Fields(line)...))
+		if err != nil || strings.Join(got[1:], " ") != want {
+			t.Errorf("%s: %q, %v", line, got, err)
+		}
+	}
+	if _, err := awsOrder(commands, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
+		t.Errorf("an unknown operation: %v", err)
+	}
+}
+
+func TestProfileSetting(t *testing.T) {
+	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\n"
+	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": ""} {
+		if got := settingOf(bufio.NewScanner(strings.NewReader(config)), profile, "output"); got != want {
+			t.Errorf("%s: %q", profile, got)
+		}
+	}
+}
+
+func TestBlobValue(t *testing.T) {
+	m := kmsMember{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob}
+	dir := t.TempDir()
+	t.Setenv("PLACE", dir)
+	raw, text := writeFile(t, dir+"/raw", "\x00\xff raw \n"), writeFile(t, dir+"/text", "aGVs\nbG8=\n")
+	long := writeFile(t, dir+"/long", strings.Repeat("x", maxBlobText))
+	for _, c := range []struct {
+		arg  string
+		raw  bool
+		want string
+	}{
+		{"aGVsbG8=", false, "hello"}, {" aGVsbG8=\n", false, "hello"}, {"hello", true, "hello"}, {"", false, ""}, {"", true, ""},
+		{"fileb://" + raw, false, "\x00\xff raw \n"}, {"fileb://" + raw, true, "\x00\xff raw \n"}, {"fileb://$PLACE/raw", false, "\x00\xff raw \n"},
+		{"file://" + text, false, "hello"}, {"file://" + text, true, "aGVs\nbG8=\n"},
+		{"fileb://" + writeFile(t, dir+"/empty", ""), false, ""},
+	} {
+		buf, err := blobValue(m, c.arg, c.raw)
+		got := ""
+		if buf != nil {
+			got = string(buf.Bytes())
+			buf.Destroy()
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%q, raw %v: %q, %v", c.arg, c.raw, got, err)
+		}
+	}
+	for _, arg := range []string{"hello", "a===", "fileb://", "fileb://" + dir, "fileb://" + dir + "/none", "file://" + raw, "fileb://" + long} {
+		if buf, err := blobValue(m, arg, false); codeOf(err) != exitUsage {
+			t.Errorf("%q: %v, %v", arg, buf, err)
+		}
+	}
+}
+
+// storeWithKey makes a keystore with one key in it.
+func storeWithKey(t *testing.T, path string) (*keystore.Store, *kmsclient.KeyMetadata) {
+	t.Helper()
+	if err := keystore.Create(path, keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
+		t.Fatal(err)
+	}
+	store, err := keystore.Open(path, keystore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	key, err := store.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store, key
+}
+
+// TestKeystoreBlob ties the beginning by which decrypt knows a keystore's blob to what a keystore makes.
+func TestKeystoreBlob(t *testing.T) {
+	store, key := storeWithKey(t, t.TempDir()+"/keystore")
+	out, err := store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: key.KeyID, Plaintext: []byte("x")})
+	if err != nil || !bytes.HasPrefix(out.CiphertextBlob, keystoreBlob) {
+		t.Errorf("blob %s, %v", base64.StdEncoding.EncodeToString(out.CiphertextBlob), err)
+	}
+}
+
+// TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every member has a flag of its own.
+func TestSkeletons(t *testing.T) {
+	for _, op := range kmsOperations() {
+		text, _, err := jsonOf(op.sampleRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fromJSON, err := readJSON(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := op.writeYAMLSample(&b); err != nil {
+			t.Fatal(err)
+		}
+		asYAML, err := readYAML(b.String())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+		for name, doc := range map[string]any{"JSON": fromJSON, "YAML": asYAML} {
+			members := doc.(map[string]any)
+			if names := slices.Sorted(maps.Keys(members)); len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !op.has(n) }) {
+				t.Errorf("%s: %s has %v", op.name, name, names)
+			}
+		}
+		var answer map[string]any
+		out, _, err := jsonOf(op.answer)
+		if err != nil || json.Unmarshal(out, &answer) != nil || len(answer) == 0 {
+			t.Errorf("%s: sample answer %s, %v", op.name, out, err)
+		}
+	}
+}
+
+func TestInputDocumentTypes(t *testing.T) {
+	op := &kmsOperation{name: "Test", members: []kmsMember{{name: "KeyId"}, numberOfBytesMember, dryRunMember, grantTokensMember,
+		contextMember("EncryptionContext"), {name: "Plaintext", kind: blobMember}, recipientMember}}
+	for text, good := range map[string]bool{
+		"KeyId: alias/x": true, "NumberOfBytes: 64": true, "DryRun: true": true, "GrantTokens: [a, b]": true, "EncryptionContext: {a: b}": true,
+		"Plaintext: !!binary aGVsbG8=": true, "Plaintext: aGVsbG8=": true,
+		"KeyId: 1": false, "KeyId: null": false, "NumberOfBytes: x": false, "NumberOfBytes: 99999999999": false, "DryRun: x": false, "GrantTokens: a": false,
+		"GrantTokens: [1]": false, "EncryptionContext: {a: 1}": false, "EncryptionContext: [a]": false, "Plaintext: null": false, "Plaintext: '*'": false,
+		"Recipient: {}": false,
+	} {
+		doc, err := readYAML(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		r := &kmsRequest{op: op, values: map[string]any{}}
+		for _, m := range op.members {
+			if v, ok := doc.(map[string]any)[m.name]; ok {
+				err = r.fromDocument(m, v, false)
+			}
+		}
+		if good != (err == nil) || good != (len(r.values) == 1) || !good && codeOf(err) != exitUsage {
+			t.Errorf("%s: %v, %v", text, r.values, err)
+		}
+		r.wipe()
+	}
+	if _, err := readYAML("a: &x [1]\nb: *x"); err == nil {
+		t.Error("an alias is taken")
+	}
+}
