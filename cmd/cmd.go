@@ -45,7 +45,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
 			rewrapCommand(),
-			kmsCommand(),
+			dataKeyCommand(), keyPairCommand(), kmsCommand(),
 			keystoreCommand(), versionCommand(), helpCommand(),
 		},
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 )
@@ -19,9 +21,12 @@ func encryptCommand() *cli.Command {
 		Aliases:   []string{"enc", "e"},
 		Usage:     "seal files or stdin",
 		ArgsUsage: "[FILE... | -]",
-		UsageText: "envseal encrypt -k KEY [-c CONTEXT] [-o OUT] [FILE... | -]",
+		UsageText: "envseal encrypt -k KEY [-c CONTEXT] [-o OUT] [FILE... | -]\n" +
+			"envseal encrypt -r PAIR [-c CONTEXT] [-o OUT] [FILE... | -]     without KMS, credentials or network\n" +
+			"envseal encrypt --data-key DATAKEY [-o OUT] [FILE... | -]       one KMS call for any number of files",
 		Description: "Writes FILE.sealed and keeps FILE. Without FILE, seals stdin to stdout.\n" +
-			"With several -k, any one of the keys opens the file.\n" +
+			"With several -k and -r, any one of the keys opens the file.\n" +
+			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			"Exit codes: `envseal help exit-codes`.",
 		Flags: flags(sealFlags(), fileFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: func(c *cli.Context) error {
@@ -32,19 +37,24 @@ func encryptCommand() *cli.Command {
 
 func sealFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: catKeys, EnvVars: []string{"ENVSEAL_KEY_ID"}, Usage: "seal for this `KEY` (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
-		&cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: catKeys, EnvVars: []string{"ENVSEAL_ENCRYPTION_CONTEXT"}, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret"},
+		keyIDFlag("seal for this `KEY` (repeatable)"),
+		&cli.StringSliceFlag{Name: "recipient", Aliases: []string{"r"}, Category: catKeys, Usage: "seal to this pair `FILE` (repeatable); asks no key service"},
+		&cli.StringFlag{Name: "data-key", Category: catKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
+		contextFlag(),
 		grantTokensFlag(),
 		&cli.StringFlag{Name: "chunk-size", Category: catFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
 
-// sealJob is what one encrypt command does to each of its files.
+// sealing is what one encrypt command does to each of its files.
 type sealing struct {
-	c          *cli.Context
-	recipients []envelope.Recipient
-	context    format.Context
-	options    envelope.SealOptions
+	c       *cli.Context
+	keys    []envelope.Recipient     // of -k
+	pairs   []envelope.FileRecipient // of -r
+	made    *dataKeyFile             // of --data-key
+	key     *envelope.DataKey        // unwrapped from it
+	context format.Context
+	options envelope.SealOptions
 }
 
 func runEncrypt(c *cli.Context) error {
@@ -59,6 +69,10 @@ func runEncrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.unwrap(svc); err != nil {
+		return err
+	}
+	defer s.destroy()
 	return b.run(c.Context, func(ctx context.Context, name string) error {
 		target, err := b.target(name, func(n string) (string, error) { return n + c.String("suffix"), nil })
 		if err != nil {
@@ -70,43 +84,103 @@ func runEncrypt(c *cli.Context) error {
 }
 
 func newSealing(c *cli.Context, svc *services) (*sealing, error) {
-	refs := c.StringSlice("key-id")
-	if len(refs) == 0 {
-		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
-	}
-	ec, err := parseContext(c.StringSlice("encryption-context"))
-	if err != nil {
-		return nil, err
-	}
-	s := &sealing{c: c, context: ec}
+	s := &sealing{c: c}
+	var err error
 	if s.options.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
 		return nil, err
 	}
 	if s.options.Workers, err = workers(c); err != nil {
 		return nil, err
 	}
-	s.options.LastUse = true
-	s.recipients, err = svc.recipients(refs, c.StringSlice("grant-tokens"))
-	return s, err
+	refs, pairs := keyRefs(c), c.StringSlice("recipient")
+	switch name := c.String("data-key"); {
+	case name != "" && len(refs) > 0:
+		return nil, fail(exitUsage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
+	case name == "" && len(refs)+len(pairs) == 0:
+		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
+	case name == "":
+		s.context, err = contextOf(c)
+	default:
+		if s.made, err = readDataKeyFile(c, name); err == nil {
+			s.context = s.made.Context
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.options.LastUse = s.made == nil
+	return s, s.addRecipients(svc, refs, pairs)
 }
 
-// seal seals one file under a data key of its own.
+// addRecipients finds whom to seal for.
+func (s *sealing) addRecipients(svc *services, refs, pairs []string) error {
+	var err error
+	if s.keys, err = svc.recipients(refs, s.c.StringSlice("grant-tokens")); err != nil {
+		return err
+	}
+	if s.pairs, err = pairRecipients(pairs); err != nil {
+		return err
+	}
+	n := len(s.keys) + len(s.pairs)
+	if s.made != nil {
+		n += len(s.made.Keys)
+	}
+	if n > format.DefaultMaxSlots {
+		return fail(exitUsage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
+	}
+	return nil
+}
+
+// unwrap has KMS decrypt the data key of --data-key, unless nothing is going to be sealed.
+func (s *sealing) unwrap(svc *services) error {
+	if s.made == nil || s.c.Bool("dry-run") {
+		return nil
+	}
+	id := &keyring.Discovery{Client: svc.forARN, GrantTokens: s.c.StringSlice("grant-tokens"), Used: func(arn string) {
+		if s.c.Bool("verbose") {
+			note("%s: unwrapped with %s", shown(s.made.name), arn)
+		}
+	}}
+	var err error
+	s.key, err = s.made.unwrap(s.c.Context, id, s.pairs)
+	return err
+}
+
+func (s *sealing) destroy() {
+	if s.key != nil {
+		s.key.Destroy()
+	}
+}
+
+// dataKey is the one of --data-key, or one for this file alone, which Seal destroys.
+func (s *sealing) dataKey(ctx context.Context) (*envelope.DataKey, error) {
+	if s.key != nil {
+		return s.key, nil
+	}
+	all := slices.Clone(s.keys) // first, so that a KMS key makes the data key
+	for _, p := range s.pairs {
+		all = append(all, p)
+	}
+	return envelope.NewDataKey(ctx, s.context, all...)
+}
+
+// seal seals one file.
 func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
 	start := time.Now()
-	key, err := envelope.NewDataKey(ctx, s.context, s.recipients...)
+	key, err := s.dataKey(ctx)
 	if err != nil {
 		return err
 	}
-	defer key.Destroy()
+	if s.options.LastUse {
+		defer key.Destroy()
+	}
 	h, err := envelope.Seal(ctx, dst, src, key, s.options)
 	if err != nil {
 		return err
 	}
 	if s.c.Bool("verbose") {
 		for _, slot := range h.Slots {
-			if k, err := slot.KMS(); err == nil {
-				note("%s: sealed for %s", display(in.name), k.KeyID)
-			}
+			note("%s: sealed for %s", display(in.name), sealedFor(slot))
 		}
 		note("%s: sealed in %s", display(in.name), took(start))
 	}
