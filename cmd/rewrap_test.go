@@ -81,7 +81,7 @@ func TestReadDuringRewrap(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for range 100 {
+		for range 50 {
 			r.rewrap()
 		}
 	}()
