@@ -190,7 +190,7 @@ func matchChecksum(sum string, compute func() (string, error)) error {
 		return fmt.Errorf("%w: %w", err, ErrDamaged)
 	}
 	if sum != want {
-		return fmt.Errorf("Checksum does not match: %w", ErrDamaged)
+		return fmt.Errorf("the Checksum does not match: %w", ErrDamaged)
 	}
 	return nil
 }
