@@ -30,6 +30,7 @@ func decryptCommand() *cli.Command {
 
 func openFlags() []cli.Flag {
 	return []cli.Flag{
+		openHeaderFlag(),
 		&cli.BoolFlag{Name: "preserve-mode", Category: catFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
 	}
 }
@@ -87,6 +88,9 @@ func runDecrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.checkHeader(); err != nil {
+		return err
+	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
@@ -119,7 +123,11 @@ func (o *opening) perm(in *input) os.FileMode {
 
 func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
 	start := time.Now()
-	if _, err := envelope.Open(ctx, dst, src, o.options, o.identity(in.name)); err != nil {
+	options, err := openHeader(o.c, in, o.options)
+	if err != nil {
+		return err
+	}
+	if _, err := envelope.Open(ctx, dst, src, options, o.identity(in.name)); err != nil {
 		return err
 	}
 	if o.c.Bool("verbose") {

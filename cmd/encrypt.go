@@ -42,6 +42,7 @@ func sealFlags() []cli.Flag {
 		&cli.StringFlag{Name: "data-key", Category: catKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
 		contextFlag(),
 		grantTokensFlag(),
+		sealHeaderFlag(),
 		&cli.StringFlag{Name: "chunk-size", Category: catFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
@@ -62,6 +63,9 @@ func runEncrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.checkHeader(); err != nil {
+		return err
+	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
@@ -78,7 +82,7 @@ func runEncrypt(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true}
+		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header")}
 		return t.run(ctx, s.seal)
 	})
 }
@@ -174,7 +178,9 @@ func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	if s.options.LastUse {
 		defer key.Destroy()
 	}
-	h, err := envelope.Seal(ctx, dst, src, key, s.options)
+	options := s.options
+	options.Header = headerWriter(dst)
+	h, err := envelope.Seal(ctx, dst, src, key, options)
 	if err != nil {
 		return err
 	}

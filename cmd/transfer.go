@@ -16,7 +16,8 @@ type transfer struct {
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
 	perm   func(*input) os.FileMode
-	mtime  bool // the output gets the input's mtime
+	mtime  bool   // the output gets the input's mtime
+	header string // where a detached header goes, "" for none
 }
 
 // sink is what a transfer writes to.
@@ -62,7 +63,11 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 
 func (t *transfer) open(in *input) (sink, error) {
 	if t.target == "-" {
-		return stdoutOutput(t.c.String("output") == "-", in)
+		out, err := stdoutOutput(t.c.String("output") == "-", in)
+		if err != nil {
+			return nil, err
+		}
+		return withHeader(out, t.header, t.target, in)
 	}
 	o := outputOptions{
 		force:  t.c.Bool("force"),
@@ -73,7 +78,11 @@ func (t *transfer) open(in *input) (sink, error) {
 	if t.mtime && in.regular {
 		o.modTime = in.info.ModTime()
 	}
-	return createOutput(t.target, o)
+	out, err := createOutput(t.target, o)
+	if err != nil {
+		return nil, err
+	}
+	return withHeader(out, t.header, t.target, in)
 }
 
 // removeInput is --rm, after the output is committed.
