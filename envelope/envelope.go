@@ -2,7 +2,7 @@
 //
 // It knows keys and the contents of files, and no key service, file system or terminal. [Seal], [Open] and [Verify] have the shape of io.Copy:
 // when they return, all that they started has ended. They use all cores, keep the order, and take memory for a few batches of chunks per core
-// whatever the length of the stream. [OpenAt] is the exception: it hands back an [io.ReaderAt] for random access.
+// whatever the length of the stream; with compression some MiB per core. [OpenAt] is the exception: it hands back an [io.ReaderAt] for random access.
 //
 // A [DataKey] is made once ([NewDataKey]) and may seal any number of files: every file has its own random file id, and so its own payload key.
 // A [Recipient] wraps a data key for one key holder; an [Identity] gets it back. The implementations for KMS are in package keyring.
@@ -67,6 +67,9 @@ var (
 	ErrNoMatch = errors.New("no key slot can be opened with the given keys")
 	// ErrTooLarge: the input needs more chunks than the format has. A larger chunk size takes more.
 	ErrTooLarge = errors.New("input is too large for this chunk size")
-	// ErrCompression: the file is compressed in a way that this package cannot undo.
-	ErrCompression = errors.New("compression is not supported")
+	// ErrCompression: the chunks are authentic, but what they hold is not a compressed stream as the format has it. It is a case of [ErrDamaged]. With
+	// OpenOptions.NoDecompress such a file opens.
+	ErrCompression = fmt.Errorf("%w: not the compressed stream it says it is", ErrDamaged)
+	// ErrMaxSize: more would come out than OpenOptions.MaxSize allows.
+	ErrMaxSize = errors.New("content is larger than allowed")
 )

@@ -22,12 +22,18 @@ type OpenOptions struct {
 	Check func(*format.Header) error
 	// Header, if set, is where a detached header is read from, to its end; src then has the chunks alone.
 	Header io.Reader
+	// MaxSize, if positive, is how many bytes may come out: what would go beyond is ErrMaxSize, and is not written. It is for files of others, compressed ones above all, of
+	// which a small one can hold any amount. OpenAt does not look at it: whoever calls that knows the size before reading.
+	MaxSize int64
+	// NoDecompress hands out the zstd stream of a compressed file as it is. It makes no difference for other files.
+	NoDecompress bool
 }
 
 // Open reads a sealed file from src to its end and writes its plaintext to dst. It returns the header as soon as there is one, also with an error.
 //
-// Identities are asked in their order until one gives a key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole chunks and
-// must be discarded. No error means that all of the file was there and nothing behind it. A chunk that has arrived whole is written without waiting for the next.
+// Identities are asked in their order until one gives a key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole
+// chunks (of a compressed file in whole frames, of at most 1 MiB) and must be discarded. No error means that all of the file was there and nothing behind it. A chunk or frame that
+// has arrived whole is written without waiting for the next.
 func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
 	h, err := readHeader(src, opts)
 	if err != nil {
@@ -38,20 +44,16 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 		return h, err
 	}
 	defer aead.Destroy()
-	unit := h.ChunkSize() + format.TagSize
-	o := &opener{
-		src:  stream.NewSource(src, unit, false),
-		dst:  dst,
-		size: unit,
+	if opts.MaxSize > 0 {
+		dst = &boundedWriter{w: dst, left: opts.MaxSize}
 	}
-	var jobs jobs
-	defer jobs.free()
-	return h, stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) {
-		b, err := jobs.add(unit, h.ChunkSize())
-		j := &openJob{opener: o, buffers: b, chunks: chunkOpener{aead: aead}}
-		j.work = j.open
-		return j, err
-	})
+	unit := h.ChunkSize() + format.TagSize
+	o := &opener{src: stream.NewSource(src, unit, false), aead: aead, size: unit, workers: workers(opts.Workers)}
+	open := func(dst io.Writer) error { return o.run(ctx, dst) }
+	if h.Compression == format.CompressionNone || opts.NoDecompress {
+		return h, open(dst)
+	}
+	return h, openCompressed(ctx, dst, opts, open)
 }
 
 // readHeader reads the header in front of the chunks, or the one apart from them.
@@ -85,9 +87,6 @@ func unlock(ctx context.Context, h *format.Header, opts OpenOptions, ids []Ident
 		if err := opts.Check(h); err != nil {
 			return nil, err
 		}
-	}
-	if h.Compression != format.CompressionNone {
-		return nil, fmt.Errorf("%s: %w", h.Compression, ErrCompression)
 	}
 	key, err := unwrap(ctx, h, ids)
 	if err != nil {
@@ -123,13 +122,43 @@ func unwrap(ctx context.Context, h *format.Header, ids []Identity) (Secret, erro
 	return nil, ErrNoMatch
 }
 
+// boundedWriter refuses the write that would go over the bound.
+type boundedWriter struct {
+	w    io.Writer
+	left int64
+}
+
+func (b *boundedWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		return 0, ErrMaxSize
+	}
+	n, err := b.w.Write(p)
+	b.left -= int64(n)
+	return n, err
+}
+
 // opener is what the jobs of one Open share.
 type opener struct {
 	src      *stream.Source
 	dst      io.Writer
-	size     int    // sealed bytes in a chunk
+	aead     *secret.AEAD
+	size     int // sealed bytes in a chunk
+	workers  int
 	next     uint64 // number of the next chunk; touched by Fill only
 	finished bool   // the last chunk has been written; touched by Drain only
+}
+
+// run opens everything and writes it to dst.
+func (o *opener) run(ctx context.Context, dst io.Writer) error {
+	o.dst = dst
+	var jobs jobs
+	defer jobs.free()
+	return stream.Run(ctx, o.workers, func() (stream.Job, error) {
+		b, err := jobs.add(o.size, o.size-format.TagSize)
+		j := &openJob{opener: o, buffers: b, chunks: chunkOpener{aead: o.aead}}
+		j.work = j.open
+		return j, err
+	})
 }
 
 // openJob is one worker's batch.

@@ -8,13 +8,75 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/envelope/internal/secret"
+	"github.com/envseal/envseal/envelope/internal/zstdseek"
 	"github.com/envseal/envseal/format"
 )
 
 // ReaderAt gives random access to the plaintext of a sealed file. It is safe for concurrent use but for Close.
 type ReaderAt struct {
-	src    io.ReaderAt
 	header *format.Header
+	chunks *chunkReader
+	frames *zstdseek.ReaderAt // nil unless compressed
+	size   int64
+}
+
+// OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
+// Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. The caller owes a Close.
+func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
+	h, err := format.ReadHeader(io.NewSectionReader(src, 0, size), format.Limits{MaxSlots: opts.MaxSlots})
+	if err != nil {
+		return nil, err
+	}
+	chunks, err := newChunkReader(src, h.Layout(), size)
+	if err != nil {
+		return nil, err
+	}
+	if chunks.aead, err = unlock(ctx, h, opts, ids); err != nil {
+		return nil, err
+	}
+	r := &ReaderAt{header: h, chunks: chunks, size: chunks.size}
+	if err := chunks.checkEnd(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	if h.Compression == format.CompressionNone || opts.NoDecompress {
+		return r, nil
+	}
+	if r.frames, err = zstdseek.NewReaderAt(chunks, chunks.size); err != nil {
+		r.Close()
+		return nil, asCompression(err)
+	}
+	r.size = r.frames.Size()
+	return r, nil
+}
+
+// Size is the plaintext's length in bytes.
+func (r *ReaderAt) Size() int64 { return r.size }
+
+// Header is the file's header. It must not be changed.
+func (r *ReaderAt) Header() *format.Header { return r.header }
+
+// ReadAt reads plaintext at off as io.ReaderAt says. All bytes it returns are authentic; an altered chunk is ErrTampered.
+func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
+	if r.frames == nil {
+		return r.chunks.ReadAt(p, off)
+	}
+	n, err = r.frames.ReadAt(p, off)
+	return n, asCompression(err)
+}
+
+// Close wipes the key. No ReadAt may be running or follow.
+func (r *ReaderAt) Close() error {
+	r.chunks.aead.Destroy()
+	if r.frames != nil {
+		r.frames.Wipe()
+	}
+	return nil
+}
+
+// chunkReader gives random access to what the chunks hold.
+type chunkReader struct {
+	src    io.ReaderAt
 	layout format.Layout
 	aead   *secret.AEAD
 	chunks int64
@@ -25,50 +87,23 @@ type ReaderAt struct {
 // readRun is how many sealed bytes one read of the source takes at the most, unless a chunk is larger.
 const readRun = 1 << 20
 
-// OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
-// Compressed files are ErrCompression. The caller owes a Close.
-func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
-	h, err := format.ReadHeader(io.NewSectionReader(src, 0, size), format.Limits{MaxSlots: opts.MaxSlots})
-	if err != nil {
-		return nil, err
-	}
-	layout := h.Layout()
+func newChunkReader(src io.ReaderAt, layout format.Layout, size int64) (*chunkReader, error) {
 	plain, err := layout.PlaintextSize(size)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
-	aead, err := unlock(ctx, h, opts, ids)
-	if err != nil {
-		return nil, err
-	}
-	r := &ReaderAt{src: src, header: h, layout: layout, aead: aead, chunks: layout.Chunks(plain), size: plain}
+	r := &chunkReader{src: src, layout: layout, chunks: layout.Chunks(plain), size: plain}
 	r.runs.New = func() any {
 		b := make([]byte, max(1, readRun/r.sealedChunk())*r.sealedChunk())
 		return &b
 	}
-	if err := r.checkEnd(); err != nil {
-		aead.Destroy()
-		return nil, err
-	}
 	return r, nil
 }
 
-// Size is the plaintext's length in bytes.
-func (r *ReaderAt) Size() int64 { return r.size }
-
-// Header is the file's header. It must not be changed.
-func (r *ReaderAt) Header() *format.Header { return r.header }
-
-// Close wipes the key. No ReadAt may be running or follow.
-func (r *ReaderAt) Close() error {
-	r.aead.Destroy()
-	return nil
-}
-
-func (r *ReaderAt) sealedChunk() int { return r.layout.ChunkSize + format.TagSize }
+func (r *chunkReader) sealedChunk() int { return r.layout.ChunkSize + format.TagSize }
 
 // checkEnd opens the last chunk.
-func (r *ReaderAt) checkEnd() error {
+func (r *chunkReader) checkEnd() error {
 	last := r.chunks - 1
 	buf := make([]byte, r.layout.ChunkSize)
 	defer clear(buf)
@@ -76,8 +111,8 @@ func (r *ReaderAt) checkEnd() error {
 	return err
 }
 
-// ReadAt reads plaintext at off as io.ReaderAt says. All bytes it returns are authentic; an altered chunk is ErrTampered.
-func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
+// ReadAt is that of ReaderAt, of the compressed stream where there is one.
+func (r *chunkReader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
 	}
@@ -107,7 +142,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // readRun opens chunks first..last and copies what lies behind skip bytes to p.
-func (r *ReaderAt) readRun(p []byte, skip, first, last int64) (int, error) {
+func (r *chunkReader) readRun(p []byte, skip, first, last int64) (int, error) {
 	size := int64(r.layout.ChunkSize)
 	whole := (last - first + 1) * size
 	if skip == 0 && int64(len(p)) >= whole {
@@ -123,7 +158,7 @@ func (r *ReaderAt) readRun(p []byte, skip, first, last int64) (int, error) {
 }
 
 // readChunks opens chunks first..last into dst, which has room for whole ones.
-func (r *ReaderAt) readChunks(dst []byte, first, last int64) (n int, err error) {
+func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err error) {
 	pooled := r.runs.Get().(*[]byte)
 	defer r.runs.Put(pooled)
 	unit := r.sealedChunk()
@@ -148,7 +183,7 @@ func (r *ReaderAt) readChunks(dst []byte, first, last int64) (n int, err error) 
 }
 
 // openChunks opens chunks first..last, which follow each other in sealed.
-func (r *ReaderAt) openChunks(dst, sealed []byte, first, last int64) (n int, err error) {
+func (r *chunkReader) openChunks(dst, sealed []byte, first, last int64) (n int, err error) {
 	unit := r.sealedChunk()
 	opener := chunkOpener{aead: r.aead}
 	for i := first; i <= last; i++ {

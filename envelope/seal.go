@@ -3,6 +3,7 @@ package envelope
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"runtime"
 
@@ -18,8 +19,10 @@ const batchSize = 256 << 10
 type SealOptions struct {
 	// ChunkSizeLog2 is the size of a chunk, 12..24; 0 means format.DefaultChunkSizeLog2 (64 KiB).
 	ChunkSizeLog2 uint8
-	// Workers is how many batches are worked on at a time; 0 means one per core.
+	// Workers is how many batches are worked on at a time; 0 means one per core. With Compress, so many are compressed while as many are sealed.
 	Workers int
+	// Compress makes the plaintext smaller first; LevelNone, the zero value, does not.
+	Compress Level
 	// LastUse destroys the data key as soon as the payload key is derived: for a data key that seals one file.
 	LastUse bool
 	// Header, if set, gets the header, and dst the chunks alone: a detached header, which can be re-wrapped later without touching the data.
@@ -28,8 +31,8 @@ type SealOptions struct {
 
 // Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header.
 //
-// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back. An error of src, be it
-// io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
+// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back; with Compress, up to 1 MiB more, since a frame is
+// compressed when it is full, however long that takes. An error of src, be it io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
 func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts SealOptions) (*format.Header, error) {
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {
@@ -47,21 +50,13 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	if _, err := to.Write(raw); err != nil {
 		return nil, err
 	}
-	s := &sealer{
-		src:  stream.NewSource(src, h.ChunkSize(), true),
-		dst:  dst,
-		aead: aead,
-		size: h.ChunkSize(),
+	s := &sealer{dst: dst, aead: aead, size: h.ChunkSize(), workers: workers(opts.Workers)}
+	seal := func(src io.Reader) error { return s.run(ctx, src) }
+	if opts.Compress == LevelNone {
+		err = seal(src)
+	} else {
+		err = sealCompressed(ctx, src, opts, seal)
 	}
-	defer s.src.Wipe()
-	var jobs jobs
-	defer jobs.free()
-	err = stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) {
-		b, err := jobs.add(s.size, s.size+format.TagSize)
-		j := &sealJob{sealer: s, buffers: b}
-		j.work = j.seal
-		return j, err
-	})
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +71,12 @@ func begin(ctx context.Context, key *DataKey, opts SealOptions) (*format.Header,
 	}
 	if d.ChunkSizeLog2 == 0 {
 		d.ChunkSizeLog2 = format.DefaultChunkSizeLog2
+	}
+	if opts.Compress > LevelBetter {
+		return nil, nil, fmt.Errorf("%v is unknown", opts.Compress)
+	}
+	if opts.Compress != LevelNone {
+		d.Compression = format.CompressionZstd
 	}
 	if _, err := rand.Read(d.FileID[:]); err != nil {
 		return nil, nil, err
@@ -99,11 +100,26 @@ func workers(n int) int {
 
 // sealer is what the jobs of one Seal share.
 type sealer struct {
-	src  *stream.Source
-	dst  io.Writer
-	aead *secret.AEAD
-	size int    // plaintext bytes in a chunk
-	next uint64 // number of the next chunk; touched by Fill only
+	src     *stream.Source
+	dst     io.Writer
+	aead    *secret.AEAD
+	size    int // plaintext bytes in a chunk
+	workers int
+	next    uint64 // number of the next chunk; touched by Fill only
+}
+
+// run seals all of src.
+func (s *sealer) run(ctx context.Context, src io.Reader) error {
+	s.src = stream.NewSource(src, s.size, true)
+	defer s.src.Wipe()
+	var jobs jobs
+	defer jobs.free()
+	return stream.Run(ctx, s.workers, func() (stream.Job, error) {
+		b, err := jobs.add(s.size, s.size+format.TagSize)
+		j := &sealJob{sealer: s, buffers: b}
+		j.work = j.seal
+		return j, err
+	})
 }
 
 // sealJob is one worker's batch.

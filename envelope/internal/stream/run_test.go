@@ -12,9 +12,8 @@ import (
 // counting numbers its batches, and checks that what comes out is in order.
 type counting struct {
 	*counted
-	mine  int
-	done  int
-	sleep bool
+	mine int
+	done int
 }
 
 type counted struct {

@@ -69,3 +69,25 @@ func (s *Source) Final() bool { return s.done }
 
 // Wipe clears what is carried between batches.
 func (s *Source) Wipe() { clear(s.carry[:cap(s.carry)]) }
+
+// ReadWhole fills buf, and returns less only with final, where the input has ended, or with the error of the source. As for a Source, only io.EOF is the
+// end. Where the input ends just behind buf, the next call says so.
+func ReadWhole(r io.Reader, buf []byte) (n int, final bool, err error) {
+	for empty := 0; n < len(buf); {
+		m, err := r.Read(buf[n:])
+		n += m
+		switch {
+		case err == io.EOF:
+			return n, true, nil
+		case err != nil:
+			return n, false, err
+		case m > 0:
+			empty = 0
+		default:
+			if empty++; empty == maxEmptyReads {
+				return n, false, io.ErrNoProgress
+			}
+		}
+	}
+	return n, false, nil
+}

@@ -105,3 +105,32 @@ func TestSourceHoldsBackAtMostOneUnit(t *testing.T) {
 		pw.Close()
 	}
 }
+
+func TestReadWhole(t *testing.T) {
+	for size := range 50 {
+		data := bytes.Repeat([]byte{7}, size)
+		for name, r := range map[string]io.Reader{
+			"whole": bytes.NewReader(data), "byte by byte": iotest.OneByteReader(bytes.NewReader(data)), "data with EOF": iotest.DataErrReader(bytes.NewReader(data)),
+		} {
+			buf := make([]byte, 16)
+			for left := size; ; left -= len(buf) {
+				n, final, err := ReadWhole(r, buf)
+				if err != nil || n != min(left, len(buf)) || left < len(buf) && !final {
+					t.Fatalf("%s, %d of %d bytes left: got %d, final %v, %v", name, left, size, n, final, err)
+				}
+				if final {
+					break
+				}
+			}
+		}
+		for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
+			n, final, err := ReadWhole(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)), make([]byte, 64))
+			if n != size || final || err != broken {
+				t.Errorf("%d bytes, then %v: %d, final %v, %v", size, broken, n, final, err)
+			}
+		}
+	}
+	if _, _, err := ReadWhole(silent{}, make([]byte, 1)); err != io.ErrNoProgress {
+		t.Errorf("silent: %v", err)
+	}
+}

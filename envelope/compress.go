@@ -1,0 +1,126 @@
+package envelope
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/envseal/envseal/envelope/internal/stream"
+	"github.com/envseal/envseal/envelope/internal/zstdseek"
+)
+
+// Compression is a stage of its own in front of sealing and behind opening, each stage with its workers. The stages meet in a pipe without a buffer, where one
+// copies what the other holds. So chunks and frames have nothing to do with each other; a worker that did both would need a turn in the middle of its
+// work, in which it learns where its chunks begin. There is little to win by that: hand-over, sealing, reading and writing together take a tenth of the time of compressing.
+
+// errAbandoned is what the writing stage sees when the reading one has given up. It never comes out.
+var errAbandoned = errors.New("the next stage has ended")
+
+// piped runs two stages until both have ended. What first returns reaches second as the error of its reader, nil as io.EOF.
+func piped(first func(io.Writer) error, second func(io.Reader) error) (firstErr, secondErr error) {
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := first(w)
+		if err == io.EOF {
+			err = fmt.Errorf("input: %w", err) // as it is, it would pass for a good end
+		}
+		w.CloseWithError(err)
+		ended <- err
+	}()
+	secondErr = second(r)
+	r.CloseWithError(errAbandoned)
+	return <-ended, secondErr
+}
+
+// sealCompressed hands src to seal as a zstd stream.
+func sealCompressed(ctx context.Context, src io.Reader, opts SealOptions, seal func(io.Reader) error) error {
+	_, err := piped(func(dst io.Writer) error {
+		c := &compressor{src: src, dst: dst}
+		defer c.free()
+		return stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) { return c.newJob(opts.Compress) })
+	}, seal)
+	return err
+}
+
+// compressor is what the jobs of one stage share.
+type compressor struct {
+	src   io.Reader
+	dst   io.Writer
+	table zstdseek.Table // touched by Drain only
+	jobs  []*compressJob
+}
+
+// compressJob is one worker's frame.
+type compressJob struct {
+	*compressor
+	encoder *zstdseek.Encoder
+	in, out *stream.Buffer
+	inUsed  int
+	outUsed int
+
+	n     int // bytes of content
+	final bool
+	err   error
+	frame []byte
+}
+
+func (c *compressor) newJob(level Level) (*compressJob, error) {
+	in, err := stream.NewBuffer(zstdseek.MaxContent)
+	if err != nil {
+		return nil, err
+	}
+	out, err := stream.NewBuffer(zstdseek.MaxFrame)
+	if err != nil {
+		in.Free(0)
+		return nil, err
+	}
+	j := &compressJob{compressor: c, in: in, out: out}
+	c.jobs = append(c.jobs, j)
+	j.encoder, err = zstdseek.NewEncoder(zstdseek.Level(level - LevelFastest))
+	return j, err
+}
+
+func (c *compressor) free() {
+	for _, j := range c.jobs {
+		j.in.Free(j.inUsed)
+		j.out.Free(j.outUsed)
+		if j.encoder != nil {
+			j.encoder.Release()
+		}
+	}
+}
+
+func (j *compressJob) Fill() (more bool) {
+	j.n, j.final, j.err = stream.ReadWhole(j.src, j.in.Bytes())
+	j.inUsed = max(j.inUsed, j.n)
+	return !j.final && j.err == nil
+}
+
+func (j *compressJob) Work() {
+	j.frame = j.out.Bytes()[:0]
+	if j.err == nil && j.n > 0 {
+		j.frame = j.encoder.AppendFrame(j.frame, j.in.Bytes()[:j.n])
+		j.outUsed = max(j.outUsed, len(j.frame))
+	}
+}
+
+func (j *compressJob) Drain() error {
+	if j.err != nil {
+		return j.err
+	}
+	if len(j.frame) > 0 {
+		if err := j.table.Add(len(j.frame), j.n); err != nil {
+			return fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
+		if _, err := j.dst.Write(j.frame); err != nil {
+			return err
+		}
+	}
+	if j.final {
+		_, err := j.table.WriteTo(j.dst)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,24 @@
+package envelope
+
+import (
+	"context"
+	"io"
+)
+
+// SealStream seals content in a file that says its content is a compressed stream, whatever it is: what a hostile holder of the key can make.
+func SealStream(ctx context.Context, dst io.Writer, content io.Reader, key *DataKey, opts SealOptions) error {
+	opts.Compress = LevelFastest
+	h, aead, err := begin(ctx, key, opts)
+	if err != nil {
+		return err
+	}
+	defer aead.Destroy()
+	raw, err := h.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if _, err := dst.Write(raw); err != nil {
+		return err
+	}
+	return (&sealer{dst: dst, aead: aead, size: h.ChunkSize(), workers: 1}).run(ctx, content)
+}
