@@ -140,6 +140,8 @@ func (s *source) checkMagic() error {
 		return err
 	case len(got) == 0:
 		return fmt.Errorf("%w: it is empty", ErrNotEnvseal)
+	case got[0] == armorBegin[0]:
+		return fmt.Errorf("%w, or an armored one, which is not read here", ErrNotEnvseal)
 	case string(got) != magic[:len(got)]:
 		return ErrNotEnvseal
 	case err != nil:
