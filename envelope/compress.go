@@ -12,7 +12,8 @@ import (
 
 // Compression is a stage of its own in front of sealing and behind opening, each stage with its workers. The stages meet in a pipe without a buffer, where one
 // copies what the other holds. So chunks and frames have nothing to do with each other; a worker that did both would need a turn in the middle of its
-// work, in which it learns where its chunks begin. There is little to win by that: hand-over, sealing, reading and writing together take a tenth of the time of compressing.
+// work, in which it learns where its chunks begin. There is nothing to win by that: compressing alone, on the same cores
+// and with all else left out, takes 2 % less time.
 
 // errAbandoned is what the writing stage sees when the reading one has given up. It never comes out.
 var errAbandoned = errors.New("the next stage has ended")
