@@ -31,6 +31,11 @@ func Do(f func()) { secret.Do(f) }
 // Wipe zeroes b; the compiler cannot leave it out.
 func Wipe(b []byte) { secret.Wipe(b) }
 
+// WipeField zeroes one field inside a value of a package that offers no way to wipe it. v is a pointer;
+// path leads through structs, pointers and interfaces to a value without pointers, or to a slice of such
+// values. It tells whether there was such a field: a new release may move it, so have a test that notices.
+func WipeField(v any, path ...string) bool { return secret.WipeField(v, path...) }
+
 // Equal compares in a time that depends on the lengths only.
 func Equal(a, b []byte) bool { return secret.Equal(a, b) }
 

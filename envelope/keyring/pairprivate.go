@@ -108,7 +108,7 @@ func (k *privateKey) readEC(der, parameters []byte) error {
 	if err != nil {
 		return err
 	}
-	k.wipes = append(k.wipes, func() bool { return wipeField(key, "privateKey") }, func() bool { return wipeField(key, "fips", "d") })
+	k.wipes = append(k.wipes, func() bool { return keymem.WipeField(key, "privateKey") }, func() bool { return keymem.WipeField(key, "fips", "d") })
 	if k.kem, err = hpke.NewDHKEMPrivateKey(key); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (k *privateKey) readMLKEM(der []byte, oid asn1.ObjectIdentifier) error {
 	if err != nil {
 		return err
 	}
-	k.wipes = append(k.wipes, func() bool { return wipeField(key, "key") })
+	k.wipes = append(k.wipes, func() bool { return keymem.WipeField(key, "key") })
 	if k.kem, err = hpke.NewMLKEMPrivateKey(key); err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func wipeRSA(k *rsa.PrivateKey) bool {
 		{"d", "limbs"}, {"qInv", "limbs"}, {"dP"}, {"dQ"},
 		{"p", "nat", "limbs"}, {"p", "rr", "limbs"}, {"q", "nat", "limbs"}, {"q", "rr", "limbs"},
 	} {
-		done = wipeField(k, append([]string{"Precomputed", "fips"}, path...)...) && done
+		done = keymem.WipeField(k, append([]string{"Precomputed", "fips"}, path...)...) && done
 	}
 	return done
 }

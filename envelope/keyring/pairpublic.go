@@ -14,6 +14,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 
+	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 )
 
@@ -178,6 +179,6 @@ func kdfOf(s format.PairScheme) hpke.KDF {
 
 // wipeContext clears what an HPKE context, an *hpke.Sender or *hpke.Recipient, holds of its AES key.
 func wipeContext(c any) bool {
-	nonce := wipeField(c, "context", "baseNonce")
-	return wipeField(c, "context", "aead", "g") && nonce
+	nonce := keymem.WipeField(c, "context", "baseNonce")
+	return keymem.WipeField(c, "context", "aead", "g") && nonce
 }

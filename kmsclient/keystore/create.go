@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/envseal/envseal/envelope/keymem"
 )
 
 // CreateOptions says how a new keystore is protected: by exactly one of Passphrase, IdentityFile and PlaintextInsecure.
@@ -123,7 +125,7 @@ func createIdentity(path string) (recipient string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer wipeInside(id, "secretKey")
+	defer keymem.WipeField(id, "secretKey")
 	recipient = id.Recipient().String()
 	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, id)
 	defer clear(text)

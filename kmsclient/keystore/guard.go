@@ -80,7 +80,7 @@ func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
 		wrong = ErrWrongPassphrase
 		ids, err = o.scryptIdentity()
 		if err == nil {
-			defer wipeInside(ids[0], "password")
+			defer keymem.WipeField(ids[0], "password")
 		}
 	} else {
 		ids, err = o.fileIdentities()
@@ -157,7 +157,7 @@ func seal(st *state, passphrase []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer wipeInside(wraps[0], "password") // no such field but in scrypt's
+	defer keymem.WipeField(wraps[0], "password") // no such field but in scrypt's
 	var head bytes.Buffer
 	grab := &grabbing{Recipient: wraps[0]}
 	wraps[0] = grab

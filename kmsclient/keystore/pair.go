@@ -127,8 +127,8 @@ func nistPair(curve ecdh.Curve, oid []int) (p pair, err error) {
 		}
 		scalar := private.Bytes()
 		defer keymem.Wipe(scalar)
-		defer wipeInside(private, "privateKey")
-		defer wipeInside(private, "fips", "d")
+		defer keymem.WipeField(private, "privateKey")
+		defer keymem.WipeField(private, "fips", "d")
 		p, err = ecPair(oid, scalar, private.PublicKey().Bytes())
 	})
 	return p, err
@@ -198,7 +198,7 @@ func kem768(seed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer wipeInside(k, "key")
+	defer keymem.WipeField(k, "key")
 	return k.EncapsulationKey().Bytes(), nil
 }
 
@@ -207,6 +207,6 @@ func kem1024(seed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer wipeInside(k, "key")
+	defer keymem.WipeField(k, "key")
 	return k.EncapsulationKey().Bytes(), nil
 }

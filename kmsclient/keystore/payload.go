@@ -85,7 +85,7 @@ func withPayloadKey(fileKey, nonce []byte, use func(cipher.AEAD) error) (err err
 		if aead, err = chacha20poly1305.New(payloadKey); err != nil {
 			return
 		}
-		defer wipeInside(aead, "key")
+		defer keymem.WipeField(aead, "key")
 		err = use(aead)
 	})
 	if err != nil {
