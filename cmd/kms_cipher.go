@@ -1,11 +1,11 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"strconv"
 
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
 // checkBytes refuses a binary member that is missing, empty or too long.
@@ -53,16 +53,13 @@ func decryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 	return document{{"KeyId", out.KeyID}, {"Plaintext", out.Plaintext}}.with("EncryptionAlgorithm", out.Algorithm).with("KeyMaterialId", out.KeyMaterialID), nil
 }
 
-// keystoreBlob is what the blobs of an embedded keystore begin with, before their version.
-var keystoreBlob = []byte("ENVK")
-
 // opener finds the service for a blob: that of the key where one is named. Otherwise a blob of an embedded keystore goes there, unless an
 // endpoint is set, which may be that keystore served; all others go to AWS.
 func (s *services) opener(ref string, blob []byte) (kmsclient.Client, string, error) {
 	switch {
 	case ref != "":
 		return s.client(ref)
-	case bytes.HasPrefix(blob, keystoreBlob) && !s.endpointSet():
+	case keystore.IsBlob(blob) && !s.endpointSet():
 		store, err := s.Store()
 		if err != nil {
 			return nil, "", err
@@ -113,18 +110,4 @@ func describeKey(ctx context.Context, svc *services, r *kmsRequest) (document, e
 		return nil, err
 	}
 	return document{{"KeyMetadata", keyMetadata(*meta)}}, nil
-}
-
-// keyMetadata gives KeyMetadata as far as kmsclient knows it, in the order of the API.
-func keyMetadata(m kmsclient.KeyMetadata) document {
-	d := document{{"AWSAccountId", m.AccountID}, {"KeyId", m.KeyID}, {"Arn", m.ARN}, {"CreationDate", m.CreationDate},
-		{"Enabled", m.Enabled}, {"Description", m.Description}, {"KeyUsage", m.KeyUsage}, {"KeyState", m.KeyState}}
-	if !m.DeletionDate.IsZero() {
-		d = append(d, docMember{"DeletionDate", m.DeletionDate})
-	}
-	d = append(d, document{{"Origin", m.Origin}, {"KeyManager", m.KeyManager}, {"CustomerMasterKeySpec", m.KeySpec}, {"KeySpec", m.KeySpec}}...)
-	if len(m.Algorithms) > 0 {
-		d = append(d, docMember{"EncryptionAlgorithms", m.Algorithms})
-	}
-	return append(d, docMember{"MultiRegion", m.MultiRegion}).with("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
 }

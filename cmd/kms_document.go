@@ -178,22 +178,33 @@ func isoTime(t time.Time) string {
 func (d document) tree() map[string]any {
 	m := map[string]any{}
 	for _, member := range d {
-		switch v := member.value.(type) {
-		case document:
-			m[member.name] = v.tree()
-		case []string:
-			list := make([]any, len(v))
-			for i := range v {
-				list[i] = v[i]
-			}
-			m[member.name] = list
-		case kmsclient.Secret:
-			m[member.name] = base64.StdEncoding.EncodeToString(v.Bytes())
-		default:
-			m[member.name] = plainValue(v)
-		}
+		m[member.name] = treeOf(member.value)
 	}
 	return m
+}
+
+func treeOf(v any) any {
+	switch v := v.(type) {
+	case document:
+		return v.tree()
+	case []any:
+		return treesOf(v)
+	case []string:
+		return treesOf(v)
+	case kmsclient.Secret:
+		return base64.StdEncoding.EncodeToString(v.Bytes())
+	case int:
+		return float64(v) // all numbers of JMESPath are
+	}
+	return plainValue(v)
+}
+
+func treesOf[T any](values []T) []any {
+	list := make([]any, len(values))
+	for i, v := range values {
+		list[i] = treeOf(v)
+	}
+	return list
 }
 
 // names are those of all members, at every depth, in their order.
@@ -201,8 +212,15 @@ func (d document) names() []string {
 	var all []string
 	for _, m := range d {
 		all = append(all, m.name)
-		if inner, ok := m.value.(document); ok {
-			all = append(all, inner.names()...)
+		switch v := m.value.(type) {
+		case document:
+			all = append(all, v.names()...)
+		case []any:
+			for _, item := range v {
+				if inner, ok := item.(document); ok {
+					all = append(all, inner.names()...)
+				}
+			}
 		}
 	}
 	return all

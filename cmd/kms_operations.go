@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"time"
-
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -70,11 +68,4 @@ func cipherOperations() []*kmsOperation {
 			members: []kmsMember{keyMember("KeyId", "the `KEY`").must(), grantTokensMember},
 		},
 	}
-}
-
-// sampleMetadata shows in its place the name of each member.
-var sampleMetadata = kmsclient.KeyMetadata{
-	AccountID: "AWSAccountId", KeyID: "KeyId", ARN: "Arn", CreationDate: time.Unix(0, 0), Enabled: true, Description: "Description", KeyUsage: "KeyUsage",
-	KeyState: "KeyState", DeletionDate: time.Unix(0, 0), Origin: "Origin", KeyManager: "KeyManager", KeySpec: "KeySpec",
-	Algorithms: []string{"EncryptionAlgorithmSpec"}, MultiRegion: true, CurrentKeyMaterialID: "CurrentKeyMaterialId",
 }

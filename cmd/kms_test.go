@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -142,15 +140,6 @@ func storeWithKey(t *testing.T, path string) (*keystore.Store, *kmsclient.KeyMet
 		t.Fatal(err)
 	}
 	return store, key
-}
-
-// TestKeystoreBlob ties the beginning by which decrypt knows a keystore's blob to what a keystore makes.
-func TestKeystoreBlob(t *testing.T) {
-	store, key := storeWithKey(t, t.TempDir()+"/keystore")
-	out, err := store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: key.KeyID, Plaintext: []byte("x")})
-	if err != nil || !bytes.HasPrefix(out.CiphertextBlob, keystoreBlob) {
-		t.Errorf("blob %s, %v", base64.StdEncoding.EncodeToString(out.CiphertextBlob), err)
-	}
 }
 
 // TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every member has a flag of its own.

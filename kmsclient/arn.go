@@ -63,3 +63,7 @@ func (a ARN) InRegion(region string) ARN {
 	a.Region = region
 	return a
 }
+
+// IsReplica tells whether both are the same multi-Region key, in whichever Regions: the primary key and its replicas have one id and the
+// same key material, and each opens what another sealed.
+func (a ARN) IsReplica(b ARN) bool { return a.IsMultiRegion() && a == b.InRegion(a.Region) }

@@ -22,6 +22,8 @@ var (
 	ErrUnavailable       = errors.New("key service cannot be reached or failed")
 	// ErrBadAnswer: the service said yes, but what it returned cannot be used: empty, of the wrong length, of another key.
 	ErrBadAnswer = errors.New("key service gave an unusable answer")
+	// ErrNotDryRun: the service does not know dry runs, and did what was asked for. The [Error] has the kind ErrBadAnswer too.
+	ErrNotDryRun = errors.New("service did what was asked for as a dry run only")
 	// ErrDryRun is the answer to Options.DryRun where the real call would have been allowed.
 	ErrDryRun = errors.New("dry run: the request would have succeeded")
 )

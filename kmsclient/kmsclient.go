@@ -154,26 +154,54 @@ const (
 	StatePendingDeletion = "PendingDeletion"
 )
 
-// KeyMetadata is what DescribeKey tells.
+// KeyMetadata is what DescribeKey tells. Members that do not apply to a key are empty, as KMS leaves them out.
 type KeyMetadata struct {
-	AccountID    string
-	KeyID        string // the bare id
-	ARN          string
-	CreationDate time.Time
-	Enabled      bool
-	Description  string
-	KeyUsage     string // ENCRYPT_DECRYPT
-	KeyState     string // Enabled, Disabled, PendingDeletion, ...
-	DeletionDate time.Time
-	Origin       string // AWS_KMS
-	KeyManager   string // CUSTOMER or AWS
-	KeySpec      string // SYMMETRIC_DEFAULT
-	Algorithms   []string
+	AccountID           string
+	KeyID               string // the bare id
+	ARN                 string
+	CreationDate        time.Time
+	Enabled             bool
+	Description         string
+	KeyUsage            string // ENCRYPT_DECRYPT
+	KeyState            string // Enabled, Disabled, PendingDeletion, ...
+	DeletionDate        time.Time
+	ValidTo             time.Time // when imported key material expires
+	Origin              string    // AWS_KMS
+	CustomKeyStoreID    string
+	CloudHSMClusterID   string
+	ExpirationModel     string // of imported key material
+	KeyManager          string // CUSTOMER or AWS
+	KeySpec             string // SYMMETRIC_DEFAULT
+	Algorithms          []string
+	SigningAlgorithms   []string
+	AgreementAlgorithms []string
+	MACAlgorithms       []string
 	// MultiRegion: the key is a multi-Region key; its id starts with mrk-.
 	MultiRegion bool
+	// MultiRegionConfiguration is nil but for a multi-Region key.
+	MultiRegionConfiguration *MultiRegionConfiguration
+	// PendingDeletionWindowInDays is set for a primary key that waits for its replicas to be deleted.
+	PendingDeletionWindowInDays int
+	XksKeyID                    string // the key in an external key store
 	// CurrentKeyMaterialID names the backing key that encrypts now, 64 hex digits.
 	CurrentKeyMaterialID string
 }
+
+// Values of MultiRegionConfiguration.KeyType.
+const (
+	PrimaryKey = "PRIMARY"
+	ReplicaKey = "REPLICA"
+)
+
+// MultiRegionConfiguration names the keys that a multi-Region key shares its id and key material with, itself included.
+type MultiRegionConfiguration struct {
+	KeyType  string // PrimaryKey or ReplicaKey
+	Primary  RegionKey
+	Replicas []RegionKey
+}
+
+// RegionKey is one of the keys of a multi-Region key.
+type RegionKey struct{ ARN, Region string }
 
 // CreateKeyInput describes a new symmetric encryption key.
 type CreateKeyInput struct {

@@ -21,6 +21,13 @@ func TestParseARN(t *testing.T) {
 	if err != nil || !a.IsMultiRegion() || a.InRegion("eu-west-1").String() != "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab" {
 		t.Errorf("%+v, %v", a, err)
 	}
+	other := a
+	if other.Account = "444455556666"; !a.InRegion("eu-west-1").IsReplica(a) || !a.IsReplica(a) || a.IsReplica(other) || other.IsReplica(a) {
+		t.Error("a replica is the same key id of the same account, in any Region")
+	}
+	if b := (ARN{"aws", "us-east-1", "111122223333", "key/1234abcd-12ab-34cd-56ef-1234567890ab"}); b.IsReplica(b) || b.IsReplica(a) || a.IsReplica(b) {
+		t.Error("a key of one Region has no replicas")
+	}
 	for _, bad := range []string{"", "arn", "alias/x", "arn:aws:s3:::bucket/key", "arn:aws:kms:eu-west-1:111122223333:key", "arn:aws:kms:eu-west-1:111122223333:key/",
 		"arn:aws:kms::111122223333:key/1", "arn:aws:kms:eu-west-1::key/1", "arn::kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:grant/1",
 		key + ":more", "x" + key, strings.Repeat("a", MaxKeyID+1)} {

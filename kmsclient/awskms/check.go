@@ -85,10 +85,11 @@ func (cl *call) algorithm(got, asked string) error {
 
 // notDry refuses a real answer to a dry run.
 func (cl *call) notDry() error {
-	if cl.dryRun {
-		return cl.bad("the service did what was asked for as a dry run only")
+	if !cl.dryRun {
+		return nil
 	}
-	return nil
+	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
+		Message: kmsclient.ErrBadAnswer.Error() + ": " + kmsclient.ErrNotDryRun.Error(), Err: kmsclient.ErrNotDryRun}
 }
 
 // materialID is a KeyMaterialId, or empty where the service tells none that looks like one.

@@ -2,9 +2,7 @@ package awskms
 
 import (
 	"context"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -153,31 +151,6 @@ func (c *Client) DescribeKey(ctx context.Context, keyID string, opts kmsclient.O
 	}
 	if opts.DryRun {
 		return nil, &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrDryRun, Code: "DryRunOperationException", RequestID: cl.requestID}
-	}
-	return about, nil
-}
-
-// metadata checks and takes over a KeyMetadata.
-func (cl *call) metadata(m *types.KeyMetadata) (*kmsclient.KeyMetadata, error) {
-	if m == nil {
-		return nil, cl.bad("it has no KeyMetadata")
-	}
-	arn, err := cl.keyARN("Arn", m.Arn, cl.keyID)
-	if err != nil {
-		return nil, err
-	}
-	if id := aws.ToString(m.KeyId); !strings.HasSuffix(arn, "/"+id) || id == "" {
-		return nil, cl.bad("its KeyId and its Arn name two keys")
-	}
-	about := &kmsclient.KeyMetadata{
-		AccountID: aws.ToString(m.AWSAccountId), KeyID: *m.KeyId, ARN: arn,
-		CreationDate: aws.ToTime(m.CreationDate), Enabled: m.Enabled, Description: aws.ToString(m.Description),
-		KeyUsage: string(m.KeyUsage), KeyState: string(m.KeyState), DeletionDate: aws.ToTime(m.DeletionDate),
-		Origin: string(m.Origin), KeyManager: string(m.KeyManager), KeySpec: string(m.KeySpec),
-		MultiRegion: aws.ToBool(m.MultiRegion), CurrentKeyMaterialID: materialID(m.CurrentKeyMaterialId),
-	}
-	for _, a := range m.EncryptionAlgorithms {
-		about.Algorithms = append(about.Algorithms, string(a))
 	}
 	return about, nil
 }

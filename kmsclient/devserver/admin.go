@@ -73,26 +73,22 @@ func metadataAnswer(m *kmsclient.KeyMetadata, f *Fault) *answer {
 		a.text("KeySpec", m.KeySpec)
 		a.texts("EncryptionAlgorithms", m.Algorithms)
 		a.flag("MultiRegion", m.MultiRegion)
-		if m.MultiRegion {
-			a.object("MultiRegionConfiguration", func() { a.primary(m.ARN) })
+		if m.MultiRegionConfiguration != nil {
+			a.object("MultiRegionConfiguration", func() { a.multiRegion(m.MultiRegionConfiguration) })
 		}
 		a.optional("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
 	})
 	return a
 }
 
-// primary says that a multi-Region key is its own primary key; replicas are not modelled.
-func (a *answer) primary(arn string) {
-	region := ""
-	if p, err := kmsclient.ParseARN(arn); err == nil {
-		region = p.Region
+func (a *answer) multiRegion(c *kmsclient.MultiRegionConfiguration) {
+	regionKey := func(k kmsclient.RegionKey) {
+		a.text("Arn", k.ARN)
+		a.text("Region", k.Region)
 	}
-	a.text("MultiRegionKeyType", "PRIMARY")
-	a.object("PrimaryKey", func() {
-		a.text("Arn", arn)
-		a.text("Region", region)
-	})
-	a.texts("ReplicaKeys", nil)
+	a.text("MultiRegionKeyType", c.KeyType)
+	a.object("PrimaryKey", func() { regionKey(c.Primary) })
+	a.objects("ReplicaKeys", len(c.Replicas), func(i int) { regionKey(c.Replicas[i]) })
 }
 
 // onKey runs an operation that takes a KeyId and answers with nothing.

@@ -45,6 +45,9 @@ func checkBlob(b []byte) error {
 	return nil
 }
 
+// IsBlob tells whether a CiphertextBlob looks like that of a keystore, this one or another. It does not mean that it opens.
+func IsBlob(b []byte) bool { return bytes.HasPrefix(b, []byte(blobMagic)) }
+
 func parseBlob(b []byte) (blob, error) {
 	if len(b) <= blobOverhead {
 		return blob{}, badBlob("it is too short, or not made by a keystore")

@@ -183,3 +183,14 @@ func TestDeletionIsDue(t *testing.T) {
 		t.Errorf("the file still holds the deleted key: %d backing keys", fresh.current.used)
 	}
 }
+
+// TestIsBlob: whoever has a blob and no key id finds the service by it.
+func TestIsBlob(t *testing.T) {
+	s := newStore(t)
+	if !IsBlob(encryptTo(t, s, createKey(t, s).KeyID)) {
+		t.Error("a blob of a keystore is not known as one")
+	}
+	if IsBlob(nil) || IsBlob([]byte("ENV")) || IsBlob([]byte{1, 2, 2, 0}) {
+		t.Error("something else is taken for a blob of a keystore")
+	}
+}

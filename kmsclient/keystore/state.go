@@ -70,7 +70,7 @@ func (k *key) currentID() string {
 }
 
 func (k *key) metadata() *kmsclient.KeyMetadata {
-	return &kmsclient.KeyMetadata{
+	about := &kmsclient.KeyMetadata{
 		AccountID:            kmsclient.LocalAccount,
 		KeyID:                k.id,
 		ARN:                  k.arn(),
@@ -87,6 +87,11 @@ func (k *key) metadata() *kmsclient.KeyMetadata {
 		MultiRegion:          isMultiRegionID(k.id),
 		CurrentKeyMaterialID: k.currentID(),
 	}
+	if about.MultiRegion { // there is but one Region here, so every key is a primary key without replicas
+		primary := kmsclient.RegionKey{ARN: k.arn(), Region: kmsclient.LocalRegion}
+		about.MultiRegionConfiguration = &kmsclient.MultiRegionConfiguration{KeyType: kmsclient.PrimaryKey, Primary: primary}
+	}
+	return about
 }
 
 // bytesOf is the backing key itself, in locked memory. The caller must not keep it beyond its hold on the state.

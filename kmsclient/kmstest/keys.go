@@ -44,6 +44,10 @@ func testCreateKey(s *suite) {
 	if !multi.MultiRegion || !arn.IsMultiRegion() || !strings.HasPrefix(multi.KeyID, "mrk-") {
 		s.Errorf("a multi-Region key is %+v", multi)
 	}
+	c := multi.MultiRegionConfiguration
+	if c == nil || c.KeyType != kmsclient.PrimaryKey || c.Primary != (kmsclient.RegionKey{ARN: multi.ARN, Region: arn.Region}) || len(c.Replicas) != 0 || k.MultiRegionConfiguration != nil {
+		s.Errorf("a new multi-Region key has the configuration %+v, another key %+v", c, k.MultiRegionConfiguration)
+	}
 	s.opens(s.encrypt(multi.KeyID, "x", nil), "x", nil)
 	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("x", 8193)})
 	s.refused("CreateKey", err, kmsclient.ErrInvalidRequest)
