@@ -105,7 +105,7 @@ func named(name string, err error) error {
 	return fmt.Errorf("%s: %w", display(name), err)
 }
 
-// display is how a file is called in messages.
+// display is [shown] for the name of an input as it was typed, of which - is standard input.
 func display(name string) string {
 	if name == "-" || name == "" {
 		return "stdin"

@@ -24,6 +24,7 @@ func Main(args []string) int {
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
+	warnUnlocked()
 	return report(err)
 }
 

@@ -16,7 +16,7 @@ func harden(c *cli.Context) {
 	}
 }
 
-// warnUnlocked says once that keys could not be kept from swap.
+// warnUnlocked says at the end of a run that held keys that they could not be kept from swap.
 func warnUnlocked() {
 	if err := keymem.LockError(); err != nil {
 		warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
