@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/envseal/envseal/envelope/internal/stream"
 	"github.com/envseal/envseal/envelope/internal/zstdseek"
@@ -18,30 +19,50 @@ import (
 // errAbandoned is what the writing stage sees when the reading one has given up. It never comes out.
 var errAbandoned = errors.New("the next stage has ended")
 
-// piped runs two stages until both have ended. What first returns reaches second as the error of its reader, nil as io.EOF.
-func piped(first func(io.Writer) error, second func(io.Reader) error) (firstErr, secondErr error) {
-	r, w := io.Pipe()
+// between is where the second of two stages reads what the first one writes.
+type between struct {
+	*io.PipeReader
+	src       io.Reader // that of the first stage
+	abandoned atomic.Bool
+}
+
+// Interrupt ends the reading here and in the first stage.
+func (b *between) Interrupt() {
+	b.abandoned.Store(true)
+	b.CloseWithError(errAbandoned)
+	stream.Interrupt(b.src)
+}
+
+// piped runs two stages until both have ended. src is what the first one reads. What first returns reaches second as the error of its reader, nil as io.EOF.
+func piped(src io.Reader, first func(io.Writer) error, second func(*between) error) (firstErr, secondErr error) {
+	pr, w := io.Pipe()
+	r := &between{PipeReader: pr, src: src}
 	ended := make(chan error, 1)
 	go func() {
 		err := first(w)
+		if err != nil && r.abandoned.Load() {
+			err = errAbandoned // whatever an interrupted source said
+		}
 		if err == io.EOF {
 			err = fmt.Errorf("input: %w", err) // as it is, it would pass for a good end
 		}
 		w.CloseWithError(err)
 		ended <- err
 	}()
-	secondErr = second(r)
+	if secondErr = second(r); secondErr != nil {
+		r.Interrupt()
+	}
 	r.CloseWithError(errAbandoned)
 	return <-ended, secondErr
 }
 
 // sealCompressed hands src to seal as a zstd stream.
 func sealCompressed(ctx context.Context, src io.Reader, opts SealOptions, seal func(io.Reader) error) error {
-	_, err := piped(func(dst io.Writer) error {
+	_, err := piped(src, func(dst io.Writer) error {
 		c := &compressor{src: src, dst: dst}
 		defer c.free()
 		return stream.Run(ctx, workers(opts.Workers), func() (stream.Job, error) { return c.newJob(opts.Compress) })
-	}, seal)
+	}, func(src *between) error { return seal(src) })
 	return err
 }
 
@@ -106,6 +127,9 @@ func (j *compressJob) Work() {
 		j.outUsed = max(j.outUsed, len(j.frame))
 	}
 }
+
+// Interrupt implements stream.Interrupter.
+func (j *compressJob) Interrupt() { stream.Interrupt(j.src) }
 
 func (j *compressJob) Drain() error {
 	if j.err != nil {

@@ -13,17 +13,17 @@ import (
 // frameBuffer is how many bytes of the compressed stream a decompressing stage reads at a time: as many as a batch of chunks.
 const frameBuffer = batchSize
 
-// openCompressed writes the content of the zstd stream that open writes.
+// openCompressed writes the content of the zstd stream that open writes, which reads sealed.
 //
 // A cut or altered file is called that, whatever becomes of the stream in it: the error of opening reaches the reader of the frames as an error of its own and
 // never as an end, and it takes precedence.
-func openCompressed(ctx context.Context, dst io.Writer, opts OpenOptions, open func(io.Writer) error) error {
-	opening, err := piped(open, func(src io.Reader) error {
+func openCompressed(ctx context.Context, dst io.Writer, sealed io.Reader, opts OpenOptions, open func(io.Writer) error) error {
+	opening, err := piped(sealed, open, func(src *between) error {
 		buf, err := stream.NewBuffer(frameBuffer)
 		if err != nil {
 			return err
 		}
-		d := &decompressor{src: zstdseek.NewReader(src, buf.Bytes()), dst: dst}
+		d := &decompressor{src: zstdseek.NewReader(src, buf.Bytes()), from: src, dst: dst}
 		defer func() {
 			buf.Free(d.src.Buffered())
 			d.free()
@@ -47,6 +47,7 @@ func asCompression(err error) error {
 // decompressor is what the jobs of one stage share.
 type decompressor struct {
 	src    *zstdseek.Reader
+	from   *between // what src reads
 	dst    io.Writer
 	frames uint64 // read so far; touched by Fill only
 	jobs   []*decompressJob
@@ -115,6 +116,9 @@ func (j *decompressJob) Work() {
 		j.err = fmt.Errorf("frame %d: %w", j.frame, j.err)
 	}
 }
+
+// Interrupt implements stream.Interrupter.
+func (j *decompressJob) Interrupt() { j.from.Interrupt() }
 
 func (j *decompressJob) Drain() error {
 	switch {

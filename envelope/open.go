@@ -33,7 +33,7 @@ type OpenOptions struct {
 //
 // Identities are asked in their order until one gives a key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole
 // chunks (of a compressed file in whole frames, of at most 1 MiB) and must be discarded. No error means that all of the file was there and nothing behind it. A chunk or frame that
-// has arrived whole is written without waiting for the next.
+// has arrived whole is written without waiting for the next. As for Seal, a method Interrupt() of src lets Open fail at once while a Read blocks.
 func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
 	h, err := readHeader(src, opts)
 	if err != nil {
@@ -53,7 +53,7 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 	if h.Compression == format.CompressionNone || opts.NoDecompress {
 		return h, open(dst)
 	}
-	return h, openCompressed(ctx, dst, opts, open)
+	return h, openCompressed(ctx, dst, src, opts, open)
 }
 
 // readHeader reads the header in front of the chunks, or the one apart from them.
@@ -222,6 +222,9 @@ func (j *openJob) expect(atEnd bool) expectation {
 	}
 	return unknown
 }
+
+// Interrupt implements stream.Interrupter.
+func (j *openJob) Interrupt() { j.src.Interrupt() }
 
 func (j *openJob) Drain() error {
 	if j.finished {

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,17 @@ type ReaderAt struct {
 }
 
 // OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
-// Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. The caller owes a Close.
+// With opts.Header, src has the chunks alone. Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. The caller owes a Close.
 func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
-	h, err := format.ReadHeader(io.NewSectionReader(src, 0, size), format.Limits{MaxSlots: opts.MaxSlots})
+	h, err := readHeader(bufio.NewReader(io.NewSectionReader(src, 0, size)), opts)
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := newChunkReader(src, h.Layout(), size)
+	layout := h.Layout()
+	if opts.Header != nil {
+		layout.HeaderLen = 0
+	}
+	chunks, err := newChunkReader(src, layout, size)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,8 @@ type SealOptions struct {
 	Compress Level
 	// LastUse destroys the data key as soon as the payload key is derived: for a data key that seals one file.
 	LastUse bool
+	// Begun, if set, is called with the header before anything is written. It must not change it.
+	Begun func(*format.Header)
 	// Header, if set, gets the header, and dst the chunks alone: a detached header, which can be re-wrapped later without touching the data.
 	Header io.Writer
 }
@@ -33,6 +35,8 @@ type SealOptions struct {
 //
 // Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back; with Compress, up to 1 MiB more, since a frame is
 // compressed when it is full, however long that takes. An error of src, be it io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
+//
+// When dst fails or ctx is cancelled while a Read of src blocks, Seal waits for that Read, unless src has a method Interrupt(), which makes it fail soon.
 func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts SealOptions) (*format.Header, error) {
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {
@@ -42,6 +46,9 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	raw, err := h.MarshalBinary()
 	if err != nil {
 		return nil, err
+	}
+	if opts.Begun != nil {
+		opts.Begun(h)
 	}
 	to := dst
 	if opts.Header != nil {
@@ -174,6 +181,9 @@ func (j *sealJob) seal() {
 		}
 	}
 }
+
+// Interrupt implements stream.Interrupter.
+func (j *sealJob) Interrupt() { j.src.Interrupt() }
 
 func (j *sealJob) Drain() error {
 	if j.err != nil || j.out == 0 {

@@ -23,15 +23,23 @@ type Job interface {
 	Drain() error
 }
 
-// Run works through all batches and returns the first error in the order of the batches. When it returns, every goroutine it started has ended;
-// it cannot interrupt a Fill that is blocked. newJob is called at most workers times, and once only where one batch holds the whole input, which is
+// Interrupter is a Job whose Fill can be given up while it blocks: Interrupt makes it, and every later one, return soon. It is called on any of the jobs,
+// by any goroutine, when no further batch is of use.
+type Interrupter interface{ Interrupt() }
+
+// Run works through all batches and returns the first error in the order of the batches, or why ctx was cancelled. When it returns, every goroutine it started has ended;
+// so it waits for a Fill that is blocked, unless the jobs are Interrupters. newJob is called at most workers times, and once only where one batch holds the whole input, which is
 // then done on the calling goroutine.
 func Run(ctx context.Context, workers int, newJob func() (Job, error)) error {
 	first, err := newJob()
 	if err != nil {
 		return err
 	}
-	r := &run{ctx: ctx}
+	r := &run{ctx: ctx, interrupt: func() {}}
+	if i, ok := first.(Interrupter); ok {
+		r.interrupt = i.Interrupt
+		defer context.AfterFunc(ctx, r.interrupt)()
+	}
 	r.turn.L = &r.drain
 	more := r.fill(first)
 	if !more || workers <= 1 {
@@ -57,7 +65,9 @@ func Run(ctx context.Context, workers int, newJob func() (Job, error)) error {
 }
 
 type run struct {
-	ctx     context.Context
+	ctx       context.Context
+	interrupt func() // gives up a blocked Fill
+
 	reading sync.Mutex // held while a job fills
 	tickets uint64     // batches filled so far; guarded by reading
 	ended   bool       // no batch follows; guarded by reading
@@ -115,8 +125,11 @@ func (r *run) drainInTurn(j Job, ticket uint64) bool {
 	}
 	r.drain.Unlock()
 	err := j.Drain()
-	if err == nil {
-		err = context.Cause(r.ctx)
+	if cause := context.Cause(r.ctx); cause != nil {
+		err = cause // whatever a Fill that was given up for it said
+	}
+	if err != nil {
+		r.interrupt()
 	}
 	r.drain.Lock()
 	r.drained++
@@ -130,6 +143,7 @@ func (r *run) drainInTurn(j Job, ticket uint64) bool {
 
 // fail ends the run with err unless it has failed before.
 func (r *run) fail(err error) {
+	r.interrupt()
 	r.drain.Lock()
 	defer r.drain.Unlock()
 	if r.err == nil {

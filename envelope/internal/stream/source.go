@@ -64,6 +64,16 @@ func (s *Source) ready(have int) int {
 	return have / s.unit * s.unit
 }
 
+// Interrupt gives up a Fill that is blocked, and all further ones, if the reader knows how.
+func (s *Source) Interrupt() { Interrupt(s.r) }
+
+// Interrupt makes a Read of r that is blocked, and all further ones, fail soon, if r has a method for it.
+func Interrupt(r io.Reader) {
+	if i, ok := r.(Interrupter); ok {
+		i.Interrupt()
+	}
+}
+
 // Final tells whether the end of the input has been seen.
 func (s *Source) Final() bool { return s.done }
 
