@@ -61,7 +61,7 @@ func TestBlockedReaderIsGivenUp(t *testing.T) {
 		for _, workers := range []int{1, 3} {
 			opts := envelope.SealOptions{Workers: workers, Compress: level}
 			sealed := r.seal(key, plain, opts)
-			for _, left := range []int{1000, 2 << 20} {
+			for _, left := range []int{1000, 3 << 19} {
 				within(t, "seal", func() {
 					_, err := envelope.Seal(context.Background(), &failingWriter{left}, newStuck(plain), key, opts)
 					if !errors.Is(err, errFull) {
