@@ -50,6 +50,10 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		if arg == "-h" || arg == "--help" {
 			app.Writer = stdoutWriter() // asked for, so it is data
 		}
+		if name, value, ok := attached(flags, arg); ok {
+			options = append(options, name, value)
+			continue
+		}
 		options = append(options, arg)
 		if !takesNext(flags, arg) {
 			continue
@@ -82,6 +86,23 @@ func flagsByName(flags []cli.Flag) map[string]cli.Flag {
 		}
 	}
 	return m
+}
+
+// attached splits -oFILE and -fqoFILE, the value in one word with its flag, as Unix filters take it.
+func attached(flags map[string]cli.Flag, arg string) (name, value string, ok bool) {
+	if strings.HasPrefix(arg, "--") || len(arg) < 3 || flags[strings.TrimLeft(strings.SplitN(arg, "=", 2)[0], "-")] != nil {
+		return "", "", false
+	}
+	for i := 1; i < len(arg)-1; i++ {
+		f, known := flags[arg[i:i+1]]
+		if !known {
+			break
+		}
+		if needsValue(f) {
+			return arg[:i+1], arg[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 // takesNext tells whether the value of a flag is the next argument. Unknown flags are left for the parser to refuse.

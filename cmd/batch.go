@@ -13,7 +13,8 @@ import (
 // batch is a run over the files of a command line: one after the other, going on after a failure.
 type batch struct {
 	c     *cli.Context
-	names []string // as typed; "-" alone means stdin
+	taken map[string]string // outputs of this run, and whose they are
+	names []string          // as typed; "-" alone means stdin
 }
 
 // newBatch takes the arguments of a command; none means stdin.
@@ -37,6 +38,8 @@ func newBatch(c *cli.Context) (*batch, error) {
 func (b *batch) checkOutput() error {
 	out, dir := b.c.String("output"), b.c.String("output-dir")
 	switch {
+	case out == "" && b.c.IsSet("output") || dir == "" && b.c.IsSet("output-dir"):
+		return fail(exitUsage, "is a variable empty that should name it?", "the name of the output is empty")
 	case out != "" && dir != "":
 		return fail(exitUsage, "", "-o and -O exclude each other")
 	case out != "" && len(b.names) > 1:
@@ -126,7 +129,20 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 		return "", err
 	}
 	if dir := b.c.String("output-dir"); dir != "" {
-		return filepath.Join(dir, filepath.Base(to)), nil
+		to = filepath.Join(dir, filepath.Base(to))
 	}
-	return to, nil
+	return to, b.take(to, name)
+}
+
+// take keeps two inputs of one run from the same output, where even -f would lose the first.
+func (b *batch) take(target, name string) error {
+	target = filepath.Clean(target)
+	if other, ok := b.taken[target]; ok {
+		return fail(exitUsage, "give it a run of its own, with another output", "%s is already the output of %s", shown(target), shown(other))
+	}
+	if b.taken == nil {
+		b.taken = map[string]string{}
+	}
+	b.taken[target] = name
+	return nil
 }

@@ -111,18 +111,18 @@ func say(w io.Writer, err error, hint string) {
 	hideProgress()
 	fmt.Fprintf(w, "envseal: error: %s\n", oneLine(err))
 	if hint != "" {
-		fmt.Fprintf(w, "envseal: hint: %s\n", hint)
+		fmt.Fprintf(w, "envseal: hint: %s\n", printable(hint))
 	}
 }
 
 // warn prints a line that does not change the exit code.
 func warn(format string, args ...any) {
 	hideProgress()
-	fmt.Fprintf(os.Stderr, "envseal: warning: "+format+"\n", args...)
+	fmt.Fprintf(os.Stderr, "envseal: warning: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
 // note prints a line of information.
 func note(format string, args ...any) {
 	hideProgress()
-	fmt.Fprintf(os.Stderr, "envseal: "+format+"\n", args...)
+	fmt.Fprintf(os.Stderr, "envseal: %s\n", printable(fmt.Sprintf(format, args...)))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/envseal/envseal/format"
 )
@@ -14,11 +15,18 @@ import (
 func parseContext(args []string) (format.Context, error) {
 	ec := format.Context{}
 	for _, arg := range args {
+		if arg == "" {
+			continue // a variable of the environment that is set and empty
+		}
 		pairs, err := parseContextArg(arg)
 		if err != nil {
-			return nil, fail(exitUsage, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`, "encryption context %q: %w", arg, err)
+			return nil, fail(exitUsage, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`, "encryption context %s: %w", abridged(arg), err)
 		}
 		for k, v := range pairs {
+			// The replacement character is what becomes of bytes that are no text on their way here: what was meant is lost.
+			if strings.ContainsRune(k+v, utf8.RuneError) {
+				return nil, fail(exitUsage, "", "encryption context %s: it is not UTF-8 text", abridged(arg))
+			}
 			if old, ok := ec[k]; ok && old != v {
 				return nil, fail(exitUsage, "", "encryption context: key %q is given as %q and as %q", k, old, v)
 			}
@@ -26,7 +34,7 @@ func parseContext(args []string) (format.Context, error) {
 		}
 	}
 	if _, err := ec.AppendBinary(nil); err != nil {
-		return nil, fail(exitUsage, "", "encryption context: %w", err)
+		return nil, fail(exitUsage, "", "%w", err)
 	}
 	return ec, nil
 }
@@ -70,14 +78,14 @@ func parseContextJSON(text string) (map[string]string, error) {
 			return nil, err
 		}
 		k := key.(string) // the decoder allows nothing else here
-		var v string
-		if err := dec.Decode(&v); err != nil {
+		var v *string     // nil for null, which encoding/json would take for an empty string
+		if err := dec.Decode(&v); err != nil || v == nil {
 			return nil, fmt.Errorf("value of %q must be a string", k)
 		}
 		if _, ok := pairs[k]; ok {
 			return nil, fmt.Errorf("key %q is given twice", k)
 		}
-		pairs[k] = v
+		pairs[k] = *v
 	}
 	if _, err := dec.Token(); err != nil {
 		return nil, err
@@ -86,6 +94,15 @@ func parseContextJSON(text string) (map[string]string, error) {
 		return nil, fmt.Errorf("something follows the JSON object")
 	}
 	return pairs, nil
+}
+
+// abridged quotes what may be long.
+func abridged(s string) string {
+	const most = 80
+	if len(s) > most {
+		return fmt.Sprintf("%q...", s[:most])
+	}
+	return fmt.Sprintf("%q", s)
 }
 
 // requirement is one --require-context: a key, and its value unless any will do.

@@ -3,8 +3,8 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/envseal/envseal/envelope"
@@ -52,10 +52,11 @@ var explanations = []explanation{
 	{format.ErrDamaged, exitDamaged, "the header is damaged: copy the file again from its source"},
 	{envelope.ErrTruncated, exitDamaged, "the end is missing: copy the file again from its source; what came out must be discarded"},
 	{envelope.ErrTrailing, exitDamaged, "something was appended to the sealed file, or two were joined; what came out must be discarded"},
+	{envelope.ErrCompression, exitDamaged, "--no-decompress gives the compressed stream as it is"},
+	{envelope.ErrMaxSize, exitDamaged, "give a larger --max-size if you expect that much"},
 	{envelope.ErrDamaged, exitDamaged, "the file is not what was sealed: copy it again from its source; what came out must be discarded"},
 	{envelope.ErrNoMatch, exitRefused, "`envseal inspect FILE` shows the keys that open it"},
 	{envelope.ErrTooLarge, exitOther, "use a larger --chunk-size"},
-	{envelope.ErrCompression, exitNotEnvseal, "another version of envseal can open this file"},
 
 	{keystore.ErrWrongPassphrase, exitRefused, "give the passphrase that `envseal keystore init` was given, or the right --passphrase-file or identity file"},
 	{keystore.ErrNeedPassphrase, exitRefused, "give --passphrase-file FILE, or run it on a terminal"},
@@ -88,13 +89,18 @@ func explain(err error) (code int, hint string) {
 
 // oneLine prints joined errors on one line, and keeps what came from outside (file names, key ids, a service's words) from steering the terminal.
 func oneLine(err error) string {
+	return printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// printable escapes whatever does not simply print: control characters, and those that change the direction of what follows.
+func printable(s string) string {
 	var b strings.Builder
-	for _, r := range strings.ReplaceAll(err.Error(), "\n", "; ") {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x202e {
-			fmt.Fprintf(&b, "\\x%02x", r)
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
 			continue
 		}
-		b.WriteRune(r)
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 	}
 	return b.String()
 }

@@ -81,6 +81,8 @@ func createHeader(name string, out *output, in *input) (*output, error) {
 	return createOutput(name, outputOptions{perm: sealedPerm(in), noSync: out.noSync, inputs: []*input{in}})
 }
 
+func (d *detached) durable() bool { return d.sink.durable() && d.header.durable() }
+
 // headerWriter is where the header goes that belongs to the chunks in dst, nil for dst itself.
 func headerWriter(dst io.Writer) io.Writer {
 	if d, ok := dst.(*detached); ok {

@@ -80,7 +80,7 @@ func inspect(c *cli.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	i, err := describe(h, display(name), in)
+	i, err := describe(h, in.name, in)
 	if err != nil {
 		return err
 	}

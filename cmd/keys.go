@@ -215,6 +215,14 @@ func (s *services) allowed(refs []string) ([]keyring.AllowedKey, error) {
 		if err != nil {
 			return nil, err
 		}
+		if store, ok := client.(*keystore.Store); ok && strings.HasPrefix(id, "alias/") {
+			// The keystore costs no call, so the policy can compare ARNs, and ask for slots of this key only.
+			meta, err := store.DescribeKey(s.c.Context, id, kmsclient.Options{})
+			if err != nil {
+				return nil, err
+			}
+			id = meta.ARN
+		}
 		all = append(all, keyring.AllowedKey{KeyID: id, Client: client})
 	}
 	return all, nil

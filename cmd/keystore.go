@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -157,10 +158,16 @@ func identityPath(c *cli.Context, path string) string {
 	return path + ".identity"
 }
 
+// aliasName is KMS's rule for the name of an alias (API reference, CreateAlias).
+var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+
 func createKey(c *cli.Context, s *keystore.Store) error {
 	alias := ""
 	if name := keyArg(c); name != "" {
 		alias = "alias/" + strings.TrimPrefix(name, "alias/")
+		if !aliasName.MatchString(alias) || strings.HasPrefix(alias, "alias/aws/") {
+			return fail(exitUsage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(name))
+		}
 		if meta, err := s.DescribeKey(c.Context, alias, kmsclient.Options{}); err == nil {
 			return fail(exitOther, "choose another name, or rotate the key: envseal keystore rotate-key "+name, "%s exists already: %s", alias, meta.ARN)
 		}

@@ -31,6 +31,8 @@ func (o *output) Abort() {
 	}
 }
 
+func (o *output) durable() bool { return !o.direct && !o.noSync }
+
 func (o *output) commit() error {
 	if err := o.settle(); err != nil {
 		return err

@@ -171,6 +171,16 @@ func hideProgress() {
 	}
 }
 
+// asking is set while a question stands on the terminal.
+var asking atomic.Bool
+
+// holdProgress wipes the bar and keeps it away until release.
+func holdProgress() (release func()) {
+	asking.Store(true)
+	hideProgress()
+	return func() { asking.Store(false) }
+}
+
 // draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has it.
 func (p *progress) draw() {
 	if inBackground(p.err) {
@@ -178,6 +188,9 @@ func (p *progress) draw() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if asking.Load() {
+		return
+	}
 	line := p.bar.render(p.snapshot(), columns(p.err))
 	fmt.Fprintf(p.err, "\r%s\x1b[K", line)
 	p.drawn = true

@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
+	"syscall"
 
 	"github.com/envseal/envseal/kmsclient/devserver"
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -45,13 +47,21 @@ func serve(c *cli.Context, store *keystore.Store) error {
 	}
 	ln, err := devserver.Listen(c.Context, c.String("addr"))
 	if err != nil {
-		return fail(exitUsage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
+		return listenError(err)
 	}
 	if err := announce(c, srv, ln); err != nil {
 		ln.Close()
 		return err
 	}
 	return srv.Serve(c.Context, ln)
+}
+
+// listenError tells a port that is taken from an address that is not allowed.
+func listenError(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fail(exitOther, "use another port; port 0 takes a free one", "%w", err)
+	}
+	return fail(exitUsage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
 }
 
 // announce prints the environment for clients, and lets go of stdout, for which `eval "$(... &)"` waits.
@@ -62,7 +72,7 @@ func announce(c *cli.Context, srv *devserver.Server, ln net.Listener) error {
 		}
 	}
 	id, secret := srv.Credentials()
-	if _, err := fmt.Printf("export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
+	if _, err := fmt.Fprintf(stdoutWriter(), "export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
 		ln.Addr(), id, secret, srv.Region()); err != nil {
 		return err
 	}

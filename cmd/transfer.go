@@ -24,6 +24,7 @@ type transfer struct {
 type sink interface {
 	io.Writer
 	Commit() error
+	durable() bool // once committed it survives a power cut: a file of its own, synced
 	Abort()
 }
 
@@ -58,7 +59,7 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 	if err := out.Commit(); err != nil {
 		return err
 	}
-	return t.removeInput(in)
+	return t.removeInput(in, out)
 }
 
 func (t *transfer) open(in *input) (sink, error) {
@@ -86,11 +87,12 @@ func (t *transfer) open(in *input) (sink, error) {
 }
 
 // removeInput is --rm, after the output is committed.
-func (t *transfer) removeInput(in *input) error {
+func (t *transfer) removeInput(in *input, out sink) error {
 	if !t.c.Bool("rm") {
 		return nil
 	}
-	if t.target == "-" || !in.regular || t.name == "-" {
+	_, descriptor := descriptorNumber(t.name)
+	if !out.durable() || !in.regular || in.path == "" || descriptor {
 		warn("%s: kept: --rm removes a file only once its output is a file on the disk", display(t.name))
 		return nil
 	}

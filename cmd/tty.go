@@ -20,6 +20,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // showing it; with confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
 // the process turns the echo on again.
 func readPassphrase(prompt string, confirm bool) ([]byte, error) {
+	defer holdProgress()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fail(exitUsage, "without a terminal use --passphrase-file FILE", "passphrase: there is no terminal to ask on")
@@ -56,6 +57,7 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	hidden.Lflag &^= unix.ECHO
 	hidden.Lflag |= unix.ICANON | unix.ISIG | unix.ECHONL
 	hidden.Iflag |= unix.ICRNL
+	hidden.Cc[unix.VSUSP] = 0 // stopped and resumed, the shell would have turned the echo on again
 	restore := func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
 	defer atExit(func() { restore(); fmt.Fprintln(tty) })()
 	defer restore()
