@@ -74,6 +74,7 @@ func (o *opening) identity(name string) envelope.Identity {
 		Client:      o.svc.forARN,
 		Keys:        o.allowed,
 		Accounts:    o.c.StringSlice("account"),
+		Region:      o.c.String("region"),
 		GrantTokens: o.c.StringSlice("grant-tokens"),
 		Used: func(arn string) {
 			if o.c.Bool("verbose") || len(o.allowed) == 0 && !o.c.Bool("quiet") {

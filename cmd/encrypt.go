@@ -140,7 +140,7 @@ func (s *sealing) unwrap(svc *services) error {
 	if s.made == nil || s.c.Bool("dry-run") {
 		return nil
 	}
-	id := &keyring.Discovery{Client: svc.forARN, GrantTokens: s.c.StringSlice("grant-tokens"), Used: func(arn string) {
+	id := &keyring.Discovery{Client: svc.forARN, Region: s.c.String("region"), GrantTokens: s.c.StringSlice("grant-tokens"), Used: func(arn string) {
 		if s.c.Bool("verbose") {
 			note("%s: unwrapped with %s", shown(s.made.name), arn)
 		}

@@ -21,7 +21,7 @@ const (
 func awsFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "profile", Category: catAWS, Usage: "profile of the AWS config and credentials files"},
-		&cli.StringFlag{Name: "region", Category: catAWS, Usage: "AWS Region; a key ARN brings its own"},
+		&cli.StringFlag{Name: "region", Category: catAWS, Usage: "AWS Region; a key ARN brings its own, but a multi-Region key (mrk-) is asked for its replica here"},
 		&cli.StringFlag{Name: "endpoint-url", Category: catAWS, Usage: "ask this KMS endpoint instead of AWS's `URL`"},
 		&cli.StringFlag{Name: "ca-bundle", Category: catAWS, Usage: "PEM `FILE` of certificate authorities to trust"},
 		&cli.BoolFlag{Name: "no-verify-ssl", Category: catAWS, Usage: "do not verify certificates (dangerous)"},

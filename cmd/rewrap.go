@@ -84,6 +84,7 @@ func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
 	r := &rewrapping{c: c, maxSlots: c.Int("max-slots"), change: keyring.Rewrap{
 		Client:      svc.forARN,
 		Accounts:    c.StringSlice("account"),
+		Region:      c.String("region"),
 		GrantTokens: c.StringSlice("grant-tokens"),
 		ViaDecrypt:  c.Bool("via-decrypt"),
 		DryRun:      c.Bool("dry-run"),
@@ -115,7 +116,8 @@ func (s *services) destinations(refs []string) ([]keyring.Destination, error) {
 		}
 		d := keyring.Destination{KeyID: id, Client: client}
 		if arn, err := kmsclient.ParseARN(id); err == nil {
-			d.Region = arn.Region
+			arn = arn.ReplicaIn(s.c.String("region"))
+			d.KeyID, d.Region = arn.String(), arn.Region
 		} else if client == kmsclient.Client(s.AWS()) {
 			if d.Region, err = s.AWS().Region(s.c.Context); err != nil {
 				return nil, err

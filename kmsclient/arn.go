@@ -64,6 +64,15 @@ func (a ARN) InRegion(region string) ARN {
 	return a
 }
 
+// ReplicaIn is the ARN under which the key is asked for in a Region: that of its replica there. Keys of one Region and those of an embedded
+// keystore stay where they are, and all keys do where region is empty.
+func (a ARN) ReplicaIn(region string) ARN {
+	if region == "" || !a.IsMultiRegion() || a.Region == LocalRegion {
+		return a
+	}
+	return a.InRegion(region)
+}
+
 // IsReplica tells whether both are the same multi-Region key, in whichever Regions: the primary key and its replicas have one id and the
 // same key material, and each opens what another sealed.
 func (a ARN) IsReplica(b ARN) bool { return a.IsMultiRegion() && a == b.InRegion(a.Region) }

@@ -25,7 +25,11 @@ func TestParseARN(t *testing.T) {
 	if other.Account = "444455556666"; !a.InRegion("eu-west-1").IsReplica(a) || !a.IsReplica(a) || a.IsReplica(other) || other.IsReplica(a) {
 		t.Error("a replica is the same key id of the same account, in any Region")
 	}
-	if b := (ARN{"aws", "us-east-1", "111122223333", "key/1234abcd-12ab-34cd-56ef-1234567890ab"}); b.IsReplica(b) || b.IsReplica(a) || a.IsReplica(b) {
+	local := ARN{"aws", LocalRegion, LocalAccount, a.Resource}
+	if a.ReplicaIn("eu-west-1").Region != "eu-west-1" || a.ReplicaIn("") != a || local.ReplicaIn("eu-west-1") != local {
+		t.Error("a multi-Region key is asked for in the Region that is named; one of a keystore has none")
+	}
+	if b := (ARN{"aws", "us-east-1", "111122223333", "key/1234abcd-12ab-34cd-56ef-1234567890ab"}); b.IsReplica(b) || b.IsReplica(a) || a.IsReplica(b) || b.ReplicaIn("eu-west-1") != b {
 		t.Error("a key of one Region has no replicas")
 	}
 	for _, bad := range []string{"", "arn", "alias/x", "arn:aws:s3:::bucket/key", "arn:aws:kms:eu-west-1:111122223333:key", "arn:aws:kms:eu-west-1:111122223333:key/",

@@ -27,13 +27,16 @@ type Discovery struct {
 	// Keys, if not empty, are the only keys allowed: key ids, key ARNs, aliases or alias ARNs.
 	Keys []AllowedKey
 	// Accounts, if not empty, are the only AWS accounts whose keys are allowed.
-	Accounts    []string
+	Accounts []string
+	// Region, if not empty, is where multi-Region keys are asked: their replica there, whichever Region the slot names.
+	Region      string
 	GrantTokens []string
-	// Used, if set, is told the key ARN that gave the data key. It does not mean that the file is authentic.
+	// Used, if set, is told the key ARN that gave the data key, of a multi-Region key that of the replica. It does not mean that the file is authentic.
 	Used func(arn string)
 }
 
 // AllowedKey is a key that may open files: its reference, and where that is an alias, which only the service can resolve, the key service to ask.
+// The ARN of a multi-Region key allows the key in every Region; a slot of another Region is opened with the replica that is named.
 type AllowedKey struct {
 	KeyID  string
 	Client kmsclient.Client
@@ -57,10 +60,10 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 		return nil, d.refusal(slots)
 	}
 	for _, a := range attempts[:min(len(attempts), MaxCalls)] {
-		key, err := d.open(ctx, h, a)
+		key, keyID, err := d.open(ctx, h, a)
 		if err == nil {
 			if d.Used != nil {
-				d.Used(a.keyID)
+				d.Used(keyID)
 			}
 			return key, nil
 		}
@@ -85,25 +88,42 @@ func (d *Discovery) attempts(slots []wrapped) (all []attempt, failed []error) {
 		if len(d.Accounts) > 0 && !slices.Contains(d.Accounts, w.arn.Account) {
 			continue
 		}
-		if len(d.Keys) > 0 && !d.named(w.arn) {
+		allowed := d.allowed(w.arn)
+		if len(allowed) == 0 {
 			all = append(all, d.byAlias(w)...)
-			continue
 		}
-		client, err := d.Client(w.arn)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+		for _, arn := range allowed {
+			client, err := d.Client(arn)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			all = append(all, attempt{wrapped: w, asked: arn.String(), client: client})
 		}
-		all = append(all, attempt{wrapped: w, asked: w.keyID, client: client})
 	}
 	return all, failed
 }
 
-// named tells whether Keys has the key by its id or ARN.
-func (d *Discovery) named(arn kmsclient.ARN) bool {
-	return slices.ContainsFunc(d.Keys, func(k AllowedKey) bool {
-		return k.KeyID == arn.String() || k.KeyID == arn.KeyID()
-	})
+// allowed lists the ARNs under which a slot's key may be asked for: its own before those of replicas. It is empty where the policy does not name the key.
+func (d *Discovery) allowed(arn kmsclient.ARN) []kmsclient.ARN {
+	var own, replicas []kmsclient.ARN
+	if len(d.Keys) == 0 {
+		own = []kmsclient.ARN{arn}
+	}
+	for _, k := range d.Keys {
+		named, err := kmsclient.ParseARN(k.KeyID)
+		switch {
+		case k.KeyID == arn.String() || k.KeyID == arn.KeyID():
+			own = []kmsclient.ARN{arn}
+		case err == nil && named.IsReplica(arn):
+			replicas = append(replicas, named)
+		}
+	}
+	all := append(own, replicas...)
+	if there := arn.ReplicaIn(d.Region); len(all) > 0 && there != arn {
+		return []kmsclient.ARN{there}
+	}
+	return all
 }
 
 // byAlias asks for the slot under each allowed alias. KMS resolves it and refuses a blob of another key, so that nobody needs the right to DescribeKey for it.
@@ -117,8 +137,8 @@ func (d *Discovery) byAlias(w wrapped) []attempt {
 	return all
 }
 
-// open has KMS decrypt what is in the slot, and with a pair's private key opens the data key that was sealed to it.
-func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (envelope.Secret, error) {
+// open has KMS decrypt what is in the slot, and with a pair's private key opens the data key that was sealed to it. It tells which key answered.
+func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key envelope.Secret, keyID string, err error) {
 	out, err := a.client.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID:             a.asked,
 		CiphertextBlob:    a.blob,
@@ -126,21 +146,40 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (enve
 		Options:           kmsclient.Options{GrantTokens: d.GrantTokens},
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", a.explain(err)
 	}
-	if out.KeyID != a.keyID {
+	if !a.mayAnswer(out.KeyID) {
 		out.Plaintext.Destroy()
-		return nil, fmt.Errorf("%s: answer is of the key %s: %w", a.keyID, out.KeyID, kmsclient.ErrBadAnswer)
+		return nil, "", fmt.Errorf("%s: answer is of the key %s: %w", a.asked, out.KeyID, kmsclient.ErrBadAnswer)
 	}
 	if a.pair == nil {
-		return out.Plaintext, nil
+		return out.Plaintext, out.KeyID, nil
 	}
 	defer out.Plaintext.Destroy()
 	digest, err := h.Digest()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
+	key, err = openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
+	return key, out.KeyID, err
+}
+
+// mayAnswer tells whether keyID is the key that was asked. An alias may lead to the slot's key or, in another Region, to a replica of it.
+func (a attempt) mayAnswer(keyID string) bool {
+	if !isAlias(a.asked) {
+		return keyID == a.asked
+	}
+	arn, err := kmsclient.ParseARN(keyID)
+	return keyID == a.keyID || err == nil && arn.IsReplica(a.arn)
+}
+
+// explain says of a replica that it may not exist: its ARN stands nowhere, and was made from that of the slot.
+func (a attempt) explain(err error) error {
+	arn, parseErr := kmsclient.ParseARN(a.asked)
+	if parseErr == nil && !isAlias(a.asked) && arn != a.arn && errors.Is(err, kmsclient.ErrNotFound) {
+		return fmt.Errorf("%s has no replica in %s: %w", a.keyID, arn.Region, err)
+	}
+	return err
 }
 
 // refusal names the keys of the file, which the policy does not allow.

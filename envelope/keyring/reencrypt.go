@@ -128,7 +128,8 @@ func (r *Rewrap) reEncrypt(ctx context.Context, way route, d Destination) (wrapp
 
 // viaDecrypt has the secret in locked memory between one key service and another.
 func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d Destination) (wrapped, error) {
-	source, err := r.Client(w.arn)
+	arn := w.arn.ReplicaIn(r.Region)
+	source, err := r.Client(arn)
 	if err != nil {
 		return wrapped{}, err
 	}
@@ -136,14 +137,14 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 		return r.dryViaDecrypt(ctx, source, w, d)
 	}
 	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: w.keyID, CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
+		KeyID: arn.String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})
 	if err != nil {
 		return wrapped{}, err
 	}
 	defer plain.Plaintext.Destroy()
-	if plain.KeyID != w.keyID {
-		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", w.keyID, plain.KeyID, kmsclient.ErrBadAnswer)
+	if plain.KeyID != arn.String() {
+		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
 	}
 	if w.pair == nil { // whose key is at hand, so a slot that was put in by somebody else shows now and not when the file is needed
 		if err := envelope.CheckDataKey(plain.Plaintext, h); err != nil {
@@ -165,7 +166,7 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 // dryViaDecrypt asks both services whether they would.
 func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w wrapped, d Destination) (wrapped, error) {
 	_, err := source.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: w.keyID, CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
+		KeyID: w.arn.ReplicaIn(r.Region).String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})
 	if !errors.Is(err, kmsclient.ErrDryRun) {
 		return w.dry(d, err)

@@ -44,7 +44,9 @@ type Rewrap struct {
 	// Client returns the key service for the ARN in a slot. It is asked where ViaDecrypt is needed, only.
 	Client func(arn kmsclient.ARN) (kmsclient.Client, error)
 	// Accounts, if not empty, are the only AWS accounts whose keys are asked to let go of a slot. Drop and the slots that To replaces are free of it.
-	Accounts    []string
+	Accounts []string
+	// Region, if not empty, is where multi-Region keys are asked for Decrypt: their replica there.
+	Region      string
 	GrantTokens []string
 	// ViaDecrypt allows Decrypt in one Region and Encrypt in the other where ReEncrypt cannot reach. The secret is in locked memory meanwhile.
 	ViaDecrypt bool

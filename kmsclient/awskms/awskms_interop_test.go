@@ -4,6 +4,7 @@ package awskms_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -131,5 +132,33 @@ func TestInteropMoto(t *testing.T) {
 	t.Run("DryRun", func(t *testing.T) { // which moto does not know
 		_, err := c.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256, Options: kmsclient.Options{DryRun: true}})
 		wantError(t, err, kmsclient.ErrBadAnswer, "dry run")
+		if !errors.Is(err, kmsclient.ErrNotDryRun) {
+			t.Errorf("%v is not ErrNotDryRun", err)
+		}
 	})
+}
+
+// TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws command makes the replica; moto cannot
+// decrypt for such keys, in no Region.
+func TestInteropMotoReplica(t *testing.T) {
+	home := os.Getenv("HOME")
+	clean(t)
+	setenv(t, "HOME", home)
+	keys(t)
+	url := moto(t)
+	in := func(region string) *awskms.Client { return awskms.New(awskms.Config{EndpointURL: url, Region: region}) }
+	primary, err := in("us-east-1").CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true})
+	must(t, err)
+	out, err := exec.Command("aws", "--endpoint-url", url, "--region", "us-east-1", "kms", "replicate-key", "--key-id", primary.KeyID, "--replica-region", "eu-west-1").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	about, err := in("eu-west-1").DescribeKey(t.Context(), primary.ARN, kmsclient.Options{}) // by the ARN of the primary key
+	must(t, err)
+	there := strings.Replace(primary.ARN, "us-east-1", "eu-west-1", 1)
+	c := about.MultiRegionConfiguration
+	if about.ARN != there || c == nil || c.KeyType != kmsclient.ReplicaKey || c.Primary != (kmsclient.RegionKey{ARN: primary.ARN, Region: "us-east-1"}) ||
+		len(c.Replicas) != 1 || c.Replicas[0] != (kmsclient.RegionKey{ARN: there, Region: "eu-west-1"}) {
+		t.Errorf("%+v, %+v", about, c)
+	}
 }

@@ -42,12 +42,12 @@ func (c *Client) begin(ctx context.Context, op, keyID string) (*call, error) {
 	if err != nil {
 		return nil, cl.invalid("%v", err)
 	}
-	if want := c.cfg.Region; isARN && want != "" && want != arn.Region {
-		if !arn.IsMultiRegion() {
+	if isARN {
+		there := arn.ReplicaIn(c.cfg.Region)
+		if want := c.cfg.Region; want != "" && want != there.Region {
 			return nil, cl.invalid("the key lies in the Region %s, but %s is asked for (--region): drop the one or the other", arn.Region, want)
 		}
-		arn = arn.InRegion(want)
-		cl.keyID = arn.String()
+		arn, cl.keyID = there, there.String()
 	}
 	// A missing Region is said before credentials are looked for, which can take seconds.
 	loaded, err := c.loader.configuration(ctx, c.cfg, arn.Region)

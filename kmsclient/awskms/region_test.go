@@ -57,6 +57,7 @@ func TestRegion(t *testing.T) {
 		{"alias and profile", "", "", "us-west-1", "alias/app", "us-west-1", "alias/app", ""},
 		{"alias and nothing", "", "", "", "alias/app", "", "", "no Region"},
 		{"local", "", "", "", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", "local", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", ""},
+		{"local and multi-Region elsewhere", "eu-west-1", "", "", "arn:aws:kms:local:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab", "", "", "eu-west-1"},
 		{"no ARN", "", "", "", "arn:aws:s3:::bucket", "", "", "arn:aws:s3"},
 		{"endless", "eu-west-1", "", "", strings.Repeat("x", 2049), "", "", "longer than"},
 	} {

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/devserver"
+	"github.com/envseal/envseal/kmsclient/keystore"
+	"github.com/envseal/envseal/kmsclient/kmstest"
+)
+
+// TestReplica seals with a multi-Region key of us-east-1, loses that Region, and goes on with the replica in eu-west-1.
+func TestReplica(t *testing.T) {
+	dir := t.TempDir()
+	store := filepath.Join(dir, "served")
+	if err := keystore.Create(store, keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
+		t.Fatal(err)
+	}
+	service, err := keystore.Open(store, keystore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	made, err := service.CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.CreateAlias(t.Context(), "alias/app", made.KeyID); err != nil {
+		t.Fatal(err)
+	}
+	kms, err := devserver.New(service, devserver.Options{AllowUnsigned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	regions := kmstest.NewRegions(kms, "us-east-1", "eu-west-1")
+	server := httptest.NewServer(regions)
+	defer server.Close()
+	for name, value := range map[string]string{"HOME": dir, "ENVSEAL_KEYSTORE": filepath.Join(dir, "none"), "AWS_CONFIG_FILE": filepath.Join(dir, "none"),
+		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"), "AWS_ENDPOINT_URL_KMS": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1"} {
+		t.Setenv(name, value)
+	}
+	write(t, filepath.Join(dir, "f"), randomBytes(1000))
+	home := strings.Replace(made.ARN, ":local:", ":us-east-1:", 1)
+	replica := strings.Replace(made.ARN, ":local:", ":eu-west-1:", 1)
+	run := func(code int, stderr string, args ...string) {
+		t.Helper()
+		c := exec.Command("envseal", args...)
+		c.Dir = dir
+		out, err := c.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(stderr).Match(out) {
+			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s", strings.Join(args, " "), got, code, stderr, out)
+		}
+	}
+
+	run(0, "sealed for "+home, "encrypt", "-v", "-k", "alias/app", "f")
+	run(0, "opened with "+home, "verify", "f.sealed")
+	run(0, "opened with "+replica, "verify", "--region", "eu-west-1", "f.sealed")
+
+	regions.SetDown("us-east-1", true)
+	asked := regions.Requests("us-east-1")
+	run(0, "opened with "+replica, "decrypt", "--region", "eu-west-1", "-o", "g", "f.sealed")
+	run(0, "", "verify", "-k", replica, "f.sealed")
+	run(0, "", "verify", "--region", "eu-west-1", "-k", home, "f.sealed")
+	run(0, "", "verify", "--region", "eu-west-1", "-k", "alias/app", "f.sealed")
+	run(5, "has no replica in us-west-2", "verify", "--region", "us-west-2", "f.sealed")
+	run(9, "no key of this file is allowed", "verify", "--region", "eu-west-1", "-k", replica[:len(replica)-4]+"0000", "f.sealed")
+	if regions.Requests("us-east-1") != asked {
+		t.Error("the Region that is down was asked")
+	}
+	run(6, "The Region us-east-1 is down", "verify", "f.sealed")
+	run(0, home+" -> "+replica, "rewrap", "--region", "eu-west-1", "--to", home, "f.sealed")
+	run(0, "opened with "+replica, "verify", "f.sealed")
+	for _, name := range []string{"f", "g"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) != 1000 {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+}
