@@ -123,7 +123,7 @@ func TestInteropMoto(t *testing.T) {
 		}
 	})
 	t.Run("CallerIdentity", func(t *testing.T) {
-		who, err := c.CallerIdentity(ctx)
+		who, err := c.CallerIdentity(ctx, "")
 		must(t, err)
 		if who.Account == "" || !strings.HasPrefix(who.ARN, "arn:aws:") {
 			t.Errorf("%+v", who)

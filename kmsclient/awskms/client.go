@@ -78,6 +78,7 @@ func orElse(d, otherwise time.Duration) time.Duration {
 type Client struct {
 	cfg    Config
 	calls  atomic.Int64
+	skew   atomic.Pointer[time.Duration] // of the last answer with a date
 	loader loader
 }
 

@@ -2,6 +2,7 @@ package awskms_test
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestFaults(t *testing.T) {
 func TestCallerIdentity(t *testing.T) {
 	start(t, devserver.Options{})
 	c := awskms.New(awskms.Config{})
-	who, err := c.CallerIdentity(t.Context())
+	who, err := c.CallerIdentity(t.Context(), "")
 	must(t, err)
 	region, err := c.Region(t.Context())
 	must(t, err)
@@ -65,8 +66,56 @@ func TestCallerIdentity(t *testing.T) {
 		t.Errorf("%+v in %s after %d calls", who, region, c.Calls())
 	}
 	setenv(t, "AWS_SECRET_ACCESS_KEY", "another")
-	_, err = awskms.New(awskms.Config{}).CallerIdentity(t.Context())
+	_, err = awskms.New(awskms.Config{}).CallerIdentity(t.Context(), "")
 	wantError(t, err, kmsclient.ErrCredentials, "GetCallerIdentity")
+}
+
+// TestCallerIdentityWhere: without a Region anywhere it is asked where the caller says, and otherwise not at all.
+func TestCallerIdentityWhere(t *testing.T) {
+	start(t, devserver.Options{StrictRegion: true, Region: "eu-west-1"})
+	setenv(t, "AWS_REGION", "")
+	_, err := awskms.New(awskms.Config{}).CallerIdentity(t.Context(), "")
+	wantError(t, err, kmsclient.ErrInvalidRequest, "no Region")
+	_, err = awskms.New(awskms.Config{}).CallerIdentity(t.Context(), "eu-west-1")
+	must(t, err)
+	_, err = awskms.New(awskms.Config{Region: "eu-west-1"}).CallerIdentity(t.Context(), "us-east-1")
+	must(t, err)
+}
+
+// TestClockSkewTold: whatever answers tells the time, STS as well as KMS, and refusals too.
+func TestClockSkewTold(t *testing.T) {
+	l := start(t, devserver.Options{})
+	for faults, ask := range map[string]func(c *awskms.Client) error{
+		"ListKeys=skew:-2h":          func(c *awskms.Client) error { _, err := c.ListKeys(t.Context()); return err },
+		"GetCallerIdentity=skew:-2h": func(c *awskms.Client) error { _, err := c.CallerIdentity(t.Context(), ""); return err },
+		"": func(c *awskms.Client) error {
+			_, err := c.DescribeKey(t.Context(), "alias/nobody", kmsclient.Options{})
+			if errors.Is(err, kmsclient.ErrNotFound) {
+				return nil
+			}
+			return err
+		},
+	} {
+		injected, err := devserver.ParseFaults(faults)
+		must(t, err)
+		must(t, l.srv.SetFaults(injected))
+		c := awskms.New(awskms.Config{MaxBackoff: time.Millisecond})
+		if _, known := c.ClockSkew(); known {
+			t.Error("known before the first answer")
+		}
+		err = ask(c)
+		if errors.Is(err, kmsclient.ErrCredentials) && faults != "" {
+			err = nil // STS is asked once; the refusal tells the time
+		}
+		must(t, err)
+		want := time.Duration(0)
+		if faults != "" {
+			want = -2 * time.Hour
+		}
+		if ahead, known := c.ClockSkew(); !known || (ahead-want).Abs() > 5*time.Second {
+			t.Errorf("%s: %v, %v", faults, ahead, known)
+		}
+	}
 }
 
 // TestPages: lists are followed to their end, and a list without one is given up.

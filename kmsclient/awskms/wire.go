@@ -271,9 +271,7 @@ func (x *exchange) note(resp *http.Response) {
 	if resp.StatusCode/100 == 3 {
 		x.location = resp.Header.Get("Location")
 	}
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		x.skew = time.Until(date)
-	}
+	x.skew = x.call.client.noteDate(resp.Header.Get("Date"))
 }
 
 // log writes the line of an exchange for --debug. Nothing of a header, of a body or of the query is in it.
