@@ -44,6 +44,11 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 		return h, err
 	}
 	defer aead.Destroy()
+	return h, openStream(ctx, dst, src, h, aead, opts)
+}
+
+// openStream opens the chunks of h, which src has, in their order.
+func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Header, aead *secret.AEAD, opts OpenOptions) error {
 	if opts.MaxSize > 0 {
 		dst = &boundedWriter{w: dst, left: opts.MaxSize}
 	}
@@ -51,9 +56,9 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 	o := &opener{src: stream.NewSource(src, unit, false), aead: aead, size: unit, workers: workers(opts.Workers)}
 	open := func(dst io.Writer) error { return o.run(ctx, dst) }
 	if h.Compression == format.CompressionNone || opts.NoDecompress {
-		return h, open(dst)
+		return open(dst)
 	}
-	return h, openCompressed(ctx, dst, src, opts, open)
+	return openCompressed(ctx, dst, src, opts, open)
 }
 
 // readHeader reads the header in front of the chunks, or the one apart from them.

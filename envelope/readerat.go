@@ -24,21 +24,16 @@ type ReaderAt struct {
 // OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
 // With opts.Header, src has the chunks alone. Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. The caller owes a Close.
 func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
-	h, err := readHeader(bufio.NewReader(io.NewSectionReader(src, 0, size)), opts)
+	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
 		return nil, err
-	}
-	layout := h.Layout()
-	if opts.Header != nil {
-		layout.HeaderLen = 0
 	}
 	chunks, err := newChunkReader(src, layout, size)
 	if err != nil {
+		aead.Destroy()
 		return nil, err
 	}
-	if chunks.aead, err = unlock(ctx, h, opts, ids); err != nil {
-		return nil, err
-	}
+	chunks.aead = aead
 	r := &ReaderAt{header: h, chunks: chunks, size: chunks.size}
 	if err := chunks.checkEnd(); err != nil {
 		r.Close()
@@ -53,6 +48,24 @@ func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, 
 	}
 	r.size = r.frames.Size()
 	return r, nil
+}
+
+// unlockAt reads the header of a file that can be read at any offset, and gets its payload key. A size that no whole file has is refused before any key is asked for.
+// It returns the header as soon as there is one. The caller owes the AEAD its Destroy.
+func unlockAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids []Identity) (*format.Header, *secret.AEAD, format.Layout, error) {
+	h, err := readHeader(bufio.NewReader(io.NewSectionReader(src, 0, size)), opts)
+	if err != nil {
+		return nil, nil, format.Layout{}, err
+	}
+	layout := h.Layout()
+	if opts.Header != nil {
+		layout.HeaderLen = 0
+	}
+	if _, err := layout.PlaintextSize(size); err != nil {
+		return h, nil, layout, fmt.Errorf("%w: %w", ErrTruncated, err)
+	}
+	aead, err := unlock(ctx, h, opts, ids)
+	return h, aead, layout, err
 }
 
 // Size is the plaintext's length in bytes.
@@ -166,15 +179,10 @@ func (r *chunkReader) readRun(p []byte, skip, first, last int64) (int, error) {
 func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err error) {
 	pooled := r.runs.Get().(*[]byte)
 	defer r.runs.Put(pooled)
-	unit := r.sealedChunk()
 	begin := r.layout.Offset(first)
-	length := int64(unit) * (last - first + 1)
-	if last == r.chunks-1 {
-		end, err := r.layout.SealedSize(r.size)
-		if err != nil {
-			return 0, err
-		}
-		length = end - begin
+	length, err := r.sealedLen(first, last)
+	if err != nil {
+		return 0, err
 	}
 	sealed := (*pooled)[:length]
 	if m, err := r.src.ReadAt(sealed, begin); m < len(sealed) {
@@ -185,6 +193,15 @@ func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err erro
 	}
 	secret.Quiet(func() { n, err = r.openChunks(dst, sealed, first, last) })
 	return n, err
+}
+
+// sealedLen is how many bytes chunks first..last take.
+func (r *chunkReader) sealedLen(first, last int64) (int64, error) {
+	if last < r.chunks-1 {
+		return int64(r.sealedChunk()) * (last - first + 1), nil
+	}
+	end, err := r.layout.SealedSize(r.size)
+	return end - r.layout.Offset(first), err
 }
 
 // openChunks opens chunks first..last, which follow each other in sealed.

@@ -1,0 +1,186 @@
+package envelope_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/envseal/envseal/envelope"
+)
+
+// scratch is a file that is read and written at any offset.
+func scratch(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "scratch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func contents(t testing.TB, f *os.File) []byte {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (r *rig) sealAt(key *envelope.DataKey, plain []byte, o envelope.SealOptions) []byte {
+	r.t.Helper()
+	out := scratch(r.t)
+	if _, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain), int64(len(plain)), key, o); err != nil {
+		r.t.Fatal(err)
+	}
+	return contents(r.t, out)
+}
+
+func (r *rig) openTo(sealed []byte, o envelope.OpenOptions) ([]byte, error) {
+	r.t.Helper()
+	out := scratch(r.t)
+	_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed), int64(len(sealed)), o, r.identity())
+	return contents(r.t, out), err
+}
+
+// What one path writes, the other reads.
+func TestDirectAndStreamAgree(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	for _, size := range []int{0, 1, smallChunk, smallChunk + 1, 1 << 20, 1<<20 + 1, 5<<20 + 77} {
+		plain := random(size)
+		for _, log := range []uint8{12, 16, 22} {
+			for workers := 1; workers <= 3; workers++ {
+				o := envelope.SealOptions{ChunkSizeLog2: log, Workers: workers}
+				direct, streamed := r.sealAt(key, plain, o), r.seal(key, plain, o)
+				if len(direct) != len(streamed) {
+					t.Fatalf("%d bytes, chunk 2^%d: direct wrote %d bytes, the stream %d", size, log, len(direct), len(streamed))
+				}
+				if got, err := r.open(direct, workers); err != nil || !bytes.Equal(got, plain) {
+					t.Fatalf("%d bytes, chunk 2^%d: direct to stream: %d bytes, %v", size, log, len(got), err)
+				}
+				if got, err := r.openTo(streamed, envelope.OpenOptions{Workers: workers}); err != nil || !bytes.Equal(got, plain) {
+					t.Fatalf("%d bytes, chunk 2^%d: stream to direct: %d bytes, %v", size, log, len(got), err)
+				}
+			}
+		}
+	}
+}
+
+func TestDirectCompressedAndDetached(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	plain := bytes.Repeat([]byte("the same line again\n"), 200_000)
+	packed := r.sealAt(key, plain, envelope.SealOptions{Compress: envelope.LevelFastest})
+	if got, err := r.openTo(packed, envelope.OpenOptions{}); err != nil || !bytes.Equal(got, plain) || len(packed) > len(plain)/10 {
+		t.Errorf("compressed to %d bytes: %d bytes, %v", len(packed), len(got), err)
+	}
+	var head bytes.Buffer
+	chunks := r.sealAt(key, plain, envelope.SealOptions{Header: &head})
+	if got, err := r.openTo(chunks, envelope.OpenOptions{Header: &head}); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("detached: %d bytes, %v", len(got), err)
+	}
+	whole := r.sealAt(key, plain, envelope.SealOptions{})
+	for _, sealed := range [][]byte{packed, whole} {
+		if _, err := r.openTo(sealed, envelope.OpenOptions{MaxSize: int64(len(plain)) - 1}); !errors.Is(err, envelope.ErrMaxSize) {
+			t.Errorf("one byte over the bound: %v", err)
+		}
+		if _, err := r.openTo(sealed, envelope.OpenOptions{MaxSize: int64(len(plain))}); err != nil {
+			t.Errorf("at the bound: %v", err)
+		}
+	}
+}
+
+func TestDirectFindsDamage(t *testing.T) {
+	r := newRig(t, 1)
+	plain := random(2<<20 + 300)
+	sealed := r.sealAt(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
+	refused := func(what string, sealed []byte) {
+		t.Helper()
+		if _, err := r.openTo(sealed, envelope.OpenOptions{Workers: 2}); err == nil || !isDamage(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i := 3; i < len(sealed); i += 4999 {
+		sealed[i] ^= 0x10
+		refused(fmt.Sprint("byte ", i), sealed)
+		sealed[i] ^= 0x10
+	}
+	for i := range 40 {
+		refused(fmt.Sprint("cut by ", i*4112+1), sealed[:len(sealed)-i*4112-1])
+		refused(fmt.Sprint("cut by chunks ", i+1), sealed[:len(sealed)-(i+1)*4112])
+	}
+	refused("a byte more", append(bytes.Clone(sealed), 0))
+	refused("itself again", append(bytes.Clone(sealed), sealed...))
+}
+
+// An input that has become shorter than it was said to be is a broken source.
+func TestDirectInputShrinks(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	_, err := envelope.SealAt(context.Background(), scratch(t), bytes.NewReader(random(3<<20)), 3<<20+1, key, envelope.SealOptions{})
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("seal: %v", err)
+	}
+}
+
+type failingWriterAt struct{ from int64 }
+
+func (w failingWriterAt) WriteAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > w.from {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+func TestDirectWriteErrorsComeOut(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	plain := random(5 << 20)
+	sealed := r.seal(key, plain, envelope.SealOptions{})
+	for from := int64(0); from < 5<<20; from += 700_000 {
+		if _, err := envelope.SealAt(context.Background(), failingWriterAt{from}, bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); !errors.Is(err, errFull) {
+			t.Errorf("seal, full at %d: %v", from, err)
+		}
+		if _, err := envelope.OpenTo(context.Background(), failingWriterAt{from}, bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity()); !errors.Is(err, errFull) {
+			t.Errorf("open, full at %d: %v", from, err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errFull)
+	if _, err := envelope.SealAt(ctx, scratch(t), bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); !errors.Is(err, errFull) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func BenchmarkDirect(b *testing.B) {
+	r := newRig(b, 1)
+	key := r.dataKey(nil)
+	plain := random(64 << 20)
+	sealed := r.seal(key, plain, envelope.SealOptions{})
+	out := scratch(b)
+	b.Run("SealAt", func(b *testing.B) {
+		b.SetBytes(int64(len(plain)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("OpenTo", func(b *testing.B) {
+		b.SetBytes(int64(len(plain)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
