@@ -128,11 +128,21 @@ func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	if err != nil {
 		return err
 	}
-	if _, err := envelope.Open(ctx, dst, src, options, o.identity(in.name)); err != nil {
+	if err := o.openTo(ctx, dst, src, in, options); err != nil {
 		return err
 	}
 	if o.c.Bool("verbose") {
 		note("%s: opened in %s", display(in.name), took(start))
 	}
 	return nil
+}
+
+// openTo takes the direct path from a file to a file that appears when it is whole.
+func (o *opening) openTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, options envelope.OpenOptions) error {
+	if p, ok := newDirectPath(dst, src, in); ok && !p.out.direct {
+		_, err := p.open(ctx, options, o.identity(in.name))
+		return err
+	}
+	_, err := envelope.Open(ctx, dst, src, options, o.identity(in.name))
+	return err
 }

@@ -168,6 +168,14 @@ func (s *sealing) dataKey(ctx context.Context) (*envelope.DataKey, error) {
 	return envelope.NewDataKey(ctx, s.context, all...)
 }
 
+// sealTo takes the direct path where both ends can.
+func (s *sealing) sealTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
+	if p, ok := newDirectPath(dst, src, in); ok && o.Compress == envelope.LevelNone {
+		return p.seal(ctx, key, o)
+	}
+	return envelope.Seal(ctx, dst, src, key, o)
+}
+
 // seal seals one file.
 func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
 	start := time.Now()
@@ -180,7 +188,7 @@ func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	}
 	options := s.options
 	options.Header = headerWriter(dst)
-	h, err := envelope.Seal(ctx, dst, src, key, options)
+	h, err := s.sealTo(ctx, dst, src, in, key, options)
 	if err != nil {
 		return err
 	}
