@@ -31,6 +31,8 @@ type explanation struct {
 var explanations = []explanation{
 	{keyring.ErrPolicy, exitPolicy, "allow the key with -k KEY or its account with --account ID, if you trust it; `envseal inspect FILE` shows the keys"},
 
+	{keystore.ErrWrite, exitOutput, "make room, or name a place that can be written with --keystore or ENVSEAL_KEYSTORE"},
+
 	{kmsclient.ErrThrottled, exitUnreachable, "the key service limits its requests; try again in a moment"},
 	{kmsclient.ErrUnavailable, exitUnreachable, "check the endpoint and the network, then try again"},
 	{kmsclient.ErrCredentials, exitRefused, ""},
@@ -66,6 +68,8 @@ var explanations = []explanation{
 	{keystore.ErrNewer, exitNotEnvseal, "upgrade envseal to use this keystore"},
 	{keystore.ErrLocked, exitUnreachable, "another envseal is changing it: try again"},
 	{keystore.ErrNoKeystore, exitRefused, "make one with `envseal keystore init`, or name it with --keystore or ENVSEAL_KEYSTORE"},
+	{keystore.ErrNoPath, exitRefused, "name it with --keystore or ENVSEAL_KEYSTORE, or set HOME"},
+	{keystore.ErrNotKeystore, exitRefused, "name the keystore with --keystore or ENVSEAL_KEYSTORE; if it was this file, restore it from a backup"},
 	{keystore.ErrExists, exitOutput, "choose another path with --keystore or ENVSEAL_KEYSTORE; a keystore is never overwritten"},
 	{keystore.ErrDamaged, exitDamaged, "restore the keystore from a backup: without it, what it sealed cannot be opened"},
 

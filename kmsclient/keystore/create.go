@@ -23,7 +23,7 @@ type CreateOptions struct {
 	PlaintextInsecure bool
 }
 
-// DefaultPath is $ENVSEAL_KEYSTORE, or $XDG_DATA_HOME/envseal/keystore, or ~/.local/share/envseal/keystore.
+// DefaultPath is $ENVSEAL_KEYSTORE, or $XDG_DATA_HOME/envseal/keystore, or ~/.local/share/envseal/keystore. ErrNoPath where none of them is known.
 func DefaultPath() (string, error) {
 	if path := os.Getenv("ENVSEAL_KEYSTORE"); path != "" {
 		return path, nil
@@ -32,14 +32,14 @@ func DefaultPath() (string, error) {
 	if !filepath.IsAbs(data) { // the XDG base directory specification: a relative path is to be ignored
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("no place for a keystore: %w", err)
+			return "", fmt.Errorf("%w: %w", ErrNoPath, err)
 		}
 		data = filepath.Join(home, ".local", "share")
 	}
 	return filepath.Join(data, "envseal", "keystore"), nil
 }
 
-// Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces nothing: ErrExists. On failure it
+// Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces nothing: ErrExists. ErrWrite where it cannot be made. On failure it
 // leaves neither keystore nor identity file.
 func Create(path string, o CreateOptions) error {
 	g, err := o.guard()
@@ -47,7 +47,7 @@ func Create(path string, o CreateOptions) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return cannotWrite(path, err)
 	}
 	unlock, err := lockFile(context.Background(), path)
 	if err != nil {
@@ -134,8 +134,11 @@ func createIdentity(path string) (recipient string, err error) {
 		return "", fmt.Errorf("%s: %w", path, ErrExists)
 	}
 	if err != nil {
-		return "", err
+		return "", cannotWrite(path, err)
 	}
 	f.Close()
-	return recipient, syncDir(filepath.Dir(path))
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return "", cannotWrite(path, err)
+	}
+	return recipient, nil
 }

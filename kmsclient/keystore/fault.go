@@ -11,9 +11,12 @@ import (
 )
 
 // The reasons for which a keystore file cannot be made, opened or changed. Where they come out of an operation of [kmsclient.Service]
-// they are wrapped in a [kmsclient.Error] of the kind ErrUnavailable.
+// they are wrapped in a [kmsclient.Error] of the kind ErrUnavailable, but for ErrWrite, whose has no kind: to try again would not help.
 var (
 	ErrNoKeystore      = fmt.Errorf("no keystore: %w", fs.ErrNotExist)
+	ErrNoPath          = errors.New("no place for a keystore")
+	ErrNotKeystore     = errors.New("is not a keystore")
+	ErrWrite           = errors.New("keystore cannot be written")
 	ErrExists          = fmt.Errorf("refusing to replace it: %w", fs.ErrExist)
 	ErrNeedPassphrase  = errors.New("keystore needs a passphrase")
 	ErrWrongPassphrase = errors.New("wrong passphrase")
@@ -80,10 +83,15 @@ func named(op, keyID string, err error) error {
 	}
 	e = &kmsclient.Error{Op: op, KeyID: keyID, Kind: kmsclient.ErrUnavailable, Err: err}
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrWrite):
 		e.Kind = nil
 	case !errors.Is(err, context.DeadlineExceeded):
 		e.Code = codeInternal
 	}
 	return e
+}
+
+// cannotWrite says that a change of the keystore at path did not reach the disk.
+func cannotWrite(path string, err error) error {
+	return fmt.Errorf("%s: %w: %w", path, ErrWrite, err)
 }

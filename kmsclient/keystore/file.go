@@ -50,9 +50,9 @@ func readFile(path string) ([]byte, stamp, error) {
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%s: %w: not a regular file", path, ErrDamaged)
+		err = fmt.Errorf("%s: %w: not a regular file", path, ErrNotKeystore)
 	case info.Size() > maxFile:
-		err = fmt.Errorf("%s: %w: larger than any keystore", path, ErrDamaged)
+		err = fmt.Errorf("%s: %w: larger than any", path, ErrNotKeystore)
 	}
 	var raw []byte
 	if err == nil {
@@ -74,9 +74,18 @@ func newStamp(f *os.File, info os.FileInfo) stamp {
 	return stamp{info: info, file: f}
 }
 
-// replaceFile puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
-// lock, which makes the temporary name its own; a temporary file left by a crash is removed.
+// replaceFile is replace, with ErrWrite for what fails.
 func replaceFile(path string, content []byte) (stamp, error) {
+	s, err := replace(path, content)
+	if err != nil {
+		err = cannotWrite(path, err)
+	}
+	return s, err
+}
+
+// replace puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
+// lock, which makes the temporary name its own; a temporary file left by a crash is removed.
+func replace(path string, content []byte) (stamp, error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, err
@@ -133,7 +142,7 @@ func syncDir(dir string) error {
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, cannotWrite(path, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, fmt.Errorf("%s: %w", path, ErrLocked))
 	defer cancel()

@@ -53,7 +53,7 @@ func (o *opener) open(raw []byte) (*state, error) {
 		return decodeBody(body)
 	}
 	if !bytes.HasPrefix(raw, []byte(ageIntro)) {
-		return nil, fmt.Errorf("%w: not a keystore file", ErrDamaged)
+		return nil, ErrNotKeystore
 	}
 	header, err := age.ExtractHeader(bytes.NewReader(raw))
 	if err != nil {

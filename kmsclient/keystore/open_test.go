@@ -214,7 +214,14 @@ func TestNoKeystore(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "absent"), Options{})
 	wantIs(t, err, ErrNoKeystore, fs.ErrNotExist)
 	_, err = Open(t.TempDir(), Options{})
-	wantIs(t, err, ErrDamaged)
+	wantIs(t, err, ErrNotKeystore)
+	foreign := filepath.Join(t.TempDir(), "foreign")
+	must(t, os.WriteFile(foreign, []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o600))
+	_, err = Open(foreign, Options{})
+	wantIs(t, err, ErrNotKeystore)
+	if errors.Is(err, ErrDamaged) {
+		t.Errorf("a foreign file is called damaged: %v", err)
+	}
 }
 
 func TestDefaultPath(t *testing.T) {

@@ -163,7 +163,10 @@ func TestFailedWrite(t *testing.T) {
 	k := createKey(t, s)
 	must(t, os.MkdirAll(s.path+tempSuffix+"/full", 0o700))
 	err := s.DisableKey(t.Context(), k.KeyID)
-	wantIs(t, err, kmsclient.ErrUnavailable)
+	wantIs(t, err, ErrWrite)
+	if errors.Is(err, kmsclient.ErrUnavailable) || !strings.Contains(err.Error(), s.path) {
+		t.Errorf("%v: does not name the path, or tells to try again", err)
+	}
 	opens(t, s, encryptTo(t, s, k.KeyID))
 	opens(t, openStore(t, s.path), encryptTo(t, s, k.KeyID))
 	must(t, os.RemoveAll(s.path+tempSuffix))

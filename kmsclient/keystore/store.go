@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // Open opens a keystore, reading it once. The caller owes the Close. Errors wrap ErrNoKeystore, ErrNeedPassphrase, ErrWrongPassphrase,
-// ErrNeedIdentity, ErrWrongIdentity, ErrExposed, ErrDamaged or ErrNewer, or come from the operating system.
+// ErrNeedIdentity, ErrWrongIdentity, ErrExposed, ErrNotKeystore, ErrDamaged or ErrNewer, or come from the operating system.
 func Open(path string, o Options) (*Store, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
