@@ -19,7 +19,8 @@ type ARN struct {
 	Resource  string // key/ID or alias/NAME
 }
 
-// ParseARN parses the ARN of a KMS key or alias. It refuses ARNs of other services and resources.
+// ParseARN parses the ARN of a KMS key or alias. It refuses ARNs of other services and resources, and Regions and partitions that cannot be: an ARN may come from
+// the header of a file, and its Region becomes part of the name of the host that is asked.
 func ParseARN(s string) (ARN, error) {
 	if len(s) > MaxKeyID {
 		return ARN{}, fmt.Errorf("ARN is longer than %d bytes", MaxKeyID)
@@ -31,12 +32,30 @@ func ParseARN(s string) (ARN, error) {
 	if p[2] != "kms" {
 		return ARN{}, fmt.Errorf("%q is an ARN of the service %q, not of kms", s, p[2])
 	}
+	if !isPartition(p[1]) || !isRegion(p[3]) || !isAccount(p[4]) {
+		return ARN{}, fmt.Errorf("%q has a partition, Region or account that AWS does not have", s)
+	}
 	kind, name, ok := strings.Cut(p[5], "/")
 	if !ok || name == "" || kind != "key" && kind != "alias" {
 		return ARN{}, fmt.Errorf("%q names neither a key/ID nor an alias/NAME", s)
 	}
 	return ARN{Partition: p[1], Region: p[3], Account: p[4], Resource: p[5]}, nil
 }
+
+// isPartition: aws, aws-cn, aws-us-gov, aws-iso-b, ...
+func isPartition(s string) bool {
+	rest, ok := strings.CutPrefix(s, "aws")
+	return ok && (rest == "" || rest[0] == '-' && consistsOf(rest, "-abcdefghijklmnopqrstuvwxyz"))
+}
+
+// isRegion: eu-west-1, us-gov-east-1, ..., and that of the embedded keystore.
+func isRegion(s string) bool {
+	return len(s) <= 32 && s[0] >= 'a' && s[0] <= 'z' && consistsOf(s, "-abcdefghijklmnopqrstuvwxyz0123456789")
+}
+
+func isAccount(s string) bool { return len(s) == 12 && consistsOf(s, "0123456789") }
+
+func consistsOf(s, letters string) bool { return strings.Trim(s, letters) == "" }
 
 // String gives the ARN back.
 func (a ARN) String() string {

@@ -34,6 +34,8 @@ func TestParseARN(t *testing.T) {
 	}
 	for _, bad := range []string{"", "arn", "alias/x", "arn:aws:s3:::bucket/key", "arn:aws:kms:eu-west-1:111122223333:key", "arn:aws:kms:eu-west-1:111122223333:key/",
 		"arn:aws:kms::111122223333:key/1", "arn:aws:kms:eu-west-1::key/1", "arn::kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:grant/1",
+		"arn:evil:kms:eu-west-1:111122223333:key/1", "arn:awsx:kms:eu-west-1:111122223333:key/1", "arn:aws:kms:evil.example.com:111122223333:key/1",
+		"arn:aws:kms:x/:111122223333:key/1", "arn:aws:kms:-x:111122223333:key/1", "arn:aws:kms:eu-west-1:11112222333:key/1", "arn:aws:kms:eu-west-1:11112222333x:key/1",
 		key + ":more", "x" + key, strings.Repeat("a", MaxKeyID+1)} {
 		if a, err := ParseARN(bad); err == nil {
 			t.Errorf("%.80q parsed as %+v", bad, a)

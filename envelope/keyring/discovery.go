@@ -59,6 +59,8 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 	if len(attempts) == 0 && len(failed) == 0 {
 		return nil, d.refusal(slots)
 	}
+	// The keystore of this machine answers at once, so it comes first.
+	slices.SortStableFunc(attempts, func(a, b attempt) int { return distance(a) - distance(b) })
 	for _, a := range attempts[:min(len(attempts), MaxCalls)] {
 		key, keyID, err := d.open(ctx, h, a)
 		if err == nil {
@@ -69,7 +71,18 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 		}
 		failed = append(failed, err)
 	}
+	if len(attempts) > MaxCalls {
+		failed = append(failed, fmt.Errorf("only %d of %d keys were tried: name yours by its ARN with -k", MaxCalls, len(attempts)))
+	}
 	return nil, errors.Join(failed...)
+}
+
+// distance orders attempts: 0 where no network lies between.
+func distance(a attempt) int {
+	if a.arn.Region == kmsclient.LocalRegion {
+		return 0
+	}
+	return 1
 }
 
 // attempt is a slot, under which name its key is asked for, and whom to ask.
@@ -130,11 +143,17 @@ func (d *Discovery) allowed(arn kmsclient.ARN) []kmsclient.ARN {
 func (d *Discovery) byAlias(w wrapped) []attempt {
 	var all []attempt
 	for _, k := range d.Keys {
-		if isAlias(k.KeyID) && k.Client != nil {
+		if isAlias(k.KeyID) && k.Client != nil && mayLeadTo(k.KeyID, w.arn) {
 			all = append(all, attempt{wrapped: w, asked: k.KeyID, client: k.Client})
 		}
 	}
 	return all
+}
+
+// mayLeadTo tells whether an alias can name a key: one with an ARN names keys of its own account and Region.
+func mayLeadTo(alias string, key kmsclient.ARN) bool {
+	arn, err := kmsclient.ParseARN(alias)
+	return err != nil || arn.Account == key.Account && (arn.Region == key.Region || key.IsMultiRegion())
 }
 
 // open has KMS decrypt what is in the slot, and with a pair's private key opens the data key that was sealed to it. It tells which key answered.
