@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -13,13 +14,25 @@ import (
 // batch is a run over the files of a command line: one after the other, going on after a failure.
 type batch struct {
 	c     *cli.Context
+	names []string // as typed; "-" alone means stdin
+	list  bool     // the names come from --files0-from
+	log   *fileLog // of --log-json; nil without
+
+	mu    sync.Mutex
 	taken map[string]string // outputs of this run, and whose they are
-	names []string          // as typed; "-" alone means stdin
 }
 
-// newBatch takes the arguments of a command; none means stdin.
+// newBatch takes the arguments of a command; none means stdin, unless there is a list of names.
 func newBatch(c *cli.Context) (*batch, error) {
 	b := &batch{c: c, names: c.Args().Slice()}
+	if c.String("files0-from") != "" {
+		named, err := newNamedBatch(c)
+		if err != nil {
+			return nil, err
+		}
+		b.names, b.list = named.names, true
+		return b, b.checkOutput()
+	}
 	if len(b.names) == 0 {
 		b.names = []string{"-"}
 	}
@@ -42,10 +55,16 @@ func (b *batch) checkOutput() error {
 		return fail(exitUsage, "is a variable empty that should name it?", "the name of the output is empty")
 	case out != "" && dir != "":
 		return fail(exitUsage, "", "-o and -O exclude each other")
+	case b.c.Bool("recursive") && !b.list && b.names[0] == "-":
+		return fail(exitUsage, "name a directory", "-R needs named directories, the input is stdin")
+	case out != "" && (b.list || b.c.Bool("recursive")):
+		return fail(exitUsage, "use -O DIR", "-o takes one file")
 	case out != "" && len(b.names) > 1:
 		return fail(exitUsage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
-	case dir != "" && b.names[0] == "-":
+	case dir != "" && !b.list && b.names[0] == "-":
 		return fail(exitUsage, "use -o FILE", "-O needs named files, the input is stdin")
+	case dir != "" && b.c.Bool("recursive"):
+		return b.checkTrees()
 	case dir == "":
 		return nil
 	}
@@ -55,12 +74,42 @@ func (b *batch) checkOutput() error {
 	return nil
 }
 
-// run calls do for each file. A single file fails with its own code; of several the failures are printed as they come, summed up, and give exit code 3.
+// checkTrees refuses several trees for one -O: their contents would get mixed up.
+func (b *batch) checkTrees() error {
+	if !b.list && len(b.names) > 1 {
+		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
+	}
+	return nil
+}
+
+// many tells whether this is a run over many files, as far as the command line shows.
+func (b *batch) many() bool {
+	return b.list || len(b.names) > 1 || b.c.Bool("recursive")
+}
+
+// each works through all files: several at a time where there are many.
+func (b *batch) each(ctx context.Context, work treeWork) (err error) {
+	if b.log, err = newFileLog(b.c, work.verb()); err != nil {
+		return err
+	}
+	if b.many() {
+		err = b.runTree(ctx, work)
+	} else {
+		err = b.run(ctx, work.single)
+	}
+	if e := b.log.close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// run calls do for each file, one after the other. A single file fails with its own code; of several the failures are printed as they come, summed up, and give exit code 3.
 func (b *batch) run(ctx context.Context, do func(ctx context.Context, name string) error) error {
 	if len(b.names) == 1 {
 		return named(b.names[0], do(ctx, b.names[0]))
 	}
-	var failed []string
+	var names []string
+	failed := 0
 	for i, name := range b.names {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -69,7 +118,9 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 		if err == nil {
 			continue
 		}
-		failed = append(failed, name)
+		if failed++; failed <= mostNamed {
+			names = append(names, name)
+		}
 		report(err)
 		if b.c.Bool("fail-fast") {
 			if rest := len(b.names) - i - 1; rest > 0 {
@@ -78,24 +129,23 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 			break
 		}
 	}
-	if len(failed) == 0 {
+	if failed == 0 {
 		return nil
 	}
-	return fail(exitSome, "", "%d of %d files failed: %s", len(failed), len(b.names), listed(failed))
+	return fail(exitSome, "", "%d of %d files failed: %s", failed, len(b.names), listed(names, failed))
 }
 
-// listed names the first few of many.
-func listed(names []string) string {
-	const most = 20
+// listed names the first few of all.
+func listed(names []string, all int) string {
 	s := ""
-	for i, n := range names[:min(len(names), most)] {
+	for i, n := range names {
 		if i > 0 {
 			s += ", "
 		}
 		s += fmt.Sprintf("%q", n)
 	}
-	if len(names) > most {
-		s += fmt.Sprintf(" and %d more", len(names)-most)
+	if all > len(names) {
+		s += fmt.Sprintf(" and %d more", all-len(names))
 	}
 	return s
 }
@@ -136,6 +186,8 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 
 // take keeps two inputs of one run from the same output, where even -f would lose the first.
 func (b *batch) take(target, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	target = filepath.Clean(target)
 	if other, ok := b.taken[target]; ok {
 		return fail(exitUsage, "give it a run of its own, with another output", "%s is already the output of %s", shown(target), shown(other))

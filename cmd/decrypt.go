@@ -10,6 +10,7 @@ import (
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/kmsclient"
 	"github.com/urfave/cli/v2"
 )
 
@@ -23,7 +24,7 @@ func decryptCommand() *cli.Command {
 		Description: "Opens FILE.sealed to FILE and keeps FILE.sealed. Without FILE, opens stdin to stdout.\n" +
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(policyFlags(), fileFlags(), openFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: runDecrypt,
 	}
 }
@@ -41,11 +42,12 @@ type opening struct {
 	svc          *services
 	requirements []requirement
 	allowed      []keyring.AllowedKey
+	clients      func(kmsclient.ARN) (kmsclient.Client, error)
 	options      envelope.OpenOptions
 }
 
 func newOpening(c *cli.Context, svc *services) (*opening, error) {
-	o := &opening{c: c, svc: svc}
+	o := &opening{c: c, svc: svc, clients: svc.forARN}
 	var err error
 	if o.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
 		return nil, err
@@ -69,14 +71,17 @@ func newOpening(c *cli.Context, svc *services) (*opening, error) {
 }
 
 // identity opens one file and says on stderr which key did, unless the user named the key.
-func (o *opening) identity(name string) envelope.Identity {
+func (o *opening) identity(ctx context.Context, name string) envelope.Identity {
 	return &keyring.Discovery{
-		Client:      o.svc.forARN,
+		Client:      o.clients,
 		Keys:        o.allowed,
 		Accounts:    o.c.StringSlice("account"),
 		Region:      o.c.String("region"),
 		GrantTokens: o.c.StringSlice("grant-tokens"),
 		Used: func(arn string) {
+			if noteKey(ctx, arn) {
+				return
+			}
 			if o.c.Bool("verbose") || len(o.allowed) == 0 && !o.c.Bool("quiet") {
 				note("%s: opened with %s", display(name), arn)
 			}
@@ -99,14 +104,18 @@ func runDecrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.run(c.Context, func(ctx context.Context, name string) error {
+	gate := newGate(b.many(), reuseOf(c))
+	defer gate.close()
+	gate.allowed(o.allowed)
+	o.clients = gate.forARN(svc.forARN)
+	return b.each(c.Context, &openTree{o, func(ctx context.Context, name string) error {
 		target, err := b.target(name, o.unsealedName)
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: true}
+		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: true, log: b.log, many: b.many()}
 		return t.run(ctx, o.open)
-	})
+	}})
 }
 
 // unsealedName drops the suffix.
@@ -128,21 +137,21 @@ func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	if err != nil {
 		return err
 	}
-	if err := o.openTo(ctx, dst, src, in, options); err != nil {
+	h, err := o.openTo(ctx, dst, src, in, options)
+	if err != nil {
 		return err
 	}
-	if o.c.Bool("verbose") {
+	noteHeader(ctx, h)
+	if o.c.Bool("verbose") && !isOneOfMany(ctx) {
 		note("%s: opened in %s", display(in.name), took(start))
 	}
 	return nil
 }
 
 // openTo takes the direct path from a file to a file that appears when it is whole.
-func (o *opening) openTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, options envelope.OpenOptions) error {
+func (o *opening) openTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, options envelope.OpenOptions) (*format.Header, error) {
 	if p, ok := newDirectPath(dst, src, in); ok && !p.out.direct {
-		_, err := p.open(ctx, options, o.identity(in.name))
-		return err
+		return p.open(ctx, options, o.identity(ctx, in.name))
 	}
-	_, err := envelope.Open(ctx, dst, src, options, o.identity(in.name))
-	return err
+	return envelope.Open(ctx, dst, src, options, o.identity(ctx, in.name))
 }

@@ -34,7 +34,7 @@ func newDirectPath(dst io.Writer, src io.Reader, in *input) (*directPath, bool) 
 		dst = d.sink
 	}
 	out, ok := dst.(*output)
-	if !ok {
+	if !ok || out.sum != nil { // a sum takes the bytes in their order
 		return nil, false
 	}
 	var from int64

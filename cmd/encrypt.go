@@ -28,7 +28,7 @@ func encryptCommand() *cli.Command {
 			"With several -k and -r, any one of the keys opens the file.\n" +
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags(sealFlags(), fileFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Flags: flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: func(c *cli.Context) error {
 			return runEncrypt(c)
 		},
@@ -56,6 +56,7 @@ type sealing struct {
 	key     *envelope.DataKey        // unwrapped from it
 	context format.Context
 	options envelope.SealOptions
+	pool    *keyPool // of the data keys
 }
 
 func runEncrypt(c *cli.Context) error {
@@ -77,14 +78,19 @@ func runEncrypt(c *cli.Context) error {
 		return err
 	}
 	defer s.destroy()
-	return b.run(c.Context, func(ctx context.Context, name string) error {
+	gate := newGate(b.many(), reuseOf(c))
+	defer gate.close()
+	gate.recipients(s.keys)
+	s.pool = &keyPool{make: s.dataKey, files: reuseOf(c)}
+	defer s.pool.close()
+	return b.each(c.Context, &sealTree{s, func(ctx context.Context, name string) error {
 		target, err := b.target(name, func(n string) (string, error) { return n + c.String("suffix"), nil })
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header")}
+		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header"), log: b.log, many: b.many()}
 		return t.run(ctx, s.seal)
-	})
+	}})
 }
 
 func newSealing(c *cli.Context, svc *services) (*sealing, error) {
@@ -112,7 +118,6 @@ func newSealing(c *cli.Context, svc *services) (*sealing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.options.LastUse = s.made == nil
 	return s, s.addRecipients(svc, refs, pairs)
 }
 
@@ -156,11 +161,8 @@ func (s *sealing) destroy() {
 	}
 }
 
-// dataKey is the one of --data-key, or one for this file alone, which Seal destroys.
+// dataKey makes a data key.
 func (s *sealing) dataKey(ctx context.Context) (*envelope.DataKey, error) {
-	if s.key != nil {
-		return s.key, nil
-	}
 	all := slices.Clone(s.keys) // first, so that a KMS key makes the data key
 	for _, p := range s.pairs {
 		all = append(all, p)
@@ -179,20 +181,19 @@ func (s *sealing) sealTo(ctx context.Context, dst io.Writer, src io.Reader, in *
 // seal seals one file.
 func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
 	start := time.Now()
-	key, err := s.dataKey(ctx)
+	key, err := s.takeKey(ctx, in.size)
 	if err != nil {
 		return err
 	}
-	if s.options.LastUse {
-		defer key.Destroy()
-	}
+	defer s.pool.give(key)
 	options := s.options
-	options.Header = headerWriter(dst)
-	h, err := s.sealTo(ctx, dst, src, in, key, options)
+	options.LastUse, options.Header = key.single, headerWriter(dst)
+	h, err := s.sealTo(ctx, dst, src, in, key.DataKey, options)
 	if err != nil {
 		return err
 	}
-	if s.c.Bool("verbose") {
+	noteHeader(ctx, h)
+	if s.c.Bool("verbose") && !isOneOfMany(ctx) {
 		for _, slot := range h.Slots {
 			note("%s: sealed for %s", display(in.name), sealedFor(slot))
 		}

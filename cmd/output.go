@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,6 +34,7 @@ type output struct {
 	target    string // as typed, for messages
 	parent    *os.File
 	file      *os.File
+	sum       hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
 	direct    bool
 	ended     bool
 }
@@ -171,6 +173,9 @@ func (o *output) failure(err error) error {
 // Write implements io.Writer. Where standard output is a pipe that nobody reads any more, the process ends as SIGPIPE would have it.
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.file.Write(p)
+	if o.sum != nil {
+		o.sum.Write(p[:n])
+	}
 	if err != nil {
 		if o.file == os.Stdout && errors.Is(err, syscall.EPIPE) {
 			live.endByPipe()

@@ -45,6 +45,7 @@ type progress struct {
 	done  atomic.Int64 // bytes
 	total atomic.Int64 // bytes, -1 if unknown
 	name  atomic.Pointer[string]
+	files *fileCount // of a run over many files; nil for one
 	start time.Time
 	err   *os.File
 
@@ -52,8 +53,10 @@ type progress struct {
 	stopped sync.WaitGroup
 	json    bool
 
-	mu    sync.Mutex // guards the terminal's line
-	bar   *barLine
+	mu  sync.Mutex // guards the terminal's line
+	bar interface {
+		render(s snapshot, columns int) string // at most columns-1 wide
+	}
 	drawn bool
 }
 
@@ -67,15 +70,23 @@ func startProgress(stderr *os.File, mode progressMode, name string, total int64,
 	p := &progress{start: time.Now(), err: stderr, json: mode == progressJSON}
 	p.total.Store(total)
 	p.name.Store(&name)
+	p.bar = newBarLine(total, columns(stderr))
+	p.run(mode, quiet)
+	return p
+}
+
+// run shows p in the way of mode, until finish.
+func (p *progress) run(mode progressMode, quiet bool) {
 	live.addBar(p)
 	if p.json {
 		p.every(jsonInterval, func() { p.printJSON("progress", nil) })
-	} else if mode == progressAlways || mode == progressAuto && !quiet && isTerminal(stderr) {
-		p.bar = newBarLine(total, columns(stderr))
+	} else if mode == progressAlways || mode == progressAuto && !quiet && isTerminal(p.err) {
 		p.every(barInterval, p.draw)
 	}
-	return p
 }
+
+// shows tells whether p is seen without being asked for.
+func (p *progress) shows() bool { return p != nil && p.stop != nil }
 
 // every runs show at the interval, after the delay, until finish.
 func (p *progress) every(interval time.Duration, show func()) {
@@ -213,8 +224,9 @@ func (p *progress) printJSON(event string, err error) {
 		Total *int64   `json:"total"`
 		Rate  int64    `json:"rate"`
 		ETA   *float64 `json:"eta_seconds"`
-		Error string   `json:"error,omitempty"`
-	}{Event: event, Name: s.name, Bytes: s.done, Rate: int64(s.rate())}
+		*filesJSON
+		Error string `json:"error,omitempty"`
+	}{Event: event, Name: s.name, Bytes: s.done, Rate: int64(s.rate()), filesJSON: s.files.json()}
 	if s.total >= 0 {
 		line.Total = &s.total
 	}
@@ -233,5 +245,6 @@ func (p *progress) printJSON(event string, err error) {
 }
 
 func (p *progress) snapshot() snapshot {
-	return snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(p.start)}
+	s := snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(p.start)}
+	return p.files.add(s)
 }

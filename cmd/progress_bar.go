@@ -19,6 +19,7 @@ type snapshot struct {
 	name        string
 	done, total int64 // bytes; total is -1 if unknown
 	elapsed     time.Duration
+	files       *fileCounts // of many files; nil for one
 }
 
 // rate is in bytes a second, on the average since the start.
@@ -31,17 +32,17 @@ func (s snapshot) rate() float64 {
 
 // left is the time to the end, if it can be told.
 func (s snapshot) left() (time.Duration, bool) {
-	rate := s.rate()
-	if s.total < 0 || rate <= 0 {
+	done, total := s.effort()
+	if total < 0 || done <= 0 || s.elapsed <= 0 {
 		return 0, false
 	}
-	seconds := float64(max(s.total-s.done, 0)) / rate
+	seconds := max(total-done, 0) / (done / s.elapsed.Seconds())
 	return time.Duration(min(seconds, math.MaxInt64/float64(2*time.Second)) * float64(time.Second)), true
 }
 
 // String is for people: "1.2 GiB of 4.0 GiB (30 %), 511 MiB/s, 6s left".
 func (s snapshot) String() string {
-	text := formatBytes(float64(s.done))
+	text := s.files.String() + formatBytes(float64(s.done))
 	if s.total > 0 {
 		percent := min(float64(s.done)/float64(s.total), 1) * 100
 		text += fmt.Sprintf(" of %s (%.0f %%)", formatBytes(float64(s.total)), math.Floor(percent))
@@ -50,7 +51,7 @@ func (s snapshot) String() string {
 	if left, ok := s.left(); ok {
 		text += ", " + formatDuration(left) + " left"
 	}
-	return text
+	return text + s.files.failures()
 }
 
 func formatBytes(n float64) string {

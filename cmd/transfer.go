@@ -18,6 +18,8 @@ type transfer struct {
 	perm   func(*input) os.FileMode
 	mtime  bool   // the output gets the input's mtime
 	header string // where a detached header goes, "" for none
+	log    *fileLog
+	many   bool // one of many files, whose progress is shown for all of them
 }
 
 // sink is what a transfer writes to.
@@ -44,22 +46,39 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 		note("%s: would write %s", display(t.name), displayTarget(t.target))
 		return nil
 	}
-	p, err := progressOf(t.c, in)
+	entry := t.log.begin(out, in, display(t.name), displayTarget(t.target))
+	entry.record.many = t.many
+	err = t.work(withRecord(ctx, &entry.record), work, out, entry.reader(in), in)
+	if err == nil {
+		err = entry.measure()
+	}
+	if err == nil {
+		err = out.Commit()
+	}
 	if err != nil {
+		if !t.many {
+			t.log.failed(display(t.name), err)
+		}
 		return err
 	}
-	err = work(ctx, out, p.reader(in), in)
-	p.finish(err)
-	if err != nil {
-		return err
-	}
-	if err := in.checkUnchanged(); err != nil {
-		return err
-	}
-	if err := out.Commit(); err != nil {
-		return err
-	}
+	entry.done()
 	return t.removeInput(in, out)
+}
+
+// work does the work, before the eyes of the user, and checks that nobody changed the input meanwhile.
+func (t *transfer) work(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error, out sink, src io.Reader, in *input) (err error) {
+	if !t.many {
+		p, modeErr := progressOf(t.c, in)
+		if modeErr != nil {
+			return modeErr
+		}
+		src = p.reader(src)
+		defer func() { p.finish(err) }()
+	}
+	if err := work(ctx, out, src, in); err != nil {
+		return err
+	}
+	return in.checkUnchanged()
 }
 
 func (t *transfer) open(in *input) (sink, error) {

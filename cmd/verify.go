@@ -54,7 +54,7 @@ func (o *opening) verify(ctx context.Context, name string) error {
 	}
 	options, err := openHeader(o.c, in, o.options)
 	if err == nil {
-		_, err = envelope.Verify(ctx, p.reader(in), options, o.identity(name))
+		_, err = envelope.Verify(ctx, p.reader(in), options, o.identity(ctx, name))
 	}
 	p.finish(err)
 	if err != nil {

@@ -1,0 +1,201 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// fileCount is what a run over many files counts besides bytes. Its methods may be called by several goroutines.
+type fileCount struct {
+	done, failed atomic.Int64
+	total        atomic.Int64 // files, -1 while nobody knows
+	skipped      atomic.Int64 // files that are no work, but were counted in total
+	skippedBytes atomic.Int64
+}
+
+// fileCounts is a fileCount at one moment.
+type fileCounts struct{ done, failed, total int64 }
+
+// perFile is what a small file costs, in bytes of a large one: for the time that is left, and for the bar.
+const perFile = 64 << 10
+
+// newTreeProgress starts to show the progress of a run over many files. The totals come later, with setTotals.
+func newTreeProgress(mode progressMode, quiet bool) *progress {
+	p := &progress{start: time.Now(), err: os.Stderr, json: mode == progressJSON, files: &fileCount{}}
+	name := "files"
+	p.name.Store(&name)
+	p.total.Store(-1)
+	p.files.total.Store(-1)
+	p.bar = newTreeLine()
+	p.run(mode, quiet)
+	return p
+}
+
+// setTotals makes known how much there is to do.
+func (p *progress) setTotals(files, bytes int64) {
+	p.files.total.Store(files)
+	p.total.Store(bytes)
+}
+
+// fileDone counts a file that is in its place, fail one that is not.
+func (p *progress) fileDone() { p.files.done.Add(1) }
+func (p *progress) fail()     { p.files.failed.Add(1) }
+
+// skipFile takes a file of so many bytes out of the totals.
+func (p *progress) skipFile(size int64) {
+	p.files.skipped.Add(1)
+	p.files.skippedBytes.Add(size)
+}
+
+// add puts the counts into s. It leaves s alone on nil.
+func (c *fileCount) add(s snapshot) snapshot {
+	if c == nil {
+		return s
+	}
+	s.files = &fileCounts{done: c.done.Load(), failed: c.failed.Load(), total: c.total.Load()}
+	if s.files.total >= 0 && s.total >= 0 {
+		s.files.total = max(s.files.total-c.skipped.Load(), s.files.done+s.files.failed)
+		s.total = max(s.total-c.skippedBytes.Load(), s.done)
+	}
+	return s
+}
+
+// String is "12 of 100 files, ", nothing for nil.
+func (c *fileCounts) String() string {
+	switch {
+	case c == nil:
+		return ""
+	case c.total < 0:
+		return fmt.Sprintf("%s, ", plural(int(c.done), "file"))
+	}
+	return fmt.Sprintf("%d of %s, ", c.done, plural(int(c.total), "file"))
+}
+
+func (c *fileCounts) failures() string {
+	if c == nil || c.failed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d failed", c.failed)
+}
+
+// filesJSON are the fields of --progress json for many files.
+type filesJSON struct {
+	Files  int64  `json:"files"`
+	Total  *int64 `json:"files_total"`
+	Failed int64  `json:"files_failed"`
+}
+
+func (c *fileCounts) json() *filesJSON {
+	if c == nil {
+		return nil
+	}
+	j := &filesJSON{Files: c.done, Failed: c.failed}
+	if c.total >= 0 {
+		j.Total = &c.total
+	}
+	return j
+}
+
+// effort is how much is done of how much, in a measure that grows evenly with time; total is negative if unknown.
+func (s snapshot) effort() (done, total float64) {
+	if s.files == nil || s.total < 0 || s.files.total < 0 {
+		return float64(s.done), float64(s.total)
+	}
+	finished := s.files.done + s.files.failed
+	return float64(s.done) + perFile*float64(finished), float64(s.total) + perFile*float64(s.files.total)
+}
+
+// treeLine draws the progress of many files: a bar, files, bytes, rate, time left, name, as far as the terminal is wide.
+type treeLine struct {
+	bar   *progressbar.ProgressBar
+	width int
+}
+
+func newTreeLine() *treeLine { return &treeLine{} }
+
+// render is the line for s, at most columns-1 wide.
+func (l *treeLine) render(s snapshot, columns int) string {
+	var b strings.Builder
+	wide := columns >= narrow
+	known := s.files.total >= 0 && s.total >= 0
+	if known {
+		done, total := s.effort()
+		b.WriteString(l.drawBar(done/max(total, 1), columns) + " ")
+		fmt.Fprintf(&b, "%d/%d", s.files.done, s.files.total)
+	} else {
+		fmt.Fprint(&b, s.files.done)
+	}
+	if wide || !known {
+		b.WriteString(" files, " + formatBytes(float64(s.done)))
+		if known {
+			b.WriteString("/" + formatBytes(float64(s.total)))
+		}
+		fmt.Fprintf(&b, ", %s/s", formatBytes(s.rate()))
+	}
+	if left, ok := s.left(); ok && known {
+		b.WriteString(" " + formatDuration(left))
+	}
+	if s.files.failed > 0 {
+		fmt.Fprintf(&b, " %d failed", s.files.failed)
+	}
+	if columns >= narrow+nameColumns {
+		b.WriteString("  " + cut(shown(filepath.Base(s.name)), nameColumns))
+	}
+	return cut(b.String(), columns-1)
+}
+
+// drawBar is "[==>  ] 45%".
+func (l *treeLine) drawBar(fraction float64, columns int) string {
+	width := 4
+	if columns >= narrow {
+		width = min(max(columns-80, 6), 30)
+	}
+	if l.bar == nil || l.width != width {
+		l.width = width
+		l.bar = progressbar.NewOptions64(1001,
+			progressbar.OptionSetWriter(io.Discard),
+			progressbar.OptionSetWidth(width),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own
+		)
+		l.bar.StartWithoutRender()
+	}
+	_ = l.bar.Set64(int64(min(max(fraction, 0), 1) * 1000)) // never its maximum, at which the bar would go
+	return strings.TrimSpace(strings.TrimPrefix(l.bar.String(), "\r"))
+}
+
+// measure finds out how much there is to do, for the display alone, and while the work has begun.
+func (t *treeRun) measure(names []string) {
+	var files, bytes int64
+	for _, name := range names {
+		err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
+			if t.stopped.Load() || t.over.Load() {
+				return fs.SkipAll
+			}
+			if err != nil || !d.Type().IsRegular() && path != name {
+				return nil
+			}
+			if _, e := t.work.target(d.Name()); e != nil || isOwnTemp(d.Name()) {
+				return nil
+			}
+			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+				files, bytes = files+1, bytes+info.Size()
+			}
+			return nil
+		})
+		if err != nil || t.stopped.Load() || t.over.Load() {
+			return
+		}
+	}
+	t.progress.setTotals(files, bytes)
+}

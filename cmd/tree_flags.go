@@ -1,0 +1,65 @@
+package cmd
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// treeFlags are those of commands that work on whole trees and lists of files.
+func treeFlags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: catFiles, Usage: "all files below each directory; with -O DIR the tree again below DIR, otherwise beside the files"},
+		&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
+		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "leave out files whose output is there with the input's modification time and the right size, replace older outputs"},
+		files0Flag(),
+		reuseFlag(),
+	}, logFlags())
+}
+
+const (
+	linksSkip = "skip"
+	linksKeep = "keep"
+)
+
+// treeOptions are the flags of a run over many files.
+type treeOptions struct {
+	recursive bool
+	keepLinks bool
+	update    bool
+	force     bool
+	noSync    bool
+	remove    bool
+	dryRun    bool
+	failFast  bool
+	quiet     bool
+	verbose   bool
+	jobs      int
+	outputDir string
+	suffix    string
+}
+
+func newTreeOptions(c *cli.Context) (o treeOptions, err error) {
+	o = treeOptions{
+		recursive: c.Bool("recursive"),
+		keepLinks: c.String("links") == linksKeep,
+		update:    c.Bool("update"),
+		force:     c.Bool("force"),
+		noSync:    c.Bool("no-sync"),
+		remove:    c.Bool("rm"),
+		dryRun:    c.Bool("dry-run"),
+		failFast:  c.Bool("fail-fast"),
+		quiet:     c.Bool("quiet"),
+		verbose:   c.Bool("verbose"),
+		outputDir: c.String("output-dir"),
+		suffix:    c.String("suffix"),
+	}
+	if links := c.String("links"); links != linksSkip && links != linksKeep {
+		return o, fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
+	}
+	if o.suffix == "" {
+		return o, fail(exitUsage, "", "--suffix is empty")
+	}
+	o.jobs, err = workers(c)
+	return o, err
+}

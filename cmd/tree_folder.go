@@ -1,0 +1,258 @@
+package cmd
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder is a directory of inputs and the one where their outputs go, open for as long as files of it are worked on.
+type folder struct {
+	shown    string // what stands before the name of an input in a message
+	outShown string // and before that of an output
+	in       *os.File
+	out      *os.File // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
+	rel      string   // path of out below -O; "." beside the files
+	fresh    bool     // this run made out: nothing of anybody else is there
+	local    bool     // no other machine has out: closing a file brings no news
+	users    atomic.Int32
+}
+
+// use keeps the folder open until leave.
+func (d *folder) use() { d.users.Add(1) }
+
+// leave closes the folder when nobody uses it any more.
+func (d *folder) leave() {
+	if d.users.Add(-1) > 0 {
+		return
+	}
+	d.in.Close()
+	if d.out != nil && d.out != d.in {
+		d.out.Close()
+	}
+}
+
+func (d *folder) show(name string) string { return d.shown + name }
+
+func (d *folder) showOut(name string) string { return d.outShown + name }
+
+// prefixOf is what stands before a name in the directory path.
+func prefixOf(path string) string {
+	switch {
+	case path == "." || path == "":
+		return ""
+	case path[len(path)-1] == filepath.Separator:
+		return path
+	}
+	return path + string(filepath.Separator)
+}
+
+// joined is the path of name in the directory rel below some root.
+func joined(rel, name string) string {
+	if rel == "." {
+		return name
+	}
+	if name == "." {
+		return rel
+	}
+	return rel + string(filepath.Separator) + name
+}
+
+// madeDir is a directory that the run made below -O, and what it shall look like in the end.
+type madeDir struct {
+	rel     string
+	mode    os.FileMode
+	modTime time.Time
+}
+
+// outTree is the directory of -O, below which the outputs go.
+type outTree struct {
+	root  *os.Root
+	dir   *os.File // the root itself; nil as root in a dry run in which it would be made
+	path  string
+	id    fileID
+	made  []madeDir
+	fresh map[string]bool // directories made by this run, by their path below root
+	dry   bool
+}
+
+// openOutTree opens the directory of -O. With make it is made if it is not there, but not its parents.
+func openOutTree(path string, create, dry bool) (*outTree, error) {
+	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry}
+	if create && !dry {
+		switch err := os.Mkdir(path, 0o777); {
+		case err == nil:
+			o.fresh["."] = true
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+		}
+	}
+	root, err := os.OpenRoot(path)
+	if dry && errors.Is(err, fs.ErrNotExist) {
+		return o, nil
+	}
+	if err != nil {
+		return nil, fail(exitOutput, "make it first: mkdir -p "+shown(path), "output directory %s: %w", shown(path), reason(err))
+	}
+	o.root = root
+	o.dir, err = openBelow(root, ".")
+	if err != nil {
+		return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+	}
+	info, err := o.dir.Stat()
+	if err != nil {
+		return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+	}
+	o.id = idOf(info)
+	return o, nil
+}
+
+// count is how many directories were made.
+func (o *outTree) count() int {
+	if o == nil {
+		return 0
+	}
+	return len(o.made)
+}
+
+func (o *outTree) close() {
+	if o != nil && o.root != nil {
+		o.dir.Close()
+		o.root.Close()
+	}
+}
+
+// open opens the directory rel, and makes it if it is not there, for as long as the run only for its owner. like is the directory whose
+// mode and time it gets in the end. fresh tells that this run made it.
+func (o *outTree) open(rel string, like os.FileInfo, perm os.FileMode) (dir *os.File, fresh bool, err error) {
+	if o.root == nil {
+		return nil, true, nil
+	}
+	if rel == "." && o.fresh["."] && len(o.made) == 0 {
+		o.made = append(o.made, madeDir{rel, perm, like.ModTime()})
+	}
+	if rel != "." && !o.dry {
+		switch err := o.root.Mkdir(rel, 0o700); {
+		case err == nil:
+			o.fresh[rel] = true
+			o.made = append(o.made, madeDir{rel, perm, like.ModTime()})
+		case !errors.Is(err, fs.ErrExist):
+			return nil, false, o.failure(rel, err)
+		}
+	}
+	info, err := o.root.Lstat(rel)
+	switch {
+	case o.dry && errors.Is(err, fs.ErrNotExist):
+		return nil, true, nil
+	case err != nil:
+		return nil, false, o.failure(rel, err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, false, fail(exitOutput, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", shown(prefixOf(o.path)+rel))
+	case !info.IsDir():
+		return nil, false, fail(exitOutput, "", "%s: is not a directory", shown(prefixOf(o.path)+rel))
+	}
+	dir, err = openBelow(o.root, rel)
+	if err != nil {
+		return nil, false, o.failure(rel, err)
+	}
+	return dir, o.fresh[rel], nil
+}
+
+// openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models.
+func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *os.File, fresh bool, err error) {
+	for i := 0; i <= len(rel); i++ {
+		if i < len(rel) && rel[i] != filepath.Separator {
+			continue
+		}
+		if dir != nil {
+			dir.Close()
+		}
+		like, err := os.Stat(rel[:i])
+		if err != nil {
+			return nil, false, inputError(rel[:i], err)
+		}
+		if dir, fresh, err = o.open(rel[:i], like, perm(like.Mode())); err != nil {
+			return nil, false, err
+		}
+	}
+	return dir, fresh, nil
+}
+
+func (o *outTree) failure(rel string, err error) error {
+	return fail(exitOutput, "", "%s: %w", shown(prefixOf(o.path)+rel), reason(err))
+}
+
+// finish gives the directories that were made their modes and times. It goes backwards, as a directory may end up with a mode that lets nobody in. With sync each is brought to the
+// disk, and the entry in its parent.
+func (o *outTree) finish(sync bool) error {
+	if o == nil || o.root == nil {
+		return nil
+	}
+	var failed []error
+	for i := len(o.made) - 1; i >= 0; i-- {
+		if err := o.settle(o.made[i], sync); err != nil {
+			failed = append(failed, o.failure(o.made[i].rel, err))
+		}
+	}
+	return errors.Join(failed[:min(len(failed), mostNamed)]...)
+}
+
+func (o *outTree) settle(d madeDir, sync bool) error {
+	dir, err := openBelow(o.root, d.rel)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if d.mode != 0o700 {
+		if err := dir.Chmod(d.mode); err != nil {
+			return err
+		}
+	}
+	if err := setModTime(int(dir.Fd()), d.modTime); err != nil {
+		return err
+	}
+	if !sync {
+		return nil
+	}
+	if err := syncDirectory(dir, dir); err != nil {
+		return err
+	}
+	if d.rel != "." {
+		return o.sync(filepath.Dir(d.rel))
+	}
+	parent, err := openDirectory(filepath.Dir(filepath.Clean(o.path)))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return syncDirectory(parent, parent)
+}
+
+// sync brings the names in the directory rel to the disk.
+func (o *outTree) sync(rel string) error {
+	dir, err := openBelow(o.root, rel)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return syncDirectory(dir, dir)
+}
+
+// openBelow opens a directory below root.
+func openBelow(root *os.Root, rel string) (*os.File, error) {
+	return root.OpenFile(rel, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+}
+
+func idOf(info os.FileInfo) fileID {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}
+	}
+	return fileID{uint64(st.Dev), uint64(st.Ino)}
+}
