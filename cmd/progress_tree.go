@@ -29,7 +29,11 @@ const perFile = 64 << 10
 
 // newTreeProgress starts to show the progress of a run over many files. The totals come later, with setTotals.
 func newTreeProgress(mode progressMode, quiet bool) *progress {
-	p := &progress{start: time.Now(), err: os.Stderr, json: mode == progressJSON, files: &fileCount{}}
+	return newTreeProgressOn(os.Stderr, mode, quiet)
+}
+
+func newTreeProgressOn(stderr *os.File, mode progressMode, quiet bool) *progress {
+	p := &progress{start: time.Now(), err: stderr, json: mode == progressJSON, files: &fileCount{}}
 	name := "files"
 	p.name.Store(&name)
 	p.total.Store(-1)
@@ -152,7 +156,10 @@ func (l *treeLine) render(s snapshot, columns int) string {
 	return cut(b.String(), columns-1)
 }
 
-// drawBar is "[==>  ] 45%".
+// barSteps is the bar's own measure.
+const barSteps = 1_000_000
+
+// drawBar is "45% [==>  ]".
 func (l *treeLine) drawBar(fraction float64, columns int) string {
 	width := 4
 	if columns >= narrow {
@@ -160,7 +167,7 @@ func (l *treeLine) drawBar(fraction float64, columns int) string {
 	}
 	if l.bar == nil || l.width != width {
 		l.width = width
-		l.bar = progressbar.NewOptions64(1001,
+		l.bar = progressbar.NewOptions64(barSteps,
 			progressbar.OptionSetWriter(io.Discard),
 			progressbar.OptionSetWidth(width),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
@@ -170,8 +177,11 @@ func (l *treeLine) drawBar(fraction float64, columns int) string {
 		)
 		l.bar.StartWithoutRender()
 	}
-	_ = l.bar.Set64(int64(min(max(fraction, 0), 1) * 1000)) // never its maximum, at which the bar would go
-	return strings.TrimSpace(strings.TrimPrefix(l.bar.String(), "\r"))
+	_ = l.bar.Set64(min(max(int64(fraction*barSteps), 0), barSteps-1)) // never its maximum, at which the bar would go
+	if line := strings.TrimSpace(strings.TrimPrefix(l.bar.String(), "\r")); line != "" {
+		return line
+	}
+	return "0% [" + strings.Repeat(" ", width) + "]" // the library draws nothing before the first percent
 }
 
 // measure finds out how much there is to do, for the display alone, and while the work has begun.

@@ -30,6 +30,7 @@ var children = map[string]func(args []string) error{
 	"through":  childThrough,
 	"ask":      childAsk,
 	"bar":      childBar,
+	"treebar":  childTreeBar,
 }
 
 func TestChildProcess(t *testing.T) {

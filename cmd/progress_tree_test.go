@@ -1,0 +1,152 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestTreeLine(t *testing.T) {
+	most := snapshot{name: "a/directory/日本語の長い名前のファイル.tar.gz", done: 1 << 50, total: 1 << 52, elapsed: time.Hour, files: &fileCounts{done: 123456789, failed: 1234567, total: 1234567890}}
+	for _, c := range []struct {
+		columns int
+		s       snapshot
+		want    string
+	}{
+		{100, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
+			" 50% [=========>          ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s  name"},
+		{64, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
+			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s 3 f"},
+		{40, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
+			" 50% [=>  ] 5000/10000 10s 3 failed"},
+		{40, snapshot{name: "d/name", done: 20 << 20, total: -1, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: -1}},
+			"5000 files, 20 MiB, 2.0 MiB/s"},
+		{40, snapshot{name: "files", total: -1, files: &fileCounts{total: -1}}, "0 files, 0 B, 0 B/s"},
+		{40, snapshot{name: "files", files: &fileCounts{}}, "0% [    ] 0/0"},
+	} {
+		if got := newTreeLine().render(c.s, c.columns); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+			t.Errorf("%d columns: %q, want %q", c.columns, got, c.want)
+		}
+	}
+	for columns := 1; columns < 200; columns++ {
+		for _, total := range []int64{most.total, -1} {
+			s := most
+			s.total = total
+			if got := newTreeLine().render(s, columns); utf8.RuneCountInString(got) > columns-1 {
+				t.Errorf("%d columns: %q", columns, got)
+			}
+		}
+	}
+}
+
+// The time that is left counts small files by their number and large ones by their bytes.
+func TestTreeETA(t *testing.T) {
+	for _, c := range []struct {
+		done, total, files, allFiles int64
+		want                         time.Duration
+	}{
+		{4000, 8000, 1000, 2000, 10 * time.Second},       // all small: half of the files
+		{1 << 30, 4 << 30, 1, 4, 30 * time.Second},       // all large
+		{0, 1 << 40, 0, 10, -1},                          // nothing known yet
+		{1 << 30, 1 << 30, 10, 10, 0},                    // done
+		{1000, 1<<30 + 1000, 1, 2, 163858 * time.Second}, // the large one comes last
+	} {
+		s := snapshot{done: c.done, total: c.total, elapsed: 10 * time.Second, files: &fileCounts{done: c.files, total: c.allFiles}}
+		left, ok := s.left()
+		if ok != (c.want >= 0) || ok && (left < c.want*95/100 || left > c.want*105/100) {
+			t.Errorf("%+v: %v, %v", c, left, ok)
+		}
+	}
+}
+
+// What is skipped leaves the totals, so that an update of little shows how little there is.
+func TestTreeProgressCounts(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p := newTreeProgressOn(f, progressJSON, false)
+	p.setTotals(10, 1000)
+	p.skipFile(400)
+	p.add(150)
+	p.fileDone()
+	p.fileDone()
+	p.fail()
+	if got := p.snapshot().String(); !strings.HasPrefix(got, "2 of 9 files, 150 B of 600 B (25 %), ") || !strings.HasSuffix(got, ", 1 failed") {
+		t.Errorf("snapshot %q", got)
+	}
+	p.report()
+	p.finish(errors.New("1 of 9 files failed"))
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	var last struct {
+		Event               string
+		Bytes, Total, Files int64
+		FilesTotal          int64 `json:"files_total"`
+		FilesFailed         int64 `json:"files_failed"`
+		Error               string
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Event != "failed" || last.Files != 2 || last.FilesTotal != 9 || last.FilesFailed != 1 || last.Bytes != 150 || last.Total != 600 || last.Error == "" {
+		t.Errorf("%v: %s", err, text)
+	}
+	if !strings.HasPrefix(lines[0], "envseal: files: 2 of 9 files, ") {
+		t.Errorf("SIGUSR1: %q", lines[0])
+	}
+}
+
+// childTreeBar is a tree of some hundred files that takes a second.
+func childTreeBar([]string) error {
+	p := newTreeProgress(progressAuto, false)
+	p.setTotals(100000, 400<<20)
+	for i := range 10 {
+		p.rename("some/directory/file")
+		for range 9999 {
+			p.fileDone()
+		}
+		p.fail()
+		p.add(40 << 20)
+		time.Sleep(100 * time.Millisecond)
+		if i == 5 {
+			note("a message stands above the bar")
+		}
+	}
+	p.finish(nil)
+	return nil
+}
+
+func TestTreeBarOnTerminal(t *testing.T) {
+	child, _ := startChild(t, "treebar")
+	terminal := onTerminal(t, child, 40)
+	terminal.expect(t, "")
+	child.Wait()
+	text := string(terminal.seen)
+	if !strings.HasSuffix(text, "\r\x1b[K") || !strings.Contains(text, "\r\x1b[Kenvseal: a message stands above the bar\r\n") {
+		t.Errorf("not wiped: %q", text)
+	}
+	drawn := strings.Split(text, "\r")
+	bars := 0
+	for _, line := range drawn {
+		line = strings.TrimSuffix(line, "\x1b[K")
+		if strings.Contains(line, "/100000") {
+			bars++
+		}
+		if strings.HasPrefix(line, "envseal: ") || strings.HasPrefix(line, "\x1b[K") || strings.HasPrefix(line, "\n") {
+			continue
+		}
+		if len(line) > 39 {
+			t.Errorf("%d columns of 40: %q", len(line), line)
+		}
+	}
+	if bars < 5 {
+		t.Errorf("drawn %d times: %q", bars, text)
+	}
+}
