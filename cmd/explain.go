@@ -50,6 +50,7 @@ var explanations = []explanation{
 
 	{format.ErrNotEnvseal, exitNotEnvseal, "is this the sealed file? envseal files begin with the word envseal"},
 	{format.ErrVersion, exitNotEnvseal, "a newer envseal made this file: upgrade to open it"},
+	{format.ErrTooManySlots, exitDamaged, "if the file is meant to have so many keys, give --max-slots N"},
 	{format.ErrTruncated, exitDamaged, "the file is cut off within its header: copy it again from its source"},
 	{format.ErrDamaged, exitDamaged, "the header is damaged: copy the file again from its source"},
 	{envelope.ErrTruncated, exitDamaged, "the end is missing: copy the file again from its source; what came out must be discarded"},

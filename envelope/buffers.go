@@ -32,6 +32,9 @@ func (js *jobs) add(inUnit, outUnit int) (*buffers, error) {
 	return b, nil
 }
 
+// filled notes that a Fill brought n bytes to process. Behind them may lie what it carried over to the next batch, up to a unit of plaintext.
+func (b *buffers) filled(n, unit int) { b.inUsed = max(b.inUsed, min(n+unit, len(b.in))) }
+
 // free wipes and releases everything, once, at the end.
 func (js *jobs) free() {
 	for _, b := range *js {

@@ -100,6 +100,7 @@ func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, 
 		key.Destroy()
 		return nil, err
 	}
+	confirm(key) // there is no file yet to compare it with
 	return &DataKey{context: ec, slots: slots, bound: bound, key: key}, nil
 }
 

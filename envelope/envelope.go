@@ -52,6 +52,9 @@ type Generator interface {
 }
 
 // Identity gets a data key back from one of a header's slots. Its error wraps [ErrNoMatch] when no slot is meant for it.
+//
+// If the Secret has a method Confirmed(), it is called once the key has proved to be that of the file, before the first byte is written: until then nothing that
+// the header says, whose key it names included, should be told as a fact.
 type Identity interface {
 	Unwrap(ctx context.Context, h *format.Header) (key Secret, err error)
 }

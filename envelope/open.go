@@ -101,7 +101,18 @@ func unlock(ctx context.Context, h *format.Header, opts OpenOptions, ids []Ident
 	if err := checkDataKey(key); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCommitment, err)
 	}
-	return deriveChecked(key.Bytes(), h)
+	aead, err := deriveChecked(key.Bytes(), h)
+	if err == nil {
+		confirm(key)
+	}
+	return aead, err
+}
+
+// confirm tells a key, if it wants to know, that it is right.
+func confirm(key Secret) {
+	if c, ok := key.(interface{ Confirmed() }); ok {
+		c.Confirmed()
+	}
 }
 
 // unwrap asks the identities in their order. An identity for which there is no slot says nothing about the file, so its error is told only when there is no other.
@@ -185,7 +196,7 @@ type openJob struct {
 
 func (j *openJob) Fill() (more bool) {
 	j.n, j.final, j.certain, j.readErr = j.src.Fill(j.in)
-	j.inUsed = max(j.inUsed, j.n)
+	j.filled(j.n, j.size)
 	j.first = j.next
 	j.next += uint64((j.n + j.size - 1) / j.size)
 	if j.readErr != nil {

@@ -144,7 +144,7 @@ type sealJob struct {
 
 func (j *sealJob) Fill() (more bool) {
 	j.n, j.final, _, j.err = j.src.Fill(j.in)
-	j.inUsed = max(j.inUsed, j.n)
+	j.filled(j.n, j.size)
 	j.first = j.next
 	if j.err != nil {
 		return false

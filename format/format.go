@@ -61,13 +61,16 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrTruncated: the input ends inside the header, or before the first chunk's tag. errors.Is(ErrTruncated, ErrDamaged) holds,
 	// so a caller that treats both alike asks for ErrDamaged only.
-	ErrTruncated error = truncatedError{}
+	ErrTruncated error = damage("truncated")
+	// ErrTooManySlots: more key slots than [Limits] allow. It is a case of ErrDamaged too, as no writer makes more than [DefaultMaxSlots] unasked.
+	ErrTooManySlots error = damage("too many key slots")
 )
 
-type truncatedError struct{}
+// damage is a case of ErrDamaged.
+type damage string
 
-func (truncatedError) Error() string { return "truncated" }
-func (truncatedError) Unwrap() error { return ErrDamaged }
+func (d damage) Error() string { return string(d) }
+func (damage) Unwrap() error   { return ErrDamaged }
 
 // damaged makes an error that wraps [ErrDamaged]; the words say what is wrong where.
 func damaged(words string, args ...any) error {

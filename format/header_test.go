@@ -56,7 +56,7 @@ func TestHeaderRefusals(t *testing.T) {
 		{"length of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0xffffff00) }, format.ErrDamaged, "header length"},
 		{"length beyond the end", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 1024) }, format.ErrTruncated, "ends after 768"},
 		{"no slot", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 0) }, format.ErrDamaged, "0 key slots"},
-		{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) }, format.ErrDamaged, "65 key slots"},
+		{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) }, format.ErrTooManySlots, "65 key slots"},
 		{"one slot fewer", func(b []byte) { b[atCount+1] = 1 }, format.ErrDamaged, "padding"},
 		{"slot body of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atSlots+1:], 1<<32-1) }, format.ErrDamaged, "slot 0"},
 		{"second slot cut", func(b []byte) { b[atSlots] = 99; binary.BigEndian.PutUint32(b[atSlots+1:], 764-atSlots-5-3) }, format.ErrDamaged, "body length needs 4 bytes, 2 are left"},

@@ -18,7 +18,7 @@ type Limits struct {
 //
 // Its memory grows with the bytes that arrive, whatever the header claims. All fields are checked: lengths before they are
 // followed, and everything else after the checksum, so that a rotten byte is called damage and not a newer version. The errors
-// are [ErrNotEnvseal], [ErrVersion], [ErrDamaged] and [ErrTruncated]; a failure of r comes through as itself, io.ErrUnexpectedEOF
+// are [ErrNotEnvseal], [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]; a failure of r comes through as itself, io.ErrUnexpectedEOF
 // among them: only io.EOF is the end of the input.
 func ReadHeader(r io.Reader, lim Limits) (*Header, error) {
 	if lim.MaxSlots <= 0 {
@@ -77,8 +77,11 @@ func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
 	rest := body[descriptor:]
 	copy(h.Commitment[:], rest)
 	count := int(binary.BigEndian.Uint16(rest[CommitmentSize+4:]))
-	if count == 0 || count > lim.MaxSlots {
-		return nil, damaged("%d key slots, the limit is %d and there must be one", count, lim.MaxSlots)
+	switch {
+	case count == 0:
+		return nil, damaged("0 key slots, there must be one")
+	case count > lim.MaxSlots:
+		return nil, fmt.Errorf("header: %w: it has %d key slots, the limit is %d", ErrTooManySlots, count, lim.MaxSlots)
 	}
 	var padding []byte
 	if h.Slots, padding, err = parseSlots(rest[CommitmentSize+slotsFixed:], count); err != nil {

@@ -31,7 +31,8 @@ type Discovery struct {
 	// Region, if not empty, is where multi-Region keys are asked: their replica there, whichever Region the slot names.
 	Region      string
 	GrantTokens []string
-	// Used, if set, is told the key ARN that gave the data key, of a multi-Region key that of the replica. It does not mean that the file is authentic.
+	// Used, if set, is told the key ARN that gave the data key, of a multi-Region key that of the replica, once the file's commitment has shown that the data key is
+	// right. The chunks behind the header are not read yet by then.
 	Used func(arn string)
 }
 
@@ -64,10 +65,7 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 	for _, a := range attempts[:min(len(attempts), MaxCalls)] {
 		key, keyID, err := d.open(ctx, h, a)
 		if err == nil {
-			if d.Used != nil {
-				d.Used(keyID)
-			}
-			return key, nil
+			return &opened{Secret: key, by: keyID, used: d.Used}, nil
 		}
 		failed = append(failed, err)
 	}
@@ -83,6 +81,20 @@ func distance(a attempt) int {
 		return 0
 	}
 	return 1
+}
+
+// opened is a data key and what is to be told of it when it has proved right.
+type opened struct {
+	envelope.Secret
+	by   string
+	used func(arn string)
+}
+
+// Confirmed is called by package envelope.
+func (o *opened) Confirmed() {
+	if o.used != nil {
+		o.used(o.by)
+	}
 }
 
 // attempt is a slot, under which name its key is asked for, and whom to ask.
@@ -172,7 +184,7 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 		return nil, "", fmt.Errorf("%s: answer is of the key %s: %w", a.asked, out.KeyID, kmsclient.ErrBadAnswer)
 	}
 	if a.pair == nil {
-		return out.Plaintext, out.KeyID, nil
+		return a.dataKey(out)
 	}
 	defer out.Plaintext.Destroy()
 	digest, err := h.Digest()
@@ -181,6 +193,15 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 	}
 	key, err = openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
 	return key, out.KeyID, err
+}
+
+// dataKey refuses what cannot be a data key: nothing may be derived from it, and another service, or another slot, may do better.
+func (a attempt) dataKey(out *kmsclient.DecryptOutput) (key envelope.Secret, keyID string, err error) {
+	if n := len(out.Plaintext.Bytes()); n < format.MinDataKeySize || n > format.MaxDataKeySize {
+		out.Plaintext.Destroy()
+		return nil, "", fmt.Errorf("%s: %w: a plaintext of %d bytes, a data key has %d to %d", a.asked, kmsclient.ErrBadAnswer, n, format.MinDataKeySize, format.MaxDataKeySize)
+	}
+	return out.Plaintext, out.KeyID, nil
 }
 
 // mayAnswer tells whether keyID is the key that was asked. An alias may lead to the slot's key or, in another Region, to a replica of it.

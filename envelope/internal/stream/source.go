@@ -74,9 +74,6 @@ func Interrupt(r io.Reader) {
 	}
 }
 
-// Final tells whether the end of the input has been seen.
-func (s *Source) Final() bool { return s.done }
-
 // Wipe clears what is carried between batches.
 func (s *Source) Wipe() { clear(s.carry[:cap(s.carry)]) }
 

@@ -134,3 +134,27 @@ func TestReadWhole(t *testing.T) {
 		t.Errorf("silent: %v", err)
 	}
 }
+
+// What is carried between batches is plaintext when sealing.
+func TestSourceWipe(t *testing.T) {
+	s := NewSource(bytes.NewReader(bytes.Repeat([]byte{7}, 24)), 16, true)
+	if n, _, _, err := s.Fill(make([]byte, 33)); n != 16 || err != nil {
+		t.Fatal(n, err)
+	}
+	if !bytes.Contains(s.carry[:cap(s.carry)], []byte{7, 7}) {
+		t.Fatal("nothing is carried")
+	}
+	s.Wipe()
+	if bytes.Contains(s.carry[:cap(s.carry)], []byte{7}) {
+		t.Error("plaintext is left")
+	}
+}
+
+// Where memory cannot be mapped the buffer is on the heap, so that the wiping can be looked at.
+func TestBufferFreeWipes(t *testing.T) {
+	memory := bytes.Repeat([]byte{7}, 100)
+	(&Buffer{b: memory}).Free(60)
+	if want := append(make([]byte, 60), bytes.Repeat([]byte{7}, 40)...); !bytes.Equal(memory, want) {
+		t.Errorf("after Free(60): %v", memory)
+	}
+}
