@@ -8,7 +8,8 @@ import (
 )
 
 // permute moves the flags of a command before its arguments. The flag parser underneath stops at the first argument and would take `FILE -k KEY` for three files, without a word.
-// Nothing behind "--" is touched, and "-" is an argument.
+// Nothing behind "--" is touched, and "-" is an argument. Where "--" is the value of --from-command or --to-command, what is behind it is the command, and comes last
+// behind a "--" of its own; see splitCommand.
 func permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
@@ -36,11 +37,12 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		commands, flags = c.Subcommands, flagsByName(c.Flags)
 	}
 	var options, arguments []string
+	marked := false // what follows the options must not be taken for one
 	for len(rest) > 0 {
 		arg := rest[0]
 		rest = rest[1:]
 		if arg == "--" {
-			arguments = append(append(arguments, "--"), rest...)
+			arguments, marked = append(arguments, rest...), true
 			break
 		}
 		if len(arg) < 2 || arg[0] != '-' {
@@ -61,9 +63,14 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		if len(rest) == 0 {
 			return nil, fail(exitUsage, "", "flag %s needs a value", arg)
 		}
-		options, rest = append(options, rest[0]), rest[1:]
+		value := rest[0]
+		options, rest = append(options, value), rest[1:]
+		if name := strings.TrimLeft(arg, "-"); value == argvMark && (name == fromCommand || name == toCommand) {
+			arguments, marked = append(append(arguments, argvMark), rest...), true
+			break
+		}
 	}
-	if len(arguments) > 0 && arguments[0] != "--" && strings.HasPrefix(arguments[0], "-") {
+	if marked || len(arguments) > 0 && strings.HasPrefix(arguments[0], "-") {
 		options = append(options, "--")
 	}
 	return append(append(done, options...), arguments...), nil

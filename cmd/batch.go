@@ -24,7 +24,7 @@ type batch struct {
 
 // newBatch takes the arguments of a command; none means stdin, unless there is a list of names.
 func newBatch(c *cli.Context) (*batch, error) {
-	b := &batch{c: c, names: c.Args().Slice()}
+	b := &batch{c: c, names: fileArgs(c)}
 	if c.String("files0-from") != "" {
 		named, err := newNamedBatch(c)
 		if err != nil {

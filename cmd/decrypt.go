@@ -20,11 +20,13 @@ func decryptCommand() *cli.Command {
 		Aliases:   []string{"dec", "d"},
 		Usage:     "open sealed files or stdin",
 		ArgsUsage: "[FILE... | -]",
-		UsageText: "envseal decrypt [-o OUT] [--require-context K=V] [FILE... | -]",
+		UsageText: "envseal decrypt [-o OUT] [--require-context K=V] [FILE... | -]\n" +
+			"envseal decrypt --range OFF:LEN [-o OUT] FILE          a piece, at once, from anywhere in a large file\n" +
+			"envseal decrypt --to-command 'CMD' [FILE | -]          what is cut or altered never ends like a whole input",
 		Description: "Opens FILE.sealed to FILE and keeps FILE.sealed. Without FILE, opens stdin to stdout.\n" +
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), decompressFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: runDecrypt,
 	}
 }
@@ -32,6 +34,9 @@ func decryptCommand() *cli.Command {
 func openFlags() []cli.Flag {
 	return []cli.Flag{
 		openHeaderFlag(),
+		rangeFlag(),
+		verifyFirstFlag(),
+		toCommandFlag(),
 		&cli.BoolFlag{Name: "preserve-mode", Category: catFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
 	}
 }
@@ -44,6 +49,7 @@ type opening struct {
 	allowed      []keyring.AllowedKey
 	clients      func(kmsclient.ARN) (kmsclient.Client, error)
 	options      envelope.OpenOptions
+	bytes        *byteRange // nil for all of them
 }
 
 func newOpening(c *cli.Context, svc *services) (*opening, error) {
@@ -57,6 +63,12 @@ func newOpening(c *cli.Context, svc *services) (*opening, error) {
 	}
 	if o.options.MaxSlots = c.Int("max-slots"); o.options.MaxSlots < 0 {
 		return nil, fail(exitUsage, "", "--max-slots %d is negative", o.options.MaxSlots)
+	}
+	if o.bytes, err = rangeOf(c); err != nil {
+		return nil, err
+	}
+	if err := decompression(c, &o.options); err != nil {
+		return nil, err
 	}
 	o.options.Check = func(h *format.Header) error {
 		for _, r := range o.requirements {
@@ -97,6 +109,10 @@ func runDecrypt(c *cli.Context) error {
 	if err := b.checkHeader(); err != nil {
 		return err
 	}
+	to, err := b.consumer()
+	if err != nil {
+		return err
+	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
@@ -108,12 +124,16 @@ func runDecrypt(c *cli.Context) error {
 	defer gate.close()
 	gate.allowed(o.allowed)
 	o.clients = gate.forARN(svc.forARN)
+	rename := o.unsealedName
+	if o.bytes != nil || to != nil {
+		rename = func(string) (string, error) { return "-", nil } // no part goes by the name of the whole
+	}
 	return b.each(c.Context, &openTree{o, func(ctx context.Context, name string) error {
-		target, err := b.target(name, o.unsealedName)
+		target, err := b.target(name, rename)
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: true, log: b.log, many: b.many()}
+		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, log: b.log, many: b.many()}
 		return t.run(ctx, o.open)
 	}})
 }
@@ -133,11 +153,7 @@ func (o *opening) perm(in *input) os.FileMode {
 
 func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
 	start := time.Now()
-	options, err := openHeader(o.c, in, o.options)
-	if err != nil {
-		return err
-	}
-	h, err := o.openTo(ctx, dst, src, in, options)
+	h, err := o.release(ctx, dst, src, in)
 	if err != nil {
 		return err
 	}
@@ -148,10 +164,30 @@ func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	return nil
 }
 
-// openTo takes the direct path from a file to a file that appears when it is whole.
-func (o *opening) openTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, options envelope.OpenOptions) (*format.Header, error) {
-	if p, ok := newDirectPath(dst, src, in); ok && !p.out.direct {
-		return p.open(ctx, options, o.identity(ctx, in.name))
+// release opens what is asked for of one file, in the way that is asked for.
+func (o *opening) release(ctx context.Context, dst io.Writer, src io.Reader, in *input) (*format.Header, error) {
+	id := o.identity(ctx, in.name)
+	if o.c.Bool("verify-first") {
+		held := &heldKey{Identity: id, in: in}
+		defer held.destroy()
+		progressIn(src).grow(in.size)
+		if err := o.verifyFirst(ctx, src, in, held); err != nil {
+			return nil, err
+		}
+		id = held
 	}
-	return envelope.Open(ctx, dst, src, options, o.identity(ctx, in.name))
+	options, err := openHeader(o.c, in, o.options)
+	if err != nil {
+		return nil, err
+	}
+	if o.bytes != nil {
+		return o.openRange(ctx, dst, in, options, id, progressIn(src))
+	}
+	if src, err = unarmored(src, in, options.Header != nil); err != nil {
+		return nil, err
+	}
+	if p, ok := newDirectPath(dst, src, in); ok && !p.out.direct { // from a file to one that appears when it is whole
+		return p.open(ctx, options, id)
+	}
+	return envelope.Open(ctx, dst, src, options, id)
 }

@@ -5,8 +5,6 @@ import (
 	"io"
 	"math/bits"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/envseal/envseal/envelope"
@@ -23,7 +21,8 @@ func encryptCommand() *cli.Command {
 		ArgsUsage: "[FILE... | -]",
 		UsageText: "envseal encrypt -k KEY [-c CONTEXT] [-o OUT] [FILE... | -]\n" +
 			"envseal encrypt -r PAIR [-c CONTEXT] [-o OUT] [FILE... | -]     without KMS, credentials or network\n" +
-			"envseal encrypt --data-key DATAKEY [-o OUT] [FILE... | -]       one KMS call for any number of files",
+			"envseal encrypt --data-key DATAKEY [-o OUT] [FILE... | -]       one KMS call for any number of files\n" +
+			"envseal encrypt -k KEY --from-command 'CMD' [-o OUT]            nothing is left of a command that fails",
 		Description: "Writes FILE.sealed and keeps FILE. Without FILE, seals stdin to stdout.\n" +
 			"With several -k and -r, any one of the keys opens the file.\n" +
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
@@ -43,6 +42,11 @@ func sealFlags() []cli.Flag {
 		contextFlag(),
 		grantTokensFlag(),
 		sealHeaderFlag(),
+		compressFlag(),
+		armorFlag(),
+		fromCommandFlag(),
+		&cli.BoolFlag{Name: "fail-on-empty", Category: catFiles, Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
+		sizeHintFlag(),
 		&cli.StringFlag{Name: "chunk-size", Category: catFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
@@ -67,6 +71,10 @@ func runEncrypt(c *cli.Context) error {
 	if err := b.checkHeader(); err != nil {
 		return err
 	}
+	from, err := b.producer()
+	if err != nil {
+		return err
+	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
@@ -84,11 +92,16 @@ func runEncrypt(c *cli.Context) error {
 	s.pool = &keyPool{make: s.dataKey, files: reuseOf(c)}
 	defer s.pool.close()
 	return b.each(c.Context, &sealTree{s, func(ctx context.Context, name string) error {
-		target, err := b.target(name, func(n string) (string, error) { return n + c.String("suffix"), nil })
+		target, err := b.target(name, func(n string) (string, error) {
+			if from != nil {
+				return "-", nil
+			}
+			return n + c.String("suffix"), nil
+		})
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header"), log: b.log, many: b.many()}
+		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header"), from: from, log: b.log, many: b.many()}
 		return t.run(ctx, s.seal)
 	}})
 }
@@ -102,6 +115,10 @@ func newSealing(c *cli.Context, svc *services) (*sealing, error) {
 	if s.options.Workers, err = workers(c); err != nil {
 		return nil, err
 	}
+	if c.Bool("armor") && c.String("header") != "" {
+		return nil, fail(exitUsage, "", "--armor and --header exclude each other")
+	}
+	s.options.Compress = compressionOf(c)
 	refs, pairs := keyRefs(c), c.StringSlice("recipient")
 	switch name := c.String("data-key"); {
 	case name != "" && len(refs) > 0:
@@ -170,8 +187,15 @@ func (s *sealing) dataKey(ctx context.Context) (*envelope.DataKey, error) {
 	return envelope.NewDataKey(ctx, s.context, all...)
 }
 
-// sealTo takes the direct path where both ends can.
-func (s *sealing) sealTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
+// sealTo writes armor if it is asked for, and takes the direct path where both ends can.
+func (s *sealing) sealTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
+	if s.c.Bool("armor") {
+		err = armored(dst, func(dst io.Writer) error {
+			h, err = envelope.Seal(ctx, dst, src, key, o)
+			return err
+		})
+		return h, err
+	}
 	if p, ok := newDirectPath(dst, src, in); ok && o.Compress == envelope.LevelNone {
 		return p.seal(ctx, key, o)
 	}
@@ -188,7 +212,8 @@ func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	defer s.pool.give(key)
 	options := s.options
 	options.LastUse, options.Header = key.single, headerWriter(dst)
-	h, err := s.sealTo(ctx, dst, src, in, key.DataKey, options)
+	options.Begun = func(h *format.Header) { s.tellSize(h, in) }
+	h, err := s.sealTo(ctx, dst, givesUp(src, in), in, key.DataKey, options)
 	if err != nil {
 		return err
 	}
@@ -213,20 +238,6 @@ func parseChunkSize(s string) (uint8, error) {
 		return 0, fail(exitUsage, "", "chunk size %q is not a power of two from 4KiB to 16MiB", s)
 	}
 	return uint8(log), nil
-}
-
-// parseSize reads a number of bytes with an optional unit: K, M, G, T and KiB, MiB, ... are powers of 1024.
-func parseSize(s string) (int64, error) {
-	digits := strings.TrimRight(s, "KMGTiBkb")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	shift, ok := map[string]uint{"": 0, "B": 0, "K": 10, "k": 10, "KiB": 10, "M": 20, "MiB": 20, "G": 30, "GiB": 30, "T": 40, "TiB": 40}[s[len(digits):]]
-	if !ok || n > 1<<62>>shift || n < -(1<<62>>shift) {
-		return 0, strconv.ErrSyntax
-	}
-	return n << shift, nil
 }
 
 func workers(c *cli.Context) (int, error) {

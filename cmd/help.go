@@ -10,7 +10,7 @@ import (
 const exitCodesText = `Exit codes of envseal. They are stable; treat an unknown one as a failure.
 
     0  done
-    1  other failure: an input that cannot be read, or that changed while it was read
+    1  other failure: an input that cannot be read, that changed while it was read, or that is empty with --fail-on-empty
     2  usage: unknown flag, missing key, a directory where a file is needed
     3  some of several files failed; the messages say which and why
     4  damaged: tampered with, truncated, or data behind the end
@@ -18,9 +18,9 @@ const exitCodesText = `Exit codes of envseal. They are stable; treat an unknown 
     6  the key service cannot be reached, limits its requests or does not answer: try again
     7  not an envseal file, or one of a newer format
     8  the output exists, is the input, or cannot be written
-    9  policy: key, account or encryption context not allowed
-   10  the command of --from-command failed
-   11  the command of --to-command failed
+    9  policy: key, account or encryption context not allowed, or more data than --max-size
+   10  the command of --from-command failed, or wrote nothing with --fail-on-empty
+   11  the command of --to-command failed, or stopped reading before the end
   129  ended by SIGHUP
   130  ended by SIGINT (Ctrl-C)
   141  ended by SIGPIPE: the reader of the output went away

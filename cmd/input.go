@@ -24,6 +24,11 @@ type input struct {
 	size    int64       // bytes from the current position to the end, -1 if unknown
 	head    []byte      // stands for the first bytes of the file; see useJournal
 	unread  []byte      // what of head Read has not given out; the file's position is behind head
+
+	wait        *wait     // before each read of what is not regular
+	command     *producer // what writes to the pipe that File reads, nil for an input that is simply there
+	refuseEmpty bool      // an input without a single byte is a failure
+	some        bool      // there was one
 }
 
 // openInput opens path for reading; "" and "-" are standard input.
@@ -79,7 +84,11 @@ func (in *input) measure() error {
 			return err
 		}
 	}
-	if !info.Mode().IsRegular() || isGenerated(in.File, info) {
+	if !info.Mode().IsRegular() {
+		in.wait, err = newWait()
+		return err
+	}
+	if isGenerated(in.File, info) {
 		return nil
 	}
 	at, err := in.Seek(0, io.SeekCurrent)
@@ -113,69 +122,6 @@ func directoryError(name string) error {
 	return fail(exitUsage, "pack it first: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
 }
 
-// Read implements io.Reader.
-func (in *input) Read(p []byte) (int, error) {
-	if len(in.unread) > 0 {
-		n := copy(p, in.unread)
-		in.unread = in.unread[n:]
-		return n, nil
-	}
-	n, err := in.File.Read(p)
-	if err != nil && err != io.EOF {
-		err = inputError(in.name, err)
-	}
-	return n, err
-}
-
-// ReadAt implements io.ReaderAt. Offsets count from the start of the file, not from the position standard input came with.
-func (in *input) ReadAt(p []byte, off int64) (int, error) {
-	n, err := in.File.ReadAt(p, off)
-	if off >= 0 && off < int64(len(in.head)) {
-		copy(p[:n], in.head[off:])
-	}
-	if err != nil && err != io.EOF {
-		err = inputError(in.name, err)
-	}
-	return n, err
-}
-
-// checkUnchanged says whether a regular file is still the one that was opened: same size, same modification time, and its
-// name, if there still is one, leads to the same file. To be called when all has been read and nothing is committed.
-//
-// The change time is left out: a backup that hard-links the file or a chmod alters it, and neither touches the contents.
-// A name that has gone is no change either, as what was opened was read whole; a name that leads to another file is one,
-// as the output would be taken for that file's.
-func (in *input) checkUnchanged() error {
-	if !in.regular {
-		return nil
-	}
-	now, err := in.File.Stat()
-	if err != nil {
-		return inputError(in.name, err)
-	}
-	same := now.Size() == in.info.Size() && now.ModTime().Equal(in.info.ModTime())
-	if same && in.path != "" {
-		named, err := os.Stat(in.path)
-		same = err != nil || os.SameFile(named, in.info)
-	}
-	if !same {
-		return in.changedError()
-	}
-	return nil
-}
-
-// checkRead is checkUnchanged for a caller that knows how many bytes it read to the end of the input.
-func (in *input) checkRead(n int64) error {
-	if in.regular && n != in.size {
-		return in.changedError()
-	}
-	return in.checkUnchanged()
-}
-
-func (in *input) changedError() error {
-	return fail(exitOther, "try again once nothing writes to it, or read a snapshot", "%s: changed while it was read", shown(in.name))
-}
-
 // modTime is the modification time that the output takes over, the zero time if there is none to keep.
 func (in *input) modTime() time.Time {
 	if !in.regular {
@@ -186,7 +132,13 @@ func (in *input) modTime() time.Time {
 
 // Close closes the file; standard input stays open.
 func (in *input) Close() error {
-	if in.path == "" {
+	if in.wait != nil {
+		in.wait.close()
+	}
+	if in.command != nil {
+		in.command.close()
+	}
+	if in.path == "" && in.command == nil {
 		return nil
 	}
 	return in.File.Close()

@@ -41,6 +41,7 @@ type inspection struct {
 	File              string
 	Version           int
 	Suite             string
+	Armored           bool `json:",omitempty"`
 	ChunkSize         int
 	Compression       string
 	FileID            string `json:"FileId"` // hex
@@ -48,7 +49,7 @@ type inspection struct {
 	Commitment        string // hex
 	HeaderLength      int64
 	KeySlots          []inspectedSlot
-	SealedSize        *int64 `json:",omitempty"` // of the file as it is; absent for a stream
+	SealedSize        *int64 `json:",omitempty"` // of the file as it is; absent for a stream and for armor
 	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file has SealedSize: it was truncated or lengthened.
 	// For a compressed file it is the compressed size.
 	PlaintextSize json.RawMessage `json:",omitempty"`
@@ -76,11 +77,15 @@ func inspect(c *cli.Context, name string) error {
 	if err := in.useJournal(); err != nil {
 		return err
 	}
-	h, err := format.ReadHeader(in, format.Limits{MaxSlots: c.Int("max-slots")})
+	src, armored, err := format.Unarmored(in)
 	if err != nil {
 		return err
 	}
-	i, err := describe(h, in.name, in)
+	h, err := format.ReadHeader(src, format.Limits{MaxSlots: c.Int("max-slots")})
+	if err != nil {
+		return err
+	}
+	i, err := describe(h, in, armored)
 	if err != nil {
 		return err
 	}
@@ -93,9 +98,10 @@ func inspect(c *cli.Context, name string) error {
 	return i.print(stdoutWriter())
 }
 
-func describe(h *format.Header, name string, in *input) (*inspection, error) {
+func describe(h *format.Header, in *input, armored bool) (*inspection, error) {
 	i := &inspection{
-		File:              name,
+		File:              in.name,
+		Armored:           armored,
 		Version:           format.Version,
 		Suite:             h.Suite.String(),
 		ChunkSize:         h.ChunkSize(),
@@ -116,7 +122,7 @@ func describe(h *format.Header, name string, in *input) (*inspection, error) {
 		}
 		i.KeySlots = append(i.KeySlots, slot)
 	}
-	if in.regular {
+	if in.regular && !armored {
 		size := in.size
 		i.SealedSize = &size
 		i.PlaintextSize = json.RawMessage("null")
@@ -152,6 +158,9 @@ func (i *inspection) print(w io.Writer) error {
 	var b strings.Builder
 	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
 	fmt.Fprintf(&b, "%s: envseal file, format version %d\n", plainText(i.File), i.Version)
+	if i.Armored {
+		row("armor", "yes: the file is text")
+	}
 	row("suite", i.Suite)
 	row("chunk size", fmt.Sprintf("%d bytes", i.ChunkSize))
 	row("compression", i.Compression)
@@ -160,11 +169,11 @@ func (i *inspection) print(w io.Writer) error {
 	if i.SealedSize != nil {
 		row("sealed size", fmt.Sprintf("%d bytes", *i.SealedSize))
 		if *i.SealedSize == i.HeaderLength {
-			row("plaintext size", "unknown: this is the header alone; the payload is kept apart, or was cut off")
+			row(i.contents(), "unknown: this is the header alone; the payload is kept apart, or was cut off")
 		} else if string(i.PlaintextSize) == "null" {
-			row("plaintext size", "unknown: no whole file has this sealed size; it was truncated or lengthened")
+			row(i.contents(), "unknown: no whole file has this sealed size; it was truncated or lengthened")
 		} else {
-			row("plaintext size", string(i.PlaintextSize)+" bytes")
+			row(i.contents(), string(i.PlaintextSize)+" bytes")
 		}
 	}
 	row("context", contextText(i.EncryptionContext))
@@ -173,6 +182,14 @@ func (i *inspection) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// contents is what the chunks hold.
+func (i *inspection) contents() string {
+	if i.Compression != format.CompressionNone.String() {
+		return "compressed size"
+	}
+	return "plaintext size"
 }
 
 func (s inspectedSlot) text() string {

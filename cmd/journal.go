@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -78,7 +79,7 @@ func fits(header, torn []byte) bool {
 // readHead reads the bytes of the header in front of a file of the given size, and whether they are a sound header.
 func readHead(f io.ReaderAt, size int64) (head []byte, err error) {
 	var raw bytes.Buffer
-	_, err = format.ReadHeader(io.TeeReader(io.NewSectionReader(f, 0, size), &raw), format.Limits{MaxSlots: format.MaxSlots})
+	_, err = format.ReadHeader(io.TeeReader(bufio.NewReader(io.NewSectionReader(f, 0, size)), &raw), format.Limits{MaxSlots: format.MaxSlots})
 	return raw.Bytes(), err
 }
 

@@ -129,6 +129,22 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// progressIn is what counts the bytes of src, nil if nothing does.
+func progressIn(src io.Reader) *progress {
+	if c, ok := src.(*countingReader); ok {
+		return c.progress
+	}
+	return nil
+}
+
+// expect sets the total, and what is done back to nothing.
+func (p *progress) expect(total int64) {
+	if p != nil {
+		p.done.Store(0)
+		p.total.Store(total)
+	}
+}
+
 // rename shows another name from now on, as a tree goes from file to file.
 func (p *progress) rename(name string) {
 	if p != nil {

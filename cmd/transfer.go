@@ -16,8 +16,10 @@ type transfer struct {
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
 	perm   func(*input) os.FileMode
-	mtime  bool   // the output gets the input's mtime
-	header string // where a detached header goes, "" for none
+	mtime  bool         // the output gets the input's mtime
+	header string       // where a detached header goes, "" for none
+	from   *commandLine // what is sealed instead of a file, nil for a file
+	to     *commandLine // what gets the data instead of target, nil for target
 	log    *fileLog
 	many   bool // one of many files, whose progress is shown for all of them
 }
@@ -32,21 +34,22 @@ type sink interface {
 
 // run opens both ends, calls work, and commits. work must read its input to the end.
 func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
-	in, err := openInput(t.name)
+	in, err := t.openInput()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	in.refuseEmpty = t.c.Bool("fail-on-empty")
 	out, err := t.open(in)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
 	if t.c.Bool("dry-run") {
-		note("%s: would write %s", display(t.name), displayTarget(t.target))
+		note("%s: would write %s", display(t.name), t.displayTarget())
 		return nil
 	}
-	entry := t.log.begin(out, in, display(t.name), displayTarget(t.target))
+	entry := t.log.begin(out, in, display(t.name), t.displayTarget())
 	entry.record.many = t.many
 	err = t.work(withRecord(ctx, &entry.record), work, out, entry.reader(in), in)
 	if err == nil {
@@ -81,7 +84,17 @@ func (t *transfer) work(ctx context.Context, work func(ctx context.Context, dst 
 	return in.checkUnchanged()
 }
 
+func (t *transfer) openInput() (*input, error) {
+	if t.from != nil {
+		return openProducer(t.from)
+	}
+	return openInput(t.name)
+}
+
 func (t *transfer) open(in *input) (sink, error) {
+	if t.to != nil {
+		return newConsumer(t.to)
+	}
 	if t.target == "-" {
 		out, err := stdoutOutput(t.c.String("output") == "-", in)
 		if err != nil {
@@ -127,14 +140,23 @@ func progressOf(c *cli.Context, in *input) (*progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newProgress(mode, in.name, in.size, c.Bool("quiet")), nil
+	total := in.size
+	if total < 0 {
+		if total, err = sizeHint(c); err != nil {
+			return nil, err
+		}
+	}
+	return newProgress(mode, in.name, total, c.Bool("quiet")), nil
 }
 
-func displayTarget(target string) string {
-	if target == "-" {
+func (t *transfer) displayTarget() string {
+	switch {
+	case t.to != nil:
+		return t.to.String()
+	case t.target == "-":
 		return "stdout"
 	}
-	return target
+	return t.target
 }
 
 // took is how long something took, for -v.

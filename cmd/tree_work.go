@@ -32,7 +32,9 @@ func (s *sealTree) dirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
 func (s *sealTree) single(ctx context.Context, name string) error { return s.one(ctx, name) }
 
-func (s *sealTree) canWhole() bool { return s.options.Compress == envelope.LevelNone }
+func (s *sealTree) canWhole() bool {
+	return s.options.Compress == envelope.LevelNone && !s.c.Bool("armor")
+}
 
 func (s *sealTree) whole(ctx context.Context, dst, src []byte) ([]byte, error) {
 	key, err := s.takeKey(ctx, int64(len(src)))

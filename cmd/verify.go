@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/urfave/cli/v2"
@@ -52,10 +53,7 @@ func (o *opening) verify(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	options, err := openHeader(o.c, in, o.options)
-	if err == nil {
-		_, err = envelope.Verify(ctx, p.reader(in), options, o.identity(ctx, name))
-	}
+	err = o.authenticate(ctx, p.reader(in), in)
 	p.finish(err)
 	if err != nil {
 		return err
@@ -67,5 +65,17 @@ func (o *opening) verify(ctx context.Context, name string) error {
 		return nil
 	}
 	_, err = fmt.Fprintf(stdoutWriter(), "%s: OK\n", display(name))
+	return err
+}
+
+func (o *opening) authenticate(ctx context.Context, src io.Reader, in *input) error {
+	options, err := openHeader(o.c, in, o.options)
+	if err != nil {
+		return err
+	}
+	if src, err = unarmored(src, in, options.Header != nil); err != nil {
+		return err
+	}
+	_, err = envelope.Verify(ctx, src, options, o.identity(ctx, in.name))
 	return err
 }

@@ -97,6 +97,9 @@ func (a *ArmorWriter) flush() {
 	a.text = a.text[:0]
 }
 
+// MayBeArmor tells whether an input that begins with first is not a sealed file as it is, but may be an armored one.
+func MayBeArmor(first byte) bool { return first == armorBegin[0] }
+
 // Unarmored gives the sealed file that r holds, armored or not, and tells which. It reads one byte of r, and an armored file as it is asked for, in constant memory.
 //
 // The bytes of an armored file come as they do from any reader; io.EOF comes only behind the last line, and where r ends with it. Errors wrap [ErrTruncated] where that
@@ -107,7 +110,7 @@ func Unarmored(r io.Reader) (src io.Reader, armored bool, err error) {
 	for idle := 0; ; idle++ {
 		n, err := r.Read(first[:])
 		switch {
-		case n > 0 && first[0] == armorBegin[0]:
+		case n > 0 && MayBeArmor(first[0]):
 			return newArmorReader(r, first[0]), true, nil
 		case n > 0:
 			return &pushedBack{r: r, first: first[:]}, false, nil

@@ -55,6 +55,8 @@ const (
 var (
 	// ErrNotEnvseal: the input is empty, or does not begin with the magic.
 	ErrNotEnvseal = errors.New("not an envseal file")
+	// ErrArmored is a case of ErrNotEnvseal: the input begins as armor does. [Unarmored] reads that.
+	ErrArmored = fmt.Errorf("%w, or an armored one", ErrNotEnvseal)
 	// ErrVersion: a later version of the format, or of version 1 but with a suite or compression that this package does not know.
 	ErrVersion = errors.New("made by a newer version of envseal")
 	// ErrDamaged: a checksum, length, limit or structure is wrong. [ErrTruncated] is a case of it.

@@ -18,7 +18,7 @@ type Limits struct {
 //
 // Its memory grows with the bytes that arrive, whatever the header claims. All fields are checked: lengths before they are
 // followed, and everything else after the checksum, so that a rotten byte is called damage and not a newer version. The errors
-// are [ErrNotEnvseal], [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]; a failure of r comes through as itself, io.ErrUnexpectedEOF
+// are [ErrNotEnvseal] (or [ErrArmored]), [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]; a failure of r comes through as itself, io.ErrUnexpectedEOF
 // among them: only io.EOF is the end of the input.
 func ReadHeader(r io.Reader, lim Limits) (*Header, error) {
 	if lim.MaxSlots <= 0 {
@@ -144,7 +144,7 @@ func (s *source) checkMagic() error {
 	case len(got) == 0:
 		return fmt.Errorf("%w: it is empty", ErrNotEnvseal)
 	case got[0] == armorBegin[0]:
-		return fmt.Errorf("%w, or an armored one, which is not read here", ErrNotEnvseal)
+		return ErrArmored
 	case string(got) != magic[:len(got)]:
 		return ErrNotEnvseal
 	case err != nil:

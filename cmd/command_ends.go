@@ -1,0 +1,166 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// producer is a command whose standard output is sealed. Its end is the end of the input only if it succeeded: a failure comes
+// out of input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
+type producer struct {
+	line    *commandLine
+	w       *os.File // its standard output, until it is started
+	once    sync.Once
+	started error
+	child   *child // nil until it is started
+	givenUp chan struct{}
+	giveUp  sync.Once
+}
+
+// openProducer makes the command an input. It starts with the first Read, so not before there is a data key: nobody dumps a
+// database to find out that a key may not be used.
+func openProducer(line *commandLine) (*input, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, inputError(line.String(), err)
+	}
+	widen(r)
+	in := &input{File: r, name: line.String(), command: &producer{line: line, w: w, givenUp: make(chan struct{})}}
+	if err := in.measure(); err != nil {
+		r.Close()
+		w.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (p *producer) start() error {
+	p.once.Do(func() {
+		p.child, p.started = startCommand(p.line, p.line.command(os.Stdin, p.w))
+		p.w.Close()
+		if p.started != nil {
+			p.started = startError(p.line, exitProducer, p.started)
+		}
+	})
+	return p.started
+}
+
+// result is asked for at the end of the output. The command may go on without one for as long as it likes.
+func (p *producer) result() error {
+	select {
+	case <-p.child.done:
+	case <-p.givenUp:
+		return errInterrupted
+	}
+	if err := p.child.wait(); err != nil {
+		return fail(exitProducer, "what was sealed is not whole, and cannot be opened; run the command by itself to see why it fails", "%w", err)
+	}
+	return nil
+}
+
+func (p *producer) interrupt() { p.giveUp.Do(func() { close(p.givenUp) }) }
+
+// close ends the command if it is still running: nobody reads it any more. The input closes the pipe.
+func (p *producer) close() {
+	p.once.Do(func() { p.w.Close() })
+	if p.child == nil {
+		return
+	}
+	select {
+	case <-p.child.done:
+		p.child.forget()
+	default:
+		p.child.stop()
+	}
+}
+
+// consumer is a command whose standard input gets the opened data; it is a sink. It sees the end of its input only where all of it was authentic: after a
+// failure it is ended first, so that it cannot take a part for the whole.
+type consumer struct {
+	line  *commandLine
+	r, w  *os.File
+	child *child // nil until the first Write, so not before something authentic is there for it
+	ended bool
+}
+
+func newConsumer(line *commandLine) (*consumer, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fail(exitConsumer, "", "%s: %w", line, reason(err))
+	}
+	widen(w)
+	return &consumer{line: line, r: r, w: w}, nil
+}
+
+func (c *consumer) start() error {
+	if c.child != nil {
+		return nil
+	}
+	child, err := startCommand(c.line, c.line.command(c.r, os.Stdout))
+	if err != nil {
+		return startError(c.line, exitConsumer, err)
+	}
+	c.child = child
+	return c.r.Close()
+}
+
+// Write implements io.Writer. A command that closes its input early has failed, whatever its exit code says: it did not take all of the data.
+func (c *consumer) Write(p []byte) (int, error) {
+	if err := c.start(); err != nil {
+		return 0, err
+	}
+	n, err := c.w.Write(p)
+	switch {
+	case err == nil:
+		return n, nil
+	case !errors.Is(err, syscall.EPIPE):
+		return n, fail(exitConsumer, "", "%s: %w", c.line, reason(err))
+	}
+	select { // one that has ended by a failure has more to tell
+	case <-c.child.done:
+		if err := c.child.wait(); err != nil {
+			return n, fail(exitConsumer, "", "%w", err)
+		}
+	case <-time.After(endGrace):
+	}
+	return n, fail(exitConsumer, "", "%s: the command stopped reading before the end", c.line)
+}
+
+// Commit tells the command that its input has ended and waits for it.
+func (c *consumer) Commit() error {
+	if err := c.start(); err != nil { // nothing to write is data too
+		return err
+	}
+	c.ended = true
+	c.w.Close()
+	if err := c.child.wait(); err != nil {
+		return fail(exitConsumer, "all of the data was authentic and has been handed over", "%w", err)
+	}
+	return nil
+}
+
+// Abort ends the command before it sees the end of its input. After Commit it does nothing.
+func (c *consumer) Abort() {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	if c.child == nil {
+		c.r.Close()
+	} else {
+		c.child.stop()
+	}
+	c.w.Close()
+}
+
+// durable: nobody knows what the command does with the data.
+func (c *consumer) durable() bool { return false }
+
+var (
+	_ sink      = (*consumer)(nil)
+	_ io.Reader = (*input)(nil)
+)
