@@ -24,7 +24,7 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
 			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill"},
 			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
-			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable)"},
+			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
 		}, storeFlags()),
 		Action: onStore(0, 0, serve),

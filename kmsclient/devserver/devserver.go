@@ -37,8 +37,9 @@ type Options struct {
 	AllowUnsigned                bool   // check no signature at all
 	// Log gets every request once it is answered. Calls may be concurrent.
 	Log    func(Call)
-	Faults *Faults  // see [Server.SetFaults]; nil means none
-	Deny   []string // names of operations that are answered with AccessDeniedException
+	Faults *Faults // see [Server.SetFaults]; nil means none
+	// Deny names operations, or the permissions ReEncryptFrom and ReEncryptTo, whose lack is answered with AccessDeniedException.
+	Deny []string
 }
 
 // Call is one answered request. It holds no key bytes.
@@ -81,7 +82,7 @@ func New(svc kmsclient.Service, o Options) (*Server, error) {
 	}
 	s := &Server{svc: svc, opts: o, denied: map[string]bool{}, counts: map[string]int{}}
 	for _, op := range o.Deny {
-		if !knownOperation(op) {
+		if !knownOperation(op) && op != reEncryptFrom && op != reEncryptTo {
 			return nil, fmt.Errorf("devserver: operation %q to deny is not known", op)
 		}
 		s.denied[op] = true

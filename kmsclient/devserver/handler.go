@@ -93,8 +93,8 @@ func (x *exchange) perform(op string, body []byte) *refusal {
 	}
 	defer in.wipe()
 	x.call.KeyID = in.keyName()
-	if x.denied[op] {
-		return x.denial(op, x.call.KeyID)
+	if no := x.checkDenied(op, in); no != nil {
+		return no
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), writeTimeout)
 	defer cancel()

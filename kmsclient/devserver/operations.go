@@ -38,6 +38,26 @@ var operations = map[string]operation{
 
 func knownOperation(op string) bool { return operations[op] != nil || op == callerIdentity }
 
+// The permissions that ReEncrypt needs (AWS KMS Developer Guide, "AWS KMS permissions"): the one on the source key, the other on the destination.
+const (
+	reEncryptFrom = "ReEncryptFrom"
+	reEncryptTo   = "ReEncryptTo"
+)
+
+// checkDenied refuses what Options.Deny names.
+func (x *exchange) checkDenied(op string, in *request) *refusal {
+	switch {
+	case x.denied[op]:
+		return x.denial(op, x.call.KeyID)
+	case op == "ReEncrypt" && x.denied[reEncryptFrom]:
+		look := request{members: in.members}
+		return x.denial(reEncryptFrom, look.keyID("SourceKeyId"))
+	case op == "ReEncrypt" && x.denied[reEncryptTo]:
+		return x.denial(reEncryptTo, x.call.KeyID)
+	}
+	return nil
+}
+
 // denial is the answer to an operation that Options.Deny or a fault refuses, in the words of IAM.
 func (s *Server) denial(op, key string) *refusal {
 	service := "kms"

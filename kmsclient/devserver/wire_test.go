@@ -207,6 +207,20 @@ func TestKeyPages(t *testing.T) {
 	}
 }
 
+// TestDeniedHalves: ReEncrypt needs two permissions, and the answer names the one that is missing.
+func TestDeniedHalves(t *testing.T) {
+	for _, permission := range []string{"ReEncryptFrom", "ReEncryptTo"} {
+		r := start(t, devserver.Options{Deny: []string{permission}})
+		c, ctx := r.client(1), t.Context()
+		sealed, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("x")})
+		must(t, err)
+		_, err = c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyId: &r.key.ARN, DestinationKeyId: aws.String("alias/app")})
+		if err == nil || !strings.Contains(err.Error(), "AccessDeniedException") || !strings.Contains(err.Error(), "kms:"+permission+" on resource: ") {
+			t.Errorf("%s: %v", permission, err)
+		}
+	}
+}
+
 // TestServiceErrors sees the Service's errors as typed exceptions of the SDK.
 func TestServiceErrors(t *testing.T) {
 	r := start(t, devserver.Options{Deny: []string{"GenerateRandom"}})
