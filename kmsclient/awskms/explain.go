@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -102,8 +103,13 @@ func cause(err error) string {
 	if errors.As(err, &api) {
 		return oneLine(api.ErrorCode() + ": " + api.ErrorMessage())
 	}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
+	var (
+		op   *smithy.OperationError
+		send *smithyhttp.RequestSendError
+	)
+	if errors.As(err, &send) {
+		err = send.Err
+	} else if errors.As(err, &op) {
 		err = op.Err
 	}
 	return oneLine(err.Error())

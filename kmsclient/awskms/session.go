@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/envseal/envseal/kmsclient"
@@ -133,7 +134,8 @@ func newSession(ctx context.Context, cfg Config, region string) (*session, error
 }
 
 func loadOptions(cfg Config, region string, code *mfa) ([]func(*config.LoadOptions) error, error) {
-	var opts []func(*config.LoadOptions) error
+	// What the SDK has to say is in the errors; its own lines would come unasked, and to stderr.
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if cfg.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(cfg.Profile))
 	}
