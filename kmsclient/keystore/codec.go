@@ -126,7 +126,7 @@ func decodeBody(body []byte) (*state, error) {
 
 // splitBody checks the version and finds the metadata and the backing keys.
 func splitBody(body []byte) (meta, material []byte, err error) {
-	line, rest, ok := bytes.Cut(body[:min(len(body), 64)], []byte("\n"))
+	line, _, ok := bytes.Cut(body[:min(len(body), 64)], []byte("\n"))
 	version, named := strings.CutPrefix(string(line), bodyName)
 	if !ok || !named {
 		return nil, nil, fmt.Errorf("%w: it does not start as a keystore", ErrDamaged)
@@ -139,7 +139,7 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 	case v != bodyVersion || version != strconv.Itoa(bodyVersion):
 		return nil, nil, fmt.Errorf("%w: no version %s", ErrDamaged, version)
 	}
-	rest = body[len(line)+1:]
+	rest := body[len(line)+1:]
 	if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
 		return nil, nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
 	}
