@@ -59,9 +59,20 @@ envseal verify -k alias/second big.bin.sealed
 envseal verify --account 123456789012 big.bin.sealed
 code=0; envseal verify --account 111122223333 big.bin.sealed || code=$?; test $code = 9
 code=0; envseal encrypt -k alias/nothing -o x big.bin || code=$?; test $code = 5; test ! -e x
+envseal doctor -k alias/backup
+code=0; envseal doctor -k alias/backup --expect decrypt=denied || code=$?; test $code = 9
+id=$(aws kms create-key --multi-region --query KeyMetadata.KeyId --output text)
+aws kms replicate-key --key-id $id --replica-region us-east-1 > /dev/null
+envseal doctor --region us-east-1 -k $id
 `)
 	if !strings.Contains(out, "opened with arn:aws:kms:eu-west-1:123456789012:key/") {
 		t.Errorf("no key named in:\n%s", out)
+	}
+	for _, want := range []string{"identity       arn:aws:sts::123456789012:", "decrypt                                   unknown: this endpoint does not know DryRun",
+		"multi-Region replica of arn:aws:kms:eu-west-1:123456789012:key/mrk-"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
 	}
 }
 

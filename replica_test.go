@@ -75,9 +75,12 @@ func TestReplica(t *testing.T) {
 	run(0, "", "verify", "--region", "eu-west-1", "-k", "alias/app", "f.sealed")
 	run(5, "has no replica in us-west-2", "verify", "--region", "us-west-2", "f.sealed")
 	run(9, "no key of this file is allowed", "verify", "--region", "eu-west-1", "-k", replica[:len(replica)-4]+"0000", "f.sealed")
+	run(0, replica+"(.|\n)* decrypt +allowed", "doctor", "--region", "eu-west-1", "--expect", "decrypt=allowed", "f.sealed")
+	run(0, "multi-Region primary key(.|\n)* decrypt +allowed", "doctor", "-k", replica, "f.sealed")
 	if regions.Requests("us-east-1") != asked {
 		t.Error("the Region that is down was asked")
 	}
+	run(6, "The Region us-east-1 is down", "doctor", "f.sealed")
 	run(6, "The Region us-east-1 is down", "verify", "f.sealed")
 	run(0, home+" -> "+replica, "rewrap", "--region", "eu-west-1", "--to", home, "f.sealed")
 	run(0, "opened with "+replica, "verify", "f.sealed")

@@ -47,6 +47,7 @@ func newApp() *cli.App {
 			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
 			rewrapCommand(),
 			dataKeyCommand(), keyPairCommand(), kmsCommand(),
+			doctorCommand(),
 			keystoreCommand(), versionCommand(), helpCommand(),
 		},
 	}

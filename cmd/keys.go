@@ -89,6 +89,13 @@ func (s *services) Store() (*keystore.Store, error) {
 	return s.store, s.stores
 }
 
+// opened is the embedded keystore if a key has needed it and it opened, otherwise nil.
+func (s *services) opened() *keystore.Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.store
+}
+
 func openKeystore(c *cli.Context) (*keystore.Store, error) {
 	path, err := keystorePath(c)
 	if err != nil {
