@@ -133,7 +133,7 @@ func runDecrypt(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, log: b.log, many: b.many()}
+		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, log: b.log, many: b.many()}
 		return t.run(ctx, o.open)
 	}})
 }
@@ -149,6 +149,24 @@ func (o *opening) unsealedName(name string) (string, error) {
 
 func (o *opening) perm(in *input) os.FileMode {
 	return openedPerm(in, o.c.Bool("preserve-mode"))
+}
+
+// check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
+func (o *opening) check(_ context.Context, in *input) error {
+	options, err := openHeader(o.c, in, o.options)
+	if err != nil {
+		return err
+	}
+	src, err := unarmored(in, in, options.Header != nil)
+	if err != nil {
+		return err
+	}
+	h, err := envelope.ReadHeader(src, options)
+	if err != nil {
+		return err
+	}
+	policy := &keyring.Discovery{Keys: o.allowed, Accounts: o.c.StringSlice("account"), Region: o.c.String("region")}
+	return policy.Allowed(h)
 }
 
 func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {

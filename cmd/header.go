@@ -78,7 +78,7 @@ func createHeader(name string, out *output, in *input) (*output, error) {
 	if info, err := os.Lstat(name); err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe) == 0 {
 		return nil, fail(exitOutput, "a header is never replaced, since its payload could not be opened any more: choose another name", "%s: exists already", shown(name))
 	}
-	return createOutput(name, outputOptions{perm: sealedPerm(in), noSync: out.noSync, inputs: []*input{in}})
+	return createOutput(name, outputOptions{perm: sealedPerm(in), noSync: out.noSync, dryRun: out.dryRun, inputs: []*input{in}})
 }
 
 func (d *detached) durable() bool { return d.sink.durable() && d.header.durable() }

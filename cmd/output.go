@@ -16,6 +16,7 @@ type outputOptions struct {
 	perm    os.FileMode // mode of the finished file; until then it is 0600
 	modTime time.Time   // modification time of the finished file; the zero time leaves it alone
 	noSync  bool        // leave it to the kernel when it reaches the disk
+	dryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
 	inputs  []*input    // what the output must not be
 }
 
@@ -58,6 +59,9 @@ func createOutput(target string, o outputOptions) (*output, error) {
 		return nil, err
 	}
 	if isDirect(info) {
+		if o.dryRun {
+			return out, nil
+		}
 		return out.openDirect(info)
 	}
 	return out.create()

@@ -21,7 +21,9 @@ type transfer struct {
 	from   *commandLine // what is sealed instead of a file, nil for a file
 	to     *commandLine // what gets the data instead of target, nil for target
 	log    *fileLog
-	many   bool // one of many files, whose progress is shown for all of them
+	// check, if set, is what --dry-run can find out about the input without asking a key service
+	check func(ctx context.Context, in *input) error
+	many  bool // one of many files, whose progress is shown for all of them
 }
 
 // sink is what a transfer writes to.
@@ -34,6 +36,9 @@ type sink interface {
 
 // run opens both ends, calls work, and commits. work must read its input to the end.
 func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
+	if t.c.Bool("dry-run") {
+		return t.tryOut(ctx)
+	}
 	in, err := t.openInput()
 	if err != nil {
 		return err
@@ -45,10 +50,6 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 		return err
 	}
 	defer out.Abort()
-	if t.c.Bool("dry-run") {
-		note("%s: would write %s", display(t.name), t.displayTarget())
-		return nil
-	}
 	entry := t.log.begin(out, in, display(t.name), t.displayTarget())
 	entry.record.many = t.many
 	err = t.work(withRecord(ctx, &entry.record), work, out, entry.reader(in), in)
@@ -66,6 +67,31 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 	}
 	entry.done()
 	return t.removeInput(in, out)
+}
+
+// tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
+func (t *transfer) tryOut(ctx context.Context) error {
+	if t.from == nil {
+		in, err := openInput(t.name)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		if t.to == nil {
+			out, err := t.open(in)
+			if err != nil {
+				return err
+			}
+			defer out.Abort()
+		}
+		if t.check != nil {
+			if err := t.check(ctx, in); err != nil {
+				return err
+			}
+		}
+	}
+	note("%s: would write %s", display(t.name), t.displayTarget())
+	return nil
 }
 
 // work does the work, before the eyes of the user, and checks that nobody changed the input meanwhile.
@@ -106,6 +132,7 @@ func (t *transfer) open(in *input) (sink, error) {
 		force:  t.c.Bool("force"),
 		perm:   t.perm(in),
 		noSync: t.c.Bool("no-sync"),
+		dryRun: t.c.Bool("dry-run"),
 		inputs: []*input{in},
 	}
 	if t.mtime && in.regular {

@@ -61,6 +61,15 @@ func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Hea
 	return openCompressed(ctx, dst, src, opts, open)
 }
 
+// ReadHeader reads the header of a sealed file and runs opts.Check on it, as Open does before it asks anybody for a key. Nothing in it is authenticated.
+func ReadHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
+	h, err := readHeader(src, opts)
+	if err == nil && opts.Check != nil {
+		err = opts.Check(h)
+	}
+	return h, err
+}
+
 // readHeader reads the header in front of the chunks, or the one apart from them.
 func readHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 	limits := format.Limits{MaxSlots: opts.MaxSlots}

@@ -45,6 +45,8 @@ type AllowedKey struct {
 
 var _ envelope.Identity = (*Discovery)(nil)
 
+var errNoKMSKey = fmt.Errorf("%w: the file has no KMS key", envelope.ErrNoMatch)
+
 // Unwrap tries the slots, those of KMS keys first, then those of key pairs, whose private keys KMS decrypts. It wraps envelope.ErrNoMatch where the header
 // has no slot that is known and ErrPolicy where it has none that is allowed; otherwise the errors of the slots that were tried. However many
 // slots there are, KMS is asked MaxCalls times at the most.
@@ -54,7 +56,7 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 		return nil, err
 	}
 	if len(slots) == 0 {
-		return nil, fmt.Errorf("%w: the file has no KMS key", envelope.ErrNoMatch)
+		return nil, errNoKMSKey
 	}
 	attempts, failed := d.attempts(slots)
 	if len(attempts) == 0 && len(failed) == 0 {
@@ -73,6 +75,23 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 		failed = append(failed, fmt.Errorf("only %d of %d keys were tried: name yours by its ARN with -k", MaxCalls, len(attempts)))
 	}
 	return nil, errors.Join(failed...)
+}
+
+// Allowed tells whether Unwrap would ask anybody for a key: nil, or an error that wraps envelope.ErrNoMatch or ErrPolicy. It asks nobody and needs no Client.
+func (d *Discovery) Allowed(h *format.Header) error {
+	slots, err := openable(h)
+	if err != nil {
+		return err
+	}
+	if len(slots) == 0 {
+		return errNoKMSKey
+	}
+	offline := *d
+	offline.Client = func(kmsclient.ARN) (kmsclient.Client, error) { return nil, nil }
+	if attempts, _ := offline.attempts(slots); len(attempts) == 0 {
+		return d.refusal(slots)
+	}
+	return nil
 }
 
 // distance orders attempts: 0 where no network lies between.
