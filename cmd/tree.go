@@ -57,7 +57,6 @@ type treeRun struct {
 	commits  *committer
 	progress *progress
 	log      *fileLog
-	made     []madeDir // directories made below -O; touched by the walk only
 	bigFiles chan struct{}
 
 	tally
