@@ -27,6 +27,7 @@ type child struct {
 func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = childAttributes()
+	adoptOrphans()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // to the end of the goroutine: the command is signalled when the thread that started it ends
@@ -120,7 +121,7 @@ func (c *child) gone(limit time.Duration) bool {
 	for until := time.Now().Add(limit); ; time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-c.done:
-			if unix.Kill(-c.pid, 0) == unix.ESRCH {
+			if groupGone(c.pid) {
 				return true
 			}
 		default:

@@ -13,6 +13,25 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// adoptOrphans makes envseal the parent of what a command leaves behind, so that it can tell when that has ended, and no zombies are left where
+// the first process of a container does not care for them.
+func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// groupGone tells whether no process is left in the group of a command that has been waited for.
+func groupGone(group int) bool {
+	for {
+		var status unix.WaitStatus
+		switch pid, err := unix.Wait4(-group, &status, unix.WNOHANG, nil); {
+		case err == unix.ECHILD: // no child of envseal: then all that is left, if anything, has a living parent
+			return unix.Kill(-group, 0) == unix.ESRCH
+		case err == nil && pid == 0:
+			return false
+		case err != nil && err != unix.EINTR:
+			return false
+		}
+	}
+}
+
 // widePipe is the size of the pipe to or from a command: with the usual 64 KiB, both sides would wait for each other all the time.
 const widePipe = 1 << 20
 

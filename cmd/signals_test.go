@@ -31,6 +31,7 @@ var children = map[string]func(args []string) error{
 	"ask":      childAsk,
 	"bar":      childBar,
 	"treebar":  childTreeBar,
+	"produce":  childProduce,
 }
 
 func TestChildProcess(t *testing.T) {

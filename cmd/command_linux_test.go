@@ -1,0 +1,122 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// childProduce reads all that a command writes and tells what it was.
+func childProduce(args []string) error {
+	in, err := openProducer(&commandLine{shell: args[0]})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(in)
+	fmt.Fprintf(os.Stderr, "read %q\n", text)
+	if err == nil && inBackground(os.Stderr) {
+		err = fail(exitOther, "", "the terminal was not given back")
+	}
+	return err
+}
+
+// A command that asks for a password gets the terminal for that, although it is in a process group of its own.
+func TestCommandGetsTheTerminal(t *testing.T) {
+	child, _ := startChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
+	terminal := onTerminal(t, child, 80)
+	time.Sleep(200 * time.Millisecond)
+	fmt.Fprint(terminal.master, "open sesame\n")
+	terminal.expect(t, `read "before\nopen sesame\n"`)
+	if status := exitStatus(t, child.Wait()); status != 0 {
+		t.Errorf("status %d: %q", status, terminal.seen)
+	}
+}
+
+// ^C typed while the command has the terminal ends it, and so everything.
+func TestInterruptTypedToCommand(t *testing.T) {
+	child, _ := startChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
+	terminal := onTerminal(t, child, 80)
+	time.Sleep(200 * time.Millisecond)
+	fmt.Fprint(terminal.master, "\x03")
+	terminal.expect(t, "ended by signal 2")
+	if status := exitStatus(t, child.Wait()); status != exitProducer {
+		t.Errorf("status %d: %q", status, terminal.seen)
+	}
+}
+
+// The end of the input of a command that is given up comes after its own end: here it would leave a file.
+func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
+	_, stop := withSignals(context.Background())
+	defer stop()
+	dir := t.TempDir()
+	mark := filepath.Join(dir, "ended")
+	for _, shell := range []string{
+		"cat > /dev/null; touch " + mark,
+		"trap '' TERM; cat > /dev/null; touch " + mark,
+		"cat | cat > /dev/null && touch " + mark,
+		"exec 3<&0; (cat <&3 > /dev/null; touch " + mark + ") & exec sleep 1000", // what reads is not the child
+	} {
+		c, err := newConsumer(&commandLine{shell: shell})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("a part")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		c.Abort()
+		c.Abort()
+		if err := syscall.Kill(-c.child.pid, 0); err != syscall.ESRCH {
+			t.Errorf("%s: is still there, if only as a zombie: %v", shell, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		if _, err := os.Stat(mark); err == nil {
+			t.Fatalf("%s: took a part for the whole", shell)
+		}
+	}
+}
+
+// A read that is given up returns, from a pipe, a FIFO and a producer that has closed its output and goes on.
+func TestInterruptedInput(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	pipe, err := standardInput(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	command, err := openProducer(&commandLine{argv: []string{"sh", "-c", "exec >&-; sleep 1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []*input{pipe, mustOpen(t, fifo), command} {
+		time.AfterFunc(50*time.Millisecond, in.Interrupt)
+		for range 2 { // and stays given up
+			if n, err := in.Read(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), errInterrupted.Error()) {
+				t.Errorf("%s: %d bytes, %v", in.name, n, err)
+			}
+		}
+	}
+	command.Close()
+	if err := pipe.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pipeRig is a keystore, a plaintext of 3 MB in f and its sealed file f.sealed.
+type pipeRig struct {
+	*testing.T
+	dir string
+}
+
+func newPipeRig(t *testing.T) *pipeRig {
+	r := &pipeRig{t, t.TempDir()}
+	t.Setenv("ENVSEAL_KEYSTORE", r.path("keystore"))
+	t.Setenv("ENVSEAL_KEY_ID", "local:backup")
+	write(t, r.path("f"), randomBytes(3_000_000))
+	for _, args := range [][]string{{"keystore", "init", "--no-passphrase"}, {"keystore", "create-key", "backup"}, {"encrypt", r.path("f")}} {
+		if out, err := exec.Command("envseal", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	return r
+}
+
+func (r *pipeRig) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *pipeRig) read(name string) []byte {
+	r.Helper()
+	b, err := os.ReadFile(r.path(name))
+	if err != nil {
+		r.Fatal(err)
+	}
+	return b
+}
+
+// waitFor waits for a file that a command writes, and gives its text.
+func (r *pipeRig) waitFor(name string) string {
+	r.Helper()
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if b, err := os.ReadFile(r.path(name)); err == nil && bytes.HasSuffix(b, []byte("\n")) {
+			return strings.TrimSpace(string(b))
+		}
+	}
+	r.Fatalf("%s was not written", name)
+	return ""
+}
+
+// ends waits for c and gives its exit code, which must come soon: what it reads from is open and says nothing.
+func (r *pipeRig) ends(c *exec.Cmd) int {
+	r.Helper()
+	done := make(chan struct{})
+	go func() { _ = c.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		_ = c.Process.Kill()
+		<-done
+		r.Errorf("%v: was waiting for its input\n%s", c.Args, c.Stderr)
+	}
+	return c.ProcessState.ExitCode()
+}
+
+// limited is envseal where files end at 1 MiB, as on a disk that is full by then.
+func limited(args ...string) *exec.Cmd {
+	c := exec.Command("bash", append([]string{"-c", `ulimit -f 1024; exec envseal "$@"`, "bash"}, args...)...)
+	c.Stderr = new(bytes.Buffer)
+	return c
+}
+
+// feed starts envseal with a standard input that brings data and then stays open.
+func (r *pipeRig) feed(data []byte, args ...string) *exec.Cmd {
+	r.Helper()
+	c := limited(args...)
+	in, out, err := os.Pipe()
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { out.Close() })
+	c.Stdin = in
+	if err := c.Start(); err != nil {
+		r.Fatal(err)
+	}
+	in.Close()
+	go out.Write(data)
+	return c
+}
+
+// When the output fails, or the input turns out to be damaged, nobody waits for the rest of a slow input.
+func TestSlowInputIsNotWaitedFor(t *testing.T) {
+	r := newPipeRig(t)
+	plain, sealed := r.read("f")[:1_100_000], r.read("f.sealed")[:1_120_000] // a little more than the limit: then the readers block
+	damaged := bytes.Clone(sealed)
+	damaged[1_000_000] ^= 1
+	for _, c := range []struct {
+		data []byte
+		args []string
+		code int
+	}{
+		{plain, []string{"encrypt", "-o", r.path("x")}, 8},
+		{plain, []string{"encrypt", "-a", "-o", r.path("x")}, 8},
+		{plain, []string{"encrypt", "-z", "-o", r.path("x")}, 8},
+		{plain, []string{"encrypt", "-j", "1", "-z", "-o", r.path("x")}, 8},
+		{sealed, []string{"decrypt", "-o", r.path("x")}, 8},
+		{sealed, []string{"decrypt", "--to-command", "exit 3"}, 11},
+		{sealed, []string{"decrypt", "--to-command", "head -c 100"}, 11},
+		{sealed, []string{"decrypt", "--max-size", "100k", "-o", r.path("x")}, 9},
+		{damaged, []string{"decrypt", "-o", r.path("x")}, 4},
+		{damaged, []string{"decrypt", "--to-command", "cat >" + r.path("taken") + "; touch " + r.path("x")}, 4},
+		{damaged, []string{"verify"}, 4},
+		{[]byte("not at all"), []string{"decrypt", "-o", r.path("x")}, 7},
+	} {
+		began := time.Now()
+		if code := r.ends(r.feed(c.data, c.args...)); code != c.code {
+			t.Errorf("%v: exit code %d, want %d", c.args, code, c.code)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%v: took %v", c.args, took)
+		}
+	}
+	if _, err := os.Stat(r.path("x")); err == nil {
+		t.Error("there is an output")
+	}
+}
+
+// The same with a command as the input, which is ended.
+func TestSlowProducerIsEnded(t *testing.T) {
+	r := newPipeRig(t)
+	for _, tail := range []string{"sleep 1000", "exec >&-; sleep 1000"} {
+		line := fmt.Sprintf("echo $$ > %s; cat %s; %s", r.path("pid"), r.path("f"), tail)
+		c := limited("encrypt", "-o", r.path("x"), "--from-command", line)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if code := r.ends(c); code != 8 {
+			t.Errorf("%s: exit code %d\n%s", tail, code, c.Stderr)
+		}
+		r.gone(r.waitFor("pid"))
+		os.Remove(r.path("pid"))
+	}
+}
+
+// gone fails if anything of the process group is alive.
+func (r *pipeRig) gone(pid string) {
+	r.Helper()
+	group, err := strconv.Atoi(pid)
+	if err != nil {
+		r.Fatal(err)
+	}
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if len(groupMembers(r.T, group)) == 0 {
+			return
+		}
+		if time.Now().After(until) {
+			r.Errorf("still there: %v", groupMembers(r.T, group))
+			_ = syscall.Kill(-group, syscall.SIGKILL)
+			return
+		}
+	}
+}
+
+// groupMembers are the states of the processes of a group that have not ended.
+func groupMembers(t *testing.T, group int) (states []string) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Fatal("no /proc", err)
+	}
+	for _, name := range stats {
+		b, _ := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(rest); len(f) > 2 && f[2] == strconv.Itoa(group) && f[0] != "Z" {
+			states = append(states, string(b[:min(len(b), 60)]))
+		}
+	}
+	return states
+}
+
+// A signal to envseal ends the commands too, and what they started; envseal leaves no zombie, since it has waited for its child.
+func TestSignalEndsCommands(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks at /proc")
+	}
+	r := newPipeRig(t)
+	stubborn := "trap '' TERM; "
+	for _, c := range []struct {
+		prefix, flag string
+		sig          syscall.Signal
+	}{
+		{"", "--from-command", syscall.SIGINT}, {"", "--to-command", syscall.SIGTERM},
+		{stubborn, "--from-command", syscall.SIGTERM}, {stubborn, "--to-command", syscall.SIGHUP},
+	} {
+		line := c.prefix + fmt.Sprintf("echo $$ > %s; sleep 1000 | cat; touch %s", r.path("pid"), r.path("ended"))
+		args := []string{"decrypt", r.path("f.sealed"), c.flag, line}
+		if c.flag == "--from-command" {
+			args = []string{"encrypt", "-o", r.path("x"), c.flag, line}
+		}
+		p := exec.Command("envseal", args...)
+		p.Stderr = new(bytes.Buffer)
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := r.waitFor("pid")
+		_ = p.Process.Signal(c.sig)
+		if code := r.ends(p); code != 128+int(c.sig) {
+			t.Errorf("%v: exit code %d\n%s", args, code, p.Stderr)
+		}
+		if said := p.Stderr.(*bytes.Buffer).String(); strings.Contains(said, "command failed") {
+			t.Errorf("%v: %s", args, said)
+		}
+		r.gone(pid)
+		os.Remove(r.path("pid"))
+	}
+	for _, name := range []string{"x", "ended"} {
+		if _, err := os.Stat(r.path(name)); err == nil {
+			t.Errorf("there is %s", name)
+		}
+	}
+}
+
+// Nothing can be done at SIGKILL, so the kernel was told before: the command does not get to act on the end of an input that is not whole.
+func TestKillEndsConsumer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("a feature of Linux")
+	}
+	r := newPipeRig(t)
+	sealed := r.read("f.sealed")
+	line := fmt.Sprintf("echo $$ > %s; cat > %s; touch %s", r.path("pid"), r.path("taken"), r.path("ended"))
+	c := r.feed(sealed[:len(sealed)-1000], "decrypt", "--to-command", line)
+	pid := r.waitFor("pid")
+	_ = c.Process.Kill()
+	r.ends(c)
+	r.gone(pid)
+	if _, err := os.Stat(r.path("ended")); err == nil {
+		t.Error("the command took a part for the whole")
+	}
+}
+
+// What comes out of a range of a large file costs what the range costs.
+func TestRangeReadsLittle(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace")
+	}
+	r := newPipeRig(t)
+	for _, args := range [][]string{{}, {"-z"}} {
+		seal := exec.Command("envseal", append([]string{"encrypt", "-f", "-o", r.path("big")}, args...)...)
+		seal.Stdin = io.LimitReader(strings.NewReader(strings.Repeat("a line that can be made smaller\n", 4<<20)), 100<<20)
+		if out, err := seal.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		c := exec.Command(strace, "-f", "-e", "trace=pread64,preadv", "-o", r.path("trace"), "envseal", "decrypt", "-q", "--range", "64MiB:1MiB", r.path("big"))
+		var out bytes.Buffer
+		c.Stdout, c.Stderr = &out, os.Stderr
+		if err := c.Run(); err != nil {
+			t.Skipf("strace does not work here: %v", err)
+		}
+		if out.Len() != 1<<20 {
+			t.Errorf("%d bytes", out.Len())
+		}
+		reads, sum := 0, 0
+		for line := range strings.Lines(string(r.read("trace"))) {
+			if _, n, ok := strings.Cut(line, ") = "); ok && strings.Contains(line, "pread") {
+				got, _ := strconv.Atoi(strings.TrimSpace(n))
+				reads, sum = reads+1, sum+got
+			}
+		}
+		if reads == 0 || reads > 12 || sum > 3<<20 {
+			t.Errorf("%v: %d reads of %d bytes in all\n%s", args, reads, sum, r.read("trace"))
+		}
+		t.Logf("%v: %d reads, %d bytes", args, reads, sum)
+	}
+}
