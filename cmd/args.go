@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"flag"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -137,5 +136,3 @@ func needsValue(f cli.Flag) bool {
 	d, ok := f.(cli.DocGenerationFlag)
 	return ok && d.TakesValue()
 }
-
-var _ flag.Value = cli.Generic(nil)

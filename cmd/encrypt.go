@@ -27,10 +27,8 @@ func encryptCommand() *cli.Command {
 			"With several -k and -r, any one of the keys opens the file.\n" +
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: func(c *cli.Context) error {
-			return runEncrypt(c)
-		},
+		Flags:  flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: runEncrypt,
 	}
 }
 

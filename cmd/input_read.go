@@ -112,14 +112,6 @@ func (in *input) checkUnchanged() error {
 	return nil
 }
 
-// checkRead is checkUnchanged for a caller that knows how many bytes it read to the end of the input.
-func (in *input) checkRead(n int64) error {
-	if in.regular && n != in.size {
-		return in.changedError()
-	}
-	return in.checkUnchanged()
-}
-
 func (in *input) changedError() error {
 	return fail(exitOther, "try again once nothing writes to it, or read a snapshot", "%s: changed while it was read", shown(in.name))
 }
