@@ -36,7 +36,10 @@ func newBatch(c *cli.Context) (*batch, error) {
 	if len(b.names) == 0 {
 		b.names = []string{"-"}
 	}
-	for _, n := range b.names {
+	for i, n := range b.names {
+		if fd, ok := descriptorNumber(n); ok && fd == 0 {
+			b.names[i], n = "-", "-" // /dev/stdin.sealed is no place for an output
+		}
 		if n == "" {
 			return nil, fail(exitUsage, "", "file name is empty")
 		}

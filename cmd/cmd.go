@@ -24,6 +24,9 @@ func Main(args []string) int {
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
+	if out, ok := app.Writer.(*pipeWriter); ok && err == nil {
+		err = out.err // help that could not be written
+	}
 	warnUnlocked()
 	return report(err)
 }

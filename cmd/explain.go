@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,9 +94,16 @@ func explain(err error) (code int, hint string) {
 	return exitOther, ""
 }
 
-// oneLine prints joined errors on one line, and keeps what came from outside (file names, key ids, a service's words) from steering the terminal.
+// oneLine prints joined errors on one line, each once, and keeps what came from outside (file names, key ids, a service's words) from steering the terminal.
 func oneLine(err error) string {
-	return printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+	var lines []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		said := func(other string) bool { return other == line || strings.HasSuffix(other, ": "+line) } // the first may have names before it
+		if !slices.ContainsFunc(lines, said) {
+			lines = append(lines, line)
+		}
+	}
+	return printable(strings.Join(lines, "; "))
 }
 
 // printable escapes whatever does not simply print: control characters, and those that change the direction of what follows.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -35,7 +36,7 @@ func helpCommand() *cli.Command {
 		Name:      "help",
 		Aliases:   []string{"h"},
 		Usage:     "help on a command, or `envseal help exit-codes`",
-		ArgsUsage: "[COMMAND | exit-codes]",
+		ArgsUsage: "[COMMAND [SUBCOMMAND] | exit-codes]",
 		Action: func(c *cli.Context) error {
 			c.App.Writer = stdoutWriter() // help that was asked for is data
 			name := c.Args().First()
@@ -46,22 +47,26 @@ func helpCommand() *cli.Command {
 				_, err := fmt.Fprint(stdoutWriter(), exitCodesText)
 				return err
 			}
-			found := findCommand(c.App.Commands, name)
-			if found == nil {
-				return fail(exitUsage, "try `envseal help`", "unknown command %q", name)
-			}
-			return cli.ShowCommandHelp(rootContext(c), name)
+			return helpOn(c, c.Args().Slice())
 		},
 	}
 }
 
-// rootContext is the context of the app, in which commands are looked up.
-func rootContext(c *cli.Context) *cli.Context {
-	lineage := c.Lineage()
-	for i := len(lineage) - 1; i >= 0; i-- {
-		if lineage[i].Command != nil {
-			return lineage[i]
+// helpOn shows what `envseal NAMES --help` does.
+func helpOn(c *cli.Context, names []string) error {
+	commands := c.App.Commands
+	for i, name := range names {
+		found := findCommand(commands, name)
+		if found == nil {
+			return fail(exitUsage, "try `envseal help`", "unknown command %q", strings.Join(names[:i+1], " "))
 		}
+		commands = found.Subcommands
 	}
-	return c
+	app := newApp()
+	out := stdoutWriter()
+	app.Writer = out
+	if err := app.RunContext(c.Context, append(append([]string{app.Name}, names...), "--help")); err != nil {
+		return err
+	}
+	return out.err
 }

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // input is an opened source: a file named on the command line, or standard input.
@@ -69,7 +71,21 @@ func standardInput(f *os.File) (*input, error) {
 	if in.info.IsDir() {
 		return nil, directoryError(in.name)
 	}
+	if maybeClosed(f, in.info) {
+		warn("stdin: is closed, or /dev/null: there is nothing to read")
+	}
 	return in, nil
+}
+
+// maybeClosed tells whether a standard descriptor may have been closed when the process was started: Go's runtime then opens /dev/null on it, for reading and
+// writing. So do some programs for those they start, which is why this is worth no more than a warning.
+func maybeClosed(f *os.File, info os.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	if err != nil || !os.SameFile(null, info) {
+		return false
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
 // measure fills info, regular and size from the opened file.
@@ -113,21 +129,36 @@ func checkInputType(path string, info os.FileInfo) error {
 		if _, ok := descriptorNumber(path); ok {
 			return nil
 		}
-		return fail(exitUsage, "to read it all the same: - < "+shown(path), "%s: is a device", shown(path))
+		return fail(exitUsage, "to read it all the same: "+redirected(os.Args, path), "%s: is a device", shown(path))
 	}
 	return nil
 }
 
-func directoryError(name string) error {
-	return fail(exitUsage, "pack it first: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
+// redirected is the command line args with path as standard input.
+func redirected(args []string, path string) string {
+	if !slices.Contains(args, path) {
+		return "redirect it to standard input"
+	}
+	words := []string{"envseal"}
+	for _, a := range args[min(1, len(args)):] {
+		if a == path {
+			a = "-"
+		}
+		words = append(words, shellWord(a))
+	}
+	return strings.Join(words, " ") + " < " + shellWord(path)
 }
 
-// modTime is the modification time that the output takes over, the zero time if there is none to keep.
-func (in *input) modTime() time.Time {
-	if !in.regular {
-		return time.Time{}
+// shellWord is s as a shell reads it back.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+") == "" {
+		return s
 	}
-	return in.info.ModTime()
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func directoryError(name string) error {
+	return fail(exitUsage, "pack it first: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
 }
 
 // Close closes the file; standard input stays open.

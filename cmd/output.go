@@ -174,15 +174,15 @@ func (o *output) failure(err error) error {
 	return fail(exitOutput, hint, "%s: %w", shown(o.target), reason(err))
 }
 
-// Write implements io.Writer. Where standard output is a pipe that nobody reads any more, the process ends as SIGPIPE would have it.
+// Write implements io.Writer. Where the output is a pipe that nobody reads any more, the process ends as SIGPIPE would have it.
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.file.Write(p)
 	if o.sum != nil {
 		o.sum.Write(p[:n])
 	}
 	if err != nil {
-		if o.file == os.Stdout && errors.Is(err, syscall.EPIPE) {
-			live.endByPipe()
+		if o.direct && errors.Is(err, syscall.EPIPE) {
+			live.endByPipe(o.file)
 		}
 		err = o.failure(err)
 	}

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -21,17 +20,24 @@ func stdoutOutput(forceTTY bool, inputs ...*input) (*output, error) {
 }
 
 // stdoutWriter is standard output for text: when its reader has gone the process ends quietly, as filters do.
-func stdoutWriter() io.Writer { return pipeWriter{os.Stdout} }
+func stdoutWriter() *pipeWriter { return &pipeWriter{file: os.Stdout} }
 
-type pipeWriter struct{ file *os.File }
+// pipeWriter keeps its first error, for those who print through a library that does not hand errors on.
+type pipeWriter struct {
+	file *os.File
+	err  error
+}
 
-func (w pipeWriter) Write(p []byte) (int, error) {
+func (w *pipeWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	if err != nil {
 		if errors.Is(err, syscall.EPIPE) {
-			live.endByPipe()
+			live.endByPipe(w.file)
 		}
 		err = fail(exitOutput, "", "stdout: %w", reason(err))
+		if w.err == nil {
+			w.err = err
+		}
 	}
 	return n, err
 }
@@ -62,6 +68,9 @@ func (o *output) openDescriptor(n int) (*output, error) {
 	}
 	if err := o.checkInputs(info); err != nil {
 		return nil, err
+	}
+	if n == 1 && maybeClosed(o.file, info) {
+		warn("stdout: is closed, or /dev/null: what is written is lost")
 	}
 	return o.startDirect(), nil
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +23,7 @@ func serveCommand() *cli.Command {
 			"Requests must be signed with that credential. Key policies and IAM are not enforced.",
 		Flags: flags([]cli.Flag{
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
-			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill"},
+			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill; it is removed in the end"},
 			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
@@ -49,7 +50,18 @@ func serve(c *cli.Context, store *keystore.Store) error {
 	if err != nil {
 		return listenError(err)
 	}
-	if err := announce(c, srv, ln); err != nil {
+	if f := c.String("pid-file"); f != "" {
+		remove, err := writePID(f)
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		defer remove()
+		defer atExit(remove)()
+	}
+	live.serving.Store(true)
+	defer live.serving.Store(false)
+	if err := announce(srv, ln); err != nil {
 		ln.Close()
 		return err
 	}
@@ -64,13 +76,21 @@ func listenError(err error) error {
 	return fail(exitUsage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
 }
 
-// announce prints the environment for clients, and lets go of stdout, for which `eval "$(... &)"` waits.
-func announce(c *cli.Context, srv *devserver.Server, ln net.Listener) error {
-	if f := c.String("pid-file"); f != "" {
-		if err := os.WriteFile(f, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-			return fail(exitOutput, "", "%w", err)
-		}
+// writePID writes the process id to a file. remove takes the file away, unless it is another process's by then.
+func writePID(name string) (remove func(), err error) {
+	text := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	if err := os.WriteFile(name, text, 0o644); err != nil {
+		return nil, fail(exitOutput, "", "%w", err)
 	}
+	return func() {
+		if now, err := os.ReadFile(name); err == nil && bytes.Equal(now, text) {
+			_ = os.Remove(name)
+		}
+	}, nil
+}
+
+// announce prints the environment for clients, and lets go of stdout, for which `eval "$(... &)"` waits.
+func announce(srv *devserver.Server, ln net.Listener) error {
 	id, secret := srv.Credentials()
 	if _, err := fmt.Fprintf(stdoutWriter(), "export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
 		ln.Addr(), id, secret, srv.Region()); err != nil {

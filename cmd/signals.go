@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,8 @@ type process struct {
 	// ending is read-locked while a temp file gets its name or loses it. Whoever ends the process write-locks it for good:
 	// from then on no output appears, and what is said about the outputs stays true.
 	ending sync.RWMutex
+
+	serving atomic.Bool // a signal is the usual end, and nothing to talk about
 
 	mu      sync.Mutex // guards what follows
 	dying   bool
@@ -103,7 +106,9 @@ func (p *process) interrupt(sig syscall.Signal, again <-chan os.Signal) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		fmt.Fprintf(os.Stderr, "envseal: %s\n", p.cleanUp())
+		if message := p.cleanUp(); !p.serving.Load() {
+			fmt.Fprintf(os.Stderr, "envseal: %s\n", message)
+		}
 	}()
 	select {
 	case <-done:
@@ -156,12 +161,14 @@ func (p *process) report() {
 }
 
 // endByPipe ends the process the way the shell expects of a filter whose reader has gone: killed by SIGPIPE (141), with no
-// message. It does not return.
-func (p *process) endByPipe() {
+// message. It does not return. broken is the pipe.
+func (p *process) endByPipe(broken *os.File) {
 	p.cleanUp()
 	signal.Reset(syscall.SIGPIPE)
-	// Nobody is notified any more, so the runtime answers a broken standard output by dying of the signal.
-	_, _ = os.Stdout.Write([]byte{0})
+	if broken == os.Stdout {
+		// Nobody is notified any more, so the runtime answers a broken standard output by dying of the signal.
+		_, _ = broken.Write([]byte{0})
+	}
 	os.Exit(128 + int(syscall.SIGPIPE))
 }
 

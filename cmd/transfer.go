@@ -173,6 +173,9 @@ func progressOf(c *cli.Context, in *input) (*progress, error) {
 			return nil, err
 		}
 	}
+	if mode == progressAuto && in.File != nil && isTerminal(in.File) {
+		mode = progressNever // somebody is typing there
+	}
 	return newProgress(mode, in.name, total, c.Bool("quiet")), nil
 }
 

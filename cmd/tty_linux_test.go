@@ -18,7 +18,8 @@ type terminal struct {
 	seen   []byte
 }
 
-// onTerminal starts child with a terminal of its own as controlling terminal, standard output and standard error.
+// onTerminal starts child with a terminal of its own as controlling terminal, standard output and standard error, and where the
+// child is given os.Stdin, as standard input.
 func onTerminal(t *testing.T, child *exec.Cmd, columns uint16) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -43,6 +44,9 @@ func onTerminal(t *testing.T, child *exec.Cmd, columns uint16) *terminal {
 		t.Fatal(err)
 	}
 	child.Stdout, child.Stderr = slave, slave
+	if child.Stdin == os.Stdin {
+		child.Stdin = slave
+	}
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
@@ -208,5 +212,29 @@ func TestBarOnTerminal(t *testing.T) {
 	child.Wait()
 	if len(terminal.seen) > 0 {
 		t.Errorf("a bar for short work: %q", terminal.seen)
+	}
+}
+
+// What is being typed and a bar would overwrite each other.
+func TestNoBarWhileTyping(t *testing.T) {
+	dir := t.TempDir()
+	_, key := storeWithKey(t, dir+"/keystore")
+	for mode, want := range map[string]bool{"auto": false, "always": true} {
+		args := []string{"envseal", "encrypt", "--keystore", dir + "/keystore", "-k", "local:" + key.ARN, "--progress", mode, "-o", dir + "/" + mode}
+		child := exec.Command(os.Args[0], "-test.run=^TestMainProcess$", "--", strings.Join(args, "\x1f"))
+		child.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0")
+		child.Stdin = os.Stdin
+		terminal := onTerminal(t, child, 80)
+		fmt.Fprint(terminal.master, "some words\n")
+		terminal.expect(t, "some words")
+		time.Sleep(progressDelay + 3*barInterval)
+		fmt.Fprint(terminal.master, "\x04")
+		terminal.expect(t, "")
+		if status := exitStatus(t, child.Wait()); status != 0 {
+			t.Errorf("%s: status %d, %q", mode, status, terminal.seen)
+		}
+		if drawn := strings.Contains(string(terminal.seen), "\x1b[K"); drawn != want {
+			t.Errorf("%s: a bar was drawn: %v, %q", mode, drawn, terminal.seen)
+		}
 	}
 }
