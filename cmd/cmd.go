@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -55,7 +56,15 @@ func newApp() *cli.App {
 		},
 	}
 	prepare(app.Commands)
+	cli.FlagStringer = plainFlag(cli.FlagStringer)
 	return app
+}
+
+// plainFlag leaves out of the help what a flag is when it is not given, where that is nothing.
+func plainFlag(text cli.FlagStringFunc) cli.FlagStringFunc {
+	return func(f cli.Flag) string {
+		return strings.NewReplacer(" (default: false)", "", " (default: 0)", "").Replace(text(f))
+	}
 }
 
 // prepare gives every command what urfave/cli does not hand down.
