@@ -129,10 +129,6 @@ func takesNext(flags map[string]cli.Flag, arg string) bool {
 }
 
 func needsValue(f cli.Flag) bool {
-	if g, ok := f.(*cli.GenericFlag); ok {
-		b, ok := g.Value.(interface{ IsBoolFlag() bool })
-		return !ok || !b.IsBoolFlag()
-	}
 	d, ok := f.(cli.DocGenerationFlag)
 	return ok && d.TakesValue()
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // childAttributes give a command its process group, and end it when envseal is killed, which leaves no time for anything else: otherwise
-// it would take the end of its input for that of the data.
+// it would take the end of its input for that of the data. It still may, as the kernel closes the pipe at about the same time:
+// no pipe can tell its reader that the writer was killed.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -7,8 +7,8 @@ import (
 
 // compressFlag is -z, --compress[=LEVEL].
 func compressFlag() cli.Flag {
-	return &cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: catFiles, Value: new(compressLevel),
-		Usage: "compress with zstd first; --compress=`LEVEL` is fastest, default, or better, which takes about twice the time of fastest; the size of the sealed file then tells something about its content"}
+	return optionalValue{&cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: catFiles, Value: new(compressLevel),
+		Usage: "compress with zstd first; --compress=LEVEL is fastest, default, or better, which takes about twice the time of fastest; the size of the sealed file then tells something about its content"}}
 }
 
 // compressLevel is a flag whose value may be left out.

@@ -210,7 +210,9 @@ func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	defer s.pool.give(key)
 	options := s.options
 	options.LastUse, options.Header = key.single, headerWriter(dst)
-	options.Begun = func(h *format.Header) { s.tellSize(h, in) }
+	if s.c.Bool("verbose") && !isOneOfMany(ctx) {
+		options.Begun = func(h *format.Header) { s.tellSize(h, in) }
+	}
 	h, err := s.sealTo(ctx, dst, givesUp(src, in), in, key.DataKey, options)
 	if err != nil {
 		return err

@@ -86,6 +86,15 @@ func policyFlags() []cli.Flag {
 	}
 }
 
+// optionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The value's IsBoolFlag says so to the flag parser, and this to the help.
+type optionalValue struct{ *cli.GenericFlag }
+
+// TakesValue implements cli.DocGenerationFlag.
+func (optionalValue) TakesValue() bool { return false }
+
+// String is for the help.
+func (f optionalValue) String() string { return cli.FlagStringer(f) }
+
 func flags(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -15,12 +15,12 @@ const (
 	maxReuse     = 1 << 31 // files
 	maxKeyChunks = 1 << 31 // chunks under one data key, in all its files
 	catReuse     = catKeys // where the help lists the flag
-	reuseUsage   = "let one data key serve up to FILES files (default 1000): one KMS call for all of them, and whoever gets that key has all of them"
+	reuseUsage   = "let one data key serve up to 1000 files, or as many as --reuse-key=FILES says: one KMS call for all of them, and whoever gets that key has all of them"
 )
 
 // reuseFlag is --reuse-key[=FILES].
 func reuseFlag() cli.Flag {
-	return &cli.GenericFlag{Name: "reuse-key", Category: catReuse, Value: new(reuseCount), Usage: reuseUsage}
+	return optionalValue{&cli.GenericFlag{Name: "reuse-key", Category: catReuse, Value: new(reuseCount), Usage: reuseUsage}}
 }
 
 // reuseCount is how many files a data key is for. It is a flag whose value may be left out, and is 0 until it is given.

@@ -39,9 +39,9 @@ func sizeHint(c *cli.Context) (int64, error) {
 	return n, nil
 }
 
-// tellSize says with -v how large the output will be, as far as it is known before the data is.
+// tellSize says how large the output will be, as far as it is known before the data is.
 func (s *sealing) tellSize(h *format.Header, in *input) {
-	if !s.c.Bool("verbose") || h.Compression != format.CompressionNone {
+	if h.Compression != format.CompressionNone {
 		return
 	}
 	size := in.size

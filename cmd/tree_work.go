@@ -63,16 +63,16 @@ func (s *sealTree) fatal(err error) bool {
 	return errors.As(err, &k)
 }
 
-// current compares the sealed file's size, in which that of its own header is the only unknown. Of a compressed one the time alone has to do.
+// current compares the sealed file's size, in which that of its own header is the only unknown. Of a compressed or armored one the time alone has to do.
 func (s *sealTree) current(in, out *statedFile) (current, replaceable bool) {
-	h, err := out.header()
+	h, exact, err := out.header()
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays
 	}
 	if out.st.Mtim != in.st.Mtim {
 		return false, true
 	}
-	if h.Compression != format.CompressionNone {
+	if !exact {
 		return true, false
 	}
 	size, err := h.Layout().SealedSize(in.st.Size)
@@ -139,11 +139,11 @@ func (o *openTree) current(in, out *statedFile) (current, replaceable bool) {
 	if out.st.Mtim != in.st.Mtim {
 		return false, older
 	}
-	h, err := in.header()
+	h, exact, err := in.header()
 	if err != nil {
 		return false, false
 	}
-	if h.Compression != format.CompressionNone {
+	if !exact {
 		return true, false
 	}
 	size, err := h.Layout().PlaintextSize(in.st.Size)
@@ -156,9 +156,16 @@ type statedFile struct {
 	st *unix.Stat_t
 }
 
-// header reads the header of a sealed file. It leaves the file's position alone.
-func (f *statedFile) header() (*format.Header, error) {
-	return format.ReadHeader(io.NewSectionReader(preader(f.fd), 0, f.st.Size), format.Limits{MaxSlots: format.MaxSlots})
+// header reads the header of a sealed file, armored or not, and tells whether sizes follow from each other. It leaves the file's position alone.
+func (f *statedFile) header() (h *format.Header, exact bool, err error) {
+	src, armored, err := format.Unarmored(io.NewSectionReader(preader(f.fd), 0, f.st.Size))
+	if err != nil {
+		return nil, false, err
+	}
+	if h, err = format.ReadHeader(src, format.Limits{MaxSlots: format.MaxSlots}); err != nil {
+		return nil, false, err
+	}
+	return h, !armored && h.Compression == format.CompressionNone, nil
 }
 
 // preader reads a descriptor at offsets.
