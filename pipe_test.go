@@ -243,6 +243,39 @@ func TestKillEndsConsumer(t *testing.T) {
 	r.gone(pid)
 }
 
+// What was authentic at the first reading is checked again at the second.
+func TestVerifyFirstChecksAgain(t *testing.T) {
+	r := newPipeRig(t)
+	write(t, r.path("large"), randomBytes(12<<20))
+	if out, err := exec.Command("envseal", "encrypt", r.path("large")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	line := fmt.Sprintf("head -c 100000 > %s; echo > %s; while [ ! -e %s ]; do sleep 0.01; done; cat > %s; touch %s",
+		r.path("some"), r.path("ready"), r.path("go"), r.path("rest"), r.path("ended"))
+	c := exec.Command("envseal", "decrypt", "--verify-first", r.path("large.sealed"), "--to-command", line)
+	c.Stderr = new(bytes.Buffer)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.waitFor("ready")
+	f, err := os.OpenFile(r.path("large.sealed"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(make([]byte, 100), 11<<20)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.path("go"), nil)
+	if code := r.ends(c); code != 4 {
+		t.Errorf("exit code %d\n%s", code, c.Stderr)
+	}
+	if _, err := os.Stat(r.path("ended")); err == nil {
+		t.Error("the command took a part for the whole")
+	}
+}
+
 // What comes out of a range of a large file costs what the range costs.
 func TestRangeReadsLittle(t *testing.T) {
 	strace, err := exec.LookPath("strace")
