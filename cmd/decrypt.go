@@ -25,6 +25,7 @@ func decryptCommand() *cli.Command {
 			"envseal decrypt --to-command 'CMD' [FILE | -]          what is cut or altered never ends like a whole input",
 		Description: "Opens FILE.sealed to FILE and keeps FILE.sealed. Without FILE, opens stdin to stdout.\n" +
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
+			treeHelp +
 			"Exit codes: `envseal help exit-codes`.",
 		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), decompressFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: runDecrypt,

@@ -26,6 +26,7 @@ func encryptCommand() *cli.Command {
 		Description: "Writes FILE.sealed and keeps FILE. Without FILE, seals stdin to stdout.\n" +
 			"With several -k and -r, any one of the keys opens the file.\n" +
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
+			treeHelp +
 			"Exit codes: `envseal help exit-codes`.",
 		Flags:  flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: runEncrypt,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -88,6 +89,7 @@ type logLine struct {
 	Time       string   `json:"Time"` // RFC 3339, of the commit
 	Operation  string   `json:"Operation"`
 	Input      string   `json:"Input"`
+	InputBytes []byte   `json:"InputBytes,omitempty"` // the name in base64, where it is no UTF-8 and Input is not exact
 	Output     string   `json:"Output,omitempty"`
 	InputSize  *int64   `json:"InputSize,omitempty"`
 	OutputSize *int64   `json:"OutputSize,omitempty"`
@@ -181,6 +183,9 @@ func (l *fileLog) failed(input string, err error) {
 
 func (l *fileLog) add(line logLine) {
 	line.Operation = l.operation
+	if !utf8.ValidString(line.Input) {
+		line.InputBytes = []byte(line.Input)
+	}
 	line.Time = time.Now().UTC().Format(time.RFC3339Nano)
 	text, err := json.Marshal(line)
 	l.mu.Lock()

@@ -161,7 +161,7 @@ const barSteps = 1_000_000
 
 // drawBar is "45% [==>  ]".
 func (l *treeLine) drawBar(fraction float64, columns int) string {
-	width := 4
+	width := min(max(columns-34, 4), 16)
 	if columns >= narrow {
 		width = min(max(columns-80, 6), 30)
 	}

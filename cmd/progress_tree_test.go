@@ -23,11 +23,11 @@ func TestTreeLine(t *testing.T) {
 		{64, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
 			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s 3 f"},
 		{40, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
-			" 50% [=>  ] 5000/10000 10s 3 failed"},
+			" 50% [==>   ] 5000/10000 10s 3 failed"},
 		{40, snapshot{name: "d/name", done: 20 << 20, total: -1, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: -1}},
 			"5000 files, 20 MiB, 2.0 MiB/s"},
 		{40, snapshot{name: "files", total: -1, files: &fileCounts{total: -1}}, "0 files, 0 B, 0 B/s"},
-		{40, snapshot{name: "files", files: &fileCounts{}}, "0% [    ] 0/0"},
+		{40, snapshot{name: "files", files: &fileCounts{}}, "0% [      ] 0/0"},
 	} {
 		if got := newTreeLine().render(c.s, c.columns); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
 			t.Errorf("%d columns: %q, want %q", c.columns, got, c.want)

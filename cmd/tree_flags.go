@@ -9,13 +9,16 @@ import (
 // treeFlags are those of commands that work on whole trees and lists of files.
 func treeFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
-		&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: catFiles, Usage: "all files below each directory; with -O DIR the tree again below DIR, otherwise beside the files"},
-		&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
-		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "leave out files whose output is there with the input's modification time and the right size, replace older outputs"},
+		&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: catFiles, Usage: "all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"},
+		&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
+		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again"},
 		files0Flag(),
 		reuseFlag(),
 	}, logFlags())
 }
+
+const treeHelp = "Several files and trees: goes on after a failure, lists the failed ones, and exits 3. Each file appears whole or not at all, and is on the disk before the run ends.\n" +
+	"-R keeps names, modes, times and with -O empty directories. --update goes on where an interrupted run stopped.\n"
 
 const (
 	linksSkip = "skip"

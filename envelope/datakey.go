@@ -21,7 +21,7 @@ type DataKey struct {
 	slots   []format.Slot
 	bound   []FileRecipient
 
-	mu  sync.Mutex
+	mu  sync.RWMutex // against Destroy; files begin side by side
 	key Secret
 }
 
@@ -127,8 +127,8 @@ func (k *DataKey) Destroy() {
 
 // begin makes the header of a new file and its payload key.
 func (k *DataKey) begin(ctx context.Context, d format.Descriptor) (*format.Header, *secret.AEAD, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.mu.RLock()
+	defer k.mu.RUnlock()
 	if k.key == nil {
 		return nil, nil, errDestroyed
 	}

@@ -1,0 +1,115 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/envseal/envseal/kmsclient"
+)
+
+// quick is a limiter whose times are a thousandth of the usual ones.
+func quick() *limiter {
+	l := newLimiter()
+	l.first, l.longest = l.first/1000, l.longest/1000
+	l.throttled, l.unreachable, l.shut = l.throttled/1000, l.unreachable/1000, l.shut/1000
+	return l
+}
+
+// Some calls are throttled: nobody fails.
+func TestLimiterWaitsForAThrottledService(t *testing.T) {
+	l := quick()
+	var asked atomic.Int32
+	ask := func() error {
+		if asked.Add(1) <= 20 {
+			return kmsclient.ErrThrottled
+		}
+		return nil
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 10 {
+				if err := l.do(t.Context(), ask); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if asked.Load() != 100 {
+		t.Errorf("%d calls for 80 answers", asked.Load())
+	}
+}
+
+func TestLimiterGivesUp(t *testing.T) {
+	for _, c := range []struct {
+		kind    error
+		reached bool
+		least   time.Duration
+		most    time.Duration
+	}{
+		{kmsclient.ErrThrottled, false, 300 * time.Millisecond, 2 * time.Second},
+		{kmsclient.ErrUnavailable, true, 60 * time.Millisecond, time.Second},
+		{kmsclient.ErrUnavailable, false, 0, 50 * time.Millisecond},
+		{kmsclient.ErrAccessDenied, true, 0, 50 * time.Millisecond},
+	} {
+		l := quick()
+		if c.reached {
+			_ = l.do(t.Context(), func() error { return nil })
+		}
+		began := time.Now()
+		err := l.do(t.Context(), func() error { return c.kind })
+		if took := time.Since(began); !errors.Is(err, c.kind) || took < c.least || took > c.most {
+			t.Errorf("%v: %v after %v", c.kind, err, took)
+		}
+		if !busy(c.kind) {
+			continue
+		}
+		// for a while nobody even asks; then one tries again
+		called := false
+		ask := func() error { called = true; return nil }
+		if err := l.do(t.Context(), ask); !errors.Is(err, c.kind) || called {
+			t.Errorf("%v: asked again at once: %v", c.kind, err)
+		}
+		time.Sleep(l.shut)
+		if err := l.do(t.Context(), ask); err != nil || !called {
+			t.Errorf("%v: after a while: %v", c.kind, err)
+		}
+	}
+}
+
+func TestLimiterEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := newLimiter()
+	begun := make(chan struct{})
+	go func() { <-begun; cancel() }()
+	err := l.do(ctx, func() error {
+		select {
+		case <-begun:
+		default:
+			close(begun)
+		}
+		return kmsclient.ErrThrottled
+	})
+	if err == nil {
+		t.Error("no error")
+	}
+}
+
+// For a single file the client's own attempts are enough.
+func TestGateForOneFile(t *testing.T) {
+	store, arn := newCountedStore(t)
+	gate := newGate(false, 1000)
+	defer gate.close()
+	throttled := error(kmsclient.ErrThrottled)
+	store.refuse.Store(&throttled)
+	var r record
+	_, err := gate.client(store).Decrypt(withRecord(t.Context(), &r), store.blob(t, arn, "a"))
+	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 || r.calls != 1 || gate.kept != nil {
+		t.Errorf("%v after %d calls, %d recorded", err, store.calls.Load(), r.calls)
+	}
+}

@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// namedFiles gathers files that were named one by one into units of the same directory.
+type namedFiles struct {
+	*walker
+	unit   *unit
+	parent string
+}
+
+// add takes a name from the command line or a list.
+func (n *namedFiles) add(name string) {
+	info, err := os.Stat(name)
+	if err != nil {
+		n.fail(name, inputError(name, err))
+		return
+	}
+	switch mode := info.Mode(); {
+	case mode.IsDir() && n.recursive:
+		n.flush()
+		n.addTree(name)
+	case mode.IsDir():
+		n.fail(name, directoryError(name))
+	case !mode.IsRegular():
+		n.flush()
+		n.send(&unit{special: name, named: true})
+	default:
+		n.file(name)
+	}
+}
+
+// addTree walks through a directory. Below -O, one that was named on the command line is the root itself, and one of a list keeps its path.
+func (n *namedFiles) addTree(name string) {
+	prefix := "."
+	if n.list && n.out != nil {
+		prefix = filepath.Clean(name)
+		if err := n.makeParent(prefix); err != nil {
+			n.fail(name, err)
+			return
+		}
+	}
+	n.tree(name, prefix)
+}
+
+// makeParent makes the directory below -O in which rel lies.
+func (n *namedFiles) makeParent(rel string) error {
+	if !filepath.IsLocal(rel) {
+		return errNotBelow
+	}
+	dir, _, err := n.out.openAll(filepath.Dir(rel), n.work.dirPerm)
+	if dir != nil {
+		dir.Close()
+	}
+	return err
+}
+
+var errNotBelow = fail(exitUsage, "go to a directory above the files, and name them from there", "-O keeps the paths of a list, and this one does not lie below the current directory")
+
+// file adds a regular file to the unit of its directory.
+func (n *namedFiles) file(name string) {
+	parent, base := filepath.Split(name)
+	if parent == "" {
+		parent = "."
+	}
+	if n.unit == nil || parent != n.parent {
+		n.flush()
+		d, err := n.openParent(parent)
+		if err != nil {
+			n.fail(name, err)
+			return
+		}
+		n.unit, n.parent = &unit{dir: d, named: true}, parent
+	}
+	if err := n.take(base, name); err != nil {
+		n.fail(name, err)
+		return
+	}
+	if n.unit.names = append(n.unit.names, base); len(n.unit.names) == unitSize {
+		n.send(n.unit)
+		n.unit = &unit{dir: n.unit.dir, named: true}
+	}
+}
+
+// take keeps two files from one output, as files of several directories could have it below -O. A list keeps the paths.
+func (n *namedFiles) take(base, name string) error {
+	target, err := n.work.target(base)
+	if err != nil || n.list {
+		return err
+	}
+	return n.batch.take(n.unit.dir.showOut(target), name)
+}
+
+// openParent opens the directory of a named file. Links in its path are followed: it was the user who wrote it.
+func (n *namedFiles) openParent(parent string) (*folder, error) {
+	in, err := openDirectory(parent)
+	if err != nil {
+		return nil, inputError(parent, err)
+	}
+	info, err := in.Stat()
+	if err != nil {
+		in.Close()
+		return nil, inputError(parent, err)
+	}
+	d, err := n.joinNamed(&folder{in: in, shown: prefixOf(parent)}, parent, info)
+	if err != nil {
+		in.Close()
+	}
+	return d, err
+}
+
+// joinNamed joins the directory of named files with the one for their outputs.
+func (n *namedFiles) joinNamed(d *folder, parent string, info os.FileInfo) (_ *folder, err error) {
+	rel := filepath.Clean(parent)
+	switch {
+	case n.out == nil || idOf(info) == n.out.id:
+		return n.beside(d), nil
+	case !n.list:
+		rel = "."
+	case !filepath.IsLocal(rel):
+		return nil, errNotBelow
+	}
+	d.rel, d.outShown = rel, prefixOf(joined(filepath.Clean(n.out.path), rel))
+	d.out, d.fresh, err = n.out.openAll(rel, n.work.dirPerm)
+	return n.ready(d, err)
+}
+
+// flush sends what is gathered.
+func (n *namedFiles) flush() {
+	if n.unit == nil {
+		return
+	}
+	d := n.unit.dir
+	n.send(n.unit)
+	d.leave()
+	n.unit = nil
+}
