@@ -243,7 +243,8 @@ func (t *treeRun) result() error {
 	case t.fatal != nil && t.done.Load() == 0:
 		return t.fatal
 	case t.fatal != nil:
-		say(os.Stderr, t.fatal, "")
+		_, hint := explain(t.fatal)
+		say(os.Stderr, t.fatal, hint)
 		return fail(exitSome, "--update leaves out what is done", "stopped: %d files are done, %d failed, the others were not tried", t.done.Load(), t.failed)
 	case t.failed == 0:
 		return nil

@@ -113,12 +113,10 @@ func TestTreeRacerAtTheInput(t *testing.T) {
 	r := newTreeRig(t, "unnamed")
 	r.grow("data", 200, "x")
 	const secret = "nobody may read this"
-	for _, dir := range []string{"outside/e1", "outside/e2"} {
-		if err := os.MkdirAll(r.path(dir), 0o755); err != nil {
+	for _, name := range []string{"outside/f7", "outside/e1/f1", "outside/e2/f2", "outside/secret"} {
+		if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for _, name := range []string{"outside/f7", "outside/e1/f1", "outside/e2/f2", "outside/secret"} {
 		writeFile(t, r.path(name), secret)
 	}
 	pairs := [][2]string{{"data/d0", "link0"}, {"data/d1/e1", "link1"}, {"data/d2/e2/f2", "link2"}}

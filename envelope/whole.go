@@ -75,29 +75,31 @@ func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions, ids
 	defer aead.Destroy()
 	sealed = sealed[len(sealed)-src.Len():]
 	out := grow(dst, len(sealed))
-	secret.Quiet(func() {
-		opener := chunkOpener{aead: aead}
-		for i := uint64(0); ; i++ {
-			n := min(h.ChunkSize()+format.TagSize, len(sealed))
-			exp := inside
-			if n == len(sealed) {
-				exp = ending
-			}
-			var plain []byte
-			if plain, _, err = opener.open(out[len(out):], sealed[:n], i, exp); err != nil {
-				err = fmt.Errorf("chunk %d: %w", i, err)
-				return
-			}
-			out = out[:len(out)+len(plain)]
-			if sealed = sealed[n:]; len(sealed) == 0 {
-				return
-			}
-		}
-	})
+	secret.Quiet(func() { out, err = appendChunks(out, sealed, aead, h.ChunkSize()+format.TagSize) })
 	if err != nil {
 		return dst, h, err
 	}
 	return out, h, nil
+}
+
+// appendChunks opens all chunks, of unit bytes each but for the last, to the end of out, which has the room.
+func appendChunks(out, sealed []byte, aead *secret.AEAD, unit int) ([]byte, error) {
+	opener := chunkOpener{aead: aead}
+	for i := uint64(0); ; i++ {
+		n := min(unit, len(sealed))
+		exp := inside
+		if n == len(sealed) {
+			exp = ending
+		}
+		plain, _, err := opener.open(out[len(out):], sealed[:n], i, exp)
+		if err != nil {
+			return out, fmt.Errorf("chunk %d: %w", i, err)
+		}
+		out = out[:len(out)+len(plain)]
+		if sealed = sealed[n:]; len(sealed) == 0 {
+			return out, nil
+		}
+	}
 }
 
 // grow gives b room for n more bytes.
