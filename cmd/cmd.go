@@ -119,23 +119,24 @@ func report(err error) int {
 	return code
 }
 
-// say prints the message and the hint, each on a line of its own.
+// say prints the message and the hint, each on a line of its own, and both in one piece, as files fail side by side.
 func say(w io.Writer, err error, hint string) {
-	hideProgress()
-	fmt.Fprintf(w, "envseal: error: %s\n", oneLine(err))
+	defer holdProgress()()
+	text := "envseal: error: " + oneLine(err) + "\n"
 	if hint != "" {
-		fmt.Fprintf(w, "envseal: hint: %s\n", printable(hint))
+		text += "envseal: hint: " + printable(hint) + "\n"
 	}
+	fmt.Fprint(w, text)
 }
 
 // warn prints a line that does not change the exit code.
 func warn(format string, args ...any) {
-	hideProgress()
+	defer holdProgress()()
 	fmt.Fprintf(os.Stderr, "envseal: warning: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
 // note prints a line of information.
 func note(format string, args ...any) {
-	hideProgress()
+	defer holdProgress()()
 	fmt.Fprintf(os.Stderr, "envseal: %s\n", printable(fmt.Sprintf(format, args...)))
 }

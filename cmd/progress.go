@@ -191,21 +191,21 @@ func (p *progress) hide() {
 	}
 }
 
-// hideProgress makes room on the terminal for a message.
+// hideProgress wipes the bars, until they are next drawn.
 func hideProgress() {
 	for _, p := range live.allBars() {
 		p.hide()
 	}
 }
 
-// asking is set while a question stands on the terminal.
-var asking atomic.Bool
+// held is how many messages and questions want the terminal for themselves just now.
+var held atomic.Int32
 
 // holdProgress wipes the bar and keeps it away until release.
 func holdProgress() (release func()) {
-	asking.Store(true)
+	held.Add(1)
 	hideProgress()
-	return func() { asking.Store(false) }
+	return func() { held.Add(-1) }
 }
 
 // draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has it.
@@ -215,7 +215,7 @@ func (p *progress) draw() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if asking.Load() {
+	if held.Load() > 0 {
 		return
 	}
 	line := p.bar.render(p.snapshot(), columns(p.err))
@@ -226,7 +226,7 @@ func (p *progress) draw() {
 // report prints a line that stays, for SIGUSR1.
 func (p *progress) report() {
 	s := p.snapshot()
-	p.hide()
+	defer holdProgress()()
 	fmt.Fprintf(p.err, "envseal: %s: %s\n", shown(s.name), s)
 }
 
