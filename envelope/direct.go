@@ -26,22 +26,12 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		return nil, err
 	}
 	defer aead.Destroy()
-	raw, err := h.MarshalBinary()
-	if err != nil {
+	if err := writeHeader(h, io.NewOffsetWriter(dst, 0), opts); err != nil {
 		return nil, err
-	}
-	if opts.Begun != nil {
-		opts.Begun(h)
 	}
 	s := &directSealer{dst: dst, src: src, aead: aead, size: size, layout: h.Layout()}
-	if opts.Header == nil {
-		_, err = dst.WriteAt(raw, 0)
-	} else {
+	if opts.Header != nil {
 		s.layout.HeaderLen = 0
-		_, err = opts.Header.Write(raw)
-	}
-	if err != nil {
-		return nil, err
 	}
 	if s.layout.Chunks(size) > format.MaxChunks {
 		return nil, ErrTooLarge

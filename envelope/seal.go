@@ -43,18 +43,7 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 		return nil, err
 	}
 	defer aead.Destroy()
-	raw, err := h.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	if opts.Begun != nil {
-		opts.Begun(h)
-	}
-	to := dst
-	if opts.Header != nil {
-		to = opts.Header
-	}
-	if _, err := to.Write(raw); err != nil {
+	if err := writeHeader(h, dst, opts); err != nil {
 		return nil, err
 	}
 	s := &sealer{dst: dst, aead: aead, size: h.ChunkSize(), workers: workers(opts.Workers)}
@@ -68,6 +57,22 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 		return nil, err
 	}
 	return h, nil
+}
+
+// writeHeader is the first that is written of a file: to dst, or where a detached header goes.
+func writeHeader(h *format.Header, dst io.Writer, opts SealOptions) error {
+	raw, err := h.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if opts.Begun != nil {
+		opts.Begun(h)
+	}
+	if opts.Header != nil {
+		dst = opts.Header
+	}
+	_, err = dst.Write(raw)
+	return err
 }
 
 func begin(ctx context.Context, key *DataKey, opts SealOptions) (*format.Header, *secret.AEAD, error) {
