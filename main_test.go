@@ -4,7 +4,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,9 +16,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "envseal" {
+		heedSignals()
+	}
 	testscript.Main(m, map[string]func(){
 		"envseal": func() { os.Exit(cmd.Main(os.Args)) },
 	})
+}
+
+// heedSignals gives children the default of the signals that whoever runs the tests may ignore (nohup, a job in the background): what is notified here is not ignored in them.
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // TestScript runs testdata/script/*.txtar: shell-like scripts that use envseal as a user does, as a process of its own.
