@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -17,21 +16,7 @@ func TestDamageThroughTheProgram(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "keystore"))
 	file := func(name string) string { return filepath.Join(dir, name) }
-	run := func(args ...string) (code int, stderr string) {
-		c := exec.Command("envseal", args...)
-		var b bytes.Buffer
-		c.Stderr = &b
-		if err := c.Run(); err != nil && c.ProcessState == nil {
-			t.Fatal(err)
-		}
-		return c.ProcessState.ExitCode(), b.String()
-	}
-	must := func(args ...string) {
-		t.Helper()
-		if code, stderr := run(args...); code != 0 {
-			t.Fatalf("envseal %v: exit code %d\n%s", args, code, stderr)
-		}
-	}
+	run, must := program(t, dir)
 	old := randomBytes(50)
 	write(t, file("plain"), randomBytes(20))
 	write(t, file("target"), old)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,23 +15,7 @@ import (
 func TestPairSlotOfAnotherFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "keystore"))
-	run := func(args ...string) (code int, stderr string) {
-		t.Helper()
-		c := exec.Command("envseal", args...)
-		c.Dir = dir
-		var b bytes.Buffer
-		c.Stderr = &b
-		if err := c.Run(); err != nil && c.ProcessState == nil {
-			t.Fatal(err)
-		}
-		return c.ProcessState.ExitCode(), b.String()
-	}
-	must := func(args ...string) {
-		t.Helper()
-		if code, stderr := run(args...); code != 0 {
-			t.Fatalf("envseal %v: exit code %d\n%s", args, code, stderr)
-		}
-	}
+	run, must := program(t, dir)
 	write(t, filepath.Join(dir, "a"), randomBytes(100))
 	write(t, filepath.Join(dir, "b"), randomBytes(200))
 	must("keystore", "init", "--no-passphrase")

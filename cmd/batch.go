@@ -31,7 +31,7 @@ func newBatch(c *cli.Context) (*batch, error) {
 			return nil, err
 		}
 		b.names, b.list = named.names, true
-		return b, b.checkOutput()
+		return b, b.check()
 	}
 	if len(b.names) == 0 {
 		b.names = []string{"-"}
@@ -47,10 +47,18 @@ func newBatch(c *cli.Context) (*batch, error) {
 			return nil, fail(exitUsage, "give stdin a run of its own", "- (stdin) cannot be mixed with files")
 		}
 	}
-	return b, b.checkOutput()
+	return b, b.check()
 }
 
-// checkOutput refuses what no file of the run could make right.
+// check refuses what no file of the run could make right.
+func (b *batch) check() error {
+	if err := b.checkOutput(); err != nil {
+		return err
+	}
+	return b.checkHeader()
+}
+
+// checkOutput refuses outputs that cannot be.
 func (b *batch) checkOutput() error {
 	out, dir := b.c.String("output"), b.c.String("output-dir")
 	switch {

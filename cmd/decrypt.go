@@ -107,9 +107,6 @@ func runDecrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.checkHeader(); err != nil {
-		return err
-	}
 	to, err := b.consumer()
 	if err != nil {
 		return err

@@ -67,9 +67,6 @@ func runEncrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.checkHeader(); err != nil {
-		return err
-	}
 	from, err := b.producer()
 	if err != nil {
 		return err

@@ -30,9 +30,6 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.checkHeader(); err != nil {
-		return err
-	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
