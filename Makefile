@@ -9,8 +9,12 @@ LDFLAGS     := -s -w -buildid= $(if $(VERSION),-X github.com/envseal/envseal/cmd
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)'
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+# every set of tests that `make test` leaves out has a build tag of its own
+SLOWTAGS    := interop,recipes,torture,secrets,bench
+# full, or short: the form for every change
+TORTURE     ?= full
 
-.PHONY: all build demo test race fuzz lint interop recipes bench clean
+.PHONY: all build demo test race fuzz lint interop recipes torture secrets bench clean
 
 all: build
 
@@ -33,8 +37,8 @@ fuzz: ## every fuzz target for FUZZTIME
 lint: ## gofmt, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags interop,recipes ./...
-	$(GO) run $(STATICCHECK) -tags interop,recipes ./...
+	$(GO) vet -tags $(SLOWTAGS) ./...
+	$(GO) run $(STATICCHECK) -tags $(SLOWTAGS) ./...
 
 interop: ## the real aws CLI, boto3 and moto against envseal, and the other way round; needs all three
 	@for tool in aws python3; do command -v $$tool >/dev/null || { echo "make interop: $$tool is not installed" >&2; exit 1; }; done
@@ -44,8 +48,15 @@ interop: ## the real aws CLI, boto3 and moto against envseal, and the other way 
 recipes: ## every recipe of docs/recipes.md against the real program; as root it installs what is missing with apt-get
 	@GO="$(GO)" bash .ci/recipes
 
-bench: build ## Go benchmarks of the hot paths
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./envelope/...
+torture: build ## system calls made to fail, kills, power cuts, faults of the key service, damage: counts trials and violations
+	@GO="$(GO)" TORTURE="$(TORTURE)" bash .ci/torture
+
+secrets: build ## the memory, core dumps and output of the real program searched for key bytes
+	$(GO) test -count=1 -tags secrets -run Secrets -v ./... | grep -v 'no test files' | grep -v 'no tests to run'
+
+bench: build ## against cp, cat and other programs, side by side: writes docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime 1s ./envelope/...
+	$(GO) test -count=1 -tags bench -run Bench -timeout 4h -v ./cmd/bench
 
 clean:
 	rm -rf bin .demo
