@@ -28,7 +28,6 @@ func openProducer(line *commandLine) (*input, error) {
 	if err != nil {
 		return nil, inputError(line.String(), err)
 	}
-	widen(r)
 	in := &input{File: r, name: line.String(), command: &producer{line: line, w: w, givenUp: make(chan struct{})}}
 	if err := in.measure(); err != nil {
 		r.Close()

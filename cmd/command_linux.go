@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,9 +31,3 @@ func groupGone(group int) bool {
 		}
 	}
 }
-
-// widePipe is the size of the pipe to or from a command: with the usual 64 KiB, both sides would wait for each other all the time.
-const widePipe = 1 << 20
-
-// widen makes a pipe larger, as far as the system lets it.
-func widen(f *os.File) { _, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, widePipe) }

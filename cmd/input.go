@@ -101,6 +101,7 @@ func (in *input) measure() error {
 		}
 	}
 	if !info.Mode().IsRegular() {
+		widen(in.File)
 		in.wait, err = newWait()
 		return err
 	}

@@ -72,6 +72,7 @@ func (o *output) openDescriptor(n int) (*output, error) {
 	if n == 1 && maybeClosed(o.file, info) {
 		warn("stdout: is closed, or /dev/null: what is written is lost")
 	}
+	widen(o.file)
 	return o.startDirect(), nil
 }
 
@@ -86,6 +87,7 @@ func (o *output) openDirect(info os.FileInfo) (*output, error) {
 		return nil, fail(exitOutput, "", "%s: was replaced while it was opened", shown(o.target))
 	}
 	o.file = f
+	widen(o.file)
 	return o.startDirect(), nil
 }
 

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package cmd
+
+import "os"
+
+func widen(*os.File) {}
