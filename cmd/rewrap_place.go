@@ -81,7 +81,7 @@ func (p *place) create(name string) (*os.File, error) {
 }
 
 // overwrite puts the header new in the place of old, which is as long and is what the file begins with. Whenever it stops, by an error, a signal or a power cut,
-// the file opens with the one or the other: the old header is safe on the disk before the first byte changes.
+// the file opens with the one or the other: the old header is safe on the disk before the first byte changes. An error says where the new one is there all the same.
 func (p *place) overwrite(old, new []byte) error {
 	live.ending.RLock() // a signal waits for the few milliseconds that this takes
 	defer live.ending.RUnlock()
@@ -93,7 +93,10 @@ func (p *place) overwrite(old, new []byte) error {
 		_ = p.change(new, old)
 		return fmt.Errorf("header could not be overwritten: %w; the file opens by way of %s, which must stay beside it until it has been re-wrapped", reason(err), journalName(p.base))
 	}
-	return p.removeJournal()
+	if err := p.removeJournal(); err != nil {
+		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does no harm: %w", journalName(p.base), reason(err))
+	}
+	return nil
 }
 
 // change overwrites from the first to the last byte in which the two differ, and waits for the disk.

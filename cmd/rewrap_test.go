@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,6 +144,23 @@ func TestForeignJournalIsPutAside(t *testing.T) {
 	if err := in.useJournal(); err != nil || !bytes.Equal(in.head, other.headers[0]) {
 		t.Errorf("not found: %v", err)
 	}
+}
+
+// TestJournalThatStays has the new slots on the disk by then, which the message must not deny.
+func TestJournalThatStays(t *testing.T) {
+	r, p := placed(t)
+	journal := filepath.Join(r.dir, journalName(crashName))
+	p.watch = func(s step) {
+		if s.call == "remove" { // something that cannot be removed as a file takes the name
+			r.must(errors.Join(os.Remove(journal), os.Mkdir(journal, 0o700)))
+		}
+	}
+	err := p.overwrite(r.headers[0], r.headers[1])
+	if err == nil || !strings.Contains(err.Error(), "has its new slots") || !strings.Contains(err.Error(), journalName(crashName)) {
+		t.Errorf("%v", err)
+	}
+	r.must(os.Remove(journal))
+	wantFiles(t, r.dir, map[string]string{crashName: string(r.file(1))})
 }
 
 // TestPlantedJournals are followed nowhere.
