@@ -12,6 +12,8 @@ import (
 	"time"
 )
 
+func init() { children["produce"] = childProduce }
+
 // childProduce reads all that a command writes and tells what it was.
 func childProduce(args []string) error {
 	in, err := openProducer(&commandLine{shell: args[0]})

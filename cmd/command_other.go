@@ -3,7 +3,6 @@
 package cmd
 
 import (
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"

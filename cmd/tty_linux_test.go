@@ -95,6 +95,8 @@ func (p *terminal) echo(t *testing.T) bool {
 	return termios.Lflag&unix.ECHO != 0
 }
 
+func init() { children["ask"], children["bar"] = childAsk, childBar }
+
 // childAsk asks for a passphrase and tells its length.
 func childAsk(args []string) error {
 	passphrase, err := readPassphrase("Passphrase: ", args[0] == "twice")

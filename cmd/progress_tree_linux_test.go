@@ -1,0 +1,57 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func init() { children["treebar"] = childTreeBar }
+
+// childTreeBar is a tree of some hundred files that takes a second.
+func childTreeBar([]string) error {
+	p := newTreeProgress(progressAuto, false)
+	p.setTotals(100000, 400<<20)
+	for i := range 10 {
+		p.rename("some/directory/file")
+		for range 9999 {
+			p.fileDone()
+		}
+		p.fail()
+		p.add(40 << 20)
+		time.Sleep(100 * time.Millisecond)
+		if i == 5 {
+			note("a message stands above the bar")
+		}
+	}
+	p.finish(nil)
+	return nil
+}
+
+func TestTreeBarOnTerminal(t *testing.T) {
+	child, _ := startChild(t, "treebar")
+	terminal := onTerminal(t, child, 40)
+	terminal.expect(t, "")
+	child.Wait()
+	text := string(terminal.seen)
+	if !strings.HasSuffix(text, "\r\x1b[K") || !strings.Contains(text, "\r\x1b[Kenvseal: a message stands above the bar\r\n") {
+		t.Errorf("not wiped: %q", text)
+	}
+	drawn := strings.Split(text, "\r")
+	bars := 0
+	for _, line := range drawn {
+		line = strings.TrimSuffix(line, "\x1b[K")
+		if strings.Contains(line, "/100000") {
+			bars++
+		}
+		if strings.HasPrefix(line, "envseal: ") || strings.HasPrefix(line, "\x1b[K") || strings.HasPrefix(line, "\n") {
+			continue
+		}
+		if len(line) > 39 {
+			t.Errorf("%d columns of 40: %q", len(line), line)
+		}
+	}
+	if bars < 5 {
+		t.Errorf("drawn %d times: %q", bars, text)
+	}
+}
