@@ -117,6 +117,9 @@ func (n *namedFiles) joinNamed(d *folder, parent string, info os.FileInfo) (_ *f
 	rel := filepath.Clean(parent)
 	switch {
 	case n.out == nil || idOf(info) == n.out.id:
+		if !n.dryRun { // a walk does this as it comes by
+			removeStale(d.in)
+		}
 		return n.beside(d), nil
 	case !n.list:
 		rel = "."
