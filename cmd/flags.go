@@ -27,7 +27,7 @@ func awsFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-verify-ssl", Category: catAWS, Usage: "do not verify certificates (dangerous)"},
 		&cli.BoolFlag{Name: "no-sign-request", Category: catAWS, Usage: "do not sign requests"},
 		&cli.IntFlag{Name: "cli-connect-timeout", Category: catAWS, Usage: "`SECONDS` to connect (default 3)"},
-		&cli.IntFlag{Name: "cli-read-timeout", Category: catAWS, Usage: "`SECONDS` to wait for an answer (default 15)"},
+		&cli.IntFlag{Name: "cli-read-timeout", Category: catAWS, Usage: "`SECONDS` to wait for an answer (default 12)"},
 		&cli.BoolFlag{Name: "use-fips-endpoint", Category: catAWS, Usage: "use the FIPS endpoint of KMS"},
 		&cli.IntFlag{Name: "max-attempts", Category: catAWS, Usage: "tries for one KMS call (default 5)"},
 		&cli.StringFlag{Name: "role-arn", Category: catAWS, Usage: "assume this IAM role first"},

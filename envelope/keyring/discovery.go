@@ -216,11 +216,19 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 
 // dataKey refuses what cannot be a data key: nothing may be derived from it, and another service, or another slot, may do better.
 func (a attempt) dataKey(out *kmsclient.DecryptOutput) (key envelope.Secret, keyID string, err error) {
-	if n := len(out.Plaintext.Bytes()); n < format.MinDataKeySize || n > format.MaxDataKeySize {
+	if err := checkLength(a.asked, out); err != nil {
 		out.Plaintext.Destroy()
-		return nil, "", fmt.Errorf("%s: %w: a plaintext of %d bytes, a data key has %d to %d", a.asked, kmsclient.ErrBadAnswer, n, format.MinDataKeySize, format.MaxDataKeySize)
+		return nil, "", err
 	}
 	return out.Plaintext, out.KeyID, nil
+}
+
+// checkLength tells whether a key service answered with as many bytes as a data key can have. The caller keeps out.
+func checkLength(asked string, out *kmsclient.DecryptOutput) error {
+	if n := len(out.Plaintext.Bytes()); n < format.MinDataKeySize || n > format.MaxDataKeySize {
+		return fmt.Errorf("%s: %w: a plaintext of %d bytes, a data key has %d to %d", asked, kmsclient.ErrBadAnswer, n, format.MinDataKeySize, format.MaxDataKeySize)
+	}
+	return nil
 }
 
 // mayAnswer tells whether keyID is the key that was asked. An alias may lead to the slot's key or, in another Region, to a replica of it.

@@ -147,6 +147,9 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
 	}
 	if w.pair == nil { // whose key is at hand, so a slot that was put in by somebody else shows now and not when the file is needed
+		if err := checkLength(arn.String(), plain); err != nil {
+			return wrapped{}, err
+		}
 		if err := envelope.CheckDataKey(plain.Plaintext, h); err != nil {
 			return wrapped{}, err
 		}

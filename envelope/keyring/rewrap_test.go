@@ -131,6 +131,15 @@ func TestRewrapViaDecryptChecksTheKey(t *testing.T) {
 	if !errors.Is(err, envelope.ErrCommitment) {
 		t.Errorf("the slot of another file: %v", err)
 	}
+	// what is too short for a data key is refused as decrypt refuses it: the service answered, but not with a key
+	out, err := w.here.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: a, Plaintext: make([]byte, format.MinDataKeySize-1), EncryptionContext: w.header.Context})
+	w.must(err)
+	short, err := format.KMSSlot{KeyID: a, CiphertextBlob: out.CiphertextBlob}.Slot()
+	w.must(err)
+	w.header.Slots = []format.Slot{short}
+	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}, ViaDecrypt: true}); !errors.Is(err, kmsclient.ErrBadAnswer) {
+		t.Errorf("31 bytes: %v", err)
+	}
 	w.wantCalls(w.there)
 }
 

@@ -88,6 +88,7 @@ func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In)
 		return nil, nil, named(err, cl.op, cl.asked)
 	}
 	cl.client.calls.Add(1)
+	var last *kmsclient.Error
 	for attempt := 1; ; attempt++ {
 		x := &exchange{call: cl, attempt: attempt}
 		out, err := do(api, withExchange(bounded, x), in)
@@ -101,14 +102,23 @@ func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In)
 		}
 		failure := cl.translate(x, err)
 		if bounded.Err() != nil {
-			failure.Kind, failure.Message = kmsclient.ErrUnavailable, fmt.Sprintf("no success within %v; at last: %s", limit, failure.Message)
-			return nil, nil, failure
+			return nil, nil, x.late(limit, failure, last)
 		}
 		wait, again := cl.again(bounded, x, failure)
 		if !again || !sleep(bounded, wait) {
 			return nil, nil, failure
 		}
+		last = failure
 	}
+}
+
+// late words the end of a call whose time is over. The attempt that it cut off knows nothing of the reason: the last one before it does.
+func (x *exchange) late(limit time.Duration, failure, last *kmsclient.Error) *kmsclient.Error {
+	if cut := !x.begun || x.failure != nil; cut && last != nil {
+		failure = last
+	}
+	failure.Kind, failure.Message = kmsclient.ErrUnavailable, fmt.Sprintf("no success within %v; at last: %s", limit, failure.Message)
+	return failure
 }
 
 // sleep waits, and tells whether it got to the end.

@@ -27,6 +27,23 @@ func TestCallTimeout(t *testing.T) {
 	}
 }
 
+// TestCallTimeoutCutsAnAttempt: the attempt that the end of the call cut off says less than the one before it.
+func TestCallTimeoutCutsAnAttempt(t *testing.T) {
+	clean(t)
+	keys(t)
+	n := 0
+	f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n++; n > 1 {
+			<-r.Context().Done()
+			return
+		}
+		exception(500, "KMSInternalException", "try later")(w, r)
+	})
+	cfg := quick(f.URL)
+	cfg.ReadTimeout, cfg.CallTimeout = time.Minute, time.Second
+	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "no success within 1s", "try later", "KMSInternalException")
+}
+
 // TestCancelled: the caller's own end is told as such, at once, and nothing is repeated.
 func TestCancelled(t *testing.T) {
 	clean(t)

@@ -17,7 +17,7 @@ type Fault struct {
 	First       int           // only the first so many calls of the operation
 	Every       int           // only every so manieth call of the operation
 	Probability float64       // only this share of the calls, 0..1; 0 means no such condition
-	Time        time.Duration // of delay, skew and trickle; 0 means one second, one hour, 100 ms
+	Time        time.Duration // of delay, skew, skewed and trickle; 0 means one second, one hour, none, 100 ms
 }
 
 // Faults are tried in order; the first that hits a call is done to it. The counters live in the [Server].
@@ -33,19 +33,25 @@ var FaultKinds = []struct{ Name, Does string }{
 	{"limit", "LimitExceededException"},
 	{"deny", "AccessDeniedException"},
 	{"expired", "ExpiredTokenException"},
-	{"skewed", "InvalidSignatureException, Signature expired"},
+	{"skewed", "InvalidSignatureException, Signature expired; with a time also the skew of that time, but no request is new enough"},
 	{"skew", "the server's clock is ahead by the time given (may be negative), 1h if none: for signatures and in the Date header"},
 	{"internal", "KMSInternalException, status 500"},
 	{"unavailable", "KeyUnavailableException, status 500"},
 	{"timeout", "DependencyTimeoutException, status 503"},
 	{"notfound", "NotFoundException"},
 	{"disabled", "DisabledException"},
+	{"pending", "KMSInvalidStateException, as of a key that is to be deleted"},
+	{"badciphertext", "InvalidCiphertextException"},
+	{"incorrectkey", "IncorrectKeyException"},
+	{"keyusage", "InvalidKeyUsageException"},
+	{"granttoken", "InvalidGrantTokenException"},
 	{"delay", "the answer comes later by the time given, 1s if none"},
 	{"hang", "no answer until the client goes away"},
 	{"reset", "the connection is closed without an answer"},
 	{"redirect", "status 307, to another path of the same server"},
 	{"html", "status 200 with a page of HTML, as from a proxy"},
 	{"huge", "status 200 with 1 GiB of JSON"},
+	{"gzip", "status 200 with 1 GiB of JSON in 1 or 2 MiB of gzip, which nobody asked for"},
 	{"empty", "{} in place of the answer"},
 	{"short", "the plaintext is one byte short"},
 	{"wrongkey", "the plaintext has its length, but other bytes"},
@@ -59,8 +65,8 @@ var FaultKinds = []struct{ Name, Does string }{
 }
 
 // ParseFaults reads faults from text, for flags: OPERATION=KIND[:CONDITION...], separated by commas. A condition is 2 (the first two
-// calls), /3 (every third call), 5% (that share of the calls) or, for delay, skew and trickle, a time such as 250ms. seed=N sets the
-// seed. Example: GenerateDataKey=throttle:2,Decrypt=empty,*=500:5%.
+// calls), /3 (every third call), 5% (that share of the calls) or, for delay, skew, skewed and trickle, a time such as 250ms. seed=N
+// sets the seed. Example: GenerateDataKey=throttle:2,Decrypt=empty,*=500:5%.
 func ParseFaults(s string) (*Faults, error) {
 	out := &Faults{}
 	for item := range strings.SplitSeq(s, ",") {
@@ -140,13 +146,16 @@ func (f *Fault) check() error {
 		return errors.New("a count of calls is negative")
 	case !(f.Probability >= 0 && f.Probability <= 1):
 		return errors.New("a share of calls is from 0% to 100%")
-	case f.Time != 0 && f.Kind != "delay" && f.Kind != "skew" && f.Kind != "trickle":
+	case f.Time != 0 && !f.movesClock() && f.Kind != "delay" && f.Kind != "trickle":
 		return fmt.Errorf("kind %s takes no time", f.Kind)
-	case f.Time < 0 && f.Kind != "skew":
+	case f.Time < 0 && !f.movesClock():
 		return errors.New("a time is negative")
 	}
 	return nil
 }
+
+// movesClock tells whether Time is by how much the server's clock is ahead.
+func (f *Fault) movesClock() bool { return f.Kind == "skew" || f.Kind == "skewed" }
 
 func kindNames() string {
 	names := make([]string, len(FaultKinds))

@@ -38,26 +38,32 @@ func TestFaultKinds(t *testing.T) {
 	}
 	has := func(p reply, name string) bool { _, ok := p.members[name]; return ok }
 	rows := map[string]func(p reply, err error) bool{
-		"throttle":    code(400, "ThrottlingException"),
-		"limit":       code(400, "LimitExceededException"),
-		"deny":        code(400, "AccessDeniedException"),
-		"expired":     code(400, "ExpiredTokenException"),
-		"skewed":      code(400, "InvalidSignatureException"),
-		"skew":        code(400, "InvalidSignatureException"),
-		"internal":    code(500, "KMSInternalException"),
-		"unavailable": code(500, "KeyUnavailableException"),
-		"timeout":     code(503, "DependencyTimeoutException"),
-		"notfound":    code(400, "NotFoundException"),
-		"disabled":    code(400, "DisabledException"),
-		"502":         code(502, "InternalFailure"),
-		"delay":       func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
-		"hang":        func(p reply, err error) bool { return err != nil },
-		"reset":       func(p reply, err error) bool { return err != nil && p.status == 0 },
-		"redirect":    func(p reply, err error) bool { return p.status == 307 && p.header.Get("Location") == "/elsewhere" },
+		"throttle":      code(400, "ThrottlingException"),
+		"limit":         code(400, "LimitExceededException"),
+		"deny":          code(400, "AccessDeniedException"),
+		"expired":       code(400, "ExpiredTokenException"),
+		"skewed":        code(400, "InvalidSignatureException"),
+		"skew":          code(400, "InvalidSignatureException"),
+		"internal":      code(500, "KMSInternalException"),
+		"unavailable":   code(500, "KeyUnavailableException"),
+		"timeout":       code(503, "DependencyTimeoutException"),
+		"notfound":      code(400, "NotFoundException"),
+		"disabled":      code(400, "DisabledException"),
+		"pending":       code(400, "KMSInvalidStateException"),
+		"badciphertext": code(400, "InvalidCiphertextException"),
+		"incorrectkey":  code(400, "IncorrectKeyException"),
+		"keyusage":      code(400, "InvalidKeyUsageException"),
+		"granttoken":    code(400, "InvalidGrantTokenException"),
+		"502":           code(502, "InternalFailure"),
+		"delay":         func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
+		"hang":          func(p reply, err error) bool { return err != nil },
+		"reset":         func(p reply, err error) bool { return err != nil && p.status == 0 },
+		"redirect":      func(p reply, err error) bool { return p.status == 307 && p.header.Get("Location") == "/elsewhere" },
 		"html": func(p reply, err error) bool {
 			return p.status == 200 && p.members == nil && strings.HasPrefix(string(p.body), "<")
 		},
 		"huge":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
+		"gzip":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
 		"empty":       func(p reply, err error) bool { return p.status == 200 && string(p.body) == "{}" },
 		"short":       func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 31 },
 		"wrongkey":    func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 32 },
@@ -123,6 +129,14 @@ func TestSkew(t *testing.T) {
 		}
 		if _, err := r.client(3).ListKeys(t.Context(), &kms.ListKeysInput{}); err != nil {
 			t.Fatalf("%s: %v", by, err)
+		}
+		must(t, r.srv.SetFaults(parse(t, "*=skewed:"+by)))
+		if _, err := r.client(3).ListKeys(t.Context(), &kms.ListKeysInput{}); err == nil {
+			t.Fatalf("%s: got through where no clock is right", by)
+		}
+		p := r.ask("ListKeys", "{}")
+		if at, err := http.ParseTime(p.header.Get("Date")); err != nil || time.Until(at).Abs() < 59*time.Minute {
+			t.Fatalf("%s: Date %q", by, p.header.Get("Date"))
 		}
 	}
 }

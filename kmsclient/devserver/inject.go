@@ -1,8 +1,11 @@
 package devserver
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -11,27 +14,35 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-const hugeBody = 1 << 30
+const (
+	hugeBody  = 1 << 30
+	hugePiece = 1 << 16
+)
 
 // faultRefusals are the faults that are no more than an exception.
 var faultRefusals = map[string]*refusal{
-	"throttle":    refuse("ThrottlingException", "Rate exceeded"),
-	"limit":       refuse("LimitExceededException", "A quota of the account was exceeded"),
-	"expired":     refuse("ExpiredTokenException", "The security token included in the request is expired"),
-	"internal":    refuse("KMSInternalException", "An internal error occurred"),
-	"unavailable": refuse("KeyUnavailableException", "The key is not available"),
-	"timeout":     refuse("DependencyTimeoutException", "A dependency timed out"),
-	"notfound":    refuse("NotFoundException", "The key does not exist"),
-	"disabled":    refuse("DisabledException", "The key is disabled"),
+	"throttle":      refuse("ThrottlingException", "Rate exceeded"),
+	"limit":         refuse("LimitExceededException", "A quota of the account was exceeded"),
+	"expired":       refuse("ExpiredTokenException", "The security token included in the request is expired"),
+	"internal":      refuse("KMSInternalException", "An internal error occurred"),
+	"unavailable":   refuse("KeyUnavailableException", "The key is not available"),
+	"timeout":       refuse("DependencyTimeoutException", "A dependency timed out"),
+	"notfound":      refuse("NotFoundException", "The key does not exist"),
+	"disabled":      refuse("DisabledException", "The key is disabled"),
+	"pending":       refuse("KMSInvalidStateException", "The key is pending deletion"),
+	"badciphertext": refuse("InvalidCiphertextException", "The ciphertext is not valid"),
+	"incorrectkey":  refuse("IncorrectKeyException", "The key ID in the request does not identify a key that can perform this operation"),
+	"keyusage":      refuse("InvalidKeyUsageException", "The key usage is SIGN_VERIFY, not ENCRYPT_DECRYPT"),
+	"granttoken":    refuse("InvalidGrantTokenException", "The grant token is not valid"),
 }
 
-// skewClock is the server's time under a skew fault, which goes into the Date header too.
+// skewClock is the server's time under a fault that moves its clock, which goes into the Date header too.
 func (x *exchange) skewClock(now time.Time) time.Time {
-	if x.fault.Kind != "skew" {
-		return now
-	}
 	by := x.fault.Time
-	if by == 0 {
+	switch {
+	case !x.fault.movesClock() || x.fault.Kind == "skewed" && by == 0:
+		return now
+	case by == 0:
 		by = time.Hour
 	}
 	now = now.Add(by)
@@ -72,7 +83,11 @@ func (x *exchange) interfere() (done bool, no *refusal) {
 		x.write(http.StatusOK, "text/html", []byte("<!doctype html><title>Welcome</title><p>Please log in to the network."))
 		return true, nil
 	case "huge":
-		x.flood()
+		x.flood(`{"Plaintext":"`, strings.Repeat("A", hugePiece), `"}`)
+		return true, nil
+	case "gzip":
+		x.w.Header().Set("Content-Encoding", "gzip")
+		x.flood(gzipped(`{"Plaintext":"`), gzipped(strings.Repeat("A", hugePiece)), gzipped(`"}`))
 		return true, nil
 	}
 	return false, nil
@@ -100,18 +115,26 @@ func (x *exchange) hangUp() {
 	conn.Close()
 }
 
-// flood sends a document with one endless member until the client has had enough.
-func (x *exchange) flood() {
+// flood sends a head, a piece that stands for hugePiece bytes until there are hugeBody of them, and a tail; less if the client has had enough.
+func (x *exchange) flood(head, piece, tail string) {
 	x.call.Status = http.StatusOK
 	x.w.Header().Set("Content-Type", jsonType)
-	x.w.Write([]byte(`{"Plaintext":"`))
-	chunk := []byte(strings.Repeat("A", 1<<16))
-	for range hugeBody / len(chunk) {
-		if _, err := x.w.Write(chunk); err != nil {
-			return
-		}
+	_, err := io.WriteString(x.w, head)
+	for i := 0; i < hugeBody/hugePiece && err == nil; i++ {
+		_, err = io.WriteString(x.w, piece)
 	}
-	x.w.Write([]byte(`"}`))
+	if err == nil {
+		io.WriteString(x.w, tail)
+	}
+}
+
+// gzipped is a member of a gzip stream, of which there may be many behind one another (RFC 1952, section 2.2).
+func gzipped(s string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b) // a bytes.Buffer never fails
+	io.WriteString(z, s)
+	z.Close()
+	return b.String()
 }
 
 // answer writes the answer of an operation, as whole as the fault leaves it.
