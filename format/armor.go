@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Armor is a sealed file as text (README, "Armor"): base64 between two lines that say what it is, for places that take only text.
@@ -212,7 +213,7 @@ func (a *armorReader) decode() error {
 	a.text = a.text[:copy(a.text, rest)]
 	switch {
 	case a.ended:
-		return a.finish(bytes.TrimSuffix(a.text, []byte{'\r'}))
+		return a.finish(a.text)
 	case len(a.text) > armorLine+1:
 		return a.take(a.text) // too long, wherever it ends
 	}
@@ -264,12 +265,12 @@ func (a *armorReader) finish(piece []byte) error {
 		return io.EOF
 	case a.place == behindEnd:
 		return a.damaged("is behind the END line")
-	case a.place == beforeBegin && !bytes.HasPrefix([]byte(armorBegin), piece):
+	case a.place == beforeBegin && !strings.HasPrefix(armorBegin+"\r", string(piece)):
 		return a.take(piece)
 	case a.place != beforeBegin && string(piece) == armorEnd:
 		return io.EOF
 	}
-	return fmt.Errorf("armor is %w: its END line is missing", ErrTruncated)
+	return fmt.Errorf("armor is %w: its END line is missing or not whole", ErrTruncated)
 }
 
 func (a *armorReader) damaged(words string) error {

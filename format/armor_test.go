@@ -151,6 +151,8 @@ func TestArmorIsStrict(t *testing.T) {
 		"END indented":         {beginLine + full + " " + endLine, format.ErrDamaged},
 		"no END":               {beginLine + full, format.ErrTruncated},
 		"END without its tail": {beginLine + full + "-----END ENVSEAL FILE----", format.ErrTruncated},
+		"half of a line end":   {beginLine + full + "-----END ENVSEAL FILE-----\r", format.ErrTruncated},
+		"half of the first":    {"-----BEGIN ENVSEAL FILE-----\r", format.ErrTruncated},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text))} {
 			if _, _, err := unarmor(r); !errors.Is(err, c.want) {
@@ -242,7 +244,7 @@ func FuzzArmor(f *testing.F) {
 		if err != nil || !armored {
 			return
 		}
-		text := strings.TrimSuffix(strings.ReplaceAll(string(b), "\r\n", "\n"), "\r")
+		text := strings.ReplaceAll(string(b), "\r\n", "\n")
 		if !strings.HasSuffix(text, "\n") {
 			text += "\n"
 		}
