@@ -244,9 +244,19 @@ func (o *outTree) sync(rel string) error {
 	return syncDirectory(dir, dir)
 }
 
-// openBelow opens a directory below root.
+// openBelow opens a directory below root. What it gives does not know that root: package os looks at every file in a directory of a Root to list it, and a single one that
+// cannot be looked at would hide all the others.
 func openBelow(root *os.Root, rel string) (*os.File, error) {
-	return root.OpenFile(rel, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 func idOf(info os.FileInfo) fileID {

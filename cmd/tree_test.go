@@ -2,9 +2,12 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +101,32 @@ func TestTreeWithFewDescriptors(t *testing.T) {
 	}
 	r.envseal(0, "decrypt", "-R", "-q", "-O", "back", "sealed")
 	r.wantSame("data", "back")
+}
+
+// A directory is listed without a look at each file in it: one that cannot be looked at fails alone, and does not take the others along.
+func TestTreeListsWithoutLooking(t *testing.T) {
+	dir := t.TempDir()
+	gone := writeFile(t, filepath.Join(dir, "gone"), "")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	in, err := openBelow(root, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	entries, err := in.ReadDir(-1)
+	if err != nil || len(entries) != 1 || !entries[0].Type().IsRegular() {
+		t.Fatal(entries, err)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := entries[0].Info(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is gone was looked at before: %v", err)
+	}
 }
 
 // A very deep tree takes no more descriptors than a flat one.
