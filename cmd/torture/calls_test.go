@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // fault is what is done to one call, or to it and all that follow.
@@ -60,30 +62,34 @@ type hit struct {
 	times int
 }
 
-// strike plays the scene and does f to the nth call of a kind, counted from 1, on a file within dir; outside tells that calls on other files are meant.
-func (s *stage) strike(f fault, name string, nth int, outside bool) (hit, result, error) {
+// strike plays the scene and does its fault to the nth call of its kind.
+func (s *stage) strike(w work) (hit, result, error) {
 	var h hit
 	seen := 0
 	r, err := s.play(func(c *call) verdict {
-		if c.kind.name != name && (h.times == 0 || !f.ever || !sameKindOfHarm(f, c)) {
+		path, ok := s.concerns(c, w.outside)
+		switch {
+		case w.named && noUnnamed(c):
+			return verdict{errno: syscall.EOPNOTSUPP}
+		case !ok || c.kind.name != w.kind && !(h.times > 0 && w.fault.ever && sameKindOfHarm(w.fault, c)):
 			return verdict{}
-		}
-		path, ok := s.concerns(c, outside)
-		if !ok {
-			return verdict{}
-		}
-		if c.kind.name == name {
+		case c.kind.name == w.kind:
 			seen++
 		}
-		if seen != nth && !(f.ever && seen > nth) && !(f.ever && h.times > 0) {
+		if seen < w.nth || seen > w.nth && !w.fault.ever {
 			return verdict{}
 		}
 		if h.times++; h.times == 1 {
 			h.kind, h.path = c.kind, path
 		}
-		return f.verdict
+		return w.fault.verdict
 	})
 	return h, r, err
+}
+
+// noUnnamed tells a call that makes a file without a name. If they all fail, temp files have names, as on file systems that have no others.
+func noUnnamed(c *call) bool {
+	return c.kind.name == "openat" && c.args[2]&unix.O_TMPFILE == unix.O_TMPFILE
 }
 
 // sameKindOfHarm tells whether a disk that is full or broken for good would fail that call too.
@@ -104,9 +110,12 @@ func (s *stage) concerns(c *call, outside bool) (string, bool) {
 }
 
 // record plays the scene without a fault and counts its calls.
-func (s *stage) record(outside bool) (map[string]int, error) {
+func (s *stage) record(outside, named bool) (map[string]int, error) {
 	calls := map[string]int{}
 	r, err := s.play(func(c *call) verdict {
+		if named && noUnnamed(c) {
+			return verdict{errno: syscall.EOPNOTSUPP}
+		}
 		if _, ok := s.concerns(c, outside); ok {
 			calls[c.kind.name]++
 		}
@@ -147,9 +156,9 @@ func (s *stage) expect(f fault, h hit) expectation {
 	case s.many:
 		e.codes = []int{1, 3, 8} // 3, or what stopped the whole run
 		e.one = h.kind.side != syncs && !f.ever && f.verdict.errno != syscall.ENOSPC && f.verdict.errno != syscall.EDQUOT && s.isOneFile(h.path)
-	case s.inside && h.kind.side == reads:
+	case s.inside != nil && h.kind.side == reads:
 		e.codes = []int{1}
-	case s.inside && h.kind.side == neither:
+	case s.inside != nil && h.kind.side == neither:
 		e.codes = []int{1, 8}
 	case s.isInput(h.path):
 		e.codes = []int{1}
@@ -167,8 +176,9 @@ type work struct {
 	*scene
 	fault   fault
 	kind    string
-	nth     int
-	outside bool
+	nth     int  // which call of the kind, counted from 1
+	outside bool // calls on files that are not the user's
+	named   bool // temp files have names
 }
 
 // inParallel has each of the stages that a worker needs made by it.

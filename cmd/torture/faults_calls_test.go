@@ -27,10 +27,10 @@ func spread(count, n int) []int {
 }
 
 // callWork is every fault of every call of all scenes.
-func callWork(t *testing.T, list []*scene, outside bool) []work {
+func callWork(t *testing.T, list []*scene, outside, named bool) []work {
 	var all []work
 	for _, sc := range list {
-		calls, err := newStage(t, sc).record(outside)
+		calls, err := newStage(t, sc).record(outside, named)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func callWork(t *testing.T, list []*scene, outside bool) []work {
 			}
 			for _, f := range faults {
 				for _, nth := range spread(calls[name], capPerCall()) {
-					all = append(all, work{sc, f, name, nth, outside})
+					all = append(all, work{sc, f, name, nth, outside, named})
 				}
 			}
 		}
@@ -52,10 +52,13 @@ func callWork(t *testing.T, list []*scene, outside bool) []work {
 // TestTortureCalls fails every call that the program makes on the user's files, one after the other, with every error that such a call can have.
 func TestTortureCalls(t *testing.T) {
 	tallies := callTallies(t)
-	all := callWork(t, scenes(t), false)
+	all := callWork(t, scenes(t), false, false)
+	if full {
+		all = append(all, callWork(t, scenes(t), false, true)...)
+	}
 	var missed atomic.Int64
 	inParallel(t, all, func(s *stage, w work) {
-		h, r, err := s.strike(w.fault, w.kind, w.nth, false)
+		h, r, err := s.strike(w)
 		if err != nil {
 			t.Error(err)
 			return
@@ -94,10 +97,10 @@ func (s *stage) rowOf(h hit) string {
 
 // TestTortureForeignCalls fails the calls on everything that is not the user's: the keystore, /proc, /sys. They may fail the run or not; nothing may be lost.
 func TestTortureForeignCalls(t *testing.T) {
-	all := callWork(t, scenes(t), true)
+	all := callWork(t, scenes(t), true, false)
 	a := count(t, "-", "EIO on a call on another file (keystore, /proc, /sys)", ours)
 	inParallel(t, all, func(s *stage, w work) {
-		h, r, err := s.strike(w.fault, w.kind, w.nth, true)
+		h, r, err := s.strike(w)
 		if err != nil {
 			t.Error(err)
 			return

@@ -59,7 +59,7 @@ func (s *stage) names(message string) bool {
 			return true
 		}
 	}
-	return s.many && strings.Contains(message, "out") || slices.ContainsFunc(s.wants, func(w want) bool { return strings.Contains(message, w.name+":") })
+	return s.many && (strings.Contains(message, "out") || strings.Contains(message, "in:") || strings.Contains(message, "in/")) || slices.ContainsFunc(s.wants, func(w want) bool { return strings.Contains(message, w.name+":") })
 }
 
 // judgeOutputs compares what is there with what the exit code says.
@@ -90,7 +90,7 @@ func (s *stage) judgeOutputs(r result, e expectation, done, kept []string) (prob
 
 // tellsOfNew tells whether a message says that the new file is there all the same.
 func tellsOfNew(message string) bool {
-	for _, words := range []string{"was replaced, but may be", "output is written, but", "has its new slots, but"} {
+	for _, words := range []string{"was replaced, but may be", "output is written, but", "has its new slots, but", "the file opens by way of"} {
 		if strings.Contains(message, words) {
 			return true
 		}

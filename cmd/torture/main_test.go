@@ -67,8 +67,16 @@ func prepareAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		return 1
 	}
+	defer func() {
+		for _, do := range atEnd {
+			do()
+		}
+	}()
 	return m.Run()
 }
+
+// atEnd is what to do when all tests are done.
+var atEnd []func()
 
 // prepare builds the program and makes a keystore with the keys a to e.
 func prepare(dir string) error {

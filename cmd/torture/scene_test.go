@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,9 +27,9 @@ type scene struct {
 	stdout whole             // what a reader of standard output must get; nil if nothing is written there
 	partly whole             // what such a reader may have got when the program fails; nil for anything
 	wants  []want
-	many   bool // one of several files may fail while the others are done
-	moves  bool // the inputs are removed once the outputs are there
-	inside bool // the input is the target
+	many   bool   // one of several files may fail while the others are done
+	moves  bool   // the inputs are removed once the outputs are there
+	inside []byte // the input is the target, and this is in it; nil for others
 }
 
 // want is a target.
@@ -54,12 +56,23 @@ func newStage(t *testing.T, s *scene) *stage {
 		t.Fatal(err)
 	}
 	st := &stage{dir: dir, scene: s}
-	for _, pipe := range []string{"stdin", "stdout"} {
-		if err := unix.Mkfifo(filepath.Join(dir, pipe), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := st.makePipes(); err != nil {
+		t.Fatal(err)
 	}
 	return st
+}
+
+// makePipes makes the stage's directory, if it is not there, and in it the pipes by which a program is fed.
+func (s *stage) makePipes() error {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return err
+	}
+	for _, pipe := range []string{"stdin", "stdout"} {
+		if err := unix.Mkfifo(filepath.Join(s.dir, pipe), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // set puts everything in its place. What is right already is left alone.
@@ -73,6 +86,9 @@ func (s *stage) set() error {
 			there[w.name] = w.old
 		}
 	}
+	if err := os.MkdirAll(s.files(), 0o755); err != nil {
+		return err
+	}
 	for _, name := range s.list() {
 		if _, ok := there[name]; !ok {
 			if err := os.RemoveAll(filepath.Join(s.files(), name)); err != nil {
@@ -85,13 +101,12 @@ func (s *stage) set() error {
 		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, data) {
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			_ = os.RemoveAll(path)
+			err = os.WriteFile(path, data, 0o600)
 		}
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -111,32 +126,46 @@ func (s *stage) list() []string {
 	return names
 }
 
-// play runs the scene once under the tracer.
+// play sets the scene and runs it once under the tracer.
 func (s *stage) play(judge func(*call) verdict) (result, error) {
-	if err := errorOf(os.MkdirAll(s.files(), 0o755), s.set()); err != nil {
+	if err := s.set(); err != nil {
 		return result{}, err
 	}
-	c := command(s.files(), s.args...)
+	return s.run(s.args, func(c *exec.Cmd) (syscall.WaitStatus, error) {
+		status, err := trace(c, judge)
+		return syscall.WaitStatus(status), err
+	})
+}
+
+// run has the program started, and waited for, by how.
+func (s *stage) run(args []string, how func(*exec.Cmd) (syscall.WaitStatus, error)) (result, error) {
+	c := command(s.files(), args...)
 	p := &plumbing{}
 	defer p.close()
 	if err := p.connect(c, s); err != nil {
 		return result{}, err
 	}
-	status, err := trace(c, judge)
+	status, err := how(c)
 	if err != nil {
 		return result{}, err
 	}
 	stdout, stderr := p.drain()
-	return result{codeOf(syscall.WaitStatus(status)), stdout, stderr}, nil
+	return result{codeOf(status), stdout, stderr}, nil
 }
 
-func errorOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
+// killedAfter is a way to run a program: until it ends, or for so long.
+func killedAfter(d time.Duration) func(*exec.Cmd) (syscall.WaitStatus, error) {
+	return func(c *exec.Cmd) (syscall.WaitStatus, error) {
+		if err := c.Start(); err != nil {
+			return 0, err
 		}
+		limit := time.AfterFunc(d, func() { _ = c.Process.Kill() })
+		defer limit.Stop()
+		if err := c.Wait(); err != nil && c.ProcessState == nil {
+			return 0, err
+		}
+		return c.ProcessState.Sys().(syscall.WaitStatus), nil
 	}
-	return nil
 }
 
 // state compares the targets: done have the new contents, kept those from before, and broken neither.

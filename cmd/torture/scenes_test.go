@@ -135,8 +135,8 @@ func scenes(t *testing.T) []*scene {
 		{name: "decrypt from a pipe", args: []string{"decrypt", "-q", "-o", "o"}, stdin: sealedSmall, wants: []want{{"o", nil, is(small)}}},
 		{name: "decrypt to a pipe", args: []string{"decrypt", "-q", "-o", "-", "f.sealed"}, inputs: in("f.sealed", sealedSmall), stdout: is(small), partly: beginsLike(small)},
 		{name: "verify", args: []string{"verify", "-q", "f.sealed"}, inputs: in("f.sealed", sealedSmall)},
-		{name: "rewrap in place", args: []string{"rewrap", "-q", "--to", "local:b", "f"}, inside: true, wants: []want{{"f", sealedSmall, rewrapped(t, sealedSmall, small, "--to", "local:b")}}},
-		{name: "rewrap by copy", args: append(append([]string{"rewrap", "-q"}, add...), "f"), inside: true, wants: []want{{"f", sealedLarge, rewrapped(t, sealedLarge, large, add...)}}},
+		{name: "rewrap in place", args: []string{"rewrap", "-q", "--to", "local:b", "f"}, inside: small, wants: []want{{"f", sealedSmall, rewrapped(t, sealedSmall, small, "--to", "local:b")}}},
+		{name: "rewrap by copy", args: append(append([]string{"rewrap", "-q"}, add...), "f"), inside: large, wants: []want{{"f", sealedLarge, rewrapped(t, sealedLarge, large, add...)}}},
 	}
 	return append(list, trees(t)...)
 }
