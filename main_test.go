@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/fips140"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,12 +48,19 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("SAMPLES", samples+"/testdata/samples")
+			e.Setenv("GODEBUG", os.Getenv("GODEBUG"))
 			e.Setenv("ENVSEAL_KEYSTORE", e.WorkDir+"/keystore")
 			// no credentials of the machine's owner, and no way to AWS
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("AWS_CONFIG_FILE", e.WorkDir+"/no-config")
 			e.Setenv("AWS_SHARED_CREDENTIALS_FILE", e.WorkDir+"/no-credentials")
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "fips" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return fips140.Enabled(), nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  exits,

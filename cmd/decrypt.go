@@ -107,6 +107,9 @@ func runDecrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseStrictFIPS(); err != nil {
+		return err
+	}
 	to, err := b.consumer()
 	if err != nil {
 		return err

@@ -67,6 +67,9 @@ func runEncrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseStrictFIPS(); err != nil {
+		return err
+	}
 	from, err := b.producer()
 	if err != nil {
 		return err

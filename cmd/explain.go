@@ -32,6 +32,7 @@ type explanation struct {
 var explanations = []explanation{
 	{keyring.ErrPolicy, exitPolicy, "allow the key with -k KEY or its account with --account ID, if you trust it; `envseal inspect FILE` shows the keys"},
 
+	{keystore.ErrStrictFIPS, exitUsage, strictFIPSHint},
 	{keystore.ErrWrite, exitOutput, "make room, or name a place that can be written with --keystore or ENVSEAL_KEYSTORE"},
 
 	{kmsclient.ErrThrottled, exitUnreachable, "the key service limits its requests; try again in a moment"},

@@ -30,6 +30,9 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseStrictFIPS(); err != nil {
+		return err
+	}
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)

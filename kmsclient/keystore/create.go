@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,8 +41,11 @@ func DefaultPath() (string, error) {
 }
 
 // Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces nothing: ErrExists. ErrWrite where it cannot be made. On failure it
-// leaves neither keystore nor identity file.
+// leaves neither keystore nor identity file. ErrStrictFIPS is as for Open.
 func Create(path string, o CreateOptions) error {
+	if fips140.Enforced() {
+		return fmt.Errorf("%s: %w", path, ErrStrictFIPS)
+	}
 	g, err := o.guard()
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ var (
 	ErrNewer           = errors.New("keystore was written by a newer version")
 	ErrLocked          = errors.New("keystore is locked by another process")
 	ErrClosed          = errors.New("keystore is closed")
+	ErrStrictFIPS      = errors.New("keystore needs algorithms that GODEBUG=fips140=only refuses")
 )
 
 // Exception names of KMS.

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"crypto/fips140"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ type Options struct {
 }
 
 // Open opens a keystore, reading it once. The caller owes the Close. Errors wrap ErrNoKeystore, ErrNeedPassphrase, ErrWrongPassphrase,
-// ErrNeedIdentity, ErrWrongIdentity, ErrExposed, ErrNotKeystore, ErrDamaged or ErrNewer, or come from the operating system.
+// ErrNeedIdentity, ErrWrongIdentity, ErrExposed, ErrNotKeystore, ErrDamaged, ErrNewer or ErrStrictFIPS, or come from the operating system.
 func Open(path string, o Options) (*Store, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -45,6 +46,10 @@ func Open(path string, o Options) (*Store, error) {
 	raw, stamp, err := readFile(real)
 	if err != nil {
 		return nil, err
+	}
+	if fips140.Enforced() { // or a sound file would be called damaged
+		stamp.close()
+		return nil, fmt.Errorf("%s: %w", path, ErrStrictFIPS)
 	}
 	s := &Store{path: real, stamp: stamp, now: time.Now, writing: make(chan struct{}, 1)}
 	s.opener = opener{identity: findIdentity(path, o.IdentityFile)}
