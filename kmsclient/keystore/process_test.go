@@ -108,12 +108,15 @@ func TestKilledWhileWriting(t *testing.T) {
 	s := newStore(t)
 	k := createKey(t, s)
 	blob := encryptTo(t, s, k.ARN)
+	began := time.Now()
+	must(t, s.RotateKeyOnDemand(t.Context(), k.KeyID))
+	window := max(8*time.Millisecond, 4*time.Since(began)) // long enough for some changes, on a busy disk too
 	rotations := 0
 	for kills := 0; kills < enough || rotations < enough; kills++ {
 		if kills == tooMany {
 			t.Fatalf("%d rotations before %d kills: the writers do not get to write", rotations, kills)
 		}
-		killWriter(t, s.path)
+		killWriter(t, s.path, window)
 		fresh := openStore(t, s.path)
 		opens(t, fresh, blob)
 		rotations = len(fresh.current.keys[0].backing)
@@ -123,7 +126,8 @@ func TestKilledWhileWriting(t *testing.T) {
 	must(t, s.DisableKey(t.Context(), k.KeyID)) // the lock died with its holder
 }
 
-func killWriter(t *testing.T, path string) {
+// killWriter kills a writer at a random moment of the window that begins when it does.
+func killWriter(t *testing.T, path string, window time.Duration) {
 	t.Helper()
 	c := child(t, "spin", path)
 	out, err := c.StdoutPipe()
@@ -132,7 +136,7 @@ func killWriter(t *testing.T, path string) {
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal("the writer did not start")
 	}
-	time.Sleep(time.Duration(rand.IntN(8000)) * time.Microsecond)
+	time.Sleep(rand.N(window))
 	must(t, c.Process.Kill())
 	if err := c.Wait(); err == nil {
 		t.Fatal("the writer ended by itself")
