@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // full is the whole of the trials; the short form is for every change.
@@ -123,6 +124,9 @@ func envseal(dir string, stdin []byte, args ...string) result {
 	return run(c)
 }
 
+// runLimit is how long a program may take that nobody lets wait.
+const runLimit = 2 * time.Minute
+
 // run runs c, whose standard output and error are kept where nobody else takes them.
 func run(c *exec.Cmd) result {
 	var stdout, stderr bytes.Buffer
@@ -132,9 +136,12 @@ func run(c *exec.Cmd) result {
 	if c.Stderr == nil {
 		c.Stderr = &stderr
 	}
-	if err := c.Run(); err != nil && c.ProcessState == nil {
+	if err := c.Start(); err != nil {
 		return result{code: -1, stderr: err.Error()}
 	}
+	limit := time.AfterFunc(runLimit, func() { _ = c.Process.Kill() })
+	_ = c.Wait()
+	limit.Stop()
 	return result{codeOf(c.ProcessState.Sys().(syscall.WaitStatus)), stdout.Bytes(), stderr.String()}
 }
 
