@@ -188,6 +188,35 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestBrokenOff: an answer that ends or stops at any byte is a failure of the network, also within a line of its head.
+func TestBrokenOff(t *testing.T) {
+	clean(t)
+	keys(t)
+	body := object("KeyId", testARN, "Plaintext", b64(32), "CiphertextBlob", b64(100))
+	whole := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for n := range len(whole) {
+		stops := n%16 == 9
+		f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			defer conn.Close()
+			_, _ = io.WriteString(conn, whole[:n])
+			if stops {
+				_, _ = io.Copy(io.Discard, conn)
+			}
+		})
+		cfg := quick(f.URL)
+		cfg.MaxAttempts, cfg.ReadTimeout = 1, 5*time.Second
+		words := "GenerateDataKey"
+		if stops {
+			cfg.ReadTimeout, words = 100*time.Millisecond, "timeout while waiting for the answer"
+		}
+		wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, words)
+		if t.Failed() {
+			t.Fatalf("after %d bytes", n)
+		}
+	}
+}
+
 // TestDeadHosts: connections that are refused, accepted and never spoken to, or lost on the way.
 func TestDeadHosts(t *testing.T) {
 	listen := func(t *testing.T) net.Listener {

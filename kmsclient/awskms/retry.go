@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/envseal/envseal/kmsclient"
@@ -106,11 +107,18 @@ func isFinal(err error) bool {
 		unknown   x509.UnknownAuthorityError
 		invalid   x509.CertificateInvalidError
 		host      x509.HostnameError
-		alert     tls.AlertError
 		permanent *permanentError
 	)
 	return errors.As(err, &record) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &invalid) ||
-		errors.As(err, &host) || errors.As(err, &alert) || errors.As(err, &permanent)
+		errors.As(err, &host) || errors.As(err, &permanent) || isAlert(err)
+}
+
+// isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants another version, another name or a certificate of
+// ours. Its own failure, internal_error, may pass. crypto/tls does not export the type of the alerts that it received.
+func isAlert(err error) bool {
+	const internalError = tls.AlertError(80)
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" && op.Err.Error() != internalError.Error()
 }
 
 // permanentError is a failure of this machine's set-up, such as a proxy that refuses.

@@ -68,6 +68,17 @@ func TestTLS(t *testing.T) {
 		}, kmsclient.ErrUnavailable, "certificate"},
 		"no bundle":    {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle + "x" }, kmsclient.ErrInvalidRequest, "CA bundle"},
 		"empty bundle": {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = os.DevNull }, kmsclient.ErrInvalidRequest, "CA bundle"},
+		"older TLS": {func(t *testing.T, cfg *awskms.Config) {
+			old, bundle := secure(t, goodKey(), func(s *httptest.Server) {
+				s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+				s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+					if state == http.StateNew {
+						connections.Add(1)
+					}
+				}
+			})
+			cfg.CABundle, cfg.EndpointURL = bundle, old.URL
+		}, kmsclient.ErrUnavailable, "protocol version not supported"},
 		"https to http": {func(t *testing.T, cfg *awskms.Config) {
 			cfg.EndpointURL = "https" + strings.TrimPrefix(unsent(t).URL, "http")
 		}, kmsclient.ErrUnavailable, "no secure connection"},

@@ -1,7 +1,6 @@
 package awskms
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -171,94 +170,6 @@ func writePieces(conn net.Conn, body []byte) error {
 		body = body[n:]
 	}
 	return nil
-}
-
-// receive reads the answer. The body of a good answer with a key in it goes into x.answer, and the response has none.
-func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http.Response, error) {
-	limited := &io.LimitedReader{R: seen.reader(conn), N: maxHead + maxAnswer}
-	buffered := bufio.NewReaderSize(limited, 4*readSize)
-	resp, err := readHead(buffered, req)
-	if err != nil {
-		return nil, tooLong(err, limited)
-	}
-	defer resp.Body.Close()
-	x.note(resp)
-	good := resp.StatusCode/100 == 2
-	if good && x.call.secret != "" {
-		if x.answer, err = keymem.New(maxSecretAnswer); err != nil {
-			return nil, &permanentError{"no memory for a key: " + err.Error()}
-		}
-		n, err := readBody(resp.Body, x.answer.Bytes())
-		if err != nil {
-			return nil, tooLong(err, limited)
-		}
-		x.answer.Truncate(n)
-		resp.Body = http.NoBody
-		return resp, nil
-	}
-	body := make([]byte, maxAnswer)
-	n, err := readBody(resp.Body, body)
-	if err != nil && (good || !errors.Is(err, errLong)) { // of a refusal the beginning is enough
-		return nil, tooLong(err, limited)
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body[:n]))
-	return resp, nil
-}
-
-// readHead reads the status and the headers, and passes over interim answers (RFC 9110, section 15.2).
-func readHead(r *bufio.Reader, req *http.Request) (*http.Response, error) {
-	for range 5 {
-		resp, err := http.ReadResponse(r, req)
-		if err == nil && resp.StatusCode/100 == 1 {
-			continue
-		}
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !isNetwork(err) {
-			err = &badAnswer{"it is not HTTP"}
-		}
-		return resp, err
-	}
-	return nil, &badAnswer{"it does not come to an end"}
-}
-
-func isNetwork(err error) bool {
-	var n net.Error
-	return errors.As(err, &n)
-}
-
-var errLong = &badAnswer{"it is longer than any of KMS's"}
-
-// readBody reads to the end. Where room is too small, errLong.
-func readBody(r io.Reader, room []byte) (n int, err error) {
-	for {
-		if n == len(room) {
-			var one [1]byte
-			if m, err := r.Read(one[:]); m > 0 || err == nil {
-				return n, errLong
-			} else if err != io.EOF {
-				return n, err
-			}
-			return n, nil
-		}
-		m, err := r.Read(room[n:min(n+readSize, len(room))])
-		n += m
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
-// tooLong tells an answer that the limit cut from one that the network cut.
-func tooLong(err error, limited *io.LimitedReader) error {
-	if limited.N <= 0 {
-		return errLong
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the connection was closed in the middle of the answer: %w", err)
-	}
-	return err
 }
 
 // note keeps what the error messages need.
