@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture && linux && amd64
 
 // Package torture makes everything around the program fail that can: each system call on its files, the disk, the machine, other processes, the user. It drives the real binary,
 // as a user would, and holds it to what is promised: a target is what it was before or the new file whole, never anything between; nothing is left behind; the exit

@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture && linux && amd64
 
 package torture
 
@@ -20,7 +20,6 @@ type program struct {
 	name       string
 	seal, open func(in, out string) []string // "-" for out is standard output
 	env        []string                      // beside that of all
-	quirk      string                        // what it cannot do, said in the remarks
 }
 
 const ageVersion = "v1.3.2"
