@@ -24,9 +24,9 @@ var pairMakers = map[string]func() (pair, error){
 	"RSA_2048":              func() (pair, error) { return rsaPair(2048) },
 	"RSA_3072":              func() (pair, error) { return rsaPair(3072) },
 	"RSA_4096":              func() (pair, error) { return rsaPair(4096) },
-	"ECC_NIST_P256":         func() (pair, error) { return nistPair(ecdh.P256(), oidP256) },
-	"ECC_NIST_P384":         func() (pair, error) { return nistPair(ecdh.P384(), oidP384) },
-	"ECC_NIST_P521":         func() (pair, error) { return nistPair(ecdh.P521(), oidP521) },
+	"ECC_NIST_P256":         func() (pair, error) { return nistPair(ecdh.P256(), oidP256, 256) },
+	"ECC_NIST_P384":         func() (pair, error) { return nistPair(ecdh.P384(), oidP384, 384) },
+	"ECC_NIST_P521":         func() (pair, error) { return nistPair(ecdh.P521(), oidP521, 521) },
 	"ECC_SECG_P256K1":       secpPair,
 	"ECC_NIST_EDWARDS25519": edwardsPair,
 	"ML_KEM_768":            func() (pair, error) { return kemPair(oidMLKEM768, kem768) },
@@ -119,20 +119,36 @@ func wipeRSA(k *rsa.PrivateKey) {
 	}
 }
 
-func nistPair(curve ecdh.Curve, oid []int) (p pair, err error) {
+// nistPair draws the scalar into locked memory, as FIPS 186-5 has it in appendix A.2.2 (rejection of candidates). The package's own GenerateKey leaves it on
+// the heap, where nobody can wipe it.
+func nistPair(curve ecdh.Curve, oid []int, bits int) (p pair, err error) {
+	scalar, err := keymem.New((bits + 7) / 8)
+	if err != nil {
+		return pair{}, err
+	}
+	defer scalar.Destroy()
 	keymem.Do(func() {
+		d := scalar.Bytes()
 		var private *ecdh.PrivateKey
-		if private, err = curve.GenerateKey(rand.Reader); err != nil {
+		for range maxCandidates {
+			rand.Read(d)
+			d[0] &= 0xff >> (8*len(d) - bits)
+			if private, err = curve.NewPrivateKey(d); err == nil { // it is above zero and below the order
+				break
+			}
+		}
+		if err != nil {
 			return
 		}
-		scalar := private.Bytes()
-		defer keymem.Wipe(scalar)
 		defer keymem.WipeField(private, "privateKey")
 		defer keymem.WipeField(private, "fips", "d")
-		p, err = ecPair(oid, scalar, private.PublicKey().Bytes())
+		p, err = ecPair(oid, d, private.PublicKey().Bytes())
 	})
 	return p, err
 }
+
+// maxCandidates bounds the search for a scalar below the order of the curve. One candidate in 2^32 is refused, or fewer.
+const maxCandidates = 16
 
 func secpPair() (p pair, err error) {
 	scalar, err := keymem.New(secpSize)
