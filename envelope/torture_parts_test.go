@@ -68,8 +68,8 @@ func (w *workshop) eight(compress envelope.Level) (one, other *shape) {
 	}
 	key := w.dataKey(nil)
 	var both []*shape
-	for range 2 {
-		s := &shape{name: "8 chunks", plain: random(size), log: format.MinChunkSizeLog2, id: w.id}
+	for i := range 2 {
+		s := &shape{name: "8 chunks", plain: random(size + i)[i:], log: format.MinChunkSizeLog2, id: w.id}
 		s.file = w.seal(key, s.plain, envelope.SealOptions{ChunkSizeLog2: s.log, Compress: compress})
 		w.id.learn(w.t, s.file, w.identity())
 		s.stream = w.streamOf(s.file)

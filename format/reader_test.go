@@ -14,10 +14,16 @@ import (
 	"unicode/utf8"
 )
 
-// This file is a second reader, written from README.md alone and with nothing of package format. It holds the file in memory
-// and reads no compressed ones.
+// This file, reader_slots_test.go, reader_stream_test.go and reader_armor_test.go are a second reader, written from README.md alone and with nothing of package format. It
+// holds the file in memory, and says nothing of what it could have released before an error.
 
-var errRefused = errors.New("refused")
+// What it says of a file that it does not open.
+var (
+	errRefused = errors.New("refused")
+	errForeign = fmt.Errorf("%w: not a sealed file", errRefused)
+	errNewer   = fmt.Errorf("%w: made by another version", errRefused)
+	errNoKey   = fmt.Errorf("%w: no slot gives a data key", errRefused)
+)
 
 // specSlot is a slot as the specification describes it.
 type specSlot struct {
@@ -28,38 +34,85 @@ type specSlot struct {
 // unwrapper opens a slot: it is given the context bytes and D, and answers nil where the slot is not for it.
 type unwrapper func(slot specSlot, context, digest []byte) []byte
 
+// specOptions are what a reader can be told.
+type specOptions struct {
+	maxSlots     int
+	header       []byte // detached
+	noDecompress bool
+}
+
 // openBySpec opens a sealed file.
 func openBySpec(file []byte, unwrap unwrapper) ([]byte, error) {
-	if len(file) < 48 || string(file[:8]) != "envseal\x01" {
-		return nil, fmt.Errorf("%w: magic", errRefused)
+	return openBySpecWith(file, unwrap, specOptions{maxSlots: 64})
+}
+
+func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error) {
+	header := file
+	if o.header != nil {
+		header = o.header
 	}
-	n := int(binary.BigEndian.Uint32(file[44:48]))
-	if n > 65536 || len(file) < 48+n+32+6 {
-		return nil, fmt.Errorf("%w: context length", errRefused)
-	}
-	descriptor, commitment, slots := file[:48+n], file[48+n:48+n+32], file[48+n+32:]
-	length := int(binary.BigEndian.Uint32(slots))
-	if length%256 != 0 || length > 16<<20 || length > len(file) || length < 48+n+32+6+5+4 {
-		return nil, fmt.Errorf("%w: header length", errRefused)
-	}
-	sum := crc32.Checksum(file[:length-4], crc32.MakeTable(crc32.Castagnoli))
-	if sum != binary.BigEndian.Uint32(file[length-4:]) {
-		return nil, fmt.Errorf("%w: checksum", errRefused)
-	}
-	if file[8] != 1 || file[9] < 12 || file[9] > 24 || file[10] != 0 || file[11] != 0 || !canonicalBySpec(file[48:48+n]) {
-		return nil, fmt.Errorf("%w: descriptor", errRefused)
-	}
-	list, err := slotsBySpec(file[48+n+32+6:length-4], int(binary.BigEndian.Uint16(slots[4:])))
+	n, length, err := lengthsBySpec(header)
 	if err != nil {
 		return nil, err
 	}
-	digest := sha512.Sum512(descriptor)
-	for _, slot := range list {
-		if dataKey := unwrap(slot, file[48:48+n], digest[:]); dataKey != nil {
-			return payloadBySpec(file[length:], 1<<file[9], dataKey, file[12:44], digest[:], commitment)
-		}
+	payload := file
+	switch {
+	case o.header == nil:
+		payload = file[length:]
+	case length != len(header):
+		return nil, fmt.Errorf("%w: something behind the detached header", errRefused)
 	}
-	return nil, fmt.Errorf("%w: no slot", errRefused)
+	header = header[:length]
+	if header[8] != 1 || header[10] > 1 {
+		return nil, errNewer
+	}
+	if header[9] < 12 || header[9] > 24 || header[11] != 0 || !canonicalBySpec(header[48:48+n]) {
+		return nil, fmt.Errorf("%w: descriptor", errRefused)
+	}
+	list, err := slotsBySpec(header[48+n+32+6:length-4], int(binary.BigEndian.Uint16(header[48+n+32+4:])), o.maxSlots)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha512.Sum512(header[:48+n])
+	for _, slot := range list {
+		dataKey := unwrap(slot, header[48:48+n], digest[:])
+		if dataKey == nil {
+			continue
+		}
+		plain, err := payloadBySpec(payload, 1<<header[9], dataKey, header[12:44], digest[:], header[48+n:48+n+32])
+		if err != nil || header[10] == 0 || o.noDecompress {
+			return plain, err
+		}
+		return streamBySpec(plain)
+	}
+	return nil, errNoKey
+}
+
+// lengthsBySpec gives the context length and the header length, whose checksum is right.
+func lengthsBySpec(file []byte) (context, length int, err error) {
+	switch {
+	case len(file) == 0 || !bytes.HasPrefix(file, []byte("envseal")[:min(7, len(file))]):
+		return 0, 0, errForeign
+	case len(file) < 8:
+		return 0, 0, fmt.Errorf("%w: magic", errRefused)
+	case file[7] != 1:
+		return 0, 0, errNewer
+	case len(file) < 48:
+		return 0, 0, fmt.Errorf("%w: descriptor", errRefused)
+	}
+	n := int(binary.BigEndian.Uint32(file[44:48]))
+	if n > 65536 || len(file) < 48+n+32+6 {
+		return 0, 0, fmt.Errorf("%w: context length", errRefused)
+	}
+	length = int(binary.BigEndian.Uint32(file[48+n+32:]))
+	if length%256 != 0 || length > 16<<20 || length > len(file) || length < 48+n+32+6+5+4 {
+		return 0, 0, fmt.Errorf("%w: header length", errRefused)
+	}
+	sum := crc32.Checksum(file[:length-4], crc32.MakeTable(crc32.Castagnoli))
+	if sum != binary.BigEndian.Uint32(file[length-4:]) {
+		return 0, 0, fmt.Errorf("%w: checksum", errRefused)
+	}
+	return n, length, nil
 }
 
 func canonicalBySpec(b []byte) bool {
@@ -88,28 +141,9 @@ func canonicalBySpec(b []byte) bool {
 	return len(b) == 0
 }
 
-func slotsBySpec(b []byte, count int) ([]specSlot, error) {
-	if count < 1 || count > 64 {
-		return nil, fmt.Errorf("%w: slot count", errRefused)
-	}
-	var list []specSlot
-	for range count {
-		if len(b) < 5 || uint64(len(b)-5) < uint64(binary.BigEndian.Uint32(b[1:])) {
-			return nil, fmt.Errorf("%w: slot length", errRefused)
-		}
-		end := 5 + int(binary.BigEndian.Uint32(b[1:]))
-		list = append(list, specSlot{b[0], b[5:end]})
-		b = b[end:]
-	}
-	if len(bytes.Trim(b, "\x00")) != 0 {
-		return nil, fmt.Errorf("%w: padding", errRefused)
-	}
-	return list, nil
-}
-
 func payloadBySpec(payload []byte, size int, dataKey, fileID, digest, commitment []byte) ([]byte, error) {
 	if len(dataKey) < 32 || len(dataKey) > 1024 {
-		return nil, fmt.Errorf("%w: data key", errRefused)
+		return nil, errNoKey
 	}
 	prk, err := hkdf.Extract(sha512.New, dataKey, fileID)
 	if err != nil {
