@@ -41,13 +41,11 @@ func (m *mill) keyedChunks(n int, s subject) {
 		valid = valid && d.suite == 1 && d.log < 25 && d.log > 11 && d.reserved == 0
 	}
 	d.seal(pieces)
-	var content []byte
+	out := &sink{unit: 1}
 	for _, p := range pieces {
-		content = append(content, p.plain...)
+		out.want = append(out.want, p.plain...)
 	}
-	made := &shape{name: "sealed with the key", plain: content, stream: content, log: 12}
-	out := &sink{want: content, unit: 1}
-	in := input{made, d.bytes(), nil}
+	in := input{&shape{}, d.bytes(), nil}
 	_, err := envelope.Open(context.Background(), out, bytes.NewReader(in.file), in.options(1), &holder{key: bytes.Clone(d.dataKey)})
 	switch {
 	case out.wrong != "":

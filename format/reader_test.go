@@ -47,22 +47,20 @@ func openBySpec(file []byte, unwrap unwrapper) ([]byte, error) {
 }
 
 func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error) {
-	header := file
-	if o.header != nil {
-		header = o.header
+	header, payload := o.header, file
+	if header == nil {
+		header = file
 	}
 	n, length, err := lengthsBySpec(header)
 	if err != nil {
 		return nil, err
 	}
-	payload := file
-	switch {
-	case o.header == nil:
-		payload = file[length:]
-	case length != len(header):
+	if o.header == nil {
+		header, payload = file[:length], file[length:]
+	}
+	if length != len(header) {
 		return nil, fmt.Errorf("%w: something behind the detached header", errRefused)
 	}
-	header = header[:length]
 	if header[8] != 1 || header[10] > 1 {
 		return nil, errNewer
 	}

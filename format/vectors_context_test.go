@@ -25,11 +25,20 @@ func (m *maker) contexts() {
 	good("control-characters", "NUL, line feed and escape: a reader escapes them before showing them", "a\x00b", "c\nd\x1b[31m")
 	good("byte-order-mark", "a byte order mark is text like any other", "\ufeffkey", "value")
 	good("largest", "65 536 bytes, the most", "k", strings.Repeat("v", 65536/2-7), "l", strings.Repeat("v", 65536/2-5))
-	bad := func(name, comment string, raw []byte) {
-		p := m.plan("context-" + name)
-		p.context = raw
-		m.damaged("header", comment, p.bind())
-	}
+	m.contextSpellings()
+	m.contextTexts()
+	m.contextLengths()
+}
+
+func (m *maker) badContext(name, comment string, raw []byte) {
+	p := m.plan("context-" + name)
+	p.context = raw
+	m.damaged("header", comment, p.bind())
+}
+
+// contextSpellings are about order, duplicates, counts and lengths.
+func (m *maker) contextSpellings() {
+	bad := m.badContext
 	bad("too-large", "65 537 bytes, one more than the most", rawContext("k", strings.Repeat("v", 65536/2-7), "l", strings.Repeat("v", 65536/2-4)))
 	bad("no-bytes", "no bytes at all: the empty context has two", nil)
 	bad("one-byte", "one byte", []byte{0})
@@ -48,6 +57,10 @@ func (m *maker) contexts() {
 	bad("value-too-long", "the length of a value goes beyond the context", []byte("\x00\x01\x00\x01a\xff\xff1"))
 	bad("value-missing", "a key without a value", []byte("\x00\x01\x00\x01a"))
 	bad("half-a-length", "half of the length of a value", []byte("\x00\x01\x00\x01a\x00"))
+}
+
+// contextTexts are about text that is no UTF-8.
+func (m *maker) contextTexts() {
 	for name, c := range map[string]struct{ comment, text string }{
 		"not-utf-8":          {"0xff", "\xff"},
 		"overlong":           {"an overlong form of /", "\xc0\xaf"},
@@ -59,10 +72,9 @@ func (m *maker) contexts() {
 		"lone-continuation":  {"a continuation byte by itself", "\x80"},
 		"five-byte-sequence": {"a sequence of five bytes", "\xf8\x88\x80\x80\x80"},
 	} {
-		bad(name+"-in-key", c.comment+" in a key", rawContext(c.text, "value"))
-		bad(name+"-in-value", c.comment+" in a value", rawContext("key", c.text))
+		m.badContext(name+"-in-key", c.comment+" in a key", rawContext(c.text, "value"))
+		m.badContext(name+"-in-value", c.comment+" in a value", rawContext("key", c.text))
 	}
-	m.contextLengths()
 }
 
 // contextLengths are about the length field, and about contexts that somebody without the key changed.

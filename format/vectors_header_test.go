@@ -9,49 +9,52 @@ import (
 	"slices"
 )
 
+// headerFields are fixed fields of the header that somebody changed.
+var headerFields = []struct {
+	name, comment, expect string
+	edit                  func(p *plan)
+}{
+	{"suite-0", "suite 0", "newer", func(p *plan) { p.suite = 0 }},
+	{"suite-2", "suite 2", "newer", func(p *plan) { p.suite = 2 }},
+	{"suite-255", "suite 255", "newer", func(p *plan) { p.suite = 255 }},
+	{"suite-2-rotten", "suite 2 and a wrong checksum: a rotten byte must not pass for a newer version", "damaged", func(p *plan) { p.suite, p.checksum = 2, plusOne }},
+	{"compression-2", "compression 2", "newer", func(p *plan) { p.compression = 2 }},
+	{"compression-255", "compression 255", "newer", func(p *plan) { p.compression = 255 }},
+	{"compression-2-rotten", "compression 2 and a wrong checksum", "damaged", func(p *plan) { p.compression, p.checksum = 2, plusOne }},
+	{"compression-set", "compression said to be zstd by somebody without the key", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.compression = c, 1 }},
+	{"chunk-size-0", "chunks of 2^0 bytes", "damaged", func(p *plan) { p.log = 0 }},
+	{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "damaged", func(p *plan) { p.log = 11 }},
+	{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "damaged", func(p *plan) { p.log = 25 }},
+	{"chunk-size-64", "chunks of 2^64 bytes", "damaged", func(p *plan) { p.log = 64 }},
+	{"chunk-size-255", "chunks of 2^255 bytes", "damaged", func(p *plan) { p.log = 255 }},
+	{"chunk-size-changed", "another chunk size than the file was sealed with", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.log = c, 13 }},
+	{"reserved-1", "the reserved byte is 1", "damaged", func(p *plan) { p.reserved = 1 }},
+	{"reserved-128", "the reserved byte is 0x80", "damaged", func(p *plan) { p.reserved = 0x80 }},
+	{"file-id-changed", "one bit of the file id was changed after sealing", "damaged", func(p *plan) {
+		c, _ := p.keys()
+		p.chunks, p.commitment, p.fileID = p.sealed(), c, slices.Concat([]byte{p.fileID[0] ^ 1}, p.fileID[1:])
+	}},
+	{"commitment-zero", "a commitment of zeros", "damaged", func(p *plan) { p.commitment = make([]byte, 32) }},
+	{"commitment-flipped", "one bit of the commitment changed", "damaged", func(p *plan) { p.commitment, _ = p.keys(); p.commitment[31] ^= 1 }},
+	{"commitment-first-half", "only the first half of the commitment is right", "damaged", func(p *plan) { p.commitment, _ = p.keys(); clear(p.commitment[16:]) }},
+	{"checksum-off-by-one", "the checksum is one more", "damaged", func(p *plan) { p.checksum = plusOne }},
+	{"checksum-zero", "a checksum of zero", "damaged", func(p *plan) { p.checksum = func(uint32) uint32 { return 0 } }},
+	{"checksum-little-endian", "the checksum is little-endian", "damaged", func(p *plan) { p.checksum = bits.ReverseBytes32 }},
+	{"checksum-not-inverted", "a CRC-32C without the final XOR", "damaged", func(p *plan) { p.checksum = func(right uint32) uint32 { return ^right } }},
+	{"checksum-ieee", "the CRC-32 of IEEE 802.3 instead of CRC-32C", "damaged", func(p *plan) {
+		h := p.header()
+		p.checksum = func(uint32) uint32 { return crc32.ChecksumIEEE(h[:len(h)-4]) }
+	}},
+	{"checksum-of-all-but-padding", "the checksum leaves out the padding", "damaged", func(p *plan) {
+		h := bytes.TrimRight(p.header()[:508], "\x00")
+		p.checksum = func(uint32) uint32 { return crc32.Checksum(h, crc32.MakeTable(crc32.Castagnoli)) }
+	}},
+}
+
 // headers are vectors about the header as a whole and the fixed fields of the descriptor.
 func (m *maker) headers() {
 	m.beginnings()
-	for i, c := range []struct {
-		name, comment, expect string
-		edit                  func(p *plan)
-	}{
-		{"suite-0", "suite 0", "newer", func(p *plan) { p.suite = 0 }},
-		{"suite-2", "suite 2", "newer", func(p *plan) { p.suite = 2 }},
-		{"suite-255", "suite 255", "newer", func(p *plan) { p.suite = 255 }},
-		{"suite-2-rotten", "suite 2 and a wrong checksum: a rotten byte must not pass for a newer version", "damaged", func(p *plan) { p.suite, p.checksum = 2, plusOne }},
-		{"compression-2", "compression 2", "newer", func(p *plan) { p.compression = 2 }},
-		{"compression-255", "compression 255", "newer", func(p *plan) { p.compression = 255 }},
-		{"compression-2-rotten", "compression 2 and a wrong checksum", "damaged", func(p *plan) { p.compression, p.checksum = 2, plusOne }},
-		{"compression-set", "compression said to be zstd by somebody without the key", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.compression = c, 1 }},
-		{"chunk-size-0", "chunks of 2^0 bytes", "damaged", func(p *plan) { p.log = 0 }},
-		{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "damaged", func(p *plan) { p.log = 11 }},
-		{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "damaged", func(p *plan) { p.log = 25 }},
-		{"chunk-size-64", "chunks of 2^64 bytes", "damaged", func(p *plan) { p.log = 64 }},
-		{"chunk-size-255", "chunks of 2^255 bytes", "damaged", func(p *plan) { p.log = 255 }},
-		{"chunk-size-changed", "another chunk size than the file was sealed with", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.log = c, 13 }},
-		{"reserved-1", "the reserved byte is 1", "damaged", func(p *plan) { p.reserved = 1 }},
-		{"reserved-128", "the reserved byte is 0x80", "damaged", func(p *plan) { p.reserved = 0x80 }},
-		{"file-id-changed", "one bit of the file id was changed after sealing", "damaged", func(p *plan) {
-			c, _ := p.keys()
-			p.chunks, p.commitment, p.fileID = p.sealed(), c, slices.Concat([]byte{p.fileID[0] ^ 1}, p.fileID[1:])
-		}},
-		{"commitment-zero", "a commitment of zeros", "damaged", func(p *plan) { p.commitment = make([]byte, 32) }},
-		{"commitment-flipped", "one bit of the commitment changed", "damaged", func(p *plan) { p.commitment, _ = p.keys(); p.commitment[31] ^= 1 }},
-		{"commitment-first-half", "only the first half of the commitment is right", "damaged", func(p *plan) { p.commitment, _ = p.keys(); clear(p.commitment[16:]) }},
-		{"checksum-off-by-one", "the checksum is one more", "damaged", func(p *plan) { p.checksum = plusOne }},
-		{"checksum-zero", "a checksum of zero", "damaged", func(p *plan) { p.checksum = func(uint32) uint32 { return 0 } }},
-		{"checksum-little-endian", "the checksum is little-endian", "damaged", func(p *plan) { p.checksum = bits.ReverseBytes32 }},
-		{"checksum-not-inverted", "a CRC-32C without the final XOR", "damaged", func(p *plan) { p.checksum = func(right uint32) uint32 { return ^right } }},
-		{"checksum-ieee", "the CRC-32 of IEEE 802.3 instead of CRC-32C", "damaged", func(p *plan) {
-			h := p.header()
-			p.checksum = func(uint32) uint32 { return crc32.ChecksumIEEE(h[:len(h)-4]) }
-		}},
-		{"checksum-of-all-but-padding", "the checksum leaves out the padding", "damaged", func(p *plan) {
-			h := bytes.TrimRight(p.header()[:508], "\x00")
-			p.checksum = func(uint32) uint32 { return crc32.Checksum(h, crc32.MakeTable(crc32.Castagnoli)) }
-		}},
-	} {
+	for i, c := range headerFields {
 		p := m.plan(fmt.Sprintf("header-%02d-%s", i, c.name))
 		c.edit(p)
 		reason := "header"

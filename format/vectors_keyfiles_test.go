@@ -81,26 +81,7 @@ func (f *keyFilePlan) bytes() []byte {
 
 // keyFiles are vectors about data key files and pair files.
 func (m *maker) keyFiles() {
-	add := func(form, name, comment, expect, checksum string, body []byte) {
-		m.all = append(m.all, &vector{name: strings.ReplaceAll(form, " ", "-") + "-" + name, form: form, comment: comment, expect: expect, checksum: checksum, body: body})
-	}
-	data := func(name, comment, expect string, edit func(f *keyFilePlan)) {
-		f := dataKeyPlan()
-		edit(f)
-		body, sum := f.bytes(), ""
-		if expect == "opens" {
-			sum = f.checksum()
-		}
-		add("data key file", name, comment, expect, sum, body)
-	}
-	further := func(n int) (text string, sum []string) {
-		var all []string
-		for i := range n {
-			blob := fixed("further", fmt.Sprint(i))
-			all, sum = append(all, fmt.Sprintf(`{"KeyId":%s,"CiphertextBlob":%s}`, quoted(otherKMSKey), base64Of(blob))), append(sum, otherKMSKey, string(blob))
-		}
-		return "[" + strings.Join(all, ",") + "]", sum
-	}
+	data := m.dataKeyFile
 	data("one-key", "one key", "opens", func(*keyFilePlan) {})
 	data("64-keys", "63 further keys, the most", "opens", func(f *keyFilePlan) { v, s := further(63); f.set("FurtherKeys", v); f.sum = append(f.sum, s...) })
 	data("65-keys", "64 further keys", "damaged", func(f *keyFilePlan) { v, s := further(64); f.set("FurtherKeys", v); f.sum = append(f.sum, s...) })
@@ -115,6 +96,45 @@ func (m *maker) keyFiles() {
 	data("context-order", "a context whose keys are not sorted: that is a matter of the checksum only", "opens", func(f *keyFilePlan) { f.set("EncryptionContext", `{"env":"prod","app":"web"}`) })
 	data("version-2", "version 2, and a field that version 1 does not have", "newer", func(f *keyFilePlan) { f.set("Version", "2"); f.set("Later", "true") })
 	data("format-of-pair", "it says it is a pair file", "foreign", func(f *keyFilePlan) { f.set("Format", quoted("envseal key pair")) })
+	m.badDataKeyFiles()
+	m.dataKeyTexts()
+	m.pairFiles()
+	m.pairPEM()
+}
+
+// keyFile adds a vector of a file as it is.
+func (m *maker) keyFile(form, name, comment, expect string, body []byte) *vector {
+	v := &vector{name: strings.ReplaceAll(form, " ", "-") + "-" + name, form: form, comment: comment, expect: expect, body: body}
+	m.all = append(m.all, v)
+	return v
+}
+
+// made adds one of a file that was put together; its checksum is told where it is good.
+func (m *maker) made(form, name, comment, expect string, f *keyFilePlan) {
+	if v := m.keyFile(form, name, comment, expect, f.bytes()); expect == "opens" {
+		v.checksum = f.checksum()
+	}
+}
+
+func (m *maker) dataKeyFile(name, comment, expect string, edit func(f *keyFilePlan)) {
+	f := dataKeyPlan()
+	edit(f)
+	m.made("data key file", name, comment, expect, f)
+}
+
+// further gives n further keys, and what they add to the checksum.
+func further(n int) (text string, sum []string) {
+	var all []string
+	for i := range n {
+		blob := fixed("further", fmt.Sprint(i))
+		all, sum = append(all, fmt.Sprintf(`{"KeyId":%s,"CiphertextBlob":%s}`, quoted(otherKMSKey), base64Of(blob))), append(sum, otherKMSKey, string(blob))
+	}
+	return "[" + strings.Join(all, ",") + "]", sum
+}
+
+// badDataKeyFiles are JSON objects with wrong fields.
+func (m *maker) badDataKeyFiles() {
+	data := m.dataKeyFile
 	data("checksum", "the checksum is wrong", "damaged", func(f *keyFilePlan) { f.set("Checksum", quoted(strings.Repeat("0", 64))) })
 	data("checksum-upper-case", "the checksum in upper case", "damaged", func(f *keyFilePlan) { f.set("Checksum", quoted(strings.ToUpper(f.checksum()))) })
 	data("context-changed", "the context was changed", "damaged", func(f *keyFilePlan) { f.set("EncryptionContext", `{"app":"web","env":"test"}`) })
@@ -139,8 +159,14 @@ func (m *maker) keyFiles() {
 	for _, name := range dataKeyPlan().names[1:] {
 		data("without-"+name, name+" is missing", "damaged", func(f *keyFilePlan) { f.drop(name) })
 	}
+}
+
+// dataKeyTexts are files that are no JSON object of a data key file.
+func (m *maker) dataKeyTexts() {
 	text := dataKeyPlan().bytes()
-	raw := func(name, comment, expect string, body []byte) { add("data key file", name, comment, expect, "", body) }
+	raw := func(name, comment, expect string, body []byte) {
+		m.keyFile("data key file", name, comment, expect, body)
+	}
 	raw("cut", "the file is cut off", "damaged", text[:len(text)-10])
 	raw("empty", "an empty file", "damaged", nil)
 	raw("field-twice", "a field twice", "damaged", bytes.Replace(text, []byte("{\n"), []byte("{\n  \"Version\": 1,\n"), 1))
@@ -149,18 +175,14 @@ func (m *maker) keyFiles() {
 	bare := fmt.Sprintf(`{"CiphertextBlob":%s,"KeyId":%s`, base64Of(span(0x80, 0xb7)), quoted(exampleKMSKey))
 	raw("of-aws", "the answer of GenerateDataKeyWithoutPlaintext", "opens", []byte(bare+"}\n"))
 	raw("of-aws-with-plaintext", "the answer of GenerateDataKey, with the key in it", "foreign", []byte(bare+`,"Plaintext":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}`+"\n"))
-	m.pairFiles(add)
 }
 
-func (m *maker) pairFiles(add func(form, name, comment, expect, checksum string, body []byte)) {
+// pairFiles are pair files in JSON.
+func (m *maker) pairFiles() {
 	pair := func(name, comment, expect string, edit func(f *keyFilePlan)) {
 		f := m.pairFilePlan()
 		edit(f)
-		body, sum := f.bytes(), ""
-		if expect == "opens" {
-			sum = f.checksum()
-		}
-		add("pair file", name, comment, expect, sum, body)
+		m.made("pair file", name, comment, expect, f)
 	}
 	pair("json", "a pair in JSON", "opens", func(*keyFilePlan) {})
 	pair("version-2", "version 2", "newer", func(f *keyFilePlan) { f.set("Version", "2") })
@@ -172,6 +194,10 @@ func (m *maker) pairFiles(add func(form, name, comment, expect, checksum string,
 	})
 	pair("unknown-spec", "a KeyPairSpec that cannot be sealed to", "damaged", func(f *keyFilePlan) { f.set("KeyPairSpec", quoted("ECC_SECG_P256K1")); f.sum[1] = "ECC_SECG_P256K1" })
 	pair("with-private-key", "a field with the private key in the clear", "damaged", func(f *keyFilePlan) { f.set("PrivateKeyPlaintext", `"AAEC"`) })
+}
+
+// pairPEM are pair files in PEM.
+func (m *maker) pairPEM() {
 	f := m.pairFilePlan()
 	f.bytes()
 	block := func(label, headers, text string) string {
@@ -187,17 +213,17 @@ func (m *maker) pairFiles(add func(form, name, comment, expect, checksum string,
 	}
 	public := block("PUBLIC KEY", "", f.values["PublicKey"])
 	private := block("ENVSEAL ENCRYPTED PRIVATE KEY", headers+"\n", f.values["PrivateKeyCiphertextBlob"])
-	pem := func(name, comment, expect, sum, text string) {
-		add("pair file", name, comment, expect, sum, []byte(text))
+	pem := func(name, comment, expect, text string) *vector {
+		return m.keyFile("pair file", name, comment, expect, []byte(text))
 	}
-	pem("pem", "a pair in PEM", "opens", f.checksum(), public+private)
-	pem("pem-white-space", "white space around the blocks", "opens", f.checksum(), "\n"+public+"\n\n"+private+" \n")
-	pem("pem-without-public-key", "the block of the public key is missing", "foreign", "", private)
-	pem("pem-without-private-key", "the block of the private key is missing: the file is cut off", "damaged", "", public)
-	pem("pem-turned-round", "the blocks are turned round", "foreign", "", private+public)
-	pem("pem-public-key-twice", "the public key twice", "damaged", "", public+public+private)
-	pem("pem-text-behind", "text behind the blocks", "damaged", "", public+private+"text\n")
-	pem("pem-header-missing", "a line before the base64 is missing", "damaged", "", public+strings.Replace(private, "Version: 1\n", "", 1))
-	pem("pem-header-unknown", "a line that version 1 does not have", "damaged", "", public+strings.Replace(private, "Version: 1\n", "Comment: no\nVersion: 1\n", 1))
-	pem("pem-cut", "the file is cut off", "damaged", "", (public + private)[:len(public)+200])
+	pem("pem", "a pair in PEM", "opens", public+private).checksum = f.checksum()
+	pem("pem-white-space", "white space around the blocks", "opens", "\n"+public+"\n\n"+private+" \n").checksum = f.checksum()
+	pem("pem-without-public-key", "the block of the public key is missing", "foreign", private)
+	pem("pem-without-private-key", "the block of the private key is missing: the file is cut off", "damaged", public)
+	pem("pem-turned-round", "the blocks are turned round", "foreign", private+public)
+	pem("pem-public-key-twice", "the public key twice", "damaged", public+public+private)
+	pem("pem-text-behind", "text behind the blocks", "damaged", public+private+"text\n")
+	pem("pem-header-missing", "a line before the base64 is missing", "damaged", public+strings.Replace(private, "Version: 1\n", "", 1))
+	pem("pem-header-unknown", "a line that version 1 does not have", "damaged", public+strings.Replace(private, "Version: 1\n", "Comment: no\nVersion: 1\n", 1))
+	pem("pem-cut", "the file is cut off", "damaged", (public + private)[:len(public)+200])
 }

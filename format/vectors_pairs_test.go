@@ -60,8 +60,14 @@ func (m *maker) pairs() {
 		p.slots = [][]byte{rawSlot(2, s.body())}
 		m.damaged("", "the sealed data key is one byte short", p)
 	}
+	m.pairCompany()
 	m.pairFields()
 	m.pairKeys()
+	m.pairPoints()
+}
+
+// pairCompany are files in which the slot of a pair is not alone, or not the one that opens.
+func (m *maker) pairCompany() {
 	with := func(name, comment string, edit func(p *plan, s pairSlot)) {
 		p, s := m.pairPlan(name, 2)
 		edit(p, s)
@@ -158,6 +164,10 @@ func (m *maker) pairKeys() {
 		return replaceOnce(m, b, bytes.Repeat([]byte{0x42}, 32), bytes.Repeat([]byte{0x43}, 32))
 	})
 	answered("key-mlkem-without-seed", "an ML-KEM private key that is not in the seed form: tag 0x04 instead of 0x80", 5, func(b []byte) []byte { return replaceOnce(m, b, []byte{0x80, 0x40}, []byte{0x04, 0x40}) })
+}
+
+// pairPoints are about slots whose fields are well-formed, and good for nothing.
+func (m *maker) pairPoints() {
 	p, s := m.pairPlan("p256-point-not-on-curve", 2)
 	s.sealed = slices.Concat([]byte{4}, bytes.Repeat([]byte{7}, 64), s.sealed[65:])
 	p.slots = [][]byte{rawSlot(2, s.body())}

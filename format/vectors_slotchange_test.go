@@ -27,34 +27,39 @@ func (m *maker) rewraps() {
 	p.slots = [][]byte{p.kms(otherKMSKey)}
 	m.refused("damaged", "header", "the first 150 bytes of a new header over the old one: a crash in between", p, slices.Concat(p.header()[:150], old[150:], p.payload()), 0)
 
-	mixed := func(name, comment, expect, reason string, good int, body func(p, other *plan) []byte) {
+	m.mixed()
+}
+
+// mixed are files that somebody put together from two.
+func (m *maker) mixed() {
+	mixed := func(name, comment, reason string, good int, body func(p, other *plan) []byte) {
 		p, other := m.plan("mixed-"+name), m.plan("mixed-other-"+name)
 		p.content, other.content = stuff("mixed", specChunk+1), stuff("mixed other", specChunk+1)
 		b := body(p, other)
 		p.answers = append(p.answers, other.answers...) // whoever opens it holds the keys of both files
-		m.refused(expect, reason, comment, p, b, good)
+		m.refused("damaged", reason, comment, p, b, good)
 	}
-	mixed("slots", "the slots of another file", "damaged", "commitment", 0, func(p, other *plan) []byte { p.slots = other.slots; return p.file() })
-	mixed("header", "the whole header of another file", "damaged", "altered", 0, func(p, other *plan) []byte { return append(other.header(), p.payload()...) })
-	mixed("descriptor", "the descriptor of another file", "damaged", "commitment", 0, func(p, other *plan) []byte {
+	mixed("slots", "the slots of another file", "commitment", 0, func(p, other *plan) []byte { p.slots = other.slots; return p.file() })
+	mixed("header", "the whole header of another file", "altered", 0, func(p, other *plan) []byte { return append(other.header(), p.payload()...) })
+	mixed("descriptor", "the descriptor of another file", "commitment", 0, func(p, other *plan) []byte {
 		payload := p.payload()
 		p.commitment, _ = p.keys()
 		p.fileID = other.fileID
 		return append(p.header(), payload...)
 	})
-	mixed("commitment", "the commitment of another file", "damaged", "commitment", 0, func(p, other *plan) []byte { p.commitment, _ = other.keys(); return p.file() })
-	mixed("slots-and-commitment", "slots and commitment of another file", "damaged", "commitment", 0, func(p, other *plan) []byte {
+	mixed("commitment", "the commitment of another file", "commitment", 0, func(p, other *plan) []byte { p.commitment, _ = other.keys(); return p.file() })
+	mixed("slots-and-commitment", "slots and commitment of another file", "commitment", 0, func(p, other *plan) []byte {
 		p.slots = other.slots
 		p.commitment, _ = other.keys()
 		return p.file()
 	})
-	mixed("descriptor-and-commitment", "descriptor and commitment of another file, so that its data key is the right one; the key service gives that of the slots", "damaged", "commitment", 0, func(p, other *plan) []byte {
+	mixed("descriptor-and-commitment", "descriptor and commitment of another file, so that its data key is the right one; the key service gives that of the slots", "commitment", 0, func(p, other *plan) []byte {
 		payload := p.payload()
 		p.commitment, _ = other.keys()
 		p.fileID = other.fileID
 		return append(p.header(), payload...)
 	})
-	mixed("payload-last-chunk", "the last chunk of another file", "damaged", "altered", 1, func(p, other *plan) []byte {
+	mixed("payload-last-chunk", "the last chunk of another file", "altered", 1, func(p, other *plan) []byte {
 		return slices.Concat(p.header(), p.sealed()[0], other.sealed()[1])
 	})
 }

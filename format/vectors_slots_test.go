@@ -10,20 +10,10 @@ import (
 
 const otherKMSKey = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 
-// slots are vectors about slot count, slots of KMS keys and slots that no reader knows.
+// slotLists are vectors about slot count, slots of KMS keys and slots that no reader knows.
 func (m *maker) slotLists() {
-	good := func(name, comment string, edit func(p *plan)) *vector {
-		p := m.plan("slots-" + name)
-		edit(p)
-		return m.opens(comment, p)
-	}
-	bad := func(name, comment string, edit func(p *plan)) {
-		p := m.plan("slots-" + name)
-		edit(p)
-		m.damaged("header", comment, p)
-	}
-	refusedSlot := rawSlot(1, u16(u16(nil, []byte(otherKMSKey)), stuff("refused", 100)))
-	unknown := func(kind byte, size int) []byte { return rawSlot(kind, stuff("unknown", size)) }
+	good := func(name, comment string, edit func(p *plan)) { m.goodSlots("slots-"+name, comment, edit) }
+	refusedSlot, unknown := refusedSlot(), unknownSlot
 	good("two-keys", "two KMS keys, both of which open", func(p *plan) { p.slots = append(p.slots, p.kms(otherKMSKey)) })
 	good("same-key-twice", "the same slot twice", func(p *plan) { p.slots = append(p.slots, p.slots[0]) })
 	good("first-refused", "the key service refuses the first slot and opens the second", func(p *plan) { p.slots = append([][]byte{refusedSlot}, p.slots...) })
@@ -35,22 +25,8 @@ func (m *maker) slotLists() {
 	good("count-takes-padding", "five bytes of the padding count as a slot of type 0 without a body", func(p *plan) { p.count = 2 })
 	good("unknown-large", "a slot of type 100 with 70 000 bytes", func(p *plan) { p.slots = append([][]byte{rawSlot(100, make([]byte, 70000))}, p.slots...) })
 	good("unknown-like-a-broken-one", "a slot of type 3 whose body would be no KMS slot", func(p *plan) { p.slots = append(p.slots, rawSlot(3, []byte("\xff\xff"))) })
-	crowd := func(n int) func(p *plan) {
-		return func(p *plan) { p.slots = append(p.slots, slices.Repeat([][]byte{unknown(9, 0)}, n-1)...) }
-	}
-	good("64", "64 slots, the most that a reader takes unasked", crowd(64))
-	good("65-allowed", "65 slots, and the reader was told to take so many", crowd(65)).option("max-slots", "65")
-	good("1000-allowed", "1 000 slots, and the reader was told to take so many", crowd(1000)).option("max-slots", "1000")
-	bad("66-allowed-65", "66 slots, and the reader was told to take 65", crowd(66))
-	m.all[len(m.all)-1].option("max-slots", "65")
-	bad("65", "65 slots, one more than a reader takes unasked", crowd(65))
-	bad("count-0", "no slot", func(p *plan) { p.slots, p.answers = nil, nil })
-	bad("count-0-with-slot", "the count says 0, and there is a slot", func(p *plan) { p.count = 0 })
-	bad("count-one-less", "the count says 1, and there are two: the second is no padding", func(p *plan) { p.slots, p.count = append(p.slots, refusedSlot), 1 })
-	bad("count-over-the-end", "the count says 64, and there is room for 52 slots without a body", func(p *plan) { p.count = 64 })
-	bad("count-65535", "the count says 65 535", func(p *plan) { p.count = 65535 })
-	m.all[len(m.all)-1].option("max-slots", "65535")
-	m.slotBodies(bad)
+	m.slotCounts()
+	m.slotBodies()
 	m.dataKeys()
 	p := m.plan("slots-unknown-only")
 	p.slots, p.answers = [][]byte{unknown(3, 40)}, nil
@@ -60,8 +36,44 @@ func (m *maker) slotLists() {
 	m.refused("no key", "", "the key service refuses the only slot", p, p.file(), 0)
 }
 
+func refusedSlot() []byte {
+	return rawSlot(1, u16(u16(nil, []byte(otherKMSKey)), stuff("refused", 100)))
+}
+
+func unknownSlot(kind byte, size int) []byte { return rawSlot(kind, stuff("unknown", size)) }
+
+func (m *maker) goodSlots(name, comment string, edit func(p *plan)) *vector {
+	p := m.plan(name)
+	edit(p)
+	return m.opens(comment, p)
+}
+
+func (m *maker) badSlots(name, comment string, edit func(p *plan)) *vector {
+	p := m.plan(name)
+	edit(p)
+	return m.damaged("header", comment, p)
+}
+
+// slotCounts are about how many slots there are, and how many there are said to be.
+func (m *maker) slotCounts() {
+	good, bad := m.goodSlots, m.badSlots
+	crowd := func(n int) func(p *plan) {
+		return func(p *plan) { p.slots = append(p.slots, slices.Repeat([][]byte{unknownSlot(9, 0)}, n-1)...) }
+	}
+	good("slots-64", "64 slots, the most that a reader takes unasked", crowd(64))
+	good("slots-65-allowed", "65 slots, and the reader was told to take so many", crowd(65)).option("max-slots", "65")
+	good("slots-1000-allowed", "1 000 slots, and the reader was told to take so many", crowd(1000)).option("max-slots", "1000")
+	bad("slots-66-allowed-65", "66 slots, and the reader was told to take 65", crowd(66)).option("max-slots", "65")
+	bad("slots-65", "65 slots, one more than a reader takes unasked", crowd(65))
+	bad("slots-count-0", "no slot", func(p *plan) { p.slots, p.answers = nil, nil })
+	bad("slots-count-0-with-slot", "the count says 0, and there is a slot", func(p *plan) { p.count = 0 })
+	bad("slots-count-one-less", "the count says 1, and there are two: the second is no padding", func(p *plan) { p.slots, p.count = append(p.slots, refusedSlot()), 1 })
+	bad("slots-count-over-the-end", "the count says 64, and there is room for 60 slots without a body", func(p *plan) { p.count = 64 })
+	bad("slots-count-65535", "the count says 65 535", func(p *plan) { p.count = 65535 }).option("max-slots", "65535")
+}
+
 // slotBodies are about the insides of a slot of type 1.
-func (m *maker) slotBodies(bad func(name, comment string, edit func(p *plan))) {
+func (m *maker) slotBodies() {
 	beside := func(name, comment, keyID string) { // the key service is not asked for what is no ARN
 		p := m.plan("kms-key-id-" + name)
 		p.slots = append([][]byte{rawSlot(1, u16(u16(nil, []byte(keyID)), []byte("blob")))}, p.slots...)
@@ -77,8 +89,21 @@ func (m *maker) slotBodies(bad func(name, comment string, edit func(p *plan))) {
 		p.answers = []answer{{exampleKMSKey, p.context, blob, p.dataKey}}
 		m.opens(fmt.Sprintf("a CiphertextBlob of %d bytes", n), p)
 	}
+	m.brokenBodies()
+	length := func(name, comment string, n uint32) {
+		m.badSlots("kms-length-"+name, comment, func(p *plan) { binary.BigEndian.PutUint32(p.slots[0][1:], n) })
+	}
+	length("beyond-header", "a slot that goes beyond the header", 512)
+	length("into-checksum", "a slot that takes in the first byte of the checksum", 512-4-88-5+1)
+	length("all-ones", "a slot of 2^32-1 bytes", 1<<32-1)
+	length("one-less", "a body length of one less: the body does not end with its last field", uint32(2+75+2+32-1))
+	length("one-more", "a body length of one more", uint32(2+75+2+32+1))
+}
+
+// brokenBodies are slots whose fields are outside their limits, or do not fill the body.
+func (m *maker) brokenBodies() {
 	body := func(name, comment string, body []byte) {
-		bad("kms-"+name, comment, func(p *plan) { p.slots = [][]byte{rawSlot(1, body)} })
+		m.badSlots("kms-"+name, comment, func(p *plan) { p.slots = [][]byte{rawSlot(1, body)} })
 	}
 	key, blob := []byte(exampleKMSKey), stuff("blob", 32)
 	body("no-body", "a KMS slot without a body", nil)
@@ -93,14 +118,6 @@ func (m *maker) slotBodies(bad func(name, comment string, edit func(p *plan))) {
 	for name, c := range map[string]byte{"space": ' ', "line-feed": '\n', "escape": 0x1b, "nul": 0, "delete": 0x7f, "0x80": 0x80, "0xff": 0xff} {
 		body("key-id-"+name, fmt.Sprintf("a KeyId with the byte 0x%02x", c), u16(u16(nil, append(append([]byte("arn:"), c), key...)), blob))
 	}
-	length := func(name, comment string, n uint32) {
-		bad("length-"+name, comment, func(p *plan) { binary.BigEndian.PutUint32(p.slots[0][1:], n) })
-	}
-	length("beyond-header", "a slot that goes beyond the header", 512)
-	length("into-checksum", "a slot that takes in the first byte of the checksum", 512-4-88-5+1)
-	length("all-ones", "a slot of 2^32-1 bytes", 1<<32-1)
-	length("one-less", "a body length of one less: the body does not end with its last field", uint32(2+75+2+32-1))
-	length("one-more", "a body length of one more", uint32(2+75+2+32+1))
 }
 
 // dataKeys are about what the key service answers.

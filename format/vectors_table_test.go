@@ -23,6 +23,19 @@ func (m *maker) badTables() {
 	raw("twice", "two seek tables", slices.Concat(right.bytes(), right.bytes()))
 	raw("skippable-before", "a skippable frame between the frames and the table", slices.Concat([]byte("\x50\x2a\x4d\x18\x00\x00\x00\x00"), right.bytes()))
 	raw("frame-behind", "a frame behind the seek table", append(right.bytes(), stored([]byte("three")).data...))
+	raw("one-more", "an entry for a frame that is not there", tableOf(append(slices.Clone(frames), frames[0]), false).bytes())
+	raw("one-fewer", "the second frame has no entry", tableOf(frames[:1], false).bytes())
+	m.tableFields(frames, right, raw)
+	p := m.zstdPlan("nothing", nil)
+	p.content = nil
+	m.malformed("nothing, not even a seek table", p, nil)
+	p = m.zstdPlan("frame-cut", stored([]byte("a frame that is cut")).data[:15])
+	p.content = nil
+	m.malformed("a frame that is cut off, in a file that is whole", p, nil)
+}
+
+// tableFields are about the numbers in a seek table of two frames.
+func (m *maker) tableFields(frames []zframe, right table, raw func(name, comment string, tail []byte)) {
 	edit := func(name, comment string, change func(b []byte) []byte) { raw(name, comment, change(right.bytes())) }
 	u32 := func(at int, v uint32) func(b []byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint32(b[at:], v); return b }
@@ -43,8 +56,6 @@ func (m *maker) badTables() {
 	edit("count-all-ones", "the number of frames is 2^32-1", u32(24, 1<<32-1))
 	edit("flag-1", "an unknown flag, 0x01", func(b []byte) []byte { b[28] = 1; return b })
 	edit("flag-checksums", "the flag says that there are checksums, and there are none", func(b []byte) []byte { b[28] = 0x80; return b })
-	raw("one-more", "an entry for a frame that is not there", tableOf(append(slices.Clone(frames), frames[0]), false).bytes())
-	raw("one-fewer", "the second frame has no entry", tableOf(frames[:1], false).bytes())
 	raw("big-endian", "the numbers are big-endian", func() []byte {
 		b := right.bytes()
 		for i := 4; i < 28; i += 4 {
@@ -52,12 +63,6 @@ func (m *maker) badTables() {
 		}
 		return b
 	}())
-	p := m.zstdPlan("nothing", nil)
-	p.content = nil
-	m.malformed("nothing, not even a seek table", p, nil)
-	p = m.zstdPlan("frame-cut", stored([]byte("a frame that is cut")).data[:15])
-	p.content = nil
-	m.malformed("a frame that is cut off, in a file that is whole", p, nil)
 }
 
 // streamOptions are about what a reader can be told, and about compressed files that are damaged.
