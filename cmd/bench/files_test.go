@@ -79,10 +79,7 @@ func (b *bench) filesOf(n int64, programs []program, encrypt, decrypt *section) 
 	seal.contenders, open.contenders = []contender{copied}, []contender{copied}
 	used := []string{plain}
 	for _, s := range b.sealAll(plain, programs) {
-		rounds := 0
-		if s.program.slow && n >= b.plan.big {
-			rounds = b.plan.slowRounds
-		}
+		rounds := b.roundsOf(s.program, n)
 		seal.contenders = append(seal.contenders, contender{name: s.program.name, rounds: rounds, job: func(out string) job { return command(s.program.seal(plain, out)...) }})
 		open.contenders = append(open.contenders, contender{name: s.program.name, rounds: rounds, job: func(out string) job { return command(s.program.open(s.path, out)...) }})
 		used = append(used, s.path)
@@ -103,6 +100,14 @@ func (b *bench) roundsFor(n int64) int {
 		return 3 * b.plan.rounds
 	}
 	return b.plan.rounds
+}
+
+// roundsOf is fewer for slow programs with large files; 0: as many as the row has.
+func (b *bench) roundsOf(p program, n int64) int {
+	if p.slow && n >= b.plan.big {
+		return b.plan.slowRounds
+	}
+	return 0
 }
 
 // durable measures files that are on the disk when the program ends.

@@ -33,7 +33,7 @@ func (b *bench) pipes() {
 		r := &row{name: "pipe, " + way, label: fmt.Sprintf("pipe, %s %s", way, sizeName(n)), bytes: n, rounds: b.plan.rounds}
 		r.contenders = []contender{{name: "cat", job: func(string) job { return b.between(plain, []string{b.tools["cat"]}) }}}
 		for _, f := range filters {
-			r.contenders = append(r.contenders, contender{name: f.program.name, job: func(string) job {
+			r.contenders = append(r.contenders, contender{name: f.program.name, rounds: b.roundsOf(f.program, n), job: func(string) job {
 				if way == "encrypt" {
 					return b.between(plain, f.program.seal("", ""))
 				}

@@ -133,7 +133,7 @@ func (b *bench) addInstalledAge() {
 			continue
 		}
 		b.tools["installed age"] = path
-		b.addAge(program{name: "age " + version, what: "age " + version + " as the distribution has it, X25519 recipient"}, path, filepath.Join(dir, "age-keygen"))
+		b.addAge(program{name: "age " + version, what: "age " + version + " as the distribution has it, X25519 recipient", slow: true}, path, filepath.Join(dir, "age-keygen"))
 		return
 	}
 	b.remark("no age of the distribution is measured: none is installed, or it is %s", ageVersion)
@@ -196,7 +196,7 @@ func (b *bench) addNcrypt() {
 		}
 	}
 	b.programs = append(b.programs, program{name: "ncrypt", what: "of github.com/minio/sio " + sioVersion + ", AES-256-GCM; its key comes from a password, which is most of its time with small files",
-		pipes: true, seal: filter(), open: filter("-d")})
+		pipes: true, slow: true, seal: filter(), open: filter("-d")})
 }
 
 func (b *bench) addGpg() {
