@@ -160,7 +160,7 @@ func (f *treeFile) create(perm os.FileMode) (err error) {
 // finishTemp gives the temp file its mode and time.
 func (f *treeFile) finishTemp(perm os.FileMode) error {
 	if f.temp.temp != "" || perm&ownUmask() != 0 {
-		if err := unix.Fchmod(f.temp.fd, uint32(perm)); err != nil {
+		if err := retry(func() error { return unix.Fchmod(f.temp.fd, uint32(perm)) }); err != nil {
 			return err
 		}
 	}
