@@ -23,11 +23,12 @@ func rewrapCommand() *cli.Command {
 			"envseal rewrap --drop KEY FILE...      KEY does not any more\n" +
 			"find . -name '*.sealed' -print0 | envseal rewrap --to KEY --files0-from -",
 		Description: "All three are repeatable. --add goes with --drop, and comes first. --to and --add for a key that has a slot make it anew, under the key's present\n" +
-			"backing key. A key pair's slot stays one: its private key is re-wrapped. FILE may be a detached header.\n\n" +
+			"backing key. A key pair's slot stays one: its private key is re-wrapped, and who gets that opens every file sealed to the pair. FILE may be a detached header.\n\n" +
 			"The header is overwritten in place, with its modification time, and can be interrupted at any moment: until the new one is on the disk, the old one is in\n" +
 			".envseal-FILE.journal beside it, which every command finds. Where the new slots do not fit, the file is copied and replaced.\n\n" +
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
-			"file and the right to use the old key: to shut them out, seal the plaintext again. Exit codes: `envseal help exit-codes`.",
+			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
+			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
 		Flags:  flags(rewrapFlags(), messageFlags(), awsFlags(), storeFlags()),
 		Action: runRewrap,
 	}
@@ -39,6 +40,7 @@ func rewrapFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "add", Category: catKeys, Usage: "make a further slot, for this `KEY` (repeatable)"},
 		&cli.StringSliceFlag{Name: "drop", Category: catKeys, Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
 		&cli.BoolFlag{Name: "via-decrypt", Category: catKeys, Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
+		&cli.BoolFlag{Name: "share-pair", Category: catKeys, Usage: "let --add give KEY the private key of the pair that a file is sealed to, and with it every file ever sealed to that pair"},
 		grantTokensFlag(),
 		&cli.StringSliceFlag{Name: "account", Category: catPolicy, Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
 		&cli.StringSliceFlag{Name: "require-context", Category: catPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
@@ -87,6 +89,7 @@ func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
 		Region:      c.String("region"),
 		GrantTokens: c.StringSlice("grant-tokens"),
 		ViaDecrypt:  c.Bool("via-decrypt"),
+		SharePair:   c.Bool("share-pair"),
 		DryRun:      c.Bool("dry-run"),
 	}}
 	var err error
@@ -134,7 +137,7 @@ func (s *services) destinations(refs []string) ([]keyring.Destination, error) {
 func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
 	var all []string
 	for _, ref := range refs {
-		if arn, err := kmsclient.ParseARN(ref); err == nil && !arn.IsAlias() || bareKeyID.MatchString(ref) {
+		if arn, err := kmsclient.ParseARN(ref); err == nil && !arn.IsAlias() || isKeyID(ref) {
 			all = append(all, ref)
 			continue
 		}
@@ -268,6 +271,8 @@ func explainRewrap(err error) error {
 		return fail(exitRefused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
 	case errors.Is(err, envelope.ErrLastSlot):
 		return fail(exitUsage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
+	case errors.Is(err, keyring.ErrSharesPair):
+		return fail(exitPolicy, "--share-pair does it all the same; to hand over this file alone, decrypt it and encrypt it for the other key", "%w", err)
 	case errors.Is(err, keyring.ErrNoSlot):
 		return fail(exitRefused, "`envseal inspect FILE` shows the slots", "%w", err)
 	}

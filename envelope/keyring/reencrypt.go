@@ -146,13 +146,8 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 	if plain.KeyID != arn.String() {
 		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
 	}
-	if w.pair == nil { // whose key is at hand, so a slot that was put in by somebody else shows now and not when the file is needed
-		if err := checkLength(arn.String(), plain); err != nil {
-			return wrapped{}, err
-		}
-		if err := envelope.CheckDataKey(plain.Plaintext, h); err != nil {
-			return wrapped{}, err
-		}
+	if err := w.checkSecret(plain, h); err != nil {
+		return wrapped{}, err
 	}
 	out, err := d.Client.Encrypt(ctx, kmsclient.EncryptInput{
 		KeyID: d.KeyID, Plaintext: plain.Plaintext.Bytes(), EncryptionContext: w.context, Options: r.options(),
@@ -164,6 +159,27 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 		return wrapped{}, err
 	}
 	return w.rewrapped(out.KeyID, out.CiphertextBlob)
+}
+
+// checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret of this file: so a slot that somebody else put in shows
+// now, and not when the file is needed, and nobody gets by it what the file never was about.
+func (w wrapped) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) error {
+	if w.pair == nil {
+		if err := checkLength(w.keyID, plain); err != nil {
+			return err
+		}
+		return envelope.CheckDataKey(plain.Plaintext, h)
+	}
+	digest, err := h.Digest()
+	if err != nil {
+		return err
+	}
+	key, err := openPair(plain.Plaintext.Bytes(), w.pair, pairInfo(digest))
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.keyID, err)
+	}
+	defer key.Destroy()
+	return envelope.CheckDataKey(key, h)
 }
 
 // dryViaDecrypt asks both services whether they would.

@@ -14,6 +14,9 @@ import (
 // ErrOtherRegion: the key of a slot and the one it should be re-wrapped for lie in different Regions, or one of them in the embedded keystore.
 var ErrOtherRegion = errors.New("KMS ReEncrypt stays within a Region and a key service")
 
+// ErrSharesPair: the file is sealed to key pairs only, so that a further slot would hold a pair's private key, which opens all files that were ever sealed to it.
+var ErrSharesPair = errors.New("the file is sealed to a key pair only")
+
 // ErrNoSlot: the file has no slot of the kind that is needed.
 var ErrNoSlot = errors.New("no such key slot")
 
@@ -31,11 +34,14 @@ type Destination struct {
 // wrapped by a KMS key: there, it is the private key that is re-wrapped. Slots that hold the same secret form a group.
 //
 //   - To leaves each group exactly one slot for each of these keys. Where one of them had a slot already, it is made anew, under the key's present backing key.
-//   - Add makes one slot for each of these keys, of the data key if the file has a slot of type 1, or else of the first pair. Another slot of the group
-//     for the same key is replaced.
+//   - Add makes one slot for each of these keys, of the data key if the file has a slot of type 1, or else, where SharePair allows it, of the first pair.
+//     Another slot of the group for the same key is replaced.
 //   - Drop removes all slots of these keys, after Add. A key that has none is ErrNoSlot.
 //
 // To goes with neither of the others. Slots of unknown types or schemes stay as they are, unless Drop names their key. A failure changes nothing.
+//
+// The header cannot be authenticated without the data key: whoever can write the file chooses what the key services are asked to re-encrypt. Only ViaDecrypt, which has
+// the secret at hand, checks that it is the file's.
 type Rewrap struct {
 	To   []Destination
 	Add  []Destination
@@ -50,6 +56,8 @@ type Rewrap struct {
 	GrantTokens []string
 	// ViaDecrypt allows Decrypt in one Region and Encrypt in the other where ReEncrypt cannot reach. The secret is in locked memory meanwhile.
 	ViaDecrypt bool
+	// SharePair allows Add to give the holder of a further KMS key the private key of a pair, and so every file that is sealed to it.
+	SharePair bool
 	// DryRun asks KMS whether it would, and changes nothing: the slots that come out are stand-ins.
 	DryRun bool
 	// Told, if set, is told each change. It has taken place when the new header is written, not before.
@@ -69,8 +77,8 @@ type SlotEvent struct {
 
 var _ envelope.SlotChange = (*Rewrap)(nil)
 
-// ChangeSlots implements envelope.SlotChange. Errors wrap ErrOtherRegion, ErrPolicy, ErrNoSlot, or are those of the key services. It tries at
-// most MaxCalls slots for a destination.
+// ChangeSlots implements envelope.SlotChange. Errors wrap ErrOtherRegion, ErrPolicy, ErrNoSlot, ErrSharesPair,
+// envelope.ErrLastSlot, or are those of the key services. It tries at most MaxCalls slots of each group for a destination.
 func (r *Rewrap) ChangeSlots(ctx context.Context, h *format.Header) ([]format.Slot, error) {
 	all, err := wrappedSlots(h)
 	if err != nil {
@@ -84,6 +92,9 @@ func (r *Rewrap) ChangeSlots(ctx context.Context, h *format.Header) ([]format.Sl
 	}
 	for i := 0; i < len(r.Drop) && err == nil; i++ {
 		all, err = r.drop(all, r.Drop[i])
+	}
+	if err == nil && !slices.ContainsFunc(all, wrapped.usable) {
+		err = envelope.ErrLastSlot
 	}
 	if err != nil {
 		return nil, err
@@ -147,6 +158,9 @@ func (r *Rewrap) add(ctx context.Context, h *format.Header, all []wrapped, d Des
 		if pair < 0 {
 			return nil, fmt.Errorf("%w: the file has none that this version can re-wrap", ErrNoSlot)
 		}
+		if !r.SharePair {
+			return nil, fmt.Errorf("%w: its private key, which %s would get, opens every file that was ever sealed to it", ErrSharesPair, d)
+		}
 		group = ofGroup(all, all[pair].group)
 	}
 	m, err := r.make(ctx, h, group, d)
@@ -196,6 +210,9 @@ type wrapped struct {
 	pair    *format.PairSlot // nil but for a slot of type 2
 	from    string           // keyID of the slot that this one was made of
 }
+
+// usable tells whether somebody could be asked for the secret: as they could for a slot just made.
+func (w wrapped) usable() bool { return w.group != "" && (w.from != "" || w.arn.KeyID() != "") }
 
 func wrappedSlots(h *format.Header) ([]wrapped, error) {
 	all := make([]wrapped, len(h.Slots))

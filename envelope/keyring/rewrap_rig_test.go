@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -216,31 +217,45 @@ func (w *world) wantCalls(a *abroad, want ...string) {
 	}
 }
 
-// pairSlot is a slot for a pair of key. What it seals stands for a sealed data key: re-wrapping does not look at it.
-func (w *world) pairSlot(key, sealed string) (format.Slot, []byte) {
+// aPair is a slot of type 2 as it was made, and the private key in it.
+type aPair struct {
+	slot    format.Slot
+	private []byte
+}
+
+// pairSlot seals the file's data key to a new pair of key. The file's first slot must be of type 1, for a key of here.
+func (w *world) pairSlot(key string) aPair {
 	w.Helper()
-	ec := format.Context{"team": "backup"}
-	pair, err := w.here.GenerateDataKeyPair(context.Background(), kmsclient.GenerateDataKeyPairInput{
-		KeyID: w.here.in(key), KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec,
+	ctx, ec := context.Background(), format.Context{"team": "backup"}
+	pair, err := w.here.GenerateDataKeyPair(ctx, kmsclient.GenerateDataKeyPairInput{KeyID: w.here.in(key), KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec})
+	w.must(err)
+	defer pair.PrivateKeyPlaintext.Destroy()
+	to, err := keyring.NewPairRecipient(&format.PairFile{
+		PublicKey: pair.PublicKey, KeyPairSpec: "ECC_NIST_P256", KeyID: key, PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, Context: ec,
 	})
 	w.must(err)
-	private := bytes.Clone(pair.PrivateKeyPlaintext.Bytes())
-	pair.PrivateKeyPlaintext.Destroy()
-	slot, err := format.PairSlot{
-		Scheme: format.PairHPKEP256, PublicKeyID: [32]byte{1}, SealedDataKey: []byte(sealed),
-		KeyID: key, PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, PairContext: ec,
-	}.Slot()
+	digest, err := w.header.Digest()
 	w.must(err)
-	return slot, private
+	k, err := w.header.Slots[0].KMS()
+	w.must(err)
+	dataKey, err := w.here.Decrypt(ctx, kmsclient.DecryptInput{KeyID: k.KeyID, CiphertextBlob: k.CiphertextBlob, EncryptionContext: w.header.Context})
+	w.must(err)
+	defer dataKey.Plaintext.Destroy()
+	slot, err := to.Wrap(ctx, dataKey.Plaintext.Bytes(), envelope.FileInfo{Context: w.header.Context, Digest: digest})
+	w.must(err)
+	return aPair{slot, bytes.Clone(pair.PrivateKeyPlaintext.Bytes())}
 }
 
 // wantPrivate checks that slot i is the old pair, and that its key opens the private key.
-func (w *world) wantPrivate(i int, sealed string, private []byte) {
+func (w *world) wantPrivate(i int, old aPair) {
 	w.Helper()
+	want, err := old.slot.Pair()
+	w.must(err)
 	p, err := w.header.Slots[i].Pair()
 	w.must(err)
-	if string(p.SealedDataKey) != sealed || p.PublicKeyID != [32]byte{1} || p.Scheme != format.PairHPKEP256 || p.PairContext["team"] != "backup" {
-		w.Errorf("slot %d: more than the private key's wrapping changed: %+v", i, p)
+	want.KeyID, want.PrivateKeyCiphertextBlob = p.KeyID, p.PrivateKeyCiphertextBlob
+	if !reflect.DeepEqual(p, want) {
+		w.Errorf("slot %d: more than the private key's wrapping changed: %+v, was %+v", i, p, want)
 	}
 	arn, err := kmsclient.ParseARN(p.KeyID)
 	w.must(err)
@@ -249,7 +264,7 @@ func (w *world) wantPrivate(i int, sealed string, private []byte) {
 	out, err := client.Decrypt(context.Background(), kmsclient.DecryptInput{KeyID: p.KeyID, CiphertextBlob: p.PrivateKeyCiphertextBlob, EncryptionContext: p.PairContext})
 	w.must(err)
 	defer out.Plaintext.Destroy()
-	if !bytes.Equal(out.Plaintext.Bytes(), private) {
+	if !bytes.Equal(out.Plaintext.Bytes(), old.private) {
 		w.Errorf("slot %d: another private key", i)
 	}
 }
