@@ -5,7 +5,7 @@
 // The real binary, bin/envseal, runs in turns with cp, cat, dd and with programs that encrypt. Nothing here passes or fails on a time, because times depend on the
 // machine: the goals are printed beside what was measured, for people to judge. What fails is a program that gives a wrong result or a wrong exit code.
 //
-// Environment: BENCH=full (default, some 20 minutes), or quick for trying things out, which prints the document and writes nothing. BENCH_ONLY=REGEXP measures only the rows
+// Environment: BENCH=full (default, some 25 minutes on a quiet machine), or quick for trying things out, which prints the document and writes nothing. BENCH_ONLY=REGEXP measures only the rows
 // whose name matches, such as 'encrypt 1 GiB', and writes nothing either. TMPDIR says on which file system to measure.
 package bench
 
@@ -13,10 +13,12 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -106,12 +108,24 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(b.dir) })
+	b.removeWhenInterrupted()
 	b.findPrograms()
 	b.fitPlan()
 	for _, remark := range b.remarks {
 		fmt.Println("remark:", remark)
 	}
 	return b
+}
+
+// removeWhenInterrupted leaves no gigabytes behind for somebody who does not want to wait for the end.
+func (b *bench) removeWhenInterrupted() {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		os.RemoveAll(b.dir)
+		os.Exit(1)
+	}()
 }
 
 // fitPlan leaves the largest size out where memory does not keep its files cached, or where the disk has no room for them.

@@ -129,14 +129,14 @@ func (b *bench) addInstalledAge() {
 			continue
 		}
 		version := strings.TrimPrefix(b.version(path, "--version"), "v")
-		if version == strings.TrimPrefix(ageVersion, "v") {
+		if b.tools["age"] != "" && version == strings.TrimPrefix(ageVersion, "v") {
 			continue
 		}
 		b.tools["installed age"] = path
-		b.addAge(program{name: "age " + version, what: "age " + version + " as the distribution has it, X25519 recipient", slow: true}, path, filepath.Join(dir, "age-keygen"))
+		b.addAge(program{name: "age " + version, what: "age " + version + " as it is installed, X25519 recipient", slow: true}, path, filepath.Join(dir, "age-keygen"))
 		return
 	}
-	b.remark("no age of the distribution is measured: none is installed, or it is %s", ageVersion)
+	b.remark("no age of the distribution is measured: none is installed but %s", ageVersion)
 }
 
 func (b *bench) addAge(p program, age, keygen string) {

@@ -54,7 +54,7 @@ func (o *others) add(busy, own, wall time.Duration) {
 
 func (o *others) String() string {
 	if o.wall == 0 {
-		return "not measured"
+		return "an unknown share of the cores"
 	}
 	return fmt.Sprintf("%.0f %% of all cores", 100*max(0, o.busy.Seconds())/o.wall.Seconds()/float64(runtime.NumCPU()))
 }
