@@ -31,7 +31,7 @@ func (b *bodies) holdNext(target string) (reached <-chan struct{}, release chan<
 
 func (b *bodies) holdIf(target string) {
 	b.mu.Lock()
-	wanted, release := b.target == target, b.release
+	wanted, release := target != "" && b.target == target, b.release
 	if wanted {
 		b.target = ""
 		close(b.reached)

@@ -7,10 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +18,6 @@ import (
 	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
-	"golang.org/x/sys/unix"
 )
 
 // session runs many commands one after the other. Each is held when it is about to exit, for its memory to be searched for all keys that have been at
@@ -65,54 +62,19 @@ func (s *session) text(name string, secret []byte) {
 // run runs `envseal LINE` by the shell, and checks its exit code; -1 is any. A key may be on stdout where that is meant.
 func (s *session) run(code int, meant bool, line string) {
 	s.t.Helper()
-	cmd := exec.Command("sh", "-c", "read -r go; exec envseal "+line)
-	cmd.Env, cmd.Dir = s.env, s.dir
-	stdout, stderr := s.capture("stdout"), s.capture("stderr")
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	in, err := cmd.StdinPipe()
-	must(s.t, err)
-	must(s.t, cmd.Start())
-	p, err := freeze(cmd.Process.Pid)
-	must(s.t, err)
-	_, err = io.WriteString(in, "go\n")
-	must(s.t, err)
-	must(s.t, in.Close())
-	call, err := p.until(unix.SYS_EXIT_GROUP)
-	must(s.t, err)
-	if call < 0 {
-		s.t.Fatalf("envseal %s: ended without exit_group", line)
-	}
-	printed, said := s.captured(stdout), s.captured(stderr)
-	if meant {
-		s.learn("printed by "+line, keysIn(printed)...)
-		if key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(printed))); err == nil {
-			s.learn("printed by "+line, key) // alone, by --query
+	got := heldAtExit(s.t, s.dir, s.env, line, func(pid int, printed, said []byte) {
+		if meant {
+			s.learn("printed by "+line, keysIn(printed)...)
+			if key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(printed))); err == nil {
+				s.learn("printed by "+line, key) // alone, by --query
+			}
 		}
+		s.searchMemory(line, pid)
+		s.said = append(s.said, saying{line, printed, meant}, saying{line, said, false})
+	})
+	if code >= 0 && got != code {
+		s.t.Errorf("envseal %s: exit code %d, want %d\n%s", line, got, code, s.said[len(s.said)-1].text)
 	}
-	s.searchMemory(line, cmd.Process.Pid)
-	p.thaw()
-	err = cmd.Wait()
-	if got := cmd.ProcessState.ExitCode(); code >= 0 && got != code {
-		s.t.Errorf("envseal %s: exit code %d, want %d: %v\n%s", line, got, code, err, said)
-	}
-	s.said = append(s.said, saying{line, printed, meant}, saying{line, said, false})
-}
-
-// capture makes a file for what a command says: the program need not end for it to be read.
-func (s *session) capture(name string) *os.File {
-	s.t.Helper()
-	f, err := os.CreateTemp(s.rig.dir, name)
-	must(s.t, err)
-	return f
-}
-
-func (s *session) captured(f *os.File) []byte {
-	s.t.Helper()
-	defer os.Remove(f.Name())
-	defer f.Close()
-	text, err := os.ReadFile(f.Name())
-	must(s.t, err)
-	return text
 }
 
 // learn adds keys that were not known.

@@ -40,7 +40,7 @@ type victim struct {
 
 	tap      *tap
 	drain    *drain
-	keys     schedule
+	header   *format.Header
 	marker   []byte
 	patterns []memscan.Pattern
 	found    *findings
@@ -165,30 +165,8 @@ func (v *victim) feedSealed(key *envelope.DataKey) {
 }
 
 func (v *victim) learn(h *format.Header) {
-	v.keys = scheduleOf(v.t, h, dataKeyOf(v.t, v.rig.store, h))
-	v.patterns = v.keys.patterns()
-}
-
-// headerOfTemp reads the header in the file that the victim writes and that has no name yet.
-func (v *victim) headerOfTemp() *format.Header {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
-		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", v.cmd.Process.Pid))
-		for _, name := range files {
-			target, err := os.Readlink(name)
-			if err != nil || !strings.HasPrefix(target, filepath.Dir(v.file)+"/") {
-				continue
-			}
-			if f, err := os.Open(name); err == nil {
-				h, err := format.ReadHeader(f, format.Limits{})
-				f.Close()
-				if err == nil {
-					return h
-				}
-			}
-		}
-	}
-	v.t.Fatalf("no header is written: %s", v.said.String())
-	return nil
+	v.header = h
+	v.patterns = scheduleOf(v.t, h, dataKeyOf(v.t, v.rig.store, h)).patterns()
 }
 
 // idle waits until all threads sleep: the victim waits for input or output.
