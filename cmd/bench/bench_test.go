@@ -123,7 +123,12 @@ func (b *bench) removeWhenInterrupted() {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupted
-		os.RemoveAll(b.dir)
+		for range 50 { // what still runs may go on making files for a moment
+			if os.RemoveAll(b.dir) == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
 		os.Exit(1)
 	}()
 }
