@@ -37,6 +37,8 @@ var explanations = []explanation{
 
 	{kmsclient.ErrThrottled, exitUnreachable, "the key service limits its requests; try again in a moment"},
 	{kmsclient.ErrUnavailable, exitUnreachable, "check the endpoint and the network, then try again"},
+	// before what other slots of the file were refused for: one of its data keys was at hand, and was not that of the file
+	{envelope.ErrCommitment, exitDamaged, "the file is not what was sealed: copy it again from its source; what came out must be discarded"},
 	{kmsclient.ErrCredentials, exitRefused, ""},
 	{kmsclient.ErrAccessDenied, exitRefused, "the caller lacks a permission on this key: see the operation named above in the key policy, the IAM policy or a grant"},
 	{kmsclient.ErrDisabled, exitRefused, "enable the key first: `aws kms enable-key --key-id KEY`, or `envseal keystore enable-key NAME`"},

@@ -53,6 +53,10 @@ type Generator interface {
 
 // Identity gets a data key back from one of a header's slots. Its error wraps [ErrNoMatch] when no slot is meant for it.
 //
+// Anybody who can write a file can put slots into its header, so a key that comes out of one need not be that of the file. An identity for which several slots may
+// be meant holds each key against the header with [CheckDataKey] and goes on with the next slot; a key that is the only one it could get, it may
+// hand out unchecked. [UnwrapDataKey] has no file: the header it shows has Suite 0, Slots and Context, and nothing to check a key with.
+//
 // If the Secret has a method Confirmed(), it is called once the key has proved to be that of the file, before the first byte is written: until then nothing that
 // the header says, whose key it names included, should be told as a fact.
 type Identity interface {

@@ -31,7 +31,7 @@ type OpenOptions struct {
 
 // Open reads a sealed file from src to its end and writes its plaintext to dst. It returns the header as soon as there is one, also with an error.
 //
-// Identities are asked in their order until one gives a key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole
+// Identities are asked in their order until one gives the file's key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole
 // chunks (of a compressed file in whole frames, of at most 1 MiB) and must be discarded. No error means that all of the file was there and nothing behind it. A chunk or frame that
 // has arrived whole is written without waiting for the next. As for Seal, a method Interrupt() of src lets Open fail at once while a Read blocks.
 func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
@@ -81,10 +81,10 @@ func readHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 		return nil, fmt.Errorf("header file: %w", err)
 	}
 	var more [1]byte
-	switch n, err := opts.Header.Read(more[:]); {
+	switch n, _, err := stream.ReadWhole(opts.Header, more[:]); {
 	case n > 0:
 		return nil, fmt.Errorf("header file: %w: it holds more than a header", format.ErrDamaged)
-	case err != nil && err != io.EOF:
+	case err != nil:
 		return nil, fmt.Errorf("header file: %w", err)
 	}
 	return h, nil
@@ -95,14 +95,38 @@ func Verify(ctx context.Context, src io.Reader, opts OpenOptions, ids ...Identit
 	return Open(ctx, io.Discard, src, opts, ids...)
 }
 
-// unlock gets the data key from the header's slots and derives the payload key, which it checks against the commitment.
+// unlock gets the data key from the header's slots and derives the payload key, which it checks against the commitment. It asks the identities in their order
+// until one gives the key of the file. An identity for which there is no slot says nothing about the file, so its error is told only when there is no other.
 func unlock(ctx context.Context, h *format.Header, opts OpenOptions, ids []Identity) (*secret.AEAD, error) {
 	if opts.Check != nil {
 		if err := opts.Check(h); err != nil {
 			return nil, err
 		}
 	}
-	key, err := unwrap(ctx, h, ids)
+	var failed, unmatched []error
+	for _, id := range ids {
+		aead, err := unlockBy(ctx, h, id)
+		if err == nil {
+			return aead, nil
+		}
+		if errors.Is(err, ErrNoMatch) {
+			unmatched = append(unmatched, err)
+		} else {
+			failed = append(failed, err)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return nil, errors.Join(failed...)
+	case len(unmatched) > 0:
+		return nil, errors.Join(unmatched...)
+	}
+	return nil, ErrNoMatch
+}
+
+// unlockBy asks one identity.
+func unlockBy(ctx context.Context, h *format.Header, id Identity) (*secret.AEAD, error) {
+	key, err := id.Unwrap(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -122,29 +146,6 @@ func confirm(key Secret) {
 	if c, ok := key.(interface{ Confirmed() }); ok {
 		c.Confirmed()
 	}
-}
-
-// unwrap asks the identities in their order. An identity for which there is no slot says nothing about the file, so its error is told only when there is no other.
-func unwrap(ctx context.Context, h *format.Header, ids []Identity) (Secret, error) {
-	var failed, unmatched []error
-	for _, id := range ids {
-		key, err := id.Unwrap(ctx, h)
-		if err == nil {
-			return key, nil
-		}
-		if errors.Is(err, ErrNoMatch) {
-			unmatched = append(unmatched, err)
-		} else {
-			failed = append(failed, err)
-		}
-	}
-	if len(failed) > 0 {
-		return nil, errors.Join(failed...)
-	}
-	if len(unmatched) > 0 {
-		return nil, errors.Join(unmatched...)
-	}
-	return nil, ErrNoMatch
 }
 
 // boundedWriter refuses the write that would go over the bound.

@@ -55,8 +55,8 @@ func anyKnown(slots []format.Slot) bool {
 	return false
 }
 
-// CheckDataKey tells whether key is the data key of the file with this header: [ErrCommitment] if not. It is for a SlotChange that had to see the key.
-// The caller keeps key.
+// CheckDataKey tells whether key is the data key of the file with this header: [ErrCommitment] if not. It is for a SlotChange that had to see the key, and for
+// an Identity that can try several slots. The caller keeps key.
 func CheckDataKey(key Secret, h *format.Header) error {
 	if err := checkDataKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrCommitment, err)

@@ -47,7 +47,8 @@ var _ envelope.Identity = (*Discovery)(nil)
 
 var errNoKMSKey = fmt.Errorf("%w: the file has no KMS key", envelope.ErrNoMatch)
 
-// Unwrap tries the slots, those of KMS keys first, then those of key pairs, whose private keys KMS decrypts. It wraps envelope.ErrNoMatch where the header
+// Unwrap tries the slots, those of KMS keys first, then those of key pairs, whose private keys KMS decrypts. A slot that gives another data key than the file's,
+// one that somebody else put in, does not keep the next from being tried. It wraps envelope.ErrNoMatch where the header
 // has no slot that is known and ErrPolicy where it has none that is allowed; otherwise the errors of the slots that were tried. However many
 // slots there are, KMS is asked MaxCalls times at the most.
 func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret, error) {
@@ -66,6 +67,9 @@ func (d *Discovery) Unwrap(ctx context.Context, h *format.Header) (envelope.Secr
 	slices.SortStableFunc(attempts, func(a, b attempt) int { return distance(a) - distance(b) })
 	for _, a := range attempts[:min(len(attempts), MaxCalls)] {
 		key, keyID, err := d.open(ctx, h, a)
+		if err == nil && (len(attempts) > 1 || len(failed) > 0) { // else this key is all that there is to say
+			err = a.checkKey(key, h)
+		}
 		if err == nil {
 			return &opened{Secret: key, by: keyID, used: d.Used}, nil
 		}
@@ -212,6 +216,18 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 	}
 	key, err = openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
 	return key, out.KeyID, err
+}
+
+// checkKey destroys a key that is not the file's, and says so. Where there is no file, any will do.
+func (a attempt) checkKey(key envelope.Secret, h *format.Header) error {
+	if h.Suite == 0 {
+		return nil
+	}
+	if err := envelope.CheckDataKey(key, h); err != nil {
+		key.Destroy()
+		return fmt.Errorf("%s: %w", a.keyID, err)
+	}
+	return nil
 }
 
 // dataKey refuses what cannot be a data key: nothing may be derived from it, and another service, or another slot, may do better.
