@@ -1,10 +1,13 @@
 package envelope
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/envseal/envseal/envelope/internal/secret"
@@ -14,8 +17,8 @@ import (
 // MinDataKey is the least number of bytes in a data key; what KMS gives for AES_256.
 const MinDataKey = format.MinDataKeySize
 
-// DataKey is a data key with its slots: what is needed to seal. It is safe for concurrent use; Destroy waits for nothing, so it
-// must not be called while a Seal is starting.
+// DataKey is a data key with its slots: what is needed to seal. It is safe for concurrent use. Destroy waits for every Seal that is starting, until that has
+// its payload key; one that starts later fails.
 type DataKey struct {
 	context format.Context
 	slots   []format.Slot
@@ -28,15 +31,19 @@ type DataKey struct {
 var errDestroyed = errors.New("data key was destroyed")
 
 // NewDataKey makes a data key and wraps it for all recipients. The first Generator among them generates it; without one, all of them being key pairs,
-// it is 32 random bytes. It fails if any recipient fails.
+// it is 32 random bytes. It fails if any recipient fails, and asks none where they are more than the format.DefaultMaxSlots that readers accept. ec and recipients may be
+// changed afterwards.
 func NewDataKey(ctx context.Context, ec format.Context, recipients ...Recipient) (*DataKey, error) {
 	if len(recipients) == 0 {
 		return nil, errors.New("no recipient to seal for")
 	}
+	if err := checkSlotCount(len(recipients)); err != nil {
+		return nil, err
+	}
 	if _, err := ec.AppendBinary(nil); err != nil {
 		return nil, err
 	}
-	k := &DataKey{context: ec}
+	k := &DataKey{context: maps.Clone(ec)}
 	made, err := k.generate(ctx, recipients)
 	if err != nil {
 		return nil, err
@@ -49,7 +56,7 @@ func NewDataKey(ctx context.Context, ec format.Context, recipients ...Recipient)
 			k.bound = append(k.bound, b)
 			continue
 		}
-		slot, err := r.Wrap(ctx, k.key.Bytes(), FileInfo{Context: ec})
+		slot, err := r.Wrap(ctx, k.key.Bytes(), FileInfo{Context: k.context})
 		if err != nil {
 			k.Destroy()
 			return nil, err
@@ -90,8 +97,13 @@ func (k *DataKey) generate(ctx context.Context, recipients []Recipient) (made in
 }
 
 // UnwrapDataKey makes a DataKey from one that was made in advance: slots and their encryption context. It is unwrapped once, here.
-// Further recipients of files (key pairs) may be added.
+// Further recipients of files (key pairs) may be added. Nobody is asked where slots and recipients are more than the format.DefaultMaxSlots that readers accept.
+// ec, slots and bound may be changed afterwards.
 func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, id Identity, bound ...FileRecipient) (*DataKey, error) {
+	if err := checkSlotCount(len(slots) + len(bound)); err != nil {
+		return nil, err
+	}
+	ec, slots = maps.Clone(ec), cloneSlots(slots)
 	key, err := id.Unwrap(ctx, &format.Header{Descriptor: format.Descriptor{Context: ec}, Slots: slots})
 	if err != nil {
 		return nil, err
@@ -101,7 +113,24 @@ func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, 
 		return nil, err
 	}
 	confirm(key) // there is no file yet to compare it with
-	return &DataKey{context: ec, slots: slots, bound: bound, key: key}, nil
+	return &DataKey{context: ec, slots: slots, bound: slices.Clone(bound), key: key}, nil
+}
+
+// checkSlotCount refuses to make a file that no reader opens unless it is told to.
+func checkSlotCount(n int) error {
+	if n > format.DefaultMaxSlots {
+		return fmt.Errorf("%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
+	}
+	return nil
+}
+
+// cloneSlots shares nothing with slots.
+func cloneSlots(slots []format.Slot) []format.Slot {
+	all := slices.Clone(slots)
+	for i := range all {
+		all[i].Body = bytes.Clone(all[i].Body)
+	}
+	return all
 }
 
 // checkDataKey is the guard against a key service that answers with nothing: an empty key fed to a key derivation gives keys that anyone can derive.
@@ -125,7 +154,7 @@ func (k *DataKey) Destroy() {
 	}
 }
 
-// begin makes the header of a new file and its payload key.
+// begin makes the header of a new file, which shares nothing with k, and its payload key. d.Context is the file's own.
 func (k *DataKey) begin(ctx context.Context, d format.Descriptor) (*format.Header, *secret.AEAD, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -136,7 +165,7 @@ func (k *DataKey) begin(ctx context.Context, d format.Descriptor) (*format.Heade
 	if err != nil {
 		return nil, nil, err
 	}
-	h := &format.Header{Descriptor: d, Slots: k.slots[:len(k.slots):len(k.slots)]}
+	h := &format.Header{Descriptor: d, Slots: cloneSlots(k.slots)}
 	for _, r := range k.bound {
 		slot, err := r.Wrap(ctx, k.key.Bytes(), FileInfo{Context: d.Context, Digest: digest})
 		if err != nil {

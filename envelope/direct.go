@@ -16,8 +16,11 @@ const runSize = 1 << 20
 
 // SealAt is Seal for an input of size bytes that can be read at any offset and an output that can be written so, as regular files can: no worker
 // waits for another. dst gets a whole sealed file from offset 0. An input that turns out to be shorter is io.ErrUnexpectedEOF; whether it has
-// grown is for the caller to see. With opts.Compress it is Seal, since then no chunk's place is known in advance.
+// grown is for the caller to see. One of too many chunks is [ErrTooLarge] before anything is written. With opts.Compress it is Seal, since then no chunk's place is known in advance.
 func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey, opts SealOptions) (*format.Header, error) {
+	if size < 0 {
+		return nil, fmt.Errorf("input of %d bytes: the size is negative", size)
+	}
 	if opts.Compress != LevelNone {
 		return Seal(ctx, io.NewOffsetWriter(dst, 0), io.NewSectionReader(src, 0, size), key, opts)
 	}
@@ -26,15 +29,15 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		return nil, err
 	}
 	defer aead.Destroy()
+	if _, err := h.Layout().SealedSize(size); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
 	if err := writeHeader(h, io.NewOffsetWriter(dst, 0), opts); err != nil {
 		return nil, err
 	}
 	s := &directSealer{dst: dst, src: src, aead: aead, size: size, layout: h.Layout()}
 	if opts.Header != nil {
 		s.layout.HeaderLen = 0
-	}
-	if s.layout.Chunks(size) > format.MaxChunks {
-		return nil, ErrTooLarge
 	}
 	if err := s.run(ctx, workers(opts.Workers)); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 
 	"github.com/envseal/envseal/envelope/internal/secret"
@@ -31,7 +32,7 @@ type SealOptions struct {
 	Header io.Writer
 }
 
-// Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header.
+// Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header, which is the caller's.
 //
 // Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back; with Compress, up to 1 MiB more, since a frame is
 // compressed when it is full, however long that takes. An error of src, be it io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
@@ -79,7 +80,7 @@ func begin(ctx context.Context, key *DataKey, opts SealOptions) (*format.Header,
 	d := format.Descriptor{
 		Suite:         format.SuiteHKDFSHA512AES256GCM,
 		ChunkSizeLog2: opts.ChunkSizeLog2,
-		Context:       key.context,
+		Context:       maps.Clone(key.context),
 	}
 	if d.ChunkSizeLog2 == 0 {
 		d.ChunkSizeLog2 = format.DefaultChunkSizeLog2
