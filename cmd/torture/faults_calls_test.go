@@ -10,15 +10,28 @@ import (
 	"testing"
 )
 
-// capPerCall is how many calls of one kind are failed in one scene; no scene makes more in the full form.
-func capPerCall() int { return trials(200, 2) }
+// mostCalls is how many calls of one kind are failed in one scene; none makes more. The short form takes a call at either end for EIO, and one for everything else.
+const mostCalls = 200
 
-// spread picks at most n numbers from 1 to count, the first and the last among them.
+func callsToFail(f fault, calls int, outside bool) []int {
+	switch {
+	case full:
+		return spread(calls, mostCalls)
+	case f.name == eio.name && !outside:
+		return spread(calls, 2)
+	}
+	return spread(calls, 1)
+}
+
+// spread picks at most n numbers from 1 to count: the first and the last among them, or the one in the middle.
 func spread(count, n int) []int {
+	if n == 1 {
+		return []int{(count + 1) / 2}
+	}
 	var all []int
 	for i := range min(count, n) {
 		at := i + 1
-		if count > n && n > 1 {
+		if count > n {
 			at = 1 + i*(count-1)/(n-1)
 		}
 		all = append(all, at)
@@ -40,7 +53,7 @@ func callWork(t *testing.T, list []*scene, outside, named bool) []work {
 				faults = faults[:1]
 			}
 			for _, f := range faults {
-				for _, nth := range spread(calls[name], capPerCall()) {
+				for _, nth := range callsToFail(f, calls[name], outside) {
 					all = append(all, work{sc, f, name, nth, outside, named})
 				}
 			}

@@ -109,7 +109,7 @@ func TestTortureSlowProducer(t *testing.T) {
 
 // TestTortureSlowConsumer stops reading in the middle: memory stays as it is, and the rest comes when somebody wants it.
 func TestTortureSlowConsumer(t *testing.T) {
-	size := int64(trials(300, 100)) << 20
+	size := int64(trials(300, 60)) << 20
 	sealed := filepath.Join(t.TempDir(), "large.sealed")
 	c := command(homeDir, "encrypt", "-q", "--no-sync", "-k", "local:a", "-o", sealed)
 	c.Stdin = io.LimitReader(endless{}, size)

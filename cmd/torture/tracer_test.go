@@ -61,7 +61,7 @@ func traceHere(c *exec.Cmd, judge func(*call) verdict) (unix.WaitStatus, error) 
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
-	t := &tracer{pid: c.Process.Pid, judge: judge, pending: map[int]pending{}, dir: c.Dir}
+	t := &tracer{pid: c.Process.Pid, judge: judge, pending: map[int]pending{}, known: map[int]bool{}, dir: c.Dir}
 	defer c.Process.Release()
 	limit := time.AfterFunc(traceLimit, func() { _ = syscall.Kill(t.pid, syscall.SIGKILL) })
 	defer limit.Stop()
@@ -79,6 +79,7 @@ type tracer struct {
 	dir     string // working directory of the program
 	judge   func(*call) verdict
 	pending map[int]pending // what to do at the exit of the call that a thread is in
+	known   map[int]bool    // its threads
 }
 
 // pending is a call that was changed: its registers as they were, and the result it is to have.
@@ -104,10 +105,10 @@ func (t *tracer) run() (unix.WaitStatus, error) {
 	if err := unix.PtraceSetOptions(t.pid, options); err != nil {
 		return 0, err
 	}
+	t.known[t.pid] = true
 	if err := unix.PtraceSyscall(t.pid, 0); err != nil {
 		return 0, err
 	}
-	known := map[int]bool{t.pid: true}
 	for {
 		tid, err := waitFor(-1, &status)
 		if err != nil {
@@ -119,22 +120,29 @@ func (t *tracer) run() (unix.WaitStatus, error) {
 			}
 			continue
 		}
-		pass := 0
-		switch sig := status.StopSignal(); {
-		case sig == sysStop:
-			if err := t.atCall(tid); err != nil && !errors.Is(err, unix.ESRCH) {
-				return 0, err
-			}
-		case status.TrapCause() > 0: // a new thread, which shows up by itself
-		case sig == unix.SIGSTOP && !known[tid]: // the new thread
-		default:
-			pass = int(sig)
+		pass, err := t.atStop(tid, status)
+		if err == nil {
+			err = unix.PtraceSyscall(tid, pass)
 		}
-		known[tid] = true
-		if err := unix.PtraceSyscall(tid, pass); err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: killed meanwhile
+		if err != nil && !errors.Is(err, unix.ESRCH) { // which says that it was killed meanwhile
 			return 0, err
 		}
 	}
+}
+
+// atStop is for a thread that stands still. It gives the signal that the thread is to get, 0 for none.
+func (t *tracer) atStop(tid int, status unix.WaitStatus) (pass int, err error) {
+	isNew := !t.known[tid]
+	t.known[tid] = true
+	switch sig := status.StopSignal(); {
+	case sig == sysStop:
+		return 0, t.atCall(tid)
+	case status.TrapCause() > 0: // there is a new thread, which shows up by itself
+	case sig == unix.SIGSTOP && isNew: // there it is
+	default:
+		return int(sig), nil
+	}
+	return 0, nil
 }
 
 func waitFor(pid int, status *unix.WaitStatus) (int, error) {
