@@ -28,7 +28,7 @@ type Job interface {
 type Interrupter interface{ Interrupt() }
 
 // Run works through all batches and returns the first error in the order of the batches, or why ctx was cancelled. When it returns, every goroutine it started has ended;
-// so it waits for a Fill that is blocked, unless the jobs are Interrupters. newJob is called at most workers times, and once only where one batch holds the whole input, which is
+// so it waits for a Fill that is blocked, unless the jobs are Interrupters, and for an Interrupt that has begun. newJob is called at most workers times, and once only where one batch holds the whole input, which is
 // then done on the calling goroutine.
 func Run(ctx context.Context, workers int, newJob func() (Job, error)) error {
 	first, err := newJob()
@@ -38,7 +38,7 @@ func Run(ctx context.Context, workers int, newJob func() (Job, error)) error {
 	r := &run{ctx: ctx, interrupt: func() {}}
 	if i, ok := first.(Interrupter); ok {
 		r.interrupt = i.Interrupt
-		defer context.AfterFunc(ctx, r.interrupt)()
+		defer interruptAfter(ctx, r.interrupt)()
 	}
 	r.turn.L = &r.drain
 	more := r.fill(first)
@@ -62,6 +62,20 @@ func Run(ctx context.Context, workers int, newJob func() (Job, error)) error {
 	}
 	wg.Wait()
 	return r.err
+}
+
+// interruptAfter calls interrupt when ctx is done, unless end is called before. end waits for a call that has begun.
+func interruptAfter(ctx context.Context, interrupt func()) (end func()) {
+	called := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(called)
+		interrupt()
+	})
+	return func() {
+		if !stop() {
+			<-called
+		}
+	}
 }
 
 type run struct {
