@@ -19,12 +19,6 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	}
 	done := append([]string{}, args[:1]...)
 	rest := args[1:]
-	switch rest[0] {
-	case "-h", "-help", "--help":
-		rest = append([]string{"help"}, rest[1:]...)
-	case "-version", "--version":
-		rest = append([]string{"version"}, rest[1:]...)
-	}
 	flags := map[string]cli.Flag{}
 	commands := app.Commands
 	for len(rest) > 0 {
@@ -73,6 +67,23 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		options = append(options, "--")
 	}
 	return append(append(done, options...), arguments...), nil
+}
+
+// commandFirst puts a command in the place of the flags that stand for one.
+func commandFirst(args []string) []string {
+	if len(args) < 2 {
+		return args
+	}
+	command := ""
+	switch args[1] {
+	case "-h", "-help", "--help":
+		command = "help"
+	case "-version", "--version":
+		command = "version"
+	default:
+		return args
+	}
+	return append([]string{args[0], command}, args[2:]...)
 }
 
 func findCommand(commands []*cli.Command, name string) *cli.Command {

@@ -18,9 +18,13 @@ import (
 // Main runs the command line args, args[0] being the program, and returns the exit code. It uses the standard streams, and
 // leaves by os.Exit itself only on a signal.
 func Main(args []string) int {
-	ctx, stop := withSignals(context.Background())
-	defer stop()
-	app := newApp()
+	args = commandFirst(args)
+	ctx := context.Background()
+	if !onlyTells(args) {
+		ctx, _ = withSignals(ctx)
+		defer live.leave()
+	}
+	app := newApp(args...)
 	args, err := permute(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
@@ -32,7 +36,8 @@ func Main(args []string) int {
 	return report(err)
 }
 
-func newApp() *cli.App {
+// newApp makes the command line. Of the commands it has the one that args name, as in envseal NAME [OPERATION] ..., and where they name none, or help, all.
+func newApp(args ...string) *cli.App {
 	app := &cli.App{
 		Name:                      "envseal",
 		HelpName:                  "envseal",
@@ -47,13 +52,7 @@ func newApp() *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageErrorOf,
 		Action:                    noCommand,
-		Commands: []*cli.Command{
-			encryptCommand(), decryptCommand(), verifyCommand(), inspectCommand(),
-			rewrapCommand(),
-			dataKeyCommand(), keyPairCommand(), kmsCommand(),
-			doctorCommand(),
-			keystoreCommand(), versionCommand(), helpCommand(),
-		},
+		Commands:                  commandsFor(args),
 	}
 	prepare(app.Commands)
 	cli.FlagStringer = plainFlag(cli.FlagStringer)
@@ -63,7 +62,7 @@ func newApp() *cli.App {
 // plainFlag leaves out of the help what a flag is when it is not given, where that is nothing.
 func plainFlag(text cli.FlagStringFunc) cli.FlagStringFunc {
 	return func(f cli.Flag) string {
-		return strings.NewReplacer(" (default: false)", "", " (default: 0)", "").Replace(text(f))
+		return strings.ReplaceAll(strings.ReplaceAll(text(f), " (default: false)", ""), " (default: 0)", "")
 	}
 }
 
@@ -73,6 +72,7 @@ func prepare(commands []*cli.Command) {
 		c.OnUsageError = usageErrorOf
 		c.UseShortOptionHandling = true
 		c.HideHelpCommand = true
+		withNames(c.Flags)
 		if len(c.Subcommands) > 0 {
 			prepare(c.Subcommands)
 			if c.Action == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -160,11 +159,27 @@ func (s *services) client(ref string) (kmsclient.Client, string, error) {
 
 const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or local:NAME for the embedded keystore"
 
-var bareKeyID = regexp.MustCompile(`^(mrk-)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$`)
+// isKeyID tells whether ref is the id of a key: a UUID in lower case, whose dashes may be missing, behind mrk- where the key is for several Regions.
+func isKeyID(ref string) bool {
+	rest := strings.TrimPrefix(ref, "mrk-")
+	for i, n := range [...]int{8, 4, 4, 4, 12} {
+		if i > 0 {
+			rest = strings.TrimPrefix(rest, "-")
+		}
+		if len(rest) < n || !consistsOf(rest[:n], "0123456789abcdef") {
+			return false
+		}
+		rest = rest[n:]
+	}
+	return rest == ""
+}
+
+// consistsOf tells whether s has no characters but those of set.
+func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
 
 // localName turns NAME into alias/NAME, and leaves alias/NAME, ARNs and key ids as they are.
 func localName(name string) string {
-	if strings.HasPrefix(name, "alias/") || strings.HasPrefix(name, "arn:") || bareKeyID.MatchString(name) {
+	if strings.HasPrefix(name, "alias/") || strings.HasPrefix(name, "arn:") || isKeyID(name) {
 		return name
 	}
 	return "alias/" + name

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -158,14 +157,19 @@ func identityPath(c *cli.Context, path string) string {
 	return path + ".identity"
 }
 
-// aliasName is KMS's rule for the name of an alias (API reference, CreateAlias).
-var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+const lettersAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// isAliasName is KMS's rule for the name of an alias that users may make (API reference, CreateAlias).
+func isAliasName(alias string) bool {
+	name, ok := strings.CutPrefix(alias, "alias/")
+	return ok && len(name) >= 1 && len(name) <= 250 && consistsOf(name, lettersAndDigits+"/_-") && !strings.HasPrefix(name, "aws/")
+}
 
 func createKey(c *cli.Context, s *keystore.Store) error {
 	alias := ""
 	if name := keyArg(c); name != "" {
 		alias = "alias/" + strings.TrimPrefix(name, "alias/")
-		if !aliasName.MatchString(alias) || strings.HasPrefix(alias, "alias/aws/") {
+		if !isAliasName(alias) {
 			return fail(exitUsage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(name))
 		}
 		if meta, err := s.DescribeKey(c.Context, alias, kmsclient.Options{}); err == nil {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,7 +30,8 @@ func (op *kmsOperation) command() string { return dashed(op.name) }
 const catRequest = "request"
 const catAnswer = "answer"
 
-func kmsCommand() *cli.Command {
+// kmsCommand has the operation that args, the whole command line, name, and all where they name none.
+func kmsCommand(args []string) *cli.Command {
 	c := &cli.Command{
 		Name:      "kms",
 		Usage:     "the KMS operations, with the flags and the output of `aws kms`",
@@ -39,10 +41,27 @@ func kmsCommand() *cli.Command {
 		Flags:  kmsSharedFlags(),
 		Action: noOperation,
 	}
-	for _, op := range kmsOperations() {
+	all := kmsOperations()
+	asked := askedOperation(c, args)
+	if i := slices.IndexFunc(all, func(op *kmsOperation) bool { return op.command() == asked }); i >= 0 {
+		all = all[i : i+1]
+	}
+	for _, op := range all {
 		c.Subcommands = append(c.Subcommands, kmsOperationCommand(op))
 	}
 	return c
+}
+
+// askedOperation is the word in the place of the operation.
+func askedOperation(kms *cli.Command, args []string) string {
+	if len(args) < 3 {
+		return ""
+	}
+	_, rest := leadingFlags(flagsByName(kms.Flags), args[2:])
+	if len(rest) == 0 {
+		return ""
+	}
+	return rest[0]
 }
 
 func kmsOperationCommand(op *kmsOperation) *cli.Command {

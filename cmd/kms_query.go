@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jmespath/go-jmespath"
 )
@@ -31,12 +32,12 @@ func libraryPanic(err *error) {
 	}
 }
 
-// onlyNames are expressions made of names of members, lists of them and indices: without wildcards, functions, filters and the like.
-var onlyNames = regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
+// onlyNames tells whether an expression is made of names of members, lists of them and indices: without wildcards, functions, filters and the like.
+func onlyNames(expression string) bool { return consistsOf(expression, lettersAndDigits+"_.,:[]{} -") }
 
 // reaches tells whether the query may look at a member of the answer. Only simple queries are known not to.
 func (q *kmsQuery) reaches(member string) bool {
-	return member != "" && (q == nil || !onlyNames.MatchString(q.text) || strings.Contains(q.text, member))
+	return member != "" && (q == nil || !onlyNames(q.text) || strings.Contains(q.text, member))
 }
 
 // search evaluates the query. It finds a tree as document.tree gives.
@@ -50,12 +51,12 @@ func (q *kmsQuery) ordered(found any, d document) any {
 	return inOrder(found, append(q.hashNames(), d.names()...))
 }
 
-var hashName = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`)
+var hashName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`) })
 
 // hashNames are the names that the expression gives to what it finds, as b and a in {b:KeyId,a:Arn}.
 func (q *kmsQuery) hashNames() []string {
 	var names []string
-	for _, m := range hashName.FindAllStringSubmatch(q.text, -1) {
+	for _, m := range hashName().FindAllStringSubmatch(q.text, -1) {
 		names = append(names, strings.Trim(m[1], `"`))
 	}
 	return names
