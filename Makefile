@@ -8,13 +8,18 @@ TAGS        := urfave_cli_no_docs
 LDFLAGS     := -s -w -buildid= $(if $(VERSION),-X github.com/envseal/envseal/cmd.version=$(VERSION))
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)'
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 FUZZTIME    ?= 30s
 # every set of tests that `make test` leaves out has a build tag of its own
 SLOWTAGS    := interop,recipes,torture,secrets,bench
+# what `make cross` builds and vets for, and what a release has
+CROSS       ?= linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
+DIST        ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
 # full, or short: the form for every change
 TORTURE     ?= full
 
-.PHONY: all build demo test race fuzz lint interop recipes torture secrets bench clean
+.PHONY: all build demo test race fips fuzz lint vuln cross reproducible sbom dist interop recipes torture secrets bench clean
 
 all: build
 
@@ -31,14 +36,34 @@ test: ## all tests, through the real binary too
 race: ## all tests with the race detector (needs a C compiler)
 	$(GO) test -race ./...
 
+fips: ## all tests with Go's FIPS 140-3 module
+	GODEBUG=fips140=on $(GO) test -count=1 ./...
+
 fuzz: ## every fuzz target for FUZZTIME
 	@GO=$(GO) bash .ci/fuzz $(FUZZTIME)
 
-lint: ## gofmt, vet, staticcheck
+lint: ## gofmt, vet, staticcheck, actionlint, govulncheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags $(SLOWTAGS) ./...
 	$(GO) run $(STATICCHECK) -tags $(SLOWTAGS) ./...
+	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
+	@$(MAKE) -s vuln
+
+vuln: ## known vulnerabilities (govulncheck); says so where its database cannot be reached
+	@GO="$(GO)" GOVULNCHECK="$(GOVULNCHECK)" bash .ci/vuln
+
+cross: ## builds and vets for other systems
+	@GO="$(GO)" TAGS="$(TAGS)" bash .ci/cross $(CROSS)
+
+reproducible: ## the last commit built twice, in different places: one hash
+	@GO="$(GO)" VERSION="$(VERSION)" bash .ci/reproducible
+
+sbom: build ## what bin/envseal is made of, as CycloneDX: bin/envseal.cdx.json
+	$(GO) run ./internal/sbom $(BIN) docs/dependencies.md $(VERSION) > $(BIN).cdx.json
+
+dist: ## what a release has, in dist/: make dist VERSION=v1.2.3
+	@GO="$(GO)" bash .ci/dist "$(VERSION)" $(DIST)
 
 interop: ## the real aws CLI, boto3 and moto against envseal, and the other way round; needs all three
 	@for tool in aws python3; do command -v $$tool >/dev/null || { echo "make interop: $$tool is not installed" >&2; exit 1; }; done
@@ -59,4 +84,4 @@ bench: build ## against cp, cat and other programs, side by side: writes docs/be
 	$(GO) test -count=1 -tags bench -run Bench -timeout 4h -v ./cmd/bench
 
 clean:
-	rm -rf bin .demo
+	rm -rf bin dist .demo
