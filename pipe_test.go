@@ -75,7 +75,7 @@ func (r *pipeRig) ends(c *exec.Cmd) int {
 // limited is envseal where files end at 1 MiB, as on a disk that is full by then.
 func limited(args ...string) *exec.Cmd {
 	c := exec.Command("bash", append([]string{"-c", `ulimit -f 1024; exec envseal "$@"`, "bash"}, args...)...)
-	c.Stderr = new(bytes.Buffer)
+	c.Stderr, c.WaitDelay = new(bytes.Buffer), 10*time.Second
 	return c
 }
 
@@ -207,7 +207,7 @@ func TestSignalEndsCommands(t *testing.T) {
 			args = []string{"encrypt", "-o", r.path("x"), c.flag, line}
 		}
 		p := exec.Command("envseal", args...)
-		p.Stderr = new(bytes.Buffer)
+		p.Stderr, p.WaitDelay = new(bytes.Buffer), 10*time.Second // what is left behind holds stderr
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -227,6 +227,27 @@ func TestSignalEndsCommands(t *testing.T) {
 			t.Errorf("there is %s", name)
 		}
 	}
+}
+
+// A second signal does not wait for a command that is slow to end, and leaves nothing of it behind.
+func TestSecondSignalKillsCommands(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks at /proc")
+	}
+	r := newPipeRig(t)
+	p := exec.Command("envseal", "encrypt", "-o", r.path("x"), "--from-command", "trap '' TERM; echo $$ > "+r.path("pid")+"; sleep 1000 | cat")
+	p.Stderr, p.WaitDelay = new(bytes.Buffer), 10*time.Second
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := r.waitFor("pid")
+	_ = p.Process.Signal(syscall.SIGINT)
+	time.Sleep(100 * time.Millisecond)
+	_ = p.Process.Signal(syscall.SIGINT)
+	if code := r.ends(p); code != 130 {
+		t.Errorf("exit code %d\n%s", code, p.Stderr)
+	}
+	r.gone(pid)
 }
 
 // Nothing can be done at SIGKILL, so the kernel was told before: the command does not outlive envseal. Whether it gets to act on the end of its input is up to the

@@ -20,7 +20,7 @@ type child struct {
 	pid    int           // of the command and of its group
 	done   chan struct{} // closed when the command has ended and been waited for
 	status syscall.WaitStatus
-	forget func() // the hook for signals
+	forget func() // a signal that ends envseal no longer has to do with it
 }
 
 // startCommand starts cmd. Its end, and that of what it started, comes at the latest with that of envseal, unless envseal is killed.
@@ -45,7 +45,9 @@ func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	c.forget = atExit(c.end)
+	live.addGroup(c.pid)
+	noHook := atExit(c.end)
+	c.forget = func() { noHook(); live.groupEnded(c.pid) }
 	return c, nil
 }
 
@@ -122,6 +124,7 @@ func (c *child) gone(limit time.Duration) bool {
 		select {
 		case <-c.done:
 			if groupGone(c.pid) {
+				live.groupEnded(c.pid)
 				return true
 			}
 		default:

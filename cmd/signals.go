@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cleanUpLimit bounds the work between a signal and the exit, should a file system hang.
@@ -31,14 +33,15 @@ type process struct {
 	left    bool           // all is done and said
 	deadly  chan os.Signal // signals to end by that nobody has taken yet
 	flush   chan os.Signal // see leave
-	outputs []*output // oldest first
+	outputs []*output      // oldest first
 	bars    []*progress
 	hooks   []*func()
+	groups  map[int]bool // process groups of commands that may be running
 }
 
 // withSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n, at once, even while a read or
 // the opening of a pipe blocks: hooks of atExit run, temp files are removed, and one line says what was not written. A second
-// signal skips all that. A signal that was ignored when the process started, as by nohup, stays ignored.
+// signal skips all that, and kills the commands that run. A signal that was ignored when the process started, as by nohup, stays ignored.
 //
 // SIGUSR1 prints a line of progress. SIGPIPE is held back so that a reader of the messages who went away does not
 // end a backup; standard output is another matter, see output.Write and stdoutWriter.
@@ -149,7 +152,34 @@ func (p *process) interrupt(sig syscall.Signal, again <-chan os.Signal) {
 	case <-again:
 	case <-time.After(cleanUpLimit):
 	}
+	p.killGroups()
 	os.Exit(128 + int(sig))
+}
+
+// addGroup notes the process group of a command, which must not outlive this process.
+func (p *process) addGroup(id int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.groups == nil {
+		p.groups = map[int]bool{}
+	}
+	p.groups[id] = true
+}
+
+// groupEnded forgets a group. Its number may soon be another's.
+func (p *process) groupEnded(id int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.groups, id)
+}
+
+// killGroups is for the commands that there was no time to end in good order: the machine is slow, or the user impatient.
+func (p *process) killGroups() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.groups {
+		_ = unix.Kill(-id, unix.SIGKILL)
+	}
 }
 
 // cleanUp runs the hooks, removes the temp files and tells what was lost. The caller ends the process: after this no output can be
