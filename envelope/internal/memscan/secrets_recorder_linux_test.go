@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+
+	"github.com/envseal/envseal/kmsclient"
 )
 
 // bodies keeps the keys that go through a server, in requests and answers.
@@ -79,7 +81,7 @@ func keysIn(text []byte) (keys [][]byte) {
 		if key, err := base64.StdEncoding.DecodeString(string(value)); err == nil {
 			value = key
 		}
-		if len(value) >= 16 {
+		if len(value) >= 16 && len(value) <= kmsclient.MaxPlaintext { // a fault may send a GiB
 			keys = append(keys, value)
 		}
 	}
