@@ -133,7 +133,9 @@ func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, o
 		return h, ErrMaxSize
 	}
 	r.aead = aead
-	if err := r.checkEnd(); err != nil {
+	err = r.checkEnd()
+	r.windows.wipe() // of the last chunk, which is opened again in its turn
+	if err != nil {
 		return h, err
 	}
 	return h, r.copyTo(ctx, dst, workers(opts.Workers))

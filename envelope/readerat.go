@@ -22,7 +22,8 @@ type ReaderAt struct {
 }
 
 // OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
-// With opts.Header, src has the chunks alone. Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. The caller owes a Close.
+// With opts.Header, src has the chunks alone. Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. What was opened last is kept, up to
+// 32 MiB of it, as a chunk that is read in pieces would else be opened for every piece. The caller owes a Close.
 func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
 	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
@@ -83,9 +84,10 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, asCompression(err)
 }
 
-// Close wipes the key. No ReadAt may be running or follow.
+// Close wipes the key and the plaintext that is kept. No ReadAt may be running or follow.
 func (r *ReaderAt) Close() error {
 	r.chunks.aead.Destroy()
+	r.chunks.windows.wipe()
 	if r.frames != nil {
 		r.frames.Wipe()
 	}
@@ -94,12 +96,14 @@ func (r *ReaderAt) Close() error {
 
 // chunkReader gives random access to what the chunks hold.
 type chunkReader struct {
-	src    io.ReaderAt
-	layout format.Layout
-	aead   *secret.AEAD
-	chunks int64
-	size   int64
-	runs   sync.Pool // *[]byte, sealed bytes of up to readRun chunks
+	src     io.ReaderAt
+	layout  format.Layout
+	aead    *secret.AEAD
+	chunks  int64
+	size    int64
+	perRun  int64     // chunks in a run at the most
+	runs    sync.Pool // *[]byte, sealed bytes of a run
+	windows windows   // plaintext of a run each
 }
 
 // readRun is how many sealed bytes one read of the source takes at the most, unless a chunk is larger.
@@ -111,8 +115,10 @@ func newChunkReader(src io.ReaderAt, layout format.Layout, size int64) (*chunkRe
 		return nil, fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
 	r := &chunkReader{src: src, layout: layout, chunks: layout.Chunks(plain), size: plain}
+	r.perRun = int64(max(1, readRun/r.sealedChunk()))
+	r.windows.size = int(r.perRun) * layout.ChunkSize
 	r.runs.New = func() any {
-		b := make([]byte, max(1, readRun/r.sealedChunk())*r.sealedChunk())
+		b := make([]byte, int(r.perRun)*r.sealedChunk())
 		return &b
 	}
 	return r, nil
@@ -122,10 +128,10 @@ func (r *chunkReader) sealedChunk() int { return r.layout.ChunkSize + format.Tag
 
 // checkEnd opens the last chunk.
 func (r *chunkReader) checkEnd() error {
-	last := r.chunks - 1
-	buf := make([]byte, r.layout.ChunkSize)
-	defer clear(buf)
-	_, err := r.readChunks(buf, last, last)
+	w, err := r.openWindow(r.chunks-1, r.chunks-1)
+	if err == nil {
+		r.windows.put(w)
+	}
 	return err
 }
 
@@ -141,12 +147,8 @@ func (r *chunkReader) ReadAt(p []byte, off int64) (n int, err error) {
 	if short {
 		p = p[:r.size-off]
 	}
-	chunk := int64(r.layout.ChunkSize)
-	perRun := int64(max(1, readRun/r.sealedChunk()))
 	for len(p) > 0 {
-		first := off / chunk
-		last := min((off+int64(len(p))-1)/chunk, first+perRun-1)
-		m, err := r.readRun(p, off-first*chunk, first, last)
+		m, err := r.readSome(p, off)
 		n += m
 		if err != nil {
 			return n, err
@@ -159,34 +161,55 @@ func (r *chunkReader) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readRun opens chunks first..last and copies what lies behind skip bytes to p.
-func (r *chunkReader) readRun(p []byte, skip, first, last int64) (int, error) {
+// readSome reads at least one byte at off, all that one window or run has. Runs that are wanted whole take no detour.
+func (r *chunkReader) readSome(p []byte, off int64) (int, error) {
+	if n := r.windows.read(p, off); n > 0 {
+		return n, nil
+	}
 	size := int64(r.layout.ChunkSize)
+	first := off / size
+	last := min((off+int64(len(p))-1)/size, first+r.perRun-1)
 	whole := (last - first + 1) * size
-	if skip == 0 && int64(len(p)) >= whole {
+	if off == first*size && int64(len(p)) >= whole {
 		return r.readChunks(p[:whole], first, last)
 	}
-	plain := make([]byte, whole)
-	defer clear(plain)
-	n, err := r.readChunks(plain, first, last)
+	w, err := r.openWindow(first, last)
 	if err != nil {
 		return 0, err
 	}
-	return copy(p, plain[skip:n]), nil
+	n := copy(p, w.plain[off-w.off:])
+	r.windows.put(w)
+	return n, nil
+}
+
+// openWindow opens chunks first..last in a window, which the caller owes a put.
+func (r *chunkReader) openWindow(first, last int64) (*window, error) {
+	w, err := r.windows.take()
+	if err != nil {
+		return nil, err
+	}
+	whole := int(last-first+1) * r.layout.ChunkSize
+	w.used = max(w.used, whole)
+	n, err := r.readChunks(w.mem.Bytes()[:whole], first, last)
+	if err != nil {
+		w.free()
+		return nil, err
+	}
+	w.off, w.plain = first*int64(r.layout.ChunkSize), w.mem.Bytes()[:n]
+	return w, nil
 }
 
 // readChunks opens chunks first..last into dst, which has room for whole ones.
 func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err error) {
-	pooled := r.runs.Get().(*[]byte)
-	defer r.runs.Put(pooled)
-	begin := r.layout.Offset(first)
 	length, err := r.sealedLen(first, last)
 	if err != nil {
 		return 0, err
 	}
+	pooled := r.runs.Get().(*[]byte)
+	defer r.runs.Put(pooled)
 	sealed := (*pooled)[:length]
-	if m, err := r.src.ReadAt(sealed, begin); m < len(sealed) {
-		if err == io.EOF {
+	if err := readFull(r.src, sealed, r.layout.Offset(first)); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = ErrTruncated
 		}
 		return 0, err
