@@ -40,23 +40,29 @@ func TestDataKeyKeepsNothingOfItsCaller(t *testing.T) {
 		spoil()
 		ec["app"], ec["more"] = "changed", ""
 		for range 2 {
-			var sealed bytes.Buffer
-			h, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(nil), key, envelope.SealOptions{})
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			opened, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(sealed.Bytes()), envelope.OpenOptions{}, id)
-			if err != nil || !maps.Equal(opened.Context, want) || opened.Slots[0].Type != format.SlotKMS {
-				t.Errorf("%s: sealed for %v, %v", name, opened, err)
-			}
-			h.Context["app"] = "changed again"
-			for i := range h.Slots {
-				h.Slots[i].Type, h.Slots[i].Body[0] = 99, 0xff
-			}
+			sealAndSpoil(t, name, key, id, want)
 		}
 		if !maps.Equal(key.Context(), want) {
 			t.Errorf("%s: context %v", name, key.Context())
 		}
+	}
+}
+
+// sealAndSpoil seals a file, which has the wanted context, and then overwrites the header that it was given.
+func sealAndSpoil(t *testing.T, name string, key *envelope.DataKey, id *holder, want format.Context) {
+	t.Helper()
+	var sealed bytes.Buffer
+	h, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(nil), key, envelope.SealOptions{})
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	opened, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(sealed.Bytes()), envelope.OpenOptions{}, id)
+	if err != nil || !maps.Equal(opened.Context, want) || opened.Slots[0].Type != format.SlotKMS {
+		t.Errorf("%s: sealed for %v, %v", name, opened, err)
+	}
+	h.Context["app"] = "changed again"
+	for i := range h.Slots {
+		h.Slots[i].Type, h.Slots[i].Body[0] = 99, 0xff
 	}
 }
 
