@@ -18,6 +18,8 @@ CROSS       ?= linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
 DIST        ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
 # full, or short: the form for every change
 TORTURE     ?= full
+# processes of each kind whose memory is searched
+SECRETS_RUNS ?= 100
 
 .PHONY: all build demo test race fips fuzz lint vuln cross reproducible sbom dist interop recipes torture secrets bench clean
 
@@ -77,7 +79,8 @@ torture: build ## system calls made to fail, kills, power cuts, faults of the ke
 	@GO="$(GO)" TORTURE="$(TORTURE)" bash .ci/torture
 
 secrets: build ## the memory, core dumps and output of the real program searched for key bytes
-	$(GO) test -count=1 -tags secrets -run Secrets -v ./... | grep -v 'no test files' | grep -v 'no tests to run'
+	@printf 'gcore gdb\n' | bash .ci/install "make secrets"
+	SECRETS_RUNS=$(SECRETS_RUNS) $(GO) test -count=1 -tags secrets -run Secrets -timeout 1h -v ./... | grep -v 'no test files' | grep -v 'no tests to run'
 
 bench: build ## against cp, cat and other programs, side by side: writes docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 1s ./envelope/...
