@@ -9,13 +9,16 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // object is a JSON object of which fields are taken one by one. It is stricter than encoding/json, which lets keys come twice, matches
-// them in any case, and takes null for anything. It keeps its first error, like cursor.
+// them in any case, takes null for anything, and half a surrogate pair for U+FFFD. It keeps its first error, like cursor.
 type object struct {
 	fields map[string]json.RawMessage
 	err    error
@@ -68,7 +71,42 @@ func parseObject(text []byte) (*object, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("something follows the JSON object: %w", ErrDamaged)
 	}
+	if hasLoneSurrogate(text) {
+		return nil, fmt.Errorf("half of a surrogate pair is no text: %w", ErrDamaged)
+	}
 	return o, nil
+}
+
+// hasLoneSurrogate finds escapes such as \ud800 that stand for half a character, which encoding/json reads as U+FFFD. text is valid JSON.
+func hasLoneSurrogate(text []byte) bool {
+	for i := bytes.IndexByte(text, '\\'); i >= 0; i = bytes.IndexByte(text, '\\') {
+		first, second := escaped(text[i:]), rune(-1)
+		n := 2
+		if first >= 0 {
+			n = 6
+			second = escaped(text[i+6:])
+		}
+		if utf16.IsSurrogate(first) {
+			if utf16.DecodeRune(first, second) == unicode.ReplacementChar {
+				return true
+			}
+			n = 12
+		}
+		text = text[i+n:]
+	}
+	return false
+}
+
+// escaped is the number in the escape \uXXXX that text begins with, -1 if it begins with none.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // jsonError tells a file that was cut from one that was altered.

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -234,17 +235,47 @@ func parsePairPEM(b []byte) (*object, error) {
 	return o, o.err
 }
 
-// nextPEM takes the block that b must begin with; package pem would look for one further down.
+// nextPEM takes the block that b must begin with. Package pem would look for one further down, past blocks that it cannot read and BEGIN lines without an END, takes the last of
+// several headers of one name, and takes "-----BEGIN" in a header for a new block.
 func nextPEM(b []byte, kind string) (*pem.Block, []byte) {
 	b = bytes.TrimSpace(b)
-	if !bytes.HasPrefix(b, []byte("-----BEGIN "+kind+"-----")) {
+	line, rest := nextLine(b)
+	if line != "-----BEGIN "+kind+"-----" {
 		return nil, b
 	}
-	block, rest := pem.Decode(b)
-	if block == nil || block.Type != kind {
+	block := &pem.Block{Type: kind, Headers: map[string]string{}}
+	line, rest = nextLine(rest)
+	for name, value, ok := strings.Cut(line, ":"); ok; name, value, ok = strings.Cut(line, ":") { // base64 has no colon
+		name = strings.TrimSpace(name)
+		if _, twice := block.Headers[name]; twice {
+			return nil, b
+		}
+		block.Headers[name] = strings.TrimSpace(value)
+		line, rest = nextLine(rest)
+	}
+	if len(block.Headers) > 0 && line != "" {
+		return nil, b
+	}
+	var text strings.Builder
+	for line != "-----END "+kind+"-----" {
+		if len(rest) == 0 {
+			return nil, b
+		}
+		text.WriteString(strings.Join(strings.Fields(line), ""))
+		line, rest = nextLine(rest)
+	}
+	var err error
+	block.Bytes, err = base64.StdEncoding.Strict().DecodeString(text.String())
+	if err != nil {
 		return nil, b
 	}
 	return block, rest
+}
+
+// nextLine cuts a line off, without the white space at its end.
+func nextLine(b []byte) (line string, rest []byte) {
+	first, rest, _ := bytes.Cut(b, []byte("\n"))
+	return strings.TrimRight(string(first), " \t\r"), rest
 }
 
 // noBlock says why a block could not be read.
