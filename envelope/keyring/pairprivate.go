@@ -186,6 +186,9 @@ func (k *privateKey) publicKeyID() ([32]byte, error) {
 // open gives the data key, which the caller wipes.
 func (k *privateKey) open(info, sealed []byte) ([]byte, error) {
 	if k.rsa != nil {
+		if len(sealed) != k.rsa.Size() {
+			return nil, errors.New("not of the size of the modulus") // package rsa takes it without its leading zeros (RFC 8017, 7.1.2 does not)
+		}
 		return rsa.DecryptOAEP(sha256.New(), nil, k.rsa, sealed, info)
 	}
 	size := encSize[k.scheme()]
