@@ -25,6 +25,8 @@ func commandMakers(args []string) []commandMaker {
 		{[]string{"kms"}, func() *cli.Command { return kmsCommand(args) }},
 		{[]string{"doctor"}, doctorCommand},
 		{[]string{"keystore"}, keystoreCommand},
+		{[]string{"completion"}, completionCommand},
+		{[]string{"man"}, manCommand},
 		{[]string{"version"}, versionCommand},
 		{nil, helpCommand}, // which shows them all
 	}
@@ -32,7 +34,7 @@ func commandMakers(args []string) []commandMaker {
 
 // onlyTells is for commands that print a text and end, to which signals may do what they do to any process.
 func onlyTells(args []string) bool {
-	return len(args) > 1 && slices.Contains([]string{"version", "help", "h"}, args[1])
+	return len(args) > 1 && slices.Contains([]string{"completion", "man", "version", "help", "h"}, args[1])
 }
 
 // commandsFor makes the command that the command line names, or all where it names none. To make all, with their hundreds of flags, and have them

@@ -1,0 +1,75 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// fishCompletion is a script for fish, 3.0 or newer.
+func fishCompletion(root *completionNode) string {
+	var b strings.Builder
+	b.WriteString("# fish completion of envseal, written by `envseal completion fish`. It runs no program.\n\n")
+	b.WriteString("function __envseal_at --description 'whether the command line is at this command of envseal'\n")
+	b.WriteString("\tset -l words (commandline -opc)\n\tset -l path ''\n\tfor word in $words[2..-1]\n\t\tswitch \"$path/$word\"\n")
+	root.walk(func(n *completionNode) {
+		for _, c := range n.children {
+			var patterns []string
+			for _, name := range c.names {
+				patterns = append(patterns, fishQuoted(n.path+"/"+name))
+			}
+			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(patterns, " "), fishQuoted(c.path))
+		}
+	})
+	b.WriteString("\t\tend\n\tend\n\ttest \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c envseal -f\n")
+	root.walk(func(n *completionNode) { writeFish(&b, n) })
+	return b.String()
+}
+
+func writeFish(b *strings.Builder, n *completionNode) {
+	at := "complete -c envseal -n " + fishQuoted(strings.TrimSpace("__envseal_at "+doubleQuoted(n.path)))
+	for _, c := range n.children {
+		fmt.Fprintf(b, "%s -a %s -d %s\n", at, c.names[0], fishQuoted(c.usage))
+	}
+	if n.files {
+		fmt.Fprintf(b, "%s -F\n", at)
+	}
+	if n.words != nil {
+		fmt.Fprintf(b, "%s -a %s\n", at, fishQuoted(strings.Join(n.words, " ")))
+	}
+	for _, f := range n.flags {
+		fmt.Fprintf(b, "%s%s -d %s\n", at, fishFlag(f), fishQuoted(f.usage))
+	}
+}
+
+// fishFlag are the options of `complete` for a flag.
+func fishFlag(f completionFlag) string {
+	var b strings.Builder
+	for _, name := range f.names {
+		if long, ok := strings.CutPrefix(name, "--"); ok {
+			b.WriteString(" -l " + long)
+		} else {
+			b.WriteString(" -s " + name[1:])
+		}
+	}
+	switch f.kind {
+	case anyValue:
+		b.WriteString(" -x")
+	case fileValue:
+		b.WriteString(" -r -F")
+	case dirValue:
+		b.WriteString(" -x -a '(__fish_complete_directories)'")
+	case wordValue:
+		b.WriteString(" -x -a " + fishQuoted(strings.Join(f.words, " ")))
+	case optionalWord:
+		b.WriteString(" -f -a " + fishQuoted(strings.Join(f.words, " ")))
+	}
+	return b.String()
+}
+
+// fishQuoted is s in single quotes, where fish knows two escapes.
+func fishQuoted(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
+
+// doubleQuoted is for names of commands, which need no escapes.
+func doubleQuoted(s string) string { return `"` + s + `"` }
