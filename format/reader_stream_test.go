@@ -94,7 +94,7 @@ func frameBySpec(b []byte) (size, content int, err error) {
 	if single {
 		window = stated
 	}
-	if id != 0 || stated > 1<<20 || window > 8<<20 {
+	if id != 0 || stated == 0 || stated > 1<<20 || window > 8<<20 {
 		return bad("bounds")
 	}
 	size, err = blocksBySpec(b, at+dictionary+sizes, int(min(window, 128<<10)), b[4]&4 != 0)

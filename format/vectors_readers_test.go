@@ -61,7 +61,7 @@ func atOnce(v *vector) bool {
 	return v.form == "file" && (err != nil || h.Compression == format.CompressionNone || v.options["no-decompress"] != "")
 }
 func byOffset(v *vector) bool {
-	return v.form != "armor" && v.options["max-size"] == "" && v.options["level"] != "in-order"
+	return v.form != "armor" && v.options["max-size"] == ""
 }
 
 var vectorReaders = []vectorReader{

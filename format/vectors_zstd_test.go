@@ -124,7 +124,6 @@ func (m *maker) streams() {
 	}
 	good("1000-frames", "a thousand frames of one byte", many...)
 	good("1MiB", "a frame with 1 MiB of content, the most, in 45 bytes", zeros(8, 1<<20))
-	good("no-content", "a frame without content", stored(nil))
 	good("window-8MiB", "a window of 8 MiB, the most", zframe{zstdFrame(0x40, []byte{13 << 3, 0, 0}, zstdBlock(1, 256, true, 'w')), bytes.Repeat([]byte{'w'}, 256)})
 	good("dictionary-0", "a dictionary field that names none", zframe{zstdFrame(0x21, []byte{0, 2}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
 	good("content-size-8-bytes", "a content size in eight bytes", zframe{zstdFrame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
@@ -172,11 +171,11 @@ func (m *maker) badStreams() {
 	bad("legacy-magic", "the magic of zstd 0.7", zframe{append([]byte{0x27}, stored(ok).data[1:]...), ok})
 	bad("gzip", "gzip", zframe{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\xcf\x06\x00\x47\xdd\xdc\x79\x02\x00\x00\x00"), ok})
 	bad("text", "text that is not compressed", zframe{[]byte("This is no zstd.\n"), ok})
+	bad("no-content", "a frame without content", stored(nil))
 	bad("hidden-frame", "the seek table says of a frame that it has no content, and it has some", zframe{stored(ok).data, nil})
-	hidden := m.all[len(m.all)-1].option("level", "in-order")
+	hidden := m.all[len(m.all)-1]
 	hidden.released = append(hidden.released, releasedOf(ok))
 	bad("hidden-text", "the seek table says of some text that it is a frame without content", zframe{[]byte("This is no zstd.\n"), nil})
-	m.all[len(m.all)-1].option("level", "in-order")
 }
 
 // malformed adds a vector of a stream that is authentic and wrong. A reader in order may have let go of what came before, frame by frame.

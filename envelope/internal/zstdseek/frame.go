@@ -70,6 +70,9 @@ func parseHeader(b []byte) (h frameHeader, err error) {
 	if len(b) == 2 {
 		content += 256
 	}
+	if content == 0 {
+		return h, malformed("a frame has no content")
+	}
 	if content > MaxContent {
 		return h, malformed("a frame has %d bytes of content, more than %d", content, MaxContent)
 	}

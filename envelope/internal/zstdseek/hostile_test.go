@@ -112,7 +112,6 @@ func TestFramesOfOthers(t *testing.T) {
 		"window of 8 MiB":              {frame(0x40, []byte{13 << 3, 0, 0}, block(rle, 256, true, 9)), 256},
 		"dictionary number 0":          {frame(0x21, []byte{0, 2}, block(raw, 2, true, 1, 2)), 2},
 		"content size in 8 bytes":      {frame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, block(raw, 2, true, 1, 2)), 2},
-		"no content":                   {frame(0x20, []byte{0}, block(raw, 0, true)), 0},
 		"1 MiB in 32 bytes":            {frame(0xa0, lots, eight...), MaxContent},
 		"many empty blocks, then data": {frame(0x40, []byte{0, 0, 0}, append(empty, block(rle, 256, true, 9))...), 256},
 	}
@@ -132,6 +131,7 @@ func TestFramesOfOthers(t *testing.T) {
 		"content over 1 MiB":           {frame(0xa0, []byte{1, 0, 0x10, 0}, append(eight[:7:7], block(rle, 128<<10, false, 5), block(raw, 1, true, 5))...), MaxContent + 1},
 		"content of 16 EiB":            {frame(0xe0, bytes.Repeat([]byte{255}, 8), block(raw, 0, true)), 0},
 		"content size not stated":      {frame(0x00, []byte{0}, block(raw, 3, true, 1, 2, 3)), 3},
+		"no content":                   {frame(0x20, []byte{0}, block(raw, 0, true)), 0},
 		"dictionary":                   {frame(0x21, []byte{1, 2}, block(raw, 2, true, 1, 2)), 2},
 		"reserved bit":                 {frame(0x28, []byte{2}, block(raw, 2, true, 1, 2)), 2},
 		"reserved block":               {frame(0x20, []byte{2}, block(reserved, 2, true, 1, 2)), 2},

@@ -103,7 +103,7 @@ func (x *index) scan(first, end int64, at place, visit func(i int64, s span) boo
 			return err
 		}
 		size, length := binary.LittleEndian.Uint32(entry[0:]), binary.LittleEndian.Uint32(entry[4:])
-		if size < minFrame || size > MaxFrame || length > MaxContent {
+		if size < minFrame || size > MaxFrame || length == 0 || length > MaxContent {
 			return malformed("the seek table has a frame of %d bytes for %d bytes of content", size, length)
 		}
 		s := span{place: at, size: int(size), length: int(length)}
@@ -120,7 +120,7 @@ func (x *index) size() int64 { return x.points[len(x.points)-1].content }
 
 // find gives the frame that holds the byte of the content at off, which is below size.
 func (x *index) find(off int64) (found span, err error) {
-	// the last point at or before off: frames without content share their place with the one behind them
+	// the last point at or before off
 	i := int64(sort.Search(len(x.points), func(i int) bool { return x.points[i].content > off })) - 1
 	at := x.points[i]
 	if x.step == 1 {

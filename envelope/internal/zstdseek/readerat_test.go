@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// unevenStream has frames of many lengths, some without content.
+// unevenStream has frames of many lengths.
 func unevenStream(t testing.TB) (stream, content []byte) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(4, 5))
@@ -25,14 +25,10 @@ func unevenStream(t testing.TB) (stream, content []byte) {
 	}
 	defer e.Release()
 	var frames []made
-	nothing := made{frame(0x20, []byte{0}, block(raw, 0, true)), 0}
-	for i, p := range parts {
-		if i%7 == 0 {
-			frames = append(frames, nothing, nothing)
-		}
+	for _, p := range parts {
 		frames = append(frames, made{e.AppendFrame(nil, p), len(p)})
 	}
-	return withTable(append(frames, nothing)...), content
+	return withTable(frames...), content
 }
 
 func TestReadAtGivesSlices(t *testing.T) {
