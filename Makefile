@@ -62,7 +62,7 @@ reproducible: ## the last commit built twice, in different places: one hash
 	@GO="$(GO)" VERSION="$(VERSION)" bash .ci/reproducible
 
 sbom: build ## what bin/envseal is made of, as CycloneDX: bin/envseal.cdx.json
-	$(GO) run ./internal/sbom $(BIN) docs/dependencies.md $(VERSION) > $(BIN).cdx.json
+	$(GO) run ./cmd/sbom $(BIN) docs/dependencies.md $(VERSION) > $(BIN).cdx.json
 
 dist: ## what a release has, in dist/: make dist VERSION=v1.2.3
 	@GO="$(GO)" bash .ci/dist "$(VERSION)" $(DIST)

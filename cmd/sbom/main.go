@@ -1,7 +1,7 @@
 // Command sbom writes what an envseal program is made of as a CycloneDX 1.6 document (https://cyclonedx.org/docs/1.6/json/), from the build information that the Go linker put
 // into it: for any system's program, on any system, and the same bytes for the same program.
 //
-//	go run ./internal/sbom bin/envseal docs/dependencies.md v1.0.0 > envseal.cdx.json
+//	go run ./cmd/sbom bin/envseal docs/dependencies.md v1.0.0 > envseal.cdx.json
 //
 // The version may be left out. It has to be told because the build information has no linker flags where paths are trimmed.
 package main
