@@ -69,7 +69,7 @@ func Create(path string, o CreateOptions) error {
 		g.recipients = []string{recipient}
 	}
 	if err := writeEmpty(path, g, o.Passphrase); err != nil {
-		if o.IdentityFile != "" {
+		if o.IdentityFile != "" && refuseExisting(path) == nil { // nobody loses the identity of a keystore that could not be removed
 			os.Remove(o.IdentityFile)
 		}
 		return err
@@ -113,6 +113,7 @@ func refuseExisting(path string) error {
 	return nil
 }
 
+// writeEmpty makes the file, which must not exist. It leaves none behind where it is not certain to outlive a crash.
 func writeEmpty(path string, g guard, passphrase []byte) error {
 	raw, err := seal(&state{guard: g}, passphrase)
 	if err != nil {
@@ -120,10 +121,13 @@ func writeEmpty(path string, g guard, passphrase []byte) error {
 	}
 	s, err := replaceFile(path, raw)
 	s.close()
+	if err != nil && s.info != nil { // it is in place: only its directory could not be synced
+		os.Remove(path)
+	}
 	return err
 }
 
-// createIdentity makes an X25519 identity in the file format of age-keygen and returns its recipient.
+// createIdentity makes an X25519 identity in the file format of age-keygen and returns its recipient. It leaves no file behind on failure.
 func createIdentity(path string) (recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -142,6 +146,7 @@ func createIdentity(path string) (recipient string, err error) {
 	}
 	f.Close()
 	if err := syncDir(filepath.Dir(path)); err != nil {
+		os.Remove(path)
 		return "", cannotWrite(path, err)
 	}
 	return recipient, nil

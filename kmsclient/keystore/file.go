@@ -84,7 +84,8 @@ func replaceFile(path string, content []byte) (stamp, error) {
 }
 
 // replace puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
-// lock, which makes the temporary name its own; a temporary file left by a crash is removed.
+// lock, which makes the temporary name its own; a temporary file left by a crash is removed. A stamp beside the error tells that content is in
+// place, but that a crash may still bring the old file back.
 func replace(path string, content []byte) (stamp, error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
