@@ -1,7 +1,7 @@
 // Package keymem gives the packages outside envelope, the key services under kmsclient first, the
 // locked memory in which keys are held. The work is done in envelope/internal/secret, which they
-// cannot import; this package adds no code, only names. The rules for the use of keys are in the
-// doc comments of what is named here.
+// cannot import; this package adds names only, and [WipeRSA]. The rules for the use of keys are in
+// the doc comments of what is named here.
 package keymem
 
 import "github.com/envseal/envseal/envelope/internal/secret"
@@ -35,9 +35,6 @@ func Wipe(b []byte) { secret.Wipe(b) }
 // path leads through structs, pointers and interfaces to a value without pointers, or to a slice of such
 // values. It tells whether there was such a field: a new release may move it, so have a test that notices.
 func WipeField(v any, path ...string) bool { return secret.WipeField(v, path...) }
-
-// Equal compares in a time that depends on the lengths only.
-func Equal(a, b []byte) bool { return secret.Equal(a, b) }
 
 // Harden turns core dumps off and makes the process undumpable, as far as the system can.
 func Harden() error { return secret.Harden() }

@@ -13,7 +13,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"math/big"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
@@ -78,7 +77,7 @@ func (k *privateKey) readRSA(der []byte) error {
 	if k.rsa, err = x509.ParsePKCS1PrivateKey(der); err != nil {
 		return err
 	}
-	k.wipes = append(k.wipes, func() bool { return wipeRSA(k.rsa) })
+	k.wipes = append(k.wipes, func() bool { return keymem.WipeRSA(k.rsa) })
 	k.public, err = rsaPublic(&k.rsa.PublicKey)
 	return err
 }
@@ -214,23 +213,6 @@ func (k *privateKey) wipe() bool {
 	done := true
 	for _, wipe := range k.wipes {
 		done = wipe() && done
-	}
-	return done
-}
-
-// wipeRSA clears the numbers of the key and the copies of them that it computes with.
-func wipeRSA(k *rsa.PrivateKey) bool {
-	for _, n := range append([]*big.Int{k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv}, k.Primes...) {
-		if n != nil {
-			clear(n.Bits())
-		}
-	}
-	done := true
-	for _, path := range [][]string{
-		{"d", "limbs"}, {"qInv", "limbs"}, {"dP"}, {"dQ"},
-		{"p", "nat", "limbs"}, {"p", "rr", "limbs"}, {"q", "nat", "limbs"}, {"q", "rr", "limbs"},
-	} {
-		done = keymem.WipeField(k, append([]string{"Precomputed", "fips"}, path...)...) && done
 	}
 	return done
 }

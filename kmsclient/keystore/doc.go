@@ -41,5 +41,6 @@
 // Backing keys, the passphrase, and all plaintext handed out lie in locked memory (package keymem) and are wiped on Close or Destroy. The
 // payload of the age file is decrypted and encrypted in place in such memory, which is why this package has age's payload format
 // (C2SP age.md, "Payload") of its own and leaves only the header to the age library. What cannot be reached: the age library's own steps
-// on the passphrase, the identity and the file key (they open nothing without the file), and the insides of crypto/rsa when it makes a pair.
+// on the passphrase, the identity and the file key (they open nothing without the file; the identities that come out of them are wiped), and
+// what crypto/rsa leaves of its own steps when it makes a pair (the pair that comes out of them is wiped).
 package keystore

@@ -79,16 +79,13 @@ func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
 	if needsPassphrase(raw) {
 		wrong = ErrWrongPassphrase
 		ids, err = o.scryptIdentity()
-		if err == nil {
-			defer keymem.WipeField(ids[0], "password")
-		}
 	} else {
 		ids, err = o.fileIdentities()
 	}
 	if err != nil {
 		return nil, err
 	}
-	fileKey, err := age.DecryptHeader(header, ids...)
+	fileKey, err := unwrap(header, ids)
 	if err == nil {
 		return fileKey, nil
 	}
@@ -97,6 +94,33 @@ func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
 		return nil, wrong
 	}
 	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+}
+
+// unwrap opens the header and wipes the identities.
+func unwrap(header []byte, ids []age.Identity) (fileKey []byte, err error) {
+	defer wipeIdentities(ids)
+	return age.DecryptHeader(header, ids...)
+}
+
+func wipeIdentities(ids []age.Identity) {
+	for _, id := range ids {
+		for _, path := range identitySecrets(id) {
+			keymem.WipeField(id, path...)
+		}
+	}
+}
+
+// identitySecrets are the fields to wipe of each kind of identity that this package makes or age.ParseIdentities returns.
+func identitySecrets(id age.Identity) [][]string {
+	switch id.(type) {
+	case *age.ScryptIdentity:
+		return [][]string{{"password"}}
+	case *age.X25519Identity:
+		return [][]string{{"secretKey"}}
+	case *age.HybridIdentity: // ML-KEM-768 beside X25519, of package crypto/hpke
+		return [][]string{{"k", "seed"}, {"k", "pq", "key"}, {"k", "t", "privateKey"}}
+	}
+	return nil
 }
 
 func needsPassphrase(raw []byte) bool { return bytes.HasPrefix(raw, []byte(scryptIntro)) }

@@ -103,20 +103,18 @@ func rsaPair(bits int) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	defer wipeRSA(private)
+	return takeRSA(private)
+}
+
+// takeRSA encodes the key and wipes it. What rsa.GenerateKey leaves of its own steps cannot be reached.
+func takeRSA(private *rsa.PrivateKey) (pair, error) {
+	defer keymem.WipeRSA(private)
 	public, err := rsaSPKI(&private.PublicKey)
 	if err != nil {
 		return pair{}, err
 	}
 	secret, err := rsaPKCS8(private)
 	return pair{public, secret}, err
-}
-
-// wipeRSA clears what the package exports of the key; its own copy of the numbers cannot be reached.
-func wipeRSA(k *rsa.PrivateKey) {
-	for _, n := range rsaSecrets(k) {
-		clear(n.Bits())
-	}
 }
 
 // nistPair draws the scalar into locked memory, as FIPS 186-5 has it in appendix A.2.2 (rejection of candidates). The package's own GenerateKey leaves it on
