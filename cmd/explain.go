@@ -35,6 +35,7 @@ var explanations = []explanation{
 	{keystore.ErrStrictFIPS, exitUsage, strictFIPSHint},
 	{keystore.ErrWrite, exitOutput, "make room, or name a place that can be written with --keystore or ENVSEAL_KEYSTORE"},
 
+	{kmsclient.ErrQuota, exitUnreachable, "a quota of the account or of the keystore is reached: remove what is not needed or have the quota raised, then try again"},
 	{kmsclient.ErrThrottled, exitUnreachable, "the key service limits its requests; try again in a moment"},
 	{kmsclient.ErrUnavailable, exitUnreachable, "check the endpoint and the network, then try again"},
 	// before what other slots of the file were refused for: one of its data keys was at hand, and was not that of the file

@@ -19,6 +19,8 @@ var (
 	ErrAlreadyExists     = errors.New("already exists")
 	ErrCredentials       = errors.New("no valid credentials")
 	ErrThrottled         = errors.New("throttled")
+	// ErrQuota: there are as many keys, aliases or rotations as there may be. It is a kind of ErrThrottled: tried again like it, with the same exit code.
+	ErrQuota       error = quotaError{}
 	ErrUnavailable       = errors.New("key service cannot be reached or failed")
 	// ErrBadAnswer: the service said yes, but what it returned cannot be used: empty, of the wrong length, of another key.
 	ErrBadAnswer = errors.New("key service gave an unusable answer")
@@ -27,6 +29,12 @@ var (
 	// ErrDryRun is the answer to Options.DryRun where the real call would have been allowed.
 	ErrDryRun = errors.New("dry run: the request would have succeeded")
 )
+
+// quotaError is [ErrQuota]. It has words of its own, which do not say that requests were too many.
+type quotaError struct{}
+
+func (quotaError) Error() string { return "a quota is reached" }
+func (quotaError) Unwrap() error { return ErrThrottled }
 
 // Error is a failed call: which operation, for which key, what the service said.
 type Error struct {

@@ -53,7 +53,7 @@ var kinds = map[string]error{
 	"RequestThrottled":         kmsclient.ErrThrottled,
 	"TooManyRequestsException": kmsclient.ErrThrottled,
 	"RequestLimitExceeded":     kmsclient.ErrThrottled,
-	"LimitExceededException":   kmsclient.ErrThrottled,
+	"LimitExceededException":   kmsclient.ErrQuota,
 	"SlowDown":                 kmsclient.ErrThrottled,
 
 	"KMSInternalException":       kmsclient.ErrUnavailable,

@@ -43,7 +43,7 @@ func TestExceptions(t *testing.T) {
 		{"InvalidSignatureException", 400, kmsclient.ErrCredentials, 1},
 		{"ExpiredTokenException", 400, kmsclient.ErrCredentials, 1},
 		{"ThrottlingException", 400, kmsclient.ErrThrottled, 5},
-		{"LimitExceededException", 400, kmsclient.ErrThrottled, 5},
+		{"LimitExceededException", 400, kmsclient.ErrQuota, 5},
 		{"KMSInternalException", 500, kmsclient.ErrUnavailable, 5},
 		{"DependencyTimeoutException", 503, kmsclient.ErrUnavailable, 5},
 		{"KeyUnavailableException", 500, kmsclient.ErrUnavailable, 5},

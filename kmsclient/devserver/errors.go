@@ -53,6 +53,7 @@ var codes = []struct {
 	{kmsclient.ErrInvalidRequest, "ValidationException"},
 	{kmsclient.ErrAlreadyExists, "AlreadyExistsException"},
 	{kmsclient.ErrDryRun, "DryRunOperationException"},
+	{kmsclient.ErrQuota, "LimitExceededException"}, // before the kind that it is of
 	{kmsclient.ErrThrottled, "ThrottlingException"},
 	{kmsclient.ErrCredentials, "UnrecognizedClientException"},
 	{kmsclient.ErrUnavailable, "DependencyTimeoutException"},

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,6 +183,23 @@ func TestDeletionIsDue(t *testing.T) {
 	opens(t, fresh, other)
 	if fresh.HasKey(doomed.KeyID) || fresh.current.used != 2 {
 		t.Errorf("the file still holds the deleted key: %d backing keys", fresh.current.used)
+	}
+}
+
+// TestQuota: a full keystore says so, in the same words and of the same kind as KMS.
+func TestQuota(t *testing.T) {
+	aliases := make([]string, maxAliases)
+	for i := range aliases {
+		aliases[i] = fmt.Sprintf(`{"AliasName":"alias/%d","TargetKeyId":"%s"}`, i, testKeyID)
+	}
+	meta := `{"Keys":[` + testKey + `],"Aliases":[` + strings.Join(aliases, ",") + `]}`
+	path := filepath.Join(t.TempDir(), "keystore")
+	must(t, os.WriteFile(path, addSum(testBody(testVersion, meta, 32)), 0o600))
+	err := openStore(t, path).CreateAlias(t.Context(), "alias/more", testKeyID)
+	wantIs(t, err, kmsclient.ErrQuota, kmsclient.ErrThrottled)
+	var refusal *kmsclient.Error
+	if !errors.As(err, &refusal) || refusal.Code != codeLimitExceeded || !strings.Contains(err.Error(), "a quota is reached: a keystore holds at most 10000 aliases") {
+		t.Errorf("got %v", err)
 	}
 }
 

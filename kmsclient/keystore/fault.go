@@ -68,7 +68,7 @@ func dryRunDone() *kmsclient.Error {
 }
 
 func limitExceeded(what string, limit int) *kmsclient.Error {
-	return refuse(kmsclient.ErrInvalidRequest, codeLimitExceeded, "a keystore holds at most %d %s", limit, what)
+	return refuse(kmsclient.ErrQuota, codeLimitExceeded, "a quota is reached: a keystore holds at most %d %s", limit, what)
 }
 
 // named completes the error of one operation. What is not an answer of the service (the file is gone, the deadline is over) becomes an
