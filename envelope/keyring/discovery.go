@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/envseal/envseal/envelope"
@@ -24,7 +25,7 @@ var ErrPolicy = errors.New("no key of this file is allowed")
 type Discovery struct {
 	// Client returns the key service for a key ARN.
 	Client func(arn kmsclient.ARN) (kmsclient.Client, error)
-	// Keys, if not empty, are the only keys allowed: key ids, key ARNs, aliases or alias ARNs.
+	// Keys, if not empty, are the only keys allowed: key ids, key ARNs, aliases or alias ARNs. One that stands there twice is asked once.
 	Keys []AllowedKey
 	// Accounts, if not empty, are the only AWS accounts whose keys are allowed.
 	Accounts []string
@@ -163,7 +164,7 @@ func (d *Discovery) allowed(arn kmsclient.ARN) []kmsclient.ARN {
 		switch {
 		case k.KeyID == arn.String() || k.KeyID == arn.KeyID():
 			own = []kmsclient.ARN{arn}
-		case err == nil && named.IsReplica(arn):
+		case err == nil && named.IsReplica(arn) && !slices.Contains(replicas, named):
 			replicas = append(replicas, named)
 		}
 	}
@@ -177,12 +178,17 @@ func (d *Discovery) allowed(arn kmsclient.ARN) []kmsclient.ARN {
 // byAlias asks for the slot under each allowed alias. KMS resolves it and refuses a blob of another key, so that nobody needs the right to DescribeKey for it.
 func (d *Discovery) byAlias(w wrapped) []attempt {
 	var all []attempt
-	for _, k := range d.Keys {
-		if isAlias(k.KeyID) && k.Client != nil && mayLeadTo(k.KeyID, w.arn) {
+	for i, k := range d.Keys {
+		if isAlias(k.KeyID) && k.Client != nil && mayLeadTo(k.KeyID, w.arn) && !slices.ContainsFunc(d.Keys[:i], k.same) {
 			all = append(all, attempt{wrapped: w, asked: k.KeyID, client: k.Client})
 		}
 	}
 	return all
+}
+
+// same tells whether asking for both would be asking twice: an alias without an ARN is another key where another service is asked.
+func (k AllowedKey) same(other AllowedKey) bool {
+	return k.KeyID == other.KeyID && reflect.ValueOf(k.Client).Comparable() && k.Client == other.Client
 }
 
 // mayLeadTo tells whether an alias can name a key: one with an ARN names keys of its own account and Region.

@@ -300,6 +300,24 @@ func TestPoliciesHoldForPairs(t *testing.T) {
 	}
 }
 
+// TestKeysNamedTwice: doubles in the policy use up none of the calls.
+func TestKeysNamedTwice(t *testing.T) {
+	r := newPairRig(t)
+	sealed := r.seal(&keyring.KMSKey{Client: r.store, KeyID: r.key})
+	r.check(r.store.CreateAlias(t.Context(), "alias/app", r.key))
+	r.check(r.store.CreateAlias(t.Context(), "alias/other", r.store.key(t)))
+	other, app := keyring.AllowedKey{KeyID: "alias/other", Client: r.store}, keyring.AllowedKey{KeyID: "alias/app", Client: r.store}
+	if calls, err := r.open(sealed, keyring.Discovery{Keys: []keyring.AllowedKey{other, other, other, app}}); err != nil || calls != 2 {
+		t.Errorf("the second alias opens: %d calls, %v", calls, err)
+	}
+	elsewhere := newStore(t, r.store.region)
+	r.check(elsewhere.CreateAlias(t.Context(), "alias/app", elsewhere.key(t)))
+	abroad := keyring.AllowedKey{KeyID: "alias/app", Client: elsewhere}
+	if calls, err := r.open(sealed, keyring.Discovery{Keys: []keyring.AllowedKey{abroad, abroad, abroad, app}}); err != nil || calls != 1 || len(elsewhere.calls) != 1 {
+		t.Errorf("one alias at two services: %d and %d calls, %v", len(elsewhere.calls), calls, err)
+	}
+}
+
 // TestServiceThatCannotBeAsked: one slot of which the key service is not there does not keep another from opening.
 func TestServiceThatCannotBeAsked(t *testing.T) {
 	r := newPairRig(t)

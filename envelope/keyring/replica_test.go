@@ -126,6 +126,7 @@ func TestReplica(t *testing.T) {
 		{"ARN of a replica, and its Region", keyring.Discovery{Region: far, Keys: named(in(far))}, far, in(far), nil},
 		{"ARN of a replica, another Region", keyring.Discovery{Region: replica, Keys: named(in(far))}, replica, in(replica), nil},
 		{"both ARNs", keyring.Discovery{Keys: named(in(far), in(home))}, "", in(home), nil},
+		{"ARN without a replica, three times", keyring.Discovery{Keys: named(in(absent), in(absent), in(absent), in(far))}, "", in(far), nil},
 		{"alias of the replica", keyring.Discovery{Region: replica, Keys: named("alias/app")}, replica, in(replica), nil},
 		{"another key", keyring.Discovery{Region: replica, Keys: named(g.single.String())}, replica, "", keyring.ErrPolicy},
 		{"the same id, another account", keyring.Discovery{Keys: named(foreign.String())}, "", "", keyring.ErrPolicy},
