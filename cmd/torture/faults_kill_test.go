@@ -93,7 +93,7 @@ func TestTortureKillAtCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, nth := range spread(n, trials(400, 2)) {
+			for _, nth := range spread(n, trials(400, 3)) {
 				all = append(all, work{scene: sc, nth: nth, named: named})
 			}
 		}
@@ -143,7 +143,7 @@ func TestTortureKillAtRandom(t *testing.T) {
 		usual[sc] = newStage(t, sc).usual(t)
 	}
 	var all []work
-	for i := range trials(2400, 100) {
+	for i := range trials(2800, 100) {
 		all = append(all, work{scene: list[i%len(list)], nth: i})
 	}
 	a := count(t, "12", "SIGKILL at a random time", ours)
@@ -153,7 +153,7 @@ func TestTortureKillAtRandom(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		after := rand.N(2 * usual[w.scene])
+		after := rand.N(usual[w.scene] * 5 / 4)
 		r, err := s.run(s.args, killedAfter(after))
 		if err != nil {
 			t.Error(err)

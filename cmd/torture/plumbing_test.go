@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // plumbing connects a traced program, which takes files only. Its pipes have names in the stage, so that the tracer knows them for the user's.
@@ -50,8 +52,14 @@ func (p *plumbing) connect(c *exec.Cmd, s *stage) error {
 	return nil
 }
 
-// namedPipe opens both ends.
+// namedPipe makes a pipe and opens both ends. An old one of that name would still hold what nobody has read as long as any process that was just being started has it open.
 func namedPipe(path string) (r, w *os.File, err error) {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, nil, err
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return nil, nil, err
+	}
 	both, err := os.OpenFile(path, os.O_RDWR, 0) // so that neither open waits for the other
 	if err != nil {
 		return nil, nil, err

@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // scene is a run of the program, with what is there before and what must be there after.
@@ -55,24 +53,7 @@ func newStage(t *testing.T, s *scene) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &stage{dir: dir, scene: s}
-	if err := st.makePipes(); err != nil {
-		t.Fatal(err)
-	}
-	return st
-}
-
-// makePipes makes the stage's directory, if it is not there, and in it the pipes by which a program is fed.
-func (s *stage) makePipes() error {
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return err
-	}
-	for _, pipe := range []string{"stdin", "stdout"} {
-		if err := unix.Mkfifo(filepath.Join(s.dir, pipe), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+	return &stage{dir: dir, scene: s}
 }
 
 // set puts everything in its place. What is right already is left alone.
