@@ -28,6 +28,8 @@ func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = childAttributes()
 	adoptOrphans()
+	live.starting.RLock()
+	defer live.starting.RUnlock()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // to the end of the goroutine: the command is signalled when the thread that started it ends

@@ -26,6 +26,10 @@ type process struct {
 	// from then on no output appears, and what is said about the outputs stays true.
 	ending sync.RWMutex
 
+	// starting is read-locked from before a command is started until it is known here, and write-locked in the same way: none may be running that
+	// nobody ends.
+	starting sync.RWMutex
+
 	serving atomic.Bool // a signal is the usual end, and nothing to talk about
 
 	mu      sync.Mutex // guards what follows
@@ -185,6 +189,7 @@ func (p *process) killGroups() {
 // cleanUp runs the hooks, removes the temp files and tells what was lost. The caller ends the process: after this no output can be
 // made, committed or aborted any more.
 func (p *process) cleanUp() string {
+	p.starting.Lock() // for good
 	p.mu.Lock()
 	hooks := slices.Clone(p.hooks)
 	p.mu.Unlock()
