@@ -79,7 +79,7 @@ torture: build ## system calls made to fail, kills, power cuts, faults of the ke
 	@GO="$(GO)" TORTURE="$(TORTURE)" bash .ci/torture
 
 secrets: build ## the memory, core dumps and output of the real program searched for key bytes
-	@printf 'gcore gdb\n' | bash .ci/install "make secrets"
+	@printf 'gcore gdb\nage age\n' | bash .ci/install "make secrets"
 	SECRETS_RUNS=$(SECRETS_RUNS) $(GO) test -count=1 -tags secrets -run Secrets -timeout 1h -v ./... | grep -v 'no test files' | grep -v 'no tests to run'
 
 bench: build ## against cp, cat and other programs, side by side: writes docs/benchmarks.md
