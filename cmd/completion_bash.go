@@ -63,11 +63,7 @@ func bashCompletion(root *completionNode) string {
 	b.WriteString("# Sets path to the command that $1 names below it.\n_envseal_descend() {\n\tcase \"$path/$1\" in\n")
 	root.walk(func(n *completionNode) {
 		for _, c := range n.children {
-			var patterns []string
-			for _, name := range c.names {
-				patterns = append(patterns, singleQuoted(n.path+"/"+name))
-			}
-			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(patterns, " | "), singleQuoted(c.path))
+			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(n.wordsFor(c, singleQuoted), " | "), singleQuoted(c.path))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets flags to those of the command path.\n_envseal_flags() {\n\tflags=''\n\tcase $path in\n")

@@ -13,11 +13,7 @@ func fishCompletion(root *completionNode) string {
 	b.WriteString("\tset -l words (commandline -opc)\n\tset -l path ''\n\tfor word in $words[2..-1]\n\t\tswitch \"$path/$word\"\n")
 	root.walk(func(n *completionNode) {
 		for _, c := range n.children {
-			var patterns []string
-			for _, name := range c.names {
-				patterns = append(patterns, fishQuoted(n.path+"/"+name))
-			}
-			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(patterns, " "), fishQuoted(c.path))
+			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(n.wordsFor(c, fishQuoted), " "), fishQuoted(c.path))
 		}
 	})
 	b.WriteString("\t\tend\n\tend\n\ttest \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c envseal -f\n")

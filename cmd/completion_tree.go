@@ -76,6 +76,15 @@ func completionOf(c *cli.Command, above string) *completionNode {
 	return n
 }
 
+// wordsFor are the words that lead from n to its child c, each behind the path of n, for a script to compare with.
+func (n *completionNode) wordsFor(c *completionNode, quoted func(string) string) []string {
+	var words []string
+	for _, name := range c.names {
+		words = append(words, quoted(n.path+"/"+name))
+	}
+	return words
+}
+
 // namesOnly is for `envseal help`, which takes the names of commands.
 func namesOnly(nodes []*completionNode, above string) []*completionNode {
 	var all []*completionNode

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// killAt plays the scene up to the nth call on the user's files, of whatever kind. named tells how temp files are made.
-func (s *stage) killAt(nth int, named bool) (where string, r result, err error) {
+// strikeAt plays the scene, with what strikes it at the nth call on the user's files, of whatever kind. named tells how temp files are made.
+func (s *stage) strikeAt(nth int, strike verdict, named bool) (where string, r result, err error) {
 	seen := 0
 	r, err = s.play(func(c *call) verdict {
 		path, ok := c.within(s.dir)
@@ -25,7 +25,7 @@ func (s *stage) killAt(nth int, named bool) (where string, r result, err error) 
 		}
 		if seen++; seen == nth {
 			where = c.kind.name + " " + path
-			return verdict{kill: true}
+			return strike
 		}
 		if named && noUnnamed(c) {
 			return verdict{errno: syscall.EOPNOTSUPP}
@@ -104,7 +104,7 @@ func TestTortureKillAtCalls(t *testing.T) {
 	}
 	var left atomic.Int64
 	inParallel(t, all, func(s *stage, w work) {
-		where, r, err := s.killAt(w.nth, w.named)
+		where, r, err := s.strikeAt(w.nth, verdict{kill: true}, w.named)
 		if err != nil {
 			t.Error(err)
 			return

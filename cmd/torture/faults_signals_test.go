@@ -32,30 +32,13 @@ func TestTortureSignals(t *testing.T) {
 		tallies[name] = count(t, "11", name+" before each system call", ours)
 	}
 	inParallel(t, all, func(s *stage, w work) {
-		where, r, err := s.signalAt(w.nth, signals[w.kind])
+		where, r, err := s.strikeAt(w.nth, verdict{send: signals[w.kind]}, false)
 		if err != nil {
 			t.Error(err)
 		} else if where != "" {
 			tallies[w.kind].trial(fmt.Sprintf("%s: at call %d, %s", w.name, w.nth, where), s.judgeSignal(r, signals[w.kind])...)
 		}
 	})
-}
-
-// signalAt plays the scene and sends a signal before the nth call on the user's files.
-func (s *stage) signalAt(nth int, sig syscall.Signal) (where string, r result, err error) {
-	seen := 0
-	r, err = s.play(func(c *call) verdict {
-		path, ok := c.within(s.dir)
-		if !ok {
-			return verdict{}
-		}
-		if seen++; seen == nth {
-			where = c.kind.name + " " + path
-			return verdict{send: sig}
-		}
-		return verdict{}
-	})
-	return where, r, err
 }
 
 // judgeSignal is for a run that was asked to end. It may have had its output in place by then, or even have ended.
