@@ -132,7 +132,7 @@ func flagWords(path, name string) []string {
 	case "progress":
 		return []string{string(progressAuto), string(progressAlways), string(progressNever), string(progressJSON)}
 	case "compress":
-		return []string{envelope.LevelFastest.String(), envelope.LevelDefault.String(), envelope.LevelBetter.String()}
+		return []string{envelope.LevelFastest.String(), envelope.LevelGood.String(), envelope.LevelBetter.String()}
 	case "links":
 		return []string{linksSkip, linksKeep}
 	case "format":

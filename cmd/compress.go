@@ -8,7 +8,7 @@ import (
 // compressFlag is -z, --compress[=LEVEL].
 func compressFlag() cli.Flag {
 	return optionalValue{&cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: catFiles, Value: new(compressLevel),
-		Usage: "compress with zstd first; --compress=LEVEL is fastest, default, or better, which takes about twice the time of fastest; the size of the sealed file then tells something about its content"}}
+		Usage: "compress with zstd first; --compress=LEVEL is fastest, as without LEVEL, good, or better, which takes about twice the time of fastest; the size of the sealed file then tells something about its content"}}
 }
 
 // compressLevel is a flag whose value may be left out.
@@ -18,7 +18,7 @@ type compressLevel envelope.Level
 func (l *compressLevel) Set(s string) error {
 	switch s {
 	case "true": // what the flag parser says where there is no value
-		s = envelope.LevelDefault.String()
+		s = envelope.LevelFastest.String()
 	case "false":
 		s = envelope.LevelNone.String()
 	}

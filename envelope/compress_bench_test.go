@@ -14,7 +14,7 @@ func BenchmarkSealCompressed(b *testing.B) {
 	r := newRig(b, 1)
 	key := r.dataKey(nil)
 	for name, plain := range map[string][]byte{"text": bytes.Repeat(text(3<<20), 16), "random": random(48 << 20), "4 KiB": text(4096)} {
-		for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelDefault, envelope.LevelBetter} {
+		for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
 			b.Run(fmt.Sprint(name, " ", level), func(b *testing.B) {
 				b.SetBytes(int64(len(plain)))
 				b.ReportAllocs()

@@ -68,7 +68,7 @@ func TestCompressedRoundTrip(t *testing.T) {
 		}
 	}
 	plain := text(300_000)
-	for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelDefault, envelope.LevelBetter} {
+	for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
 		sealed := r.seal(key, plain, envelope.SealOptions{Compress: level})
 		if got, err := r.open(sealed, 0); err != nil || !bytes.Equal(got, plain) || len(sealed) > len(plain)/2 {
 			t.Errorf("%v: %d bytes became %d, and then %d, %v", level, len(plain), len(sealed), len(got), err)
@@ -77,7 +77,7 @@ func TestCompressedRoundTrip(t *testing.T) {
 }
 
 func TestLevels(t *testing.T) {
-	for _, l := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest, envelope.LevelDefault, envelope.LevelBetter} {
+	for _, l := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
 		if got, err := envelope.ParseLevel(l.String()); err != nil || got != l {
 			t.Errorf("%v: %v, %v", l, got, err)
 		}

@@ -10,20 +10,20 @@ type Level uint8
 const (
 	LevelNone    Level = iota // not compressed
 	LevelFastest              // to a quarter, as `zstd -1`
-	LevelDefault              // 6 % smaller, in 1.4 times the time
+	LevelGood                 // 6 % smaller, in 1.4 times the time
 	LevelBetter               // 5 % smaller, in 1.6 times the time; on some data in many times the time
 )
 
-var levelNames = [...]string{"none", "fastest", "default", "better"}
+var levelNames = [...]string{"none", "fastest", "good", "better"}
 
-// ParseLevel knows "none", "fastest", "default" and "better".
+// ParseLevel knows "none", "fastest", "good" and "better".
 func ParseLevel(s string) (Level, error) {
 	for l, name := range levelNames {
 		if s == name {
 			return Level(l), nil
 		}
 	}
-	return LevelNone, fmt.Errorf("compression level %q is none of fastest, default, better, none", s)
+	return LevelNone, fmt.Errorf("compression level %q is none of fastest, good, better, none", s)
 }
 
 // String gives the name that ParseLevel knows.

@@ -162,7 +162,7 @@ func (w *workshop) shapes() (all []*shape) {
 		{name: "re-wrapped", size: smallChunk + 3, rewrap: unknown},
 		{name: "compressed, empty", compress: envelope.LevelFastest}, {name: "compressed text", plain: text(5000), compress: envelope.LevelBetter},
 		{name: "compressed, stored", size: smallChunk + 50, compress: envelope.LevelFastest},
-		{name: "compressed, 2 frames", plain: make([]byte, 1<<20+5), compress: envelope.LevelDefault},
+		{name: "compressed, 2 frames", plain: make([]byte, 1<<20+5), compress: envelope.LevelGood},
 		{name: "armored", size: 200, armored: true}, {name: "armored, 2 chunks", size: smallChunk + 99, armored: true},
 		{name: "armored, CRLF", size: 500, armored: true, lineEnd: "\r\n"}, {name: "armored, compressed", plain: text(300), armored: true, compress: envelope.LevelFastest},
 		{name: "detached header", size: smallChunk + 8, detached: true}, {name: "detached, compressed", plain: text(900), detached: true, compress: envelope.LevelFastest},
