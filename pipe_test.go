@@ -57,7 +57,7 @@ func (r *pipeRig) waitFor(name string) string {
 	return ""
 }
 
-// ends waits for c and gives its exit code, which must come soon: what it reads from is open and says nothing.
+// ends waits for c and gives its exit code as a shell tells it, which must come soon: what it reads from is open and says nothing.
 func (r *pipeRig) ends(c *exec.Cmd) int {
 	r.Helper()
 	done := make(chan struct{})
@@ -68,6 +68,9 @@ func (r *pipeRig) ends(c *exec.Cmd) int {
 		_ = c.Process.Kill()
 		<-done
 		r.Errorf("%v: was waiting for its input\n%s", c.Args, c.Stderr)
+	}
+	if status, ok := c.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
 	}
 	return c.ProcessState.ExitCode()
 }

@@ -23,7 +23,7 @@ const exitCodesText = `Exit codes of envseal. They are stable; treat an unknown 
    10  the command of --from-command failed, or wrote nothing with --fail-on-empty
    11  the command of --to-command failed, or stopped reading before the end
   129  ended by SIGHUP
-  130  ended by SIGINT (Ctrl-C)
+  130  ended by SIGINT (Ctrl-C), which ends the script or loop around it as well
   141  ended by SIGPIPE: the reader of the output went away
   143  ended by SIGTERM
 

@@ -43,7 +43,7 @@ type process struct {
 	groups  map[int]bool // process groups of commands that may be running
 }
 
-// withSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n, at once, even while a read or
+// withSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n (see endBy), at once, even while a read or
 // the opening of a pipe blocks: hooks of atExit run, temp files are removed, and one line says what was not written. A second
 // signal skips all that, and kills the commands that run. A signal that was ignored when the process started, as by nohup, stays ignored.
 //
@@ -157,6 +157,19 @@ func (p *process) interrupt(sig syscall.Signal, again <-chan os.Signal) {
 	case <-time.After(cleanUpLimit):
 	}
 	p.killGroups()
+	endBy(sig)
+}
+
+// endBy ends the process with exit code 128+sig as a shell sees it. After SIGINT it is the signal itself that does so, as a shell goes on with its
+// loop or script otherwise: it takes Ctrl-C for the program's own affair. The others are exit codes, since systemd takes a backup that SIGTERM has
+// killed for one that is done.
+func endBy(sig syscall.Signal) {
+	if sig == syscall.SIGINT && os.Getpid() != 1 { // the first process of a container survives it
+		signal.Reset(sig)
+		if unix.Kill(os.Getpid(), sig) == nil {
+			time.Sleep(time.Second)
+		}
+	}
 	os.Exit(128 + int(sig))
 }
 

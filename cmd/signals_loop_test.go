@@ -1,0 +1,40 @@
+package cmd
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestInterruptEndsLoop: a shell takes Ctrl-C for itself, too, if its child has died of it. Otherwise it goes on with its script, such as the next file of a loop.
+func TestInterruptEndsLoop(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(t.TempDir(), "out")
+	child, stderr := startChild(t, "write", "read", target)
+	child.Args = append([]string{"bash", "-c", `"$0" "$@"; echo "went on" >&2; exit 3`}, child.Args...)
+	child.Path = bash
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal does for the job in front
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, stdout, "read")
+	if err := syscall.Kill(-child.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if status := exitStatus(t, child.Wait()); status != 130 {
+		t.Errorf("status %d", status)
+	}
+	if said := stderr.String(); strings.Contains(said, "went on") || !strings.Contains(said, "interrupted, "+target+" was not written") {
+		t.Errorf("said %q", said)
+	}
+	wantFiles(t, filepath.Dir(target), map[string]string{})
+}
