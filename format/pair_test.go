@@ -116,6 +116,9 @@ func openRSA(private any, info, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no RSA key", private)
 	}
+	if len(sealed) != key.Size() {
+		return nil, errors.New("not of the size of the modulus") // package rsa takes it without its leading zeros
+	}
 	return rsa.DecryptOAEP(sha256.New(), nil, key, sealed, info)
 }
 

@@ -2,6 +2,12 @@ package format_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/mlkem"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/binary"
 	"fmt"
 )
@@ -60,6 +66,33 @@ func (s specSlot) pairFields() ([][]byte, bool) {
 		return nil, false
 	}
 	return fields(s.body[33:], 4)
+}
+
+// namesKey tells whether the public key id of a pair's slot is that of the private key.
+func (s specSlot) namesKey(private any) bool {
+	public, err := publicBySpec(private)
+	id := sha256.Sum256(public)
+	return err == nil && bytes.Equal(s.body[1:33], id[:])
+}
+
+// publicBySpec derives the public key, a SubjectPublicKeyInfo.
+func publicBySpec(private any) ([]byte, error) {
+	switch k := private.(type) {
+	case *mlkem.DecapsulationKey768:
+		return publicMLKEM(2, k.EncapsulationKey().Bytes())
+	case *mlkem.DecapsulationKey1024:
+		return publicMLKEM(3, k.EncapsulationKey().Bytes())
+	case interface{ Public() crypto.PublicKey }:
+		return x509.MarshalPKIXPublicKey(k.Public())
+	}
+	return nil, fmt.Errorf("%w: %T", errRefused, private)
+}
+
+func publicMLKEM(last int, key []byte) ([]byte, error) {
+	return asn1.Marshal(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, last}}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}})
 }
 
 func wrappedBySpec(keyID, blob []byte) bool {

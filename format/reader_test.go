@@ -71,19 +71,36 @@ func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	digest := sha512.Sum512(header[:48+n])
+	gcm, err := unlockBySpec(header[:48+n+32], list, unwrap)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := chunksBySpec(payload, 1<<header[9], gcm)
+	if err != nil || header[10] == 0 || o.noDecompress {
+		return plain, err
+	}
+	return streamBySpec(plain)
+}
+
+// unlockBySpec goes through the slots until one gives the data key that descriptor and commitment, which are given, belong to. A wrong data key says more about the file than none.
+func unlockBySpec(descriptor []byte, list []specSlot, unwrap unwrapper) (cipher.AEAD, error) {
+	descriptor, commitment := descriptor[:len(descriptor)-32], descriptor[len(descriptor)-32:]
+	digest := sha512.Sum512(descriptor)
+	failed := errNoKey
 	for _, slot := range list {
-		dataKey := unwrap(slot, header[48:48+n], digest[:])
+		dataKey := unwrap(slot, descriptor[48:], digest[:])
 		if dataKey == nil {
 			continue
 		}
-		plain, err := payloadBySpec(payload, 1<<header[9], dataKey, header[12:44], digest[:], header[48+n:48+n+32])
-		if err != nil || header[10] == 0 || o.noDecompress {
-			return plain, err
+		gcm, err := payloadKeyBySpec(dataKey, descriptor[12:44], digest[:], commitment)
+		if err == nil {
+			return gcm, nil
 		}
-		return streamBySpec(plain)
+		if !errors.Is(err, errNoKey) {
+			failed = err
+		}
 	}
-	return nil, errNoKey
+	return nil, failed
 }
 
 // lengthsBySpec gives the context length and the header length, whose checksum is right.
@@ -139,7 +156,8 @@ func canonicalBySpec(b []byte) bool {
 	return len(b) == 0
 }
 
-func payloadBySpec(payload []byte, size int, dataKey, fileID, digest, commitment []byte) ([]byte, error) {
+// payloadKeyBySpec derives the payload key, and compares the commitment before it is used.
+func payloadKeyBySpec(dataKey, fileID, digest, commitment []byte) (cipher.AEAD, error) {
 	if len(dataKey) < 32 || len(dataKey) > 1024 {
 		return nil, errNoKey
 	}
@@ -162,11 +180,7 @@ func payloadBySpec(payload []byte, size int, dataKey, fileID, digest, commitment
 	if err != nil {
 		return nil, err
 	}
-	gcm, err := cipher.NewGCM(cipherBlock)
-	if err != nil {
-		return nil, err
-	}
-	return chunksBySpec(payload, size, gcm)
+	return cipher.NewGCM(cipherBlock)
 }
 
 func chunksBySpec(payload []byte, size int, gcm cipher.AEAD) ([]byte, error) {

@@ -104,6 +104,19 @@ func (m *maker) armorEndLines() {
 	m.badArmor("damaged", "behind", "end-other-label", "the END line has another label", m.swap("END ENVSEAL FILE", "END ENVSEAL"))
 	m.badArmor("damaged", "armor", "header", "a header, as PEM of old has them", m.swap(beginLine, beginLine+"Comment: no\n\n"))
 	m.badArmor("damaged", "armor", "empty-line", "an empty line behind the BEGIN line", m.swap(beginLine, beginLine+"\n"))
+	m.badArmor("damaged", "armor", "header-twice", "a header twice", m.swap(beginLine, beginLine+"Version: 1\nVersion: 1\n\n"))
+	m.armorBlocks()
+}
+
+// armorBlocks are about a sound armored file behind something that PEM libraries skip.
+func (m *maker) armorBlocks() {
+	m.badArmor("damaged", "armor", "broken-block-before", "a block that is no base64, and a sound one behind it", func(s string) string { return beginLine + "no base64\n" + endLine + s })
+	m.badArmor("damaged", "armor", "cut-block-before", "a block that ends within the header, without its END line, and a sound one behind it", func(s string) string {
+		return strings.Join(strings.SplitAfter(s, "\n")[:4], "") + s
+	})
+	m.badArmor("foreign", "", "certificate-before", "a block with another label, and a sound one behind it", func(s string) string {
+		return "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + s
+	})
 }
 
 // badLines changes the lines of the armor, each with its line end; the first is the BEGIN line.

@@ -100,6 +100,7 @@ func (m *maker) keyFiles() {
 	m.dataKeyTexts()
 	m.pairFiles()
 	m.pairPEM()
+	m.jsonContexts()
 }
 
 // keyFile adds a vector of a file as it is.
@@ -194,36 +195,4 @@ func (m *maker) pairFiles() {
 	})
 	pair("unknown-spec", "a KeyPairSpec that cannot be sealed to", "damaged", func(f *keyFilePlan) { f.set("KeyPairSpec", quoted("ECC_SECG_P256K1")); f.sum[1] = "ECC_SECG_P256K1" })
 	pair("with-private-key", "a field with the private key in the clear", "damaged", func(f *keyFilePlan) { f.set("PrivateKeyPlaintext", `"AAEC"`) })
-}
-
-// pairPEM are pair files in PEM.
-func (m *maker) pairPEM() {
-	f := m.pairFilePlan()
-	f.bytes()
-	block := func(label, headers, text string) string {
-		var lines []string
-		for part := range slices.Chunk([]byte(strings.Trim(text, `"`)), 64) {
-			lines = append(lines, string(part)+"\n")
-		}
-		return "-----BEGIN " + label + "-----\n" + headers + strings.Join(lines, "") + "-----END " + label + "-----\n"
-	}
-	var headers string
-	for _, name := range []string{"Checksum", "CreationDate", "EncryptionContext", "KeyId", "KeyPairSpec", "PublicKeyId", "Version"} {
-		headers += name + ": " + strings.Trim(f.values[name], `"`) + "\n"
-	}
-	public := block("PUBLIC KEY", "", f.values["PublicKey"])
-	private := block("ENVSEAL ENCRYPTED PRIVATE KEY", headers+"\n", f.values["PrivateKeyCiphertextBlob"])
-	pem := func(name, comment, expect, text string) *vector {
-		return m.keyFile("pair file", name, comment, expect, []byte(text))
-	}
-	pem("pem", "a pair in PEM", "opens", public+private).checksum = f.checksum()
-	pem("pem-white-space", "white space around the blocks", "opens", "\n"+public+"\n\n"+private+" \n").checksum = f.checksum()
-	pem("pem-without-public-key", "the block of the public key is missing", "foreign", private)
-	pem("pem-without-private-key", "the block of the private key is missing: the file is cut off", "damaged", public)
-	pem("pem-turned-round", "the blocks are turned round", "foreign", private+public)
-	pem("pem-public-key-twice", "the public key twice", "damaged", public+public+private)
-	pem("pem-text-behind", "text behind the blocks", "damaged", public+private+"text\n")
-	pem("pem-header-missing", "a line before the base64 is missing", "damaged", public+strings.Replace(private, "Version: 1\n", "", 1))
-	pem("pem-header-unknown", "a line that version 1 does not have", "damaged", public+strings.Replace(private, "Version: 1\n", "Comment: no\nVersion: 1\n", 1))
-	pem("pem-cut", "the file is cut off", "damaged", (public + private)[:len(public)+200])
 }

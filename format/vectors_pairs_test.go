@@ -64,6 +64,8 @@ func (m *maker) pairs() {
 	m.pairFields()
 	m.pairKeys()
 	m.pairPoints()
+	m.pairRSA()
+	m.foreignPairs()
 }
 
 // pairCompany are files in which the slot of a pair is not alone, or not the one that opens.

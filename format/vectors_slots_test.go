@@ -28,6 +28,7 @@ func (m *maker) slotLists() {
 	m.slotCounts()
 	m.slotBodies()
 	m.dataKeys()
+	m.foreignSlots()
 	p := m.plan("slots-unknown-only")
 	p.slots, p.answers = [][]byte{unknown(3, 40)}, nil
 	m.refused("no key", "", "no slot of a type that version 1 has", p, p.file(), 0)
@@ -142,4 +143,48 @@ func (m *maker) dataKeys() {
 	p = m.plan("data-key-swapped-with-file-id")
 	p.answers[0].plaintext = p.fileID
 	m.damaged("commitment", "the file id instead of the data key", p)
+}
+
+// foreign is a slot that somebody put in, who may encrypt under a key that the reader may use: it opens, to a data key that is not the file's.
+func (p *plan) foreign(keyID, what string, dataKey []byte) []byte {
+	blob := fixed("blob", p.name+" "+what)
+	p.answers = append(p.answers, answer{keyID, p.context, blob, dataKey})
+	return rawSlot(1, u16(u16(nil, []byte(keyID)), blob))
+}
+
+// foreignSlots are about slots that give a data key, and not that of the file. The file's own opens it all the same, and where there is none, nothing does.
+func (m *maker) foreignSlots() {
+	another := func(p *plan, what string) []byte { return fixed("data key", p.name+" "+what) }
+	good := func(name, comment string, slots func(p *plan) [][]byte) {
+		m.goodSlots("slots-foreign-"+name, comment, func(p *plan) { p.slots = append(slots(p), p.slots...) }).option("level", "should")
+	}
+	good("first", "the first slot opens to a data key that is not the file's, under another key of the reader; the second is right", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(otherKMSKey, "foreign", another(p, "foreign"))}
+	})
+	good("of-same-key", "the first slot opens to a data key that is not the file's, under the file's own key; the second is right", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(exampleKMSKey, "foreign", another(p, "foreign"))}
+	})
+	good("two", "the first two slots open to two data keys that are not the file's; the third is right", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(otherKMSKey, "one", another(p, "one")), p.foreign(exampleKMSKey, "two", another(p, "two"))}
+	})
+	good("of-another-file", "the first slot was taken from another file with the same context; the second is right", func(p *plan) [][]byte {
+		other := m.plan(p.name + " other")
+		p.answers = append(p.answers, other.answers...)
+		return other.slots
+	})
+	good("no-data-key", "the first slot opens to 16 bytes, which are no data key; the second is right", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(otherKMSKey, "foreign", another(p, "foreign")[:16])}
+	})
+	alone := func(name, comment string, slots func(p *plan) [][]byte) {
+		p := m.plan("slots-foreign-" + name)
+		p.answers = nil
+		p.slots = slots(p)
+		m.damaged("commitment", comment, p)
+	}
+	alone("only", "two slots, and neither opens to the file's data key", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(otherKMSKey, "one", another(p, "one")), p.foreign(exampleKMSKey, "two", another(p, "two"))}
+	})
+	alone("and-refused", "the first slot opens to a data key that is not the file's, and the key service refuses the second: the first has more to say", func(p *plan) [][]byte {
+		return [][]byte{p.foreign(exampleKMSKey, "foreign", another(p, "foreign")), refusedSlot()}
+	})
 }
