@@ -22,7 +22,7 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		return nil, fmt.Errorf("input of %d bytes: the size is negative", size)
 	}
 	if opts.Compress != LevelNone {
-		return Seal(ctx, io.NewOffsetWriter(dst, 0), io.NewSectionReader(src, 0, size), key, opts)
+		return Seal(ctx, io.NewOffsetWriter(dst, 0), section{io.NewSectionReader(src, 0, size)}, key, opts)
 	}
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {
@@ -43,6 +43,19 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		return nil, err
 	}
 	return h, nil
+}
+
+// section is an input that has all its bytes: where they end early, that is no end, at which Seal would finish a file of a part of them.
+type section struct{ *io.SectionReader }
+
+func (s section) Read(p []byte) (int, error) {
+	n, err := s.SectionReader.Read(p)
+	if err == io.EOF {
+		if at, _ := s.Seek(0, io.SeekCurrent); at < s.Size() {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	return n, err
 }
 
 // directSealer is what the workers of one SealAt share.

@@ -124,9 +124,14 @@ func TestDirectFindsDamage(t *testing.T) {
 func TestDirectInputShrinks(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
-	_, err := envelope.SealAt(context.Background(), scratch(t), bytes.NewReader(random(3<<20)), 3<<20+1, key, envelope.SealOptions{})
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("seal: %v", err)
+	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
+		for _, missing := range []int64{1, 1 << 20, 3 << 20} {
+			o := envelope.SealOptions{Compress: level}
+			_, err := envelope.SealAt(context.Background(), scratch(t), bytes.NewReader(random(3<<20)), 3<<20+missing, key, o)
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("compression %v, %d bytes too few: %v", level, missing, err)
+			}
+		}
 	}
 }
 
