@@ -105,7 +105,7 @@ func (j *directSealJob) do(first, n int64) error {
 	chunk := int64(j.layout.ChunkSize)
 	want := min(n*chunk, j.size-first*chunk)
 	j.first, j.plain = first, j.in[:want]
-	if err := readFull(j.src, j.plain, first*chunk); err != nil {
+	if err := readFull(j.src, j.plain, first*chunk, io.ErrUnexpectedEOF); err != nil {
 		return err
 	}
 	secret.Quiet(j.work)
@@ -128,7 +128,8 @@ func (j *directSealJob) seal() {
 }
 
 // OpenTo is Open for a sealed file of size bytes that can be read at any offset and an output that can be written so. It opens the last chunk first, so a file that was cut
-// fails before anything is written. On an error what is in dst must be discarded. A compressed file is opened by Open.
+// fails before anything is written, and one that becomes shorter after that is io.ErrUnexpectedEOF. On an error what is in dst must be discarded. A compressed file is
+// opened by Open.
 func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*format.Header, error) {
 	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
@@ -193,7 +194,7 @@ func (j *directOpenJob) do(first, n int64) error {
 		return err
 	}
 	j.first, j.sealed = first, j.in[:length]
-	if err := readFull(j.src, j.sealed, j.layout.Offset(first)); err != nil {
+	if err := readFull(j.src, j.sealed, j.layout.Offset(first), io.ErrUnexpectedEOF); err != nil {
 		return err
 	}
 	// Into memory of our own first: opening reads the bytes twice, and whoever writes the file meanwhile must not slip in between.
@@ -224,14 +225,14 @@ func (j *directOpenJob) open() {
 	}
 }
 
-// readFull reads exactly len(p) bytes at off; io.ErrUnexpectedEOF if there are fewer.
-func readFull(src io.ReaderAt, p []byte, off int64) error {
+// readFull reads exactly len(p) bytes at off. Where src ends before, the error is short; a failure of src, be it io.ErrUnexpectedEOF, comes as it is.
+func readFull(src io.ReaderAt, p []byte, off int64, short error) error {
 	n, err := src.ReadAt(p, off)
 	switch {
 	case n == len(p):
 		return nil
 	case err == io.EOF || err == nil:
-		return io.ErrUnexpectedEOF
+		return short
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
@@ -188,4 +189,53 @@ func BenchmarkDirect(b *testing.B) {
 			}
 		}
 	})
+}
+
+// breaking fails from its so-manieth read on.
+type breaking struct {
+	io.ReaderAt
+	with  error
+	after atomic.Int32
+}
+
+func (b *breaking) ReadAt(p []byte, off int64) (int, error) {
+	if b.after.Add(-1) < 0 {
+		return 0, b.with
+	}
+	return b.ReaderAt.ReadAt(p, off)
+}
+
+// A file that cannot be read is not a damaged one, whatever the error is called.
+func TestBrokenFileIsNotCalledDamaged(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	ctx := context.Background()
+	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
+		sealed := r.seal(key, random(3<<20), envelope.SealOptions{Compress: level})
+		for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
+			for after := range int32(4) {
+				for name, open := range map[string]func(io.ReaderAt) error{
+					"OpenTo": func(src io.ReaderAt) error {
+						_, err := envelope.OpenTo(ctx, scratch(t), src, int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+						return err
+					},
+					"OpenAt": func(src io.ReaderAt) error {
+						at, err := envelope.OpenAt(ctx, src, int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+						if err != nil {
+							return err
+						}
+						defer at.Close()
+						_, err = at.ReadAt(make([]byte, 2<<20), 0)
+						return err
+					},
+				} {
+					src := &breaking{ReaderAt: bytes.NewReader(sealed), with: broken}
+					src.after.Store(after)
+					if err := open(src); !errors.Is(err, broken) || isDamage(err) {
+						t.Errorf("%s, compression %v, %v after %d reads: %v", name, level, broken, after, err)
+					}
+				}
+			}
+		}
+	}
 }

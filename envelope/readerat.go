@@ -208,10 +208,7 @@ func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err erro
 	pooled := r.runs.Get().(*[]byte)
 	defer r.runs.Put(pooled)
 	sealed := (*pooled)[:length]
-	if err := readFull(r.src, sealed, r.layout.Offset(first)); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = ErrTruncated
-		}
+	if err := readFull(r.src, sealed, r.layout.Offset(first), ErrTruncated); err != nil {
 		return 0, err
 	}
 	secret.Quiet(func() { n, err = r.openChunks(dst, sealed, first, last) })
