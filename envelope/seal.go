@@ -60,14 +60,20 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	return h, nil
 }
 
+// layOut gives the header's bytes, which are written next.
+func layOut(h *format.Header, opts SealOptions) ([]byte, error) {
+	raw, err := h.MarshalBinary()
+	if err == nil && opts.Begun != nil {
+		opts.Begun(h)
+	}
+	return raw, err
+}
+
 // writeHeader is the first that is written of a file: to dst, or where a detached header goes.
 func writeHeader(h *format.Header, dst io.Writer, opts SealOptions) error {
-	raw, err := h.MarshalBinary()
+	raw, err := layOut(h, opts)
 	if err != nil {
 		return err
-	}
-	if opts.Begun != nil {
-		opts.Begun(h)
 	}
 	if opts.Header != nil {
 		dst = opts.Header

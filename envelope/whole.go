@@ -27,7 +27,7 @@ func AppendSealed(ctx context.Context, dst, plain []byte, key *DataKey, opts Sea
 		return dst, nil, err
 	}
 	defer aead.Destroy()
-	raw, err := h.MarshalBinary()
+	raw, err := layOut(h, opts)
 	if err != nil {
 		return dst, nil, err
 	}

@@ -91,6 +91,16 @@ func TestWholeRefusesWhatIsForStreams(t *testing.T) {
 	}
 }
 
+func TestWholeTellsThatItHasBegun(t *testing.T) {
+	r := newRig(t, 1)
+	var begun []*format.Header
+	o := envelope.SealOptions{Begun: func(h *format.Header) { begun = append(begun, h) }}
+	sealed, h, err := envelope.AppendSealed(context.Background(), nil, random(5000), r.dataKey(nil), o)
+	if err != nil || len(begun) != 1 || begun[0] != h || h.Length != int64(len(sealed)-5000-format.TagSize) {
+		t.Errorf("begun with %v, %v", begun, err)
+	}
+}
+
 // A buffer with room is used: a tree of small files must not leave each file's contents behind on the heap.
 func TestWholeStaysInItsBuffer(t *testing.T) {
 	r := newRig(t, 1)
