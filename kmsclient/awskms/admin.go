@@ -59,8 +59,12 @@ func (c *Client) DeleteAlias(ctx context.Context, name string) error {
 	return err
 }
 
-// pageSize is how many rows a page of a list has: 100 fit into maxAnswer whatever their names.
-const pageSize = 100
+// How many rows a page of a list has, so that a page fits into maxAnswer whatever the names are. The name of an alias has up to 256 bytes
+// and stands in its row twice: 100 such rows have 70 KB.
+const (
+	keyPage   = 100
+	aliasPage = 50
+)
 
 // nextPage gives the marker of the next page, or nil after the last.
 func (cl *call) nextPage(truncated bool, next, current *string) (*string, error) {
@@ -81,7 +85,7 @@ func (c *Client) ListKeys(ctx context.Context) ([]kmsclient.KeyEntry, error) {
 	}
 	var keys []kmsclient.KeyEntry
 	for marker := (*string)(nil); ; {
-		out, _, err := run(ctx, cl, (*kms.Client).ListKeys, &kms.ListKeysInput{Limit: aws.Int32(pageSize), Marker: marker})
+		out, _, err := run(ctx, cl, (*kms.Client).ListKeys, &kms.ListKeysInput{Limit: aws.Int32(keyPage), Marker: marker})
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +107,7 @@ func (c *Client) ListAliases(ctx context.Context, keyID string) ([]kmsclient.Ali
 	var aliases []kmsclient.AliasEntry
 	for marker := (*string)(nil); ; {
 		out, _, err := run(ctx, cl, (*kms.Client).ListAliases,
-			&kms.ListAliasesInput{KeyId: orNil(cl.keyID), Limit: aws.Int32(pageSize), Marker: marker})
+			&kms.ListAliasesInput{KeyId: orNil(cl.keyID), Limit: aws.Int32(aliasPage), Marker: marker})
 		if err != nil {
 			return nil, err
 		}

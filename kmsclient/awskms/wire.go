@@ -23,7 +23,7 @@ import (
 )
 
 // Limits of an answer. KMS's longest answers with a key in them have 14 KB (a blob of 6 144 bytes and a key, in base64); a page of
-// 100 keys has 20 KB. A bare SDK reads on until memory ends.
+// 100 keys has 20 KB, one of 50 aliases with long names 35 KB. A bare SDK reads on until memory ends.
 const (
 	maxAnswer       = 64 << 10
 	maxSecretAnswer = 16 << 10 // all of it in locked memory, which is scarce
