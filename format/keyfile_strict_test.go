@@ -19,11 +19,11 @@ func TestPairPEMIsReadStrictly(t *testing.T) {
 		return strings.Replace(good, "Version: 1\n", "Version: 1\n"+header+"\n", 1)
 	}
 	for name, text := range map[string]string{
-		"public key without base64 before the good one":  "-----BEGIN PUBLIC KEY-----\nno base64\n-----END PUBLIC KEY-----\n" + good,
+		"public key without base64 before the good one":  "-----BEGIN PUBLIC KEY-----\n!no base64!\n-----END PUBLIC KEY-----\n" + good,
 		"public key without an end before the good one":  "-----BEGIN PUBLIC KEY-----\n" + good,
 		"another block inside":                           strings.Replace(good, "-----END PUBLIC", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n-----END PUBLIC", 1),
 		"altered public key before the good one":         broken(public) + good,
-		"private key without base64 before the good one": public + "-----BEGIN ENVSEAL ENCRYPTED PRIVATE KEY-----\nno base64\n-----END ENVSEAL ENCRYPTED PRIVATE KEY-----\n" + private,
+		"private key without base64 before the good one": public + "-----BEGIN ENVSEAL ENCRYPTED PRIVATE KEY-----\n!no base64!\n-----END ENVSEAL ENCRYPTED PRIVATE KEY-----\n" + private,
 		"altered private key before the good one":        public + strings.Replace(private, "4OHi", "4O!i", 1) + private,
 		"header twice":                      twice("Version: 1"),
 		"header twice, the first one wrong": strings.Replace(good, "Version: 1\n", "Version: 7\nVersion: 1\n", 1),

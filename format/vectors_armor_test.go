@@ -110,7 +110,7 @@ func (m *maker) armorEndLines() {
 
 // armorBlocks are about a sound armored file behind something that PEM libraries skip.
 func (m *maker) armorBlocks() {
-	m.badArmor("damaged", "armor", "broken-block-before", "a block that is no base64, and a sound one behind it", func(s string) string { return beginLine + "no base64\n" + endLine + s })
+	m.badArmor("damaged", "armor", "broken-block-before", "a block that is no base64, and a sound one behind it", func(s string) string { return beginLine + "!no base64!\n" + endLine + s })
 	m.badArmor("damaged", "armor", "cut-block-before", "a block that ends within the header, without its END line, and a sound one behind it", func(s string) string {
 		return strings.Join(strings.SplitAfter(s, "\n")[:4], "") + s
 	})

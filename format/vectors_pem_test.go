@@ -68,7 +68,7 @@ func (m *maker) pemBlocks(public, private string, pem func(name, comment, expect
 		sound := strings.TrimPrefix(public+private, b.before)
 		begin := "-----BEGIN " + b.label + "-----\n"
 		pem(fmt.Sprintf("pem-broken-%s-key-before", b.name), fmt.Sprintf("a block of the %s key that is no base64, and a sound one behind it", b.name), "damaged",
-			b.before+begin+"no base64\n-----END "+b.label+"-----\n"+sound)
+			b.before+begin+"!no base64!\n-----END "+b.label+"-----\n"+sound)
 		pem(fmt.Sprintf("pem-cut-%s-key-before", b.name), fmt.Sprintf("the BEGIN line of the %s key, and a sound block behind it", b.name), "damaged", b.before+begin+sound)
 	}
 	certificate := "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
