@@ -26,9 +26,14 @@ type call struct {
 	once      bool // doing it twice does it twice: an attempt that may have arrived is not repeated
 
 	requestID string // of the last answer
-	silent    int    // attempts in which nothing answered
-	skewed    bool   // tried again with a corrected clock
-	renewed   bool   // tried again with new credentials
+	attempts  attempts
+}
+
+// attempts is what run remembers of the attempts before.
+type attempts struct {
+	silent  int  // in which nothing answered
+	skewed  bool // tried again with a corrected clock
+	renewed bool // tried again with new credentials
 }
 
 // begin finds the Region and loads what is needed. It is bounded by itself: see credentials.prove.
@@ -88,6 +93,7 @@ func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In)
 		return nil, nil, named(err, cl.op, cl.asked)
 	}
 	cl.client.calls.Add(1)
+	cl.attempts = attempts{} // a list calls run for each of its pages
 	var last *kmsclient.Error
 	for attempt := 1; ; attempt++ {
 		x := &exchange{call: cl, attempt: attempt}

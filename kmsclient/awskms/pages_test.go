@@ -2,6 +2,7 @@ package awskms_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -23,5 +24,26 @@ func TestLongAliases(t *testing.T) {
 	must(t, err)
 	if len(aliases) != all || aliases[0].Name >= aliases[all-1].Name || len(aliases[0].Name) != 256 {
 		t.Errorf("%d aliases", len(aliases))
+	}
+}
+
+// TestPagesHaveAttempts: each page of a list has the attempts of a call of its own. A service that once did not answer for one page may
+// fail to for another.
+func TestPagesHaveAttempts(t *testing.T) {
+	clean(t)
+	keys(t)
+	var f *fake
+	f = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n := f.count()
+		if n%2 == 1 {
+			<-r.Context().Done()
+			return
+		}
+		says(200, fmt.Sprintf(`{"Keys":[{"KeyId":"a","KeyArn":"A"}],"Truncated":%v,"NextMarker":"%d"}`, n < 6, n))(w, r)
+	})
+	list, err := awskms.New(quick(f.URL)).ListKeys(t.Context())
+	must(t, err)
+	if len(list) != 3 || f.count() != 6 {
+		t.Errorf("%d keys in %d attempts", len(list), f.count())
 	}
 }

@@ -25,13 +25,13 @@ const (
 // certificate failures, spends a minute and a half on a black hole, and does not know that the second CreateKey makes a second key.
 func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error) (time.Duration, bool) {
 	switch {
-	case !x.begun || x.attempt >= cl.attempts():
+	case !x.begun || x.attempt >= cl.mostAttempts():
 		return 0, false
-	case !cl.skewed && skewRefused(x, failure):
-		cl.skewed = true // the SDK's client has noted the difference and signs the next request with it
+	case !cl.attempts.skewed && skewRefused(x, failure):
+		cl.attempts.skewed = true // the SDK's client has noted the difference and signs the next request with it
 		return 0, true
-	case !cl.renewed && isExpired(failure.Code):
-		cl.renewed = true
+	case !cl.attempts.renewed && isExpired(failure.Code):
+		cl.attempts.renewed = true
 		return 0, cl.s.creds != nil && cl.s.creds.renewed(ctx)
 	case errors.Is(failure, kmsclient.ErrThrottled):
 		return cl.backoff(x.attempt), true
@@ -41,14 +41,14 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 		return 0, false
 	}
 	if isSilent(x.failure) {
-		if cl.silent++; cl.silent >= silentAttempts {
+		if cl.attempts.silent++; cl.attempts.silent >= silentAttempts {
 			return 0, false
 		}
 	}
 	return cl.backoff(x.attempt), true
 }
 
-func (cl *call) attempts() int {
+func (cl *call) mostAttempts() int {
 	if n := cl.s.cfg.MaxAttempts; n > 0 {
 		return n
 	}
