@@ -184,9 +184,12 @@ func (w wrapped) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) e
 
 // dryViaDecrypt asks both services whether they would.
 func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w wrapped, d Destination) (wrapped, error) {
-	_, err := source.Decrypt(ctx, kmsclient.DecryptInput{
+	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: w.arn.ReplicaIn(r.Region).String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})
+	if err == nil {
+		plain.Plaintext.Destroy() // of a service that knows no dry run
+	}
 	if !errors.Is(err, kmsclient.ErrDryRun) {
 		return w.dry(d, err)
 	}

@@ -143,31 +143,6 @@ func TestRewrapViaDecryptChecksTheKey(t *testing.T) {
 	w.wantCalls(w.there)
 }
 
-func TestRewrapDryRun(t *testing.T) {
-	w := newWorld(t)
-	a, b, far := w.here.key(t), w.here.key(t), w.there.key(t)
-	w.seal(a)
-	was := w.header.Slots[0].Body
-	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, DryRun: true}))
-	w.wantCalls(w.here, "ReEncrypt")
-	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}, DryRun: true, ViaDecrypt: true}))
-	w.wantCalls(w.here, "Decrypt")
-	w.wantCalls(w.there, "Encrypt")
-	if len(w.events) != 1 || w.events[0] != (keyring.SlotEvent{From: a, To: far, Decrypted: true}) {
-		t.Errorf("events %+v", w.events)
-	}
-	w.must(w.here.DisableKey(context.Background(), w.here.in(b)))
-	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, DryRun: true}); !errors.Is(err, kmsclient.ErrDisabled) {
-		t.Errorf("disabled: %v", err)
-	}
-	if err := w.rewrap(keyring.Rewrap{Drop: []string{a}, DryRun: true}); !errors.Is(err, envelope.ErrLastSlot) {
-		t.Errorf("last slot: %v", err)
-	}
-	if !bytes.Equal(was, w.header.Slots[0].Body) {
-		t.Error("the slots were changed")
-	}
-}
-
 func TestRewrapAccounts(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.here.key(t), w.here.key(t)
