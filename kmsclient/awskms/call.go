@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/envseal/envseal/envelope/keymem"
@@ -164,8 +165,9 @@ type exchange struct {
 	answer *keymem.Buffer // the body of a good answer that holds a key
 	secret *keymem.Buffer // the key from it
 
-	begun     bool // the exchange was started: the SDK had no objection
-	sent      bool // bytes of the request went out
+	signer    aws.Credentials // that the request was signed with
+	begun     bool            // the exchange was started: the SDK had no objection
+	sent      bool            // bytes of the request went out
 	status    int
 	requestID string
 	skew      time.Duration // the service's clock minus ours, from the Date header

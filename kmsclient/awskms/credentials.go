@@ -102,6 +102,9 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: "the secret access key from " + c.origin() +
 			" is too short to sign with under GODEBUG=fips140=only"}
 	}
+	if x := exchangeOf(ctx); x != nil {
+		x.signer = creds
+	}
 	return creds, nil
 }
 
@@ -129,19 +132,23 @@ func (c *credentials) prove(ctx context.Context) error {
 	return err
 }
 
-// renewed drops the cached credentials, gets them again and tells whether they are others than those that have expired.
-func (c *credentials) renewed(ctx context.Context) bool {
+// renewed tells whether there are others than the credentials that have expired. If another call has not got them yet, it drops those in the
+// cache and gets them again.
+func (c *credentials) renewed(ctx context.Context, expired aws.Credentials) bool {
 	cache, ok := c.inner.(*aws.CredentialsCache)
 	if !ok {
 		return false
 	}
-	old, err := cache.Retrieve(ctx)
-	if err != nil {
-		return false
-	}
-	cache.Invalidate()
 	fresh, err := cache.Retrieve(ctx)
-	return err == nil && (fresh.SessionToken != old.SessionToken || fresh.AccessKeyID != old.AccessKeyID)
+	if err == nil && sameSession(fresh, expired) {
+		cache.Invalidate()
+		fresh, err = cache.Retrieve(ctx)
+	}
+	return err == nil && !sameSession(fresh, expired)
+}
+
+func sameSession(a, b aws.Credentials) bool {
+	return a.AccessKeyID == b.AccessKeyID && a.SessionToken == b.SessionToken
 }
 
 // origin says in words where the credentials come from.

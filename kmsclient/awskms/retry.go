@@ -32,7 +32,7 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 		return 0, true
 	case !cl.attempts.renewed && isExpired(failure.Code):
 		cl.attempts.renewed = true
-		return 0, cl.s.creds != nil && cl.s.creds.renewed(ctx)
+		return 0, cl.s.creds != nil && cl.s.creds.renewed(ctx, x.signer)
 	case errors.Is(failure, kmsclient.ErrThrottled):
 		return cl.backoff(x.attempt), true
 	case !errors.Is(failure, kmsclient.ErrUnavailable) || isFinal(x.failure):
