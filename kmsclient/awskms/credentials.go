@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -183,53 +181,4 @@ func (c *credentials) login() string {
 		return "set new AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 	}
 	return "log in again"
-}
-
-// mfa asks for MFA codes, and stops the clock while somebody types.
-type mfa struct {
-	ask func() (string, error)
-
-	mu    sync.Mutex
-	timer *time.Timer
-	limit time.Duration
-}
-
-var errNoTerminal = errors.New("an MFA code is needed, and there is no terminal to ask for it")
-
-// token is the TokenProvider of the SDK.
-func (m *mfa) token() (string, error) {
-	if m.ask == nil {
-		return "", errNoTerminal
-	}
-	m.restart(0)
-	code, err := m.ask()
-	m.restart(m.limit)
-	return strings.TrimSpace(code), err
-}
-
-// bound calls late once the limit has passed, not counting the time that token takes. stop ends it.
-func (m *mfa) bound(limit time.Duration, late func()) (stop func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.timer, m.limit = time.AfterFunc(limit, late), limit
-	return func() { m.restart(0); m.forget() }
-}
-
-// restart sets the clock anew, or stops it with 0.
-func (m *mfa) restart(limit time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.timer == nil {
-		return
-	}
-	m.timer.Stop()
-	if limit > 0 {
-		m.timer.Reset(limit)
-	}
-}
-
-func (m *mfa) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.timer = nil
 }
