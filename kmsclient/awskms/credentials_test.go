@@ -174,6 +174,14 @@ func TestRole(t *testing.T) {
 	}
 	_, err := c.DescribeKey(t.Context(), "alias/app", kmsclient.Options{})
 	wantError(t, err, kmsclient.ErrInvalidRequest, "no Region") // the Region lent to STS is no default
+
+	c = awskms.New(cfg)
+	region, err := c.Region(t.Context()) // loads the configuration before there is a key
+	must(t, err)
+	must(t, generate(t, c))
+	if got := sts.seen[1].Header.Get("Authorization"); region != "" || !strings.Contains(got, "/eu-central-1/sts/") {
+		t.Errorf("in the Region %q STS was asked with %q", region, got)
+	}
 }
 
 // TestExpired: a token that has expired is fetched anew once; where there is no new one the error says where it came from.

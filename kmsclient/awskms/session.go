@@ -92,17 +92,24 @@ func (l *loader) session(ctx context.Context, cfg Config, region string) (*sessi
 	return s, nil
 }
 
+// load loads the session, and once more if it was loaded without a Region to lend to STS and now there is one.
 func (l *loader) load(ctx context.Context, cfg Config, region string) (*session, error) {
 	if l.loaded != nil {
-		return l.loaded, nil
+		if l.loaded.aws.Region != "" || !canLend(region) {
+			return l.loaded, nil
+		}
+		cfg.Warn = nil // it was warned the first time
 	}
 	s, err := newSession(ctx, cfg, region)
 	if err != nil {
 		return nil, err
 	}
-	l.loaded = s
+	l.loaded, l.proved = s, false
 	return s, nil
 }
+
+// canLend tells whether STS can be asked in the Region of a key.
+func canLend(region string) bool { return region != "" && region != kmsclient.LocalRegion }
 
 func newSession(ctx context.Context, cfg Config, region string) (*session, error) {
 	code := &mfa{ask: cfg.MFAToken}
@@ -142,7 +149,7 @@ func loadOptions(cfg Config, region string, code *mfa) ([]func(*config.LoadOptio
 	if cfg.Region != "" {
 		opts = append(opts, config.WithRegion(cfg.Region))
 	}
-	if region != "" && region != kmsclient.LocalRegion {
+	if canLend(region) {
 		opts = append(opts, config.WithDefaultRegion(region))
 	}
 	if cfg.UseFIPS {
