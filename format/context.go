@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -57,28 +58,41 @@ func shorten(s string) string {
 // ParseContext reads what AppendBinary writes, and refuses every other spelling of the same pairs: keys out of order or twice,
 // text that is not UTF-8, bytes behind the last pair. All its errors wrap [ErrDamaged]. The result does not alias b and is not nil.
 func ParseContext(b []byte) (Context, error) {
+	pairs := Context{}
+	err := eachPair(b, func(key, value []byte) { pairs[string(key)] = string(value) })
+	if err != nil {
+		return nil, err
+	}
+	return pairs, nil
+}
+
+// checkContext tells whether ParseContext would read b, and takes no memory for it: the map of a hostile context has many times its size.
+func checkContext(b []byte) error { return eachPair(b, func(_, _ []byte) {}) }
+
+// eachPair reads a context in its canonical form. What visit gets aliases b.
+func eachPair(b []byte, visit func(key, value []byte)) error {
 	if len(b) > MaxContext {
-		return nil, fmt.Errorf("encryption context of %d bytes, the limit is %d: %w", len(b), MaxContext, ErrDamaged)
+		return fmt.Errorf("encryption context of %d bytes, the limit is %d: %w", len(b), MaxContext, ErrDamaged)
 	}
 	c := cursor{b: b}
-	pairs := Context{}
-	last := ""
+	var last []byte
 	for i := range c.u16("pair count") {
-		key, value := string(c.short("key")), string(c.short("value"))
-		if c.err == nil && i > 0 && key <= last {
+		key, value := c.short("key"), c.short("value")
+		if c.err == nil && i > 0 && bytes.Compare(key, last) <= 0 {
 			c.fail("pair %d: keys are not in order", i)
 		}
-		if c.err == nil && !(utf8.ValidString(key) && utf8.ValidString(value)) {
+		if c.err == nil && !(utf8.Valid(key) && utf8.Valid(value)) {
 			c.fail("pair %d: not UTF-8", i)
 		}
 		if c.err != nil {
 			break // a claim of 65 535 pairs costs no more than the pairs that are there
 		}
-		pairs[key], last = value, key
+		visit(key, value)
+		last = key
 	}
 	c.end()
 	if c.err != nil {
-		return nil, fmt.Errorf("encryption context: %w", c.err)
+		return fmt.Errorf("encryption context: %w", c.err)
 	}
-	return pairs, nil
+	return nil
 }

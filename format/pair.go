@@ -68,25 +68,34 @@ func (s Slot) Pair() (PairSlot, error) {
 	if s.Type != SlotPair {
 		return PairSlot{}, fmt.Errorf("%v is not a pair slot", s.Type)
 	}
-	c := cursor{b: s.Body}
-	p := PairSlot{Scheme: PairScheme(c.u8("scheme"))}
-	copy(p.PublicKeyID[:], c.bytes(len(p.PublicKeyID), "public key id"))
-	p.SealedDataKey = bytes.Clone(c.short("sealed data key"))
-	p.KeyID = string(c.short("KeyId"))
-	p.PrivateKeyCiphertextBlob = bytes.Clone(c.short("PrivateKeyCiphertextBlob"))
-	context := c.short("encryption context")
-	c.end()
-	if c.err != nil {
-		return PairSlot{}, c.err
+	p, context, err := s.pairFields()
+	if err != nil {
+		return PairSlot{}, err
 	}
-	if err := p.check(); err != nil {
-		return PairSlot{}, fmt.Errorf("%w: %w", err, ErrDamaged)
-	}
-	var err error
+	p.SealedDataKey, p.PrivateKeyCiphertextBlob = bytes.Clone(p.SealedDataKey), bytes.Clone(p.PrivateKeyCiphertextBlob)
 	if p.PairContext, err = ParseContext(context); err != nil {
 		return PairSlot{}, err
 	}
 	return p, nil
+}
+
+// pairFields decodes all but the context, which it returns as it is. The result aliases the slot.
+func (s Slot) pairFields() (p PairSlot, context []byte, err error) {
+	c := cursor{b: s.Body}
+	p.Scheme = PairScheme(c.u8("scheme"))
+	copy(p.PublicKeyID[:], c.bytes(len(p.PublicKeyID), "public key id"))
+	p.SealedDataKey = c.short("sealed data key")
+	p.KeyID = string(c.short("KeyId"))
+	p.PrivateKeyCiphertextBlob = c.short("PrivateKeyCiphertextBlob")
+	context = c.short("encryption context")
+	c.end()
+	if c.err != nil {
+		return PairSlot{}, nil, c.err
+	}
+	if err := p.check(); err != nil {
+		return PairSlot{}, nil, fmt.Errorf("%w: %w", err, ErrDamaged)
+	}
+	return p, context, nil
 }
 
 // check holds the fields but for scheme and context to their limits.
