@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,6 +10,17 @@ import (
 
 	"github.com/envseal/envseal/format"
 )
+
+// errHalfCharacter: what half a surrogate pair stands for is lost in Go's strings, so not even a key service can be asked about it.
+var errHalfCharacter = errors.New("an escape in it stands for half of a surrogate pair, which is no text")
+
+// contextHint says what to write instead of what err refuses.
+func contextHint(err error, otherwise string) string {
+	if errors.Is(err, errHalfCharacter) {
+		return `write the character itself, or both of its halves, as in "\ud83d\ude00"`
+	}
+	return otherwise
+}
 
 // parseContext reads encryption contexts as `aws` takes them: k=v,k2=v2 or a JSON object or file://PATH with one. Several are joined; a key given twice with
 // different values is an error, since nobody could tell which was meant.
@@ -20,12 +32,13 @@ func parseContext(args []string) (format.Context, error) {
 		}
 		pairs, err := parseContextArg(arg)
 		if err != nil {
-			return nil, fail(exitUsage, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`, "encryption context %s: %w", abridged(arg), err)
+			hint := contextHint(err, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
+			return nil, fail(exitUsage, hint, "encryption context %s: %w", abridged(arg), err)
 		}
 		for k, v := range pairs {
 			// The replacement character is what becomes of bytes that are no text on their way here: what was meant is lost.
 			if strings.ContainsRune(k+v, utf8.RuneError) {
-				return nil, fail(exitUsage, "", "encryption context %s: it is not UTF-8 text", abridged(arg))
+				return nil, fail(exitUsage, "", "encryption context %s: it is not UTF-8 text, or has U+FFFD in place of what was none", abridged(arg))
 			}
 			if old, ok := ec[k]; ok && old != v {
 				return nil, fail(exitUsage, "", "encryption context: key %q is given as %q and as %q", k, old, v)
@@ -65,8 +78,11 @@ func parseContextArg(arg string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// parseContextJSON takes one JSON object of strings, and no key twice, which encoding/json would let pass.
+// parseContextJSON takes one JSON object of strings, and no key twice and no half of a character, which encoding/json would let pass.
 func parseContextJSON(text string) (map[string]string, error) {
+	if format.HasLoneSurrogate([]byte(text)) {
+		return nil, errHalfCharacter
+	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if _, err := dec.Token(); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 	"gopkg.in/yaml.v3"
 )
@@ -39,7 +40,7 @@ func parseInput(flag, arg string, parse func(string) (any, error)) (map[string]a
 	}
 	v, err := parse(text)
 	if err != nil {
-		return nil, badParameter(flag, "%w", err)
+		return nil, fail(exitUsage, contextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -57,6 +58,9 @@ func readJSON(text string) (any, error) {
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("invalid JSON: something follows the document")
+	}
+	if format.HasLoneSurrogate([]byte(text)) {
+		return nil, fmt.Errorf("invalid JSON: %w", errHalfCharacter)
 	}
 	return v, nil
 }

@@ -78,7 +78,7 @@ func pairsValue(flag, arg string) (map[string]string, error) {
 	var pairs map[string]string
 	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") {
 		if pairs, err = parseContextJSON(text); err != nil {
-			return nil, badParameter(flag, "Invalid JSON: %w", err)
+			return nil, fail(exitUsage, contextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
 		}
 		return pairs, nil
 	}

@@ -71,14 +71,15 @@ func parseObject(text []byte) (*object, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("something follows the JSON object: %w", ErrDamaged)
 	}
-	if hasLoneSurrogate(text) {
+	if HasLoneSurrogate(text) {
 		return nil, fmt.Errorf("half of a surrogate pair is no text: %w", ErrDamaged)
 	}
 	return o, nil
 }
 
-// hasLoneSurrogate finds escapes such as \ud800 that stand for half a character, which encoding/json reads as U+FFFD. text is valid JSON.
-func hasLoneSurrogate(text []byte) bool {
+// HasLoneSurrogate tells whether there is an escape such as \ud800 in JSON that stands for half a character. That is no text, and whoever takes a [Context] as JSON has to refuse it
+// (README, "Encryption context"), but encoding/json reads it as U+FFFD. Of what is not valid JSON the answer means nothing.
+func HasLoneSurrogate(text []byte) bool {
 	for i := bytes.IndexByte(text, '\\'); i >= 0; i = bytes.IndexByte(text, '\\') {
 		first, second := escaped(text[i:]), rune(-1)
 		n := 2
@@ -92,7 +93,7 @@ func hasLoneSurrogate(text []byte) bool {
 			}
 			n = 12
 		}
-		text = text[i+n:]
+		text = text[min(i+n, len(text)):]
 	}
 	return false
 }
