@@ -9,10 +9,10 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// manyPairs is a context of as many pairs as it can have.
+// manyPairs is a context of nearly as many pairs as one of a slot can have.
 func manyPairs() format.Context {
 	c := format.Context{}
-	for i := range 9000 {
+	for i := range 8000 {
 		c[fmt.Sprintf("%03x", i)] = ""
 	}
 	return c
