@@ -19,15 +19,14 @@ import (
 // leaves by os.Exit itself only on a signal.
 func Main(args []string) int {
 	args = commandFirst(args)
-	ctx := context.Background()
 	if !onlyTells(args) {
-		ctx, _ = withSignals(ctx)
+		catchSignals()
 		defer live.leave()
 	}
 	app := newApp(args...)
 	args, err := permute(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, args)
+		err = app.RunContext(context.Background(), args)
 	}
 	if out, ok := app.Writer.(*pipeWriter); ok && err == nil {
 		err = out.err // help that could not be written

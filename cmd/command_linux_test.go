@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -55,8 +54,6 @@ func TestInterruptTypedToCommand(t *testing.T) {
 
 // The end of the input of a command that is given up comes after its own end: here it would leave a file.
 func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
-	_, stop := withSignals(context.Background())
-	defer stop()
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "ended")
 	for _, shell := range []string{

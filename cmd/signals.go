@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -43,17 +42,15 @@ type process struct {
 	groups  map[int]bool // process groups of commands that may be running
 }
 
-// withSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n (see endBy), at once, even while a read or
+// catchSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n (see endBy), at once, even while a read or
 // the opening of a pipe blocks: hooks of atExit run, temp files are removed, and one line says what was not written. A second
 // signal skips all that, and kills the commands that run. A signal that was ignored when the process started, as by nohup, stays ignored.
 //
 // SIGUSR1 prints a line of progress. SIGPIPE is held back so that a reader of the messages who went away does not
 // end a backup; standard output is another matter, see output.Write and stdoutWriter.
 //
-// stop undoes all this. It does not return if a signal is ending the process already, so that the exit code is the signal's.
-// The returned context is cancelled by stop.
-func withSignals(parent context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(parent)
+// It is for the whole life of the process, which calls live.leave at its end.
+func catchSignals() {
 	deadly := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(sig) { // Notify would undo an inherited ignore
@@ -77,25 +74,14 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 				live.interrupt(sig.(syscall.Signal), deadly)
 			case <-report:
 				go live.report() // a stuck stderr must not hold back the signals that end
-			case <-ctx.Done():
-				return
 			}
 		}
 	}()
-	return ctx, func() {
-		for _, c := range []chan os.Signal{deadly, report, pipe, flush} {
-			signal.Stop(c)
-		}
-		if len(deadly) > 0 || live.isDying() {
-			select {} // a signal came first
-		}
-		cancel()
-	}
 }
 
 // leave is what a process that has done and said all calls before it exits. It does not return if a signal is ending the process already, so that
-// the exit code is the signal's; a later one changes nothing. Unlike stop it leaves the signals as they are: to give them back would take two changes
-// of threads for each, a tenth of the time of a short run.
+// the exit code is the signal's; a later one changes nothing. It leaves the signals caught: to give them back would take two changes of threads for
+// each, a tenth of the time of a short run.
 func (p *process) leave() {
 	p.mu.Lock()
 	deadly, flush := p.deadly, p.flush

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,9 +35,9 @@ func TestChildProcess(t *testing.T) {
 		return // an ordinary run of the tests: there is nothing to be a child of
 	}
 	args := os.Args[len(os.Args)-1]
-	_, stop := withSignals(context.Background())
+	catchSignals()
 	err := children[name](strings.Split(args, "\x1f"))
-	stop()
+	live.leave()
 	if err == nil {
 		os.Exit(0)
 	}
