@@ -105,8 +105,8 @@ func (b *batch) each(ctx context.Context, work treeWork) (err error) {
 	}
 	if b.many() {
 		err = b.runTree(ctx, work)
-	} else {
-		err = b.run(ctx, work.single)
+	} else if err = b.run(ctx, work.single); err != nil {
+		b.log.failed(display(b.names[0]), err)
 	}
 	if e := b.log.close(); err == nil {
 		err = e

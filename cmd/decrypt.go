@@ -107,36 +107,46 @@ func runDecrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseStrictFIPS(); err != nil {
-		return err
-	}
 	to, err := b.consumer()
 	if err != nil {
 		return err
 	}
-	svc := newServices(c)
+	return b.opening(func(o *opening) treeWork { return &openTree{o, o.decrypter(b, to)} })
+}
+
+// opening has each file of the batch opened, by what work makes of the flags.
+func (b *batch) opening(work func(*opening) treeWork) error {
+	if err := refuseStrictFIPS(); err != nil {
+		return err
+	}
+	svc := newServices(b.c)
 	defer svc.close()
-	harden(c)
-	o, err := newOpening(c, svc)
+	harden(b.c)
+	o, err := newOpening(b.c, svc)
 	if err != nil {
 		return err
 	}
-	gate := newGate(b.many(), reuseOf(c))
+	gate := newGate(b.many(), reuseOf(b.c))
 	defer gate.close()
 	gate.allowed(o.allowed)
 	o.clients = gate.forARN(svc.forARN)
+	return b.each(b.c.Context, work(o))
+}
+
+// decrypter opens a single file of the batch, for the command to, or into a file if that is nil.
+func (o *opening) decrypter(b *batch, to *commandLine) func(ctx context.Context, name string) error {
 	rename := o.unsealedName
 	if o.bytes != nil || to != nil {
 		rename = func(string) (string, error) { return "-", nil } // no part goes by the name of the whole
 	}
-	return b.each(c.Context, &openTree{o, func(ctx context.Context, name string) error {
+	return func(ctx context.Context, name string) error {
 		target, err := b.target(name, rename)
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, log: b.log, many: b.many()}
+		t := &transfer{c: o.c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, log: b.log, many: b.many()}
 		return t.run(ctx, o.open)
-	}})
+	}
 }
 
 // unsealedName drops the suffix.

@@ -59,12 +59,16 @@ func fileFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: catFiles, Usage: "write into `DIR`"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "replace an existing output"},
 		&cli.BoolFlag{Name: "rm", Category: catFiles, Usage: "remove each input once its output is safely on the disk"},
-		&cli.StringFlag{Name: "suffix", Category: catFiles, Value: ".sealed", Usage: "ending of sealed files"},
+		suffixFlag(),
 		&cli.BoolFlag{Name: "no-sync", Category: catFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
 		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "say what would be done, check what can be checked, do nothing"},
-		&cli.BoolFlag{Name: "fail-fast", Category: catFiles, Usage: "stop at the first file that fails"},
+		failFastFlag(),
 		jobsFlag(),
 	}
+}
+
+func suffixFlag() cli.Flag {
+	return &cli.StringFlag{Name: "suffix", Category: catFiles, Value: ".sealed", Usage: "ending of sealed files"}
 }
 
 func jobsFlag() cli.Flag {

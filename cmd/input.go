@@ -159,7 +159,7 @@ func shellWord(s string) string {
 }
 
 func directoryError(name string) error {
-	return fail(exitUsage, "pack it first: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
+	return fail(exitUsage, "encrypt, decrypt and verify take all files below it with -R; to seal it as one: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
 }
 
 // Close closes the file; standard input stays open.

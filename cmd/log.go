@@ -17,9 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func logFlags() []cli.Flag {
+// logFlags are those of the log; when says when a file gets its line.
+func logFlags(when string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "log-json", Category: catOutput, Usage: "append a JSON line for each file to `FILE`, or write it to descriptor fd:N, once the file is on the disk under its name"},
+		&cli.StringFlag{Name: "log-json", Category: catOutput, Usage: "append a JSON line for each file to `FILE`, or write it to descriptor fd:N, " + when},
 		&cli.BoolFlag{Name: "log-sha256", Category: catOutput, Usage: "with --log-json: the SHA-256 of each sealed file, as sha256sum prints it"},
 	}
 }

@@ -195,7 +195,7 @@ func (t *treeRun) measure(names []string) {
 			if err != nil || !d.Type().IsRegular() && path != name {
 				return nil
 			}
-			if _, e := t.work.target(d.Name()); e != nil || isOwnTemp(d.Name()) {
+			if _, e := t.work.target(d.Name()); e != nil || path != name && (isOwnTemp(d.Name()) || t.work.skips(d.Name(), t.outputDir == "") != "") {
 				return nil
 			}
 			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {

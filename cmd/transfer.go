@@ -20,6 +20,7 @@ type transfer struct {
 	header string       // where a detached header goes, "" for none
 	from   *commandLine // what is sealed instead of a file, nil for a file
 	to     *commandLine // what gets the data instead of target, nil for target
+	into   sink         // the same for what is no command
 	log    *fileLog
 	// check, if set, is what --dry-run can find out about the input without asking a key service
 	check func(ctx context.Context, in *input) error
@@ -60,12 +61,12 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 		err = out.Commit()
 	}
 	if err != nil {
-		if !t.many {
-			t.log.failed(display(t.name), err)
-		}
 		return err
 	}
 	entry.done()
+	if r := recordOf(ctx); r != nil {
+		*r = entry.record
+	}
 	return t.removeInput(in, out)
 }
 
@@ -118,7 +119,10 @@ func (t *transfer) openInput() (*input, error) {
 }
 
 func (t *transfer) open(in *input) (sink, error) {
-	if t.to != nil {
+	switch {
+	case t.into != nil:
+		return t.into, nil
+	case t.to != nil:
 		return newConsumer(t.to)
 	}
 	if t.target == "-" {

@@ -3,12 +3,9 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,8 +23,12 @@ import (
 type treeWork interface {
 	// verb is the command's name.
 	verb() string
-	// target is the name of the output of a file of this name.
+	// target is the name of the output of a file of this name, "" for a command that writes nothing.
 	target(name string) (string, error)
+	// skips tells why a file in a tree is no input, "" if it is one. beside says that the outputs go beside the inputs.
+	skips(name string, beside bool) string
+	// check is what a dry run can find out about an input without asking a key service.
+	check(ctx context.Context, in *input) error
 	// perm is the mode of an output whose input has this one, dirPerm the same for directories.
 	perm(os.FileMode) os.FileMode
 	dirPerm(os.FileMode) os.FileMode
@@ -57,6 +58,7 @@ type treeRun struct {
 	commits  *committer
 	progress *progress
 	log      *fileLog
+	reads    bool // the command writes nothing
 	bigFiles chan struct{}
 
 	tally
@@ -67,7 +69,9 @@ type tally struct {
 	done    atomic.Int64
 	tried   atomic.Int64
 	stopped atomic.Bool // no further file is begun
+	untried atomic.Bool // one was there
 	over    atomic.Bool // the run has ended
+	found   int         // files that the walk has come to, for itself alone
 
 	mu      sync.Mutex
 	failed  int
@@ -100,7 +104,7 @@ func newTreeRun(ctx context.Context, c *cli.Context, work treeWork, log *fileLog
 	if o.jobs == 0 {
 		o.jobs = runtime.NumCPU()
 	}
-	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, bigFiles: make(chan struct{}, 1)}
+	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
 	t.hints, t.skipped, t.keys = map[string]bool{}, map[string]int{}, map[string]int{}
 	mode, err := parseProgressMode(c.String("progress"))
 	if err != nil {
@@ -200,8 +204,11 @@ func (t *treeRun) skip(name, why string) {
 	}
 }
 
-// opened counts a file by the key that opened it.
+// opened counts a file by the key that opened it, if there was one.
 func (t *treeRun) opened(keyID string) {
+	if keyID == "" {
+		return
+	}
 	t.mu.Lock()
 	t.keys[keyID]++
 	t.mu.Unlock()
@@ -210,76 +217,4 @@ func (t *treeRun) opened(keyID string) {
 // isOutOfSpace tells whether no further file could be written either.
 func isOutOfSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
-}
-
-// interrupted runs when a signal ends the process.
-func (t *treeRun) interrupted() {
-	t.stopped.Store(true)
-	t.log.flushed()
-	if n := t.done.Load(); n > 0 {
-		note("%d files are done; --update leaves them out next time", n)
-	}
-}
-
-// finish sums up.
-func (t *treeRun) finish() error {
-	t.over.Store(true)
-	err := t.result()
-	t.progress.finish(err)
-	if !t.quiet {
-		t.sumUp()
-	}
-	return err
-}
-
-// result is the run's error: one file's own if it was the only one, else exit code 3.
-func (t *treeRun) result() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tried := int(t.tried.Load())
-	switch {
-	case context.Cause(t.ctx) != nil:
-		return context.Cause(t.ctx)
-	case t.fatal != nil && t.done.Load() == 0:
-		return t.fatal
-	case t.fatal != nil:
-		_, hint := explain(t.fatal)
-		say(os.Stderr, t.fatal, hint)
-		return fail(exitSome, "--update leaves out what is done", "stopped: %d files are done, %d failed, the others were not tried", t.done.Load(), t.failed)
-	case t.failed == 0:
-		return nil
-	case tried <= 1 && t.failed == 1:
-		return &reported{t.first}
-	}
-	stopped := ""
-	if t.stopped.Load() {
-		stopped = "; stopped, the others were not tried"
-	}
-	return fail(exitSome, "", "%d of %d files failed: %s%s", t.failed, tried, listed(t.names, t.failed), stopped)
-}
-
-// sumUp says what was left out, and which keys opened the files.
-func (t *treeRun) sumUp() {
-	for _, why := range slices.Sorted(maps.Keys(t.skipped)) {
-		if n := t.skipped[why]; why != skipUnchanged || t.verbose {
-			note("%s skipped: %s", plural(n, "file"), why)
-		}
-	}
-	if t.verbose {
-		note("%s done", plural(int(t.done.Load()), "file"))
-	}
-	keys := slices.Sorted(maps.Keys(t.keys))
-	for _, id := range keys[:min(len(keys), mostNamed)] {
-		note("%s opened with %s", plural(t.keys[id], "file"), id)
-	}
-	if n := len(keys) - mostNamed; n > 0 {
-		note("and with %d more keys", n)
-	}
-}
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

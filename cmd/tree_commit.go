@@ -228,25 +228,28 @@ func (f *treeFile) appear() error {
 // settled is for a file that is in its place for good.
 func (c *committer) settled(f *treeFile) {
 	defer f.dir.leave()
-	t := c.run
+	c.run.finished(f)
+	if c.run.remove {
+		if err := f.removeInput(); err != nil {
+			c.run.failure(f.path(), err)
+		}
+	}
+}
+
+// finished counts a file and tells of it.
+func (t *treeRun) finished(f *treeFile) {
 	t.done.Add(1)
 	t.progress.fileDone()
 	if t.log != nil {
-		t.log.done(logLine{
-			Input: f.path(), Output: f.dir.showOut(f.target), InputSize: &f.in.Size, OutputSize: &f.size,
-			SHA256: f.sum, Duration: f.took.Seconds(),
-		}, &f.record)
+		line := logLine{Input: f.path(), InputSize: &f.in.Size, SHA256: f.sum, Duration: f.took.Seconds()}
+		if f.target != "" {
+			line.Output, line.OutputSize = f.dir.showOut(f.target), &f.size
+		}
+		t.log.done(line, &f.record)
 	}
-	if f.record.keyID != "" {
-		t.opened(f.record.keyID)
-	}
+	t.opened(f.record.keyID)
 	if t.verbose {
 		note("%s: %s", display(f.path()), f.story())
-	}
-	if t.remove {
-		if err := f.removeInput(); err != nil {
-			t.failure(f.path(), err)
-		}
 	}
 }
 
@@ -256,7 +259,10 @@ func (f *treeFile) story() string {
 	if f.record.keyID != "" {
 		how = "opened with "
 	}
-	return shown(f.dir.showOut(f.target)) + " " + how + strings.Join(f.record.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
+	if f.target != "" {
+		how = shown(f.dir.showOut(f.target)) + " " + how
+	}
+	return how + strings.Join(f.record.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
 }
 
 // removeInput is --rm. What has the input's name by now must be what was read.

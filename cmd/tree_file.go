@@ -25,7 +25,7 @@ type treeFile struct {
 	dir    *folder
 	name   string // of the input in dir
 	named  bool   // by the user, so that a link is followed
-	target string // of the output in dir
+	target string // of the output in dir, "" if there is none
 	start  time.Time
 	took   time.Duration
 	in     unix.Stat_t
@@ -91,7 +91,7 @@ func (w *treeWorker) openFile(f *treeFile) (fd int, err error) {
 // checkTarget looks at what has the output's name already, before any work is done for nothing. skip tells that it is the output.
 func (w *treeWorker) checkTarget(f *treeFile, fd int) (skip bool, err error) {
 	f.force = w.force
-	if f.dir.fresh || f.dir.out == nil || w.force && !w.update {
+	if f.target == "" || f.dir.fresh || f.dir.out == nil || w.force && !w.update {
 		return false, nil
 	}
 	var there unix.Stat_t
@@ -142,9 +142,9 @@ func (f *treeFile) existsError(there *unix.Stat_t) error {
 	return existsError(name)
 }
 
-// create makes the temp file.
+// create makes the temp file, if there is an output.
 func (f *treeFile) create(perm os.FileMode) (err error) {
-	if f.temp != nil {
+	if f.temp != nil || f.target == "" {
 		return nil
 	}
 	live.ending.RLock()

@@ -1,23 +1,28 @@
 package cmd
 
-import (
-	"slices"
-
-	"github.com/urfave/cli/v2"
-)
+import "github.com/urfave/cli/v2"
 
 // treeFlags are those of commands that work on whole trees and lists of files.
 func treeFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: catFiles, Usage: "all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"},
+	return append([]cli.Flag{
+		recursiveFlag("all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"),
 		&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
 		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again"},
-		files0Flag(),
-		reuseFlag(),
-	}, logFlags())
+	}, manyFlags("once the file is on the disk under its name")...)
 }
 
-const treeHelp = "Several files and trees: goes on after a failure, lists the failed ones, and exits 3. Each file appears whole or not at all, and is on the disk before the run ends.\n" +
+func recursiveFlag(usage string) cli.Flag {
+	return &cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: catFiles, Usage: usage}
+}
+
+// manyFlags are those of all commands that work on many files, also of one that only reads them. logged says when a file gets its line in the log.
+func manyFlags(logged string) []cli.Flag {
+	return append([]cli.Flag{files0Flag(), reuseFlag()}, logFlags(logged)...)
+}
+
+const manyHelp = "Several files and trees: goes on after a failure, lists the failed ones, and exits 3."
+
+const treeHelp = manyHelp + " Each file appears whole or not at all, and is on the disk before the run ends.\n" +
 	"-R keeps names, modes, times and with -O empty directories. --update goes on where an interrupted run stopped.\n"
 
 const (
@@ -57,7 +62,7 @@ func newTreeOptions(c *cli.Context) (o treeOptions, err error) {
 		outputDir: c.String("output-dir"),
 		suffix:    c.String("suffix"),
 	}
-	if links := c.String("links"); links != linksSkip && links != linksKeep {
+	if links := c.String("links"); links != linksSkip && links != linksKeep && c.IsSet("links") {
 		return o, fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
 	}
 	if o.suffix == "" {

@@ -5,7 +5,11 @@ import "golang.org/x/sys/unix"
 // link makes a symbolic link again, if that is asked for.
 func (w *walker) link(d *folder, name string) {
 	if !w.keepLinks {
-		w.skip(d.show(name), skipLink)
+		why := skipLinkHint
+		if w.reads {
+			why = skipLink
+		}
+		w.skip(d.show(name), why)
 		return
 	}
 	if d.out == d.in {

@@ -88,7 +88,7 @@ func (n *namedFiles) file(name string) {
 // take keeps two files from one output, as files of several directories could have it below -O. A list keeps the paths.
 func (n *namedFiles) take(base, name string) error {
 	target, err := n.work.target(base)
-	if err != nil || n.list {
+	if err != nil || n.list || target == "" {
 		return err
 	}
 	return n.batch.take(n.unit.dir.showOut(target), name)
@@ -117,7 +117,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, info os.FileInfo) (_ *f
 	rel := filepath.Clean(parent)
 	switch {
 	case n.out == nil || idOf(info) == n.out.id:
-		if !n.dryRun { // a walk does this as it comes by
+		if n.writes() { // a walk does this as it comes by
 			removeStale(d.in)
 		}
 		return n.beside(d), nil

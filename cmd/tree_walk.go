@@ -10,7 +10,8 @@ import (
 
 // Why something in a tree is left out.
 const (
-	skipLink      = "symbolic link, which is not followed (--links=keep makes it again)"
+	skipLink      = "symbolic link, which is not followed"
+	skipLinkHint  = skipLink + " (--links=keep makes it again)"
 	skipSpecial   = "not a regular file"
 	skipTemp      = "temp file of an interrupted run"
 	skipOutput    = "the output directory itself"
@@ -53,6 +54,7 @@ func (t *treeRun) walk(b *batch, units chan<- *unit) {
 	n := namedFiles{walker: w}
 	for _, name := range b.names {
 		if t.stopped.Load() {
+			t.untried.Store(true)
 			break
 		}
 		n.add(name)
@@ -74,7 +76,12 @@ func (w *walker) tree(path, prefix string) {
 		w = &beside
 	}
 	// A stack of what is still to be looked at instead of recursion: however deep the tree is, few directories are open.
-	for todo := []string{"."}; len(todo) > 0 && !w.stopped.Load(); {
+	before := w.found
+	for todo := []string{"."}; len(todo) > 0; {
+		if w.stopped.Load() {
+			w.untried.Store(true)
+			return
+		}
 		rel := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		below := w.directory(root, path, rel, prefix)
@@ -82,9 +89,13 @@ func (w *walker) tree(path, prefix string) {
 			todo = append(todo, joined(rel, name))
 		}
 	}
+	if w.reads && !w.list && w.found == before {
+		w.fail(path, fail(exitOther, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.suffix))
+	}
 }
 
 func (w *walker) fail(name string, err error) {
+	w.found++
 	w.tried.Add(1)
 	w.failure(name, err)
 }
@@ -156,7 +167,7 @@ func (w *walker) ready(d *folder, err error) (*folder, error) {
 		return d, nil
 	}
 	d.local = isLocal(int(d.out.Fd()))
-	if d.out != d.in && !d.fresh && !w.dryRun {
+	if d.out != d.in && !d.fresh && w.writes() {
 		removeStale(d.out)
 	}
 	return d, nil
@@ -173,14 +184,14 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 		case mode&fs.ModeSymlink != 0:
 			w.link(d, name)
 		case isOwnTemp(name):
-			if d.out == d.in && !w.dryRun && strings.HasSuffix(name, tempSuffix) {
+			if d.out == d.in && w.writes() && strings.HasSuffix(name, tempSuffix) {
 				removeIfStale(d.in, name)
 			}
 			w.skip(d.show(name), skipTemp)
 		case !mode.IsRegular():
 			w.skip(d.show(name), skipSpecial)
 		default:
-			if why := w.notForUs(d, name); why != "" {
+			if why := w.work.skips(name, d.out == d.in); why != "" {
 				w.skip(d.show(name), why)
 				continue
 			}
@@ -194,23 +205,12 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 	return below
 }
 
-// notForUs tells why a file is no input. A sealed file among the inputs of encrypt, where the outputs go beside them, is most likely the output of an earlier run; below -O, where the
-// two cannot be mixed up, it is sealed like any other.
-func (w *walker) notForUs(d *folder, name string) string {
-	if w.work.verb() == verbEncrypt {
-		if d.out == d.in && strings.HasSuffix(name, w.suffix) {
-			return "name ends in " + w.suffix + " already"
-		}
-		return ""
-	}
-	if _, err := w.work.target(name); err != nil {
-		return "name does not end in " + w.suffix
-	}
-	return ""
-}
-
 func (w *walker) send(u *unit) {
-	if len(u.names) == 0 && u.special == "" || w.stopped.Load() {
+	if len(u.names) == 0 && u.special == "" {
+		return
+	}
+	if w.found += len(u.names); w.stopped.Load() {
+		w.untried.Store(true)
 		return
 	}
 	if u.dir != nil {

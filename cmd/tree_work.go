@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -14,6 +15,7 @@ import (
 const (
 	verbEncrypt = "encrypt"
 	verbDecrypt = "decrypt"
+	verbVerify  = "verify"
 )
 
 // sealTree seals the files of a tree.
@@ -25,6 +27,18 @@ type sealTree struct {
 func (s *sealTree) verb() string { return verbEncrypt }
 
 func (s *sealTree) target(name string) (string, error) { return name + s.c.String("suffix"), nil }
+
+// skips: a sealed file among the inputs, where the outputs go beside them, is most likely the output of an earlier run; below -O, where the two cannot be mixed up, it is
+// sealed like any other.
+func (s *sealTree) skips(name string, beside bool) string {
+	if suffix := s.c.String("suffix"); beside && strings.HasSuffix(name, suffix) {
+		return "name ends in " + suffix + " already"
+	}
+	return ""
+}
+
+// check: any file can be sealed.
+func (s *sealTree) check(context.Context, *input) error { return nil }
 
 func (s *sealTree) perm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
@@ -95,6 +109,13 @@ func (o *openTree) verb() string { return verbDecrypt }
 
 func (o *openTree) target(name string) (string, error) { return o.unsealedName(name) }
 
+func (o *openTree) skips(name string, _ bool) string {
+	if _, err := o.unsealedName(name); err != nil {
+		return "name does not end in " + o.c.String("suffix")
+	}
+	return ""
+}
+
 func (o *openTree) perm(mode os.FileMode) os.FileMode {
 	if o.c.Bool("preserve-mode") {
 		return mode.Perm()
@@ -123,11 +144,16 @@ func (o *openTree) whole(ctx context.Context, dst, src []byte) ([]byte, error) {
 }
 
 func (o *openTree) stream(ctx context.Context, dst io.Writer, src io.Reader, in *input, alone bool) error {
-	one := *o.opening
+	return o.opening.sharing(alone).open(ctx, dst, src, in)
+}
+
+// sharing is o for one file of many, alone or not on the cores.
+func (o *opening) sharing(alone bool) *opening {
+	one := *o
 	if !alone {
 		one.options.Workers = 1
 	}
-	return one.open(ctx, dst, src, in)
+	return &one
 }
 
 // fatal: the next file may have another key.

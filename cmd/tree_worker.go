@@ -34,8 +34,10 @@ func (w *treeWorker) unit(u *unit) {
 	}
 	defer u.dir.leave()
 	w.progress.rename(u.dir.show(u.names[0]))
+	defer w.flushChecked()
 	for _, name := range u.names {
 		if w.stopped.Load() || w.ctx.Err() != nil {
+			w.untried.Store(true)
 			return
 		}
 		f := &treeFile{dir: u.dir, name: name, named: u.named, start: time.Now()}
@@ -53,10 +55,12 @@ func (w *treeWorker) unit(u *unit) {
 // special is something else than a regular file, such as a named pipe, which the user named.
 func (w *treeWorker) special(name string) {
 	w.tried.Add(1)
-	if err := w.work.single(w.ctx, name); err != nil {
+	var r record
+	if err := w.work.single(withRecord(w.ctx, &r), name); err != nil {
 		w.failure(name, err)
 		return
 	}
+	w.opened(r.keyID)
 	w.done.Add(1)
 	w.progress.fileDone()
 }
@@ -79,10 +83,7 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 		return err
 	}
 	if w.dryRun {
-		unix.Close(fd)
-		note("%s: would write %s", display(f.path()), shown(f.dir.showOut(f.target)))
-		w.done.Add(1)
-		return nil
+		return w.tryOut(f, fd)
 	}
 	if f.in.Size > smallFile || !w.work.canWhole() {
 		err = w.stream(f, fd)
@@ -94,11 +95,29 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	if err != nil {
 		return err
 	}
+	f.took = time.Since(f.start)
+	if f.target == "" {
+		return w.checked(f)
+	}
 	if err := f.finishTemp(w.work.perm(os.FileMode(f.in.Mode).Perm())); err != nil {
 		return f.outputError(err)
 	}
-	f.took = time.Since(f.start)
 	w.commits.add(f)
+	return nil
+}
+
+// tryOut is a dry run's work on a file, and closes fd.
+func (w *treeWorker) tryOut(f *treeFile, fd int) error {
+	in, err := newTreeInput(f, fd)
+	if err != nil {
+		return err
+	}
+	defer in.File.Close()
+	if err := w.work.check(w.ctx, in); err != nil {
+		return err
+	}
+	note("%s: would write %s", display(f.path()), shown(f.dir.showOut(f.target)))
+	w.done.Add(1)
 	return nil
 }
 
@@ -124,15 +143,20 @@ func (w *treeWorker) small(f *treeFile, fd int) error {
 		sum := sha256.Sum256(sealed)
 		f.sum = hex.EncodeToString(sum[:])
 	}
-	if err := f.create(w.work.perm(os.FileMode(f.in.Mode).Perm())); err != nil {
+	if err := w.put(f, out); err != nil {
 		return f.outputError(err)
 	}
-	if err := writeAll(f.temp.fd, out); err != nil {
-		return f.outputError(err)
-	}
-	f.size = int64(len(out))
 	w.progress.add(int64(len(src)))
 	return nil
+}
+
+// put writes all of an output, if there is one.
+func (w *treeWorker) put(f *treeFile, out []byte) error {
+	if err := f.create(w.work.perm(os.FileMode(f.in.Mode).Perm())); err != nil || f.temp == nil {
+		return err
+	}
+	f.size = int64(len(out))
+	return writeAll(f.temp.fd, out)
 }
 
 // read reads the whole input, and checks that nobody changed it meanwhile.
@@ -178,22 +202,18 @@ func (w *treeWorker) reserve(n int) {
 
 // stream works on a file of any size, and closes fd.
 func (w *treeWorker) stream(f *treeFile, fd int) error {
-	in := &input{File: os.NewFile(uintptr(fd), f.path()), name: f.path(), path: f.path()}
-	defer in.File.Close()
-	if _, err := in.File.Seek(0, io.SeekStart); err != nil {
-		return inputError(in.name, err)
-	}
-	if err := in.measure(); err != nil {
+	in, err := newTreeInput(f, fd)
+	if err != nil {
 		return err
 	}
+	defer in.File.Close()
 	if err := f.create(w.work.perm(os.FileMode(f.in.Mode).Perm())); err != nil {
 		return f.outputError(err)
 	}
-	f.file = os.NewFile(uintptr(f.temp.fd), f.dir.showOut(f.target))
-	out := &output{tempFile: f.temp, file: f.file, target: f.file.Name(), outputOptions: outputOptions{noSync: w.noSync}}
-	entry := w.log.begin(out, in, in.name, out.target)
+	out := w.streamOutput(f)
+	entry := w.log.begin(out, in, in.name, f.target)
 	entry.record.many = true
-	err := w.streamTo(withRecord(w.ctx, &entry.record), out, in)
+	err = w.streamTo(withRecord(w.ctx, &entry.record), out, in)
 	if err == nil {
 		err = in.checkUnchanged()
 	}
@@ -203,12 +223,41 @@ func (w *treeWorker) stream(f *treeFile, fd int) error {
 	if err != nil {
 		return err
 	}
+	f.sum, f.record = entry.line.SHA256, entry.record
+	if out == nil {
+		return nil
+	}
 	info, err := f.file.Stat()
 	if err != nil {
 		return f.outputError(err)
 	}
-	f.size, f.sum, f.record = info.Size(), entry.line.SHA256, entry.record
+	f.size = info.Size()
 	return nil
+}
+
+// newTreeInput makes an input of the open file of f. It closes fd on an error.
+func newTreeInput(f *treeFile, fd int) (*input, error) {
+	in := &input{File: os.NewFile(uintptr(fd), f.path()), name: f.path(), path: f.path()}
+	_, err := in.File.Seek(0, io.SeekStart)
+	if err != nil {
+		err = inputError(in.name, err)
+	} else {
+		err = in.measure()
+	}
+	if err != nil {
+		in.File.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// streamOutput is where the stream of f goes, nil if nowhere.
+func (w *treeWorker) streamOutput(f *treeFile) *output {
+	if f.temp == nil {
+		return nil
+	}
+	f.file = os.NewFile(uintptr(f.temp.fd), f.dir.showOut(f.target))
+	return &output{tempFile: f.temp, file: f.file, target: f.file.Name(), outputOptions: outputOptions{noSync: w.noSync}}
 }
 
 // streamTo has a big file take all cores, and lets other big ones wait meanwhile.
