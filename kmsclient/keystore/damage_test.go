@@ -186,6 +186,25 @@ func TestDeletionIsDue(t *testing.T) {
 	}
 }
 
+// TestClockThatWasWrong: a clock that runs ahead for a while hides a key that waits for its deletion, but a change after it is set right
+// does not take the key out of the file.
+func TestClockThatWasWrong(t *testing.T) {
+	s := newStore(t)
+	waiting := createKey(t, s)
+	blob := encryptTo(t, s, waiting.ARN)
+	due, err := s.ScheduleKeyDeletion(t.Context(), waiting.KeyID, 30)
+	must(t, err)
+	s.now = func() time.Time { return due }
+	if s.HasKey(waiting.KeyID) {
+		t.Error("the key is there on the day of its deletion")
+	}
+	s.now = time.Now
+	createKey(t, s)
+	must(t, s.CancelKeyDeletion(t.Context(), waiting.KeyID))
+	must(t, s.EnableKey(t.Context(), waiting.KeyID))
+	opens(t, openStore(t, s.path), blob)
+}
+
 // TestQuota: a full keystore says so, in the same words and of the same kind as KMS.
 func TestQuota(t *testing.T) {
 	aliases := make([]string, maxAliases)

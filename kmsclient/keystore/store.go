@@ -127,7 +127,8 @@ func (s *Store) HasKey(keyID string) bool {
 	return err == nil
 }
 
-// acquire lends the current state, read again where the file has been replaced. The caller owes the release.
+// acquire lends the current state, read again where the file has been replaced. The caller owes the release. Keys whose deletion is due are
+// not in what it lends, but stay in the current state: where a clock was wrong and is set right, they are there again.
 func (s *Store) acquire() (*state, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +143,8 @@ func (s *Store) acquire() (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.publish(next, s.stamp)
+		next.refs = 1
+		return next, nil
 	}
 	s.current.refs++
 	return s.current, nil
@@ -170,15 +172,13 @@ func (s *Store) refresh() error {
 	return nil
 }
 
-// publish makes next the current state. It is called with mu held.
+// publish makes next, read or written with this stamp, the current state. It is called with mu held.
 func (s *Store) publish(next *state, stamp stamp) {
 	next.refs = 1
 	s.drop(s.current)
 	s.current = next
-	if s.stamp != stamp {
-		s.stamp.close()
-		s.stamp = stamp
-	}
+	s.stamp.close()
+	s.stamp = stamp
 }
 
 func (s *Store) release(st *state) {
