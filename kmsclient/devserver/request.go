@@ -134,10 +134,13 @@ func (r *request) decode(name string, first byte, v any) bool {
 	return true
 }
 
-// text reads a string of min..max bytes; absent is empty, whatever min is.
+// text reads a string of min..max characters; absent is empty, whatever min is.
 func (r *request) text(name string, min, max int) string {
 	var s string
-	if r.decode(name, '"', &s) && (len(s) < min || len(s) > max) {
+	if !r.decode(name, '"', &s) {
+		return ""
+	}
+	if n := utf8.RuneCountInString(s); n < min || n > max {
 		r.constraint(name, "", fmt.Sprintf("have length between %d and %d", min, max))
 		return ""
 	}

@@ -49,7 +49,9 @@ func testCreateKey(s *suite) {
 		s.Errorf("a new multi-Region key has the configuration %+v, another key %+v", c, k.MultiRegionConfiguration)
 	}
 	s.opens(s.encrypt(multi.KeyID, "x", nil), "x", nil)
-	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("x", 8193)})
+	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("ü", 8192)}) // characters, not bytes
+	s.must(err)
+	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("ü", 8193)})
 	s.refused("CreateKey", err, kmsclient.ErrInvalidRequest)
 }
 
