@@ -19,7 +19,8 @@ func TestCallTimeout(t *testing.T) {
 	keys(t)
 	f := serve(t, exception(500, "KMSInternalException", "try later"))
 	cfg := quick(f.URL)
-	cfg.CallTimeout, cfg.MaxAttempts, cfg.MaxBackoff = 700*time.Millisecond, 1000, 40*time.Millisecond
+	cfg.CallTimeout, cfg.MaxAttempts, cfg.MaxBackoff = 1500*time.Millisecond, 1000, 40*time.Millisecond
+	cfg.ConnectTimeout, cfg.ReadTimeout = time.Minute, time.Minute // two attempts without an answer would end the call before its time
 	start := time.Now()
 	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "try later")
 	if took := time.Since(start); took > 5*time.Second || f.count() < 3 {
