@@ -172,6 +172,19 @@ cron DATA=/nowhere BACKUP=$PWD; test $code = 10; grep 'exit code 10' said; test 
 `)
 }
 
+func TestRecipeWeekly(t *testing.T) {
+	dir := recipeDir(t)
+	write(t, filepath.Join(dir, "weekly"), []byte(recipe(t, "weekly")))
+	shell(t, dir, `
+weekly() { code=0; sh weekly > said 2>&1 || code=$?; cat said; }
+weekly; test $code = 1; grep 'no file below it ends in .sealed' said         # not mounted
+envseal encrypt -q -R --reuse-key -O backup data
+weekly; test $code = 0; test ! -s said; test $(wc -l < backup.verified) = 3
+truncate -s -1 backup/a/one.sealed
+weekly; test $code = 3; grep 'a/one.sealed: .*damaged' said; grep '^1 damaged; ' said; test $(wc -l < backup.verified) = 3
+`)
+}
+
 // TestRecipeSystemdCreds uses a host key of its own, not the machine's, and opens the credential for the unit as systemd would, which needs not be running.
 func TestRecipeSystemdCreds(t *testing.T) {
 	dir := recipeDir(t)
