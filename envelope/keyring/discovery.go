@@ -199,10 +199,14 @@ func mayLeadTo(alias string, key kmsclient.ARN) bool {
 
 // open has KMS decrypt what is in the slot, and with a pair's private key opens the data key that was sealed to it. It tells which key answered.
 func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key envelope.Secret, keyID string, err error) {
+	w, err := a.decode(h)
+	if err != nil {
+		return nil, "", err
+	}
 	out, err := a.client.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID:             a.asked,
-		CiphertextBlob:    a.blob,
-		EncryptionContext: a.context,
+		CiphertextBlob:    w.blob,
+		EncryptionContext: w.context,
 		Options:           kmsclient.Options{GrantTokens: d.GrantTokens},
 	})
 	if err != nil {
@@ -212,7 +216,7 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 		out.Plaintext.Destroy()
 		return nil, "", fmt.Errorf("%s: answer is of the key %s: %w", a.asked, out.KeyID, kmsclient.ErrBadAnswer)
 	}
-	if a.pair == nil {
+	if w.pair == nil {
 		return a.dataKey(out)
 	}
 	defer out.Plaintext.Destroy()
@@ -220,7 +224,7 @@ func (d *Discovery) open(ctx context.Context, h *format.Header, a attempt) (key 
 	if err != nil {
 		return nil, "", err
 	}
-	key, err = openPair(out.Plaintext.Bytes(), a.pair, pairInfo(digest))
+	key, err = openPair(out.Plaintext.Bytes(), w.pair, pairInfo(digest))
 	return key, out.KeyID, err
 }
 

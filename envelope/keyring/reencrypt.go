@@ -29,7 +29,7 @@ func (r *Rewrap) make(ctx context.Context, h *format.Header, group []wrapped, d 
 	for _, way := range routes[:min(len(routes), MaxCalls)] {
 		m, err := r.take(ctx, h, way, d)
 		if err == nil {
-			r.tell(SlotEvent{Pair: m.pair != nil, From: m.from, To: m.keyID, Decrypted: way.source == ""})
+			r.tell(SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""})
 			return m, nil
 		}
 		if ctx.Err() != nil {
@@ -85,10 +85,14 @@ func (d Destination) String() string {
 }
 
 func (r *Rewrap) take(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
-	if way.source == "" {
-		return r.viaDecrypt(ctx, h, way.wrapped, d)
+	w, err := way.decode(h)
+	if err != nil {
+		return wrapped{}, err
 	}
-	m, err := r.reEncrypt(ctx, way, d)
+	if way.source == "" {
+		return r.viaDecrypt(ctx, h, w, d)
+	}
+	m, err := r.reEncrypt(ctx, w, way.source, d)
 	if way.replica && errors.Is(err, kmsclient.ErrNotFound) {
 		return m, fmt.Errorf("%s has no replica in %s, or %s does not exist: %w: %w", way.keyID, d.Region, d, ErrOtherRegion, err)
 	}
@@ -99,35 +103,35 @@ func (r *Rewrap) options() kmsclient.Options {
 	return kmsclient.Options{GrantTokens: r.GrantTokens, DryRun: r.DryRun}
 }
 
-func (r *Rewrap) reEncrypt(ctx context.Context, way route, d Destination) (wrapped, error) {
+func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string, d Destination) (wrapped, error) {
 	out, err := d.Client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
-		CiphertextBlob:               way.blob,
-		SourceKeyID:                  way.source,
-		SourceEncryptionContext:      way.context,
+		CiphertextBlob:               w.blob,
+		SourceKeyID:                  source,
+		SourceEncryptionContext:      w.context,
 		DestinationKeyID:             d.KeyID,
-		DestinationEncryptionContext: way.context,
+		DestinationEncryptionContext: w.context,
 		Options:                      r.options(),
 	})
 	if r.DryRun {
-		return way.dry(d, err)
+		return w.dry(d, err)
 	}
 	if err != nil {
 		return wrapped{}, err
 	}
-	if out.SourceKeyID != way.source {
-		return wrapped{}, fmt.Errorf("%s: answer is of the source key %q: %w", way.source, out.SourceKeyID, kmsclient.ErrBadAnswer)
+	if out.SourceKeyID != source {
+		return wrapped{}, fmt.Errorf("%s: answer is of the source key %q: %w", source, out.SourceKeyID, kmsclient.ErrBadAnswer)
 	}
-	if bytes.Equal(out.CiphertextBlob, way.blob) {
+	if bytes.Equal(out.CiphertextBlob, w.blob) {
 		return wrapped{}, fmt.Errorf("%s: answer is the blob that was sent: %w", d, kmsclient.ErrBadAnswer)
 	}
 	if err := d.checkAnswer(out.KeyID); err != nil {
 		return wrapped{}, err
 	}
-	return way.rewrapped(out.KeyID, out.CiphertextBlob)
+	return w.rewrapped(out.KeyID, out.CiphertextBlob)
 }
 
 // viaDecrypt has the secret in locked memory between one key service and another.
-func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d Destination) (wrapped, error) {
+func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d Destination) (wrapped, error) {
 	arn := w.arn.ReplicaIn(r.Region)
 	source, err := r.Client(arn)
 	if err != nil {
@@ -163,7 +167,7 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w wrapped, d 
 
 // checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret of this file: so a slot that somebody else put in shows
 // now, and not when the file is needed, and nobody gets by it what the file never was about.
-func (w wrapped) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) error {
+func (w decoded) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) error {
 	if w.pair == nil {
 		if err := checkLength(w.keyID, plain); err != nil {
 			return err
@@ -183,7 +187,7 @@ func (w wrapped) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) e
 }
 
 // dryViaDecrypt asks both services whether they would.
-func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w wrapped, d Destination) (wrapped, error) {
+func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w decoded, d Destination) (wrapped, error) {
 	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: w.arn.ReplicaIn(r.Region).String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})

@@ -114,7 +114,7 @@ func (r *Rewrap) moveAll(ctx context.Context, h *format.Header, old []wrapped) (
 		switch {
 		case w.group == "":
 			kept = append(kept, w)
-			r.tell(SlotEvent{Pair: w.pair != nil, From: w.keyID, Kept: true})
+			r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID, Kept: true})
 			continue
 		case slices.Contains(done, w.group):
 			continue
@@ -146,7 +146,7 @@ func (r *Rewrap) tellRemoved(old, made []wrapped) {
 			return m.group == w.group && (m.from == w.keyID || m.keyID == w.keyID)
 		}
 		if w.group != "" && !slices.ContainsFunc(made, used) {
-			r.tell(SlotEvent{Pair: w.pair != nil, From: w.keyID})
+			r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID})
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (r *Rewrap) drop(all []wrapped, ref string) ([]wrapped, error) {
 			left = append(left, w)
 			continue
 		}
-		r.tell(SlotEvent{Pair: w.pair != nil, From: w.keyID})
+		r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID})
 	}
 	if len(left) == len(all) {
 		return nil, fmt.Errorf("%w: the file has none of the key %q", ErrNoSlot, ref)
@@ -201,18 +201,17 @@ const groupKMS = "kms"
 
 // wrapped is a slot and the secret in it: a file's data key or a pair's private key, as a KMS key wrapped it.
 type wrapped struct {
-	slot    format.Slot
-	group   string // slots of one group hold the same secret; empty: not known how to re-wrap
-	keyID   string // empty for an unknown type
-	arn     kmsclient.ARN
-	blob    []byte
-	context format.Context
-	pair    *format.PairSlot // nil but for a slot of type 2
-	from    string           // keyID of the slot that this one was made of
+	slot  format.Slot
+	group string // slots of one group hold the same secret; empty: not known how to re-wrap
+	keyID string // empty for an unknown type
+	arn   kmsclient.ARN
+	from  string // keyID of the slot that this one was made of
 }
 
 // usable tells whether somebody could be asked for the secret: as they could for a slot just made.
 func (w wrapped) usable() bool { return w.group != "" && (w.from != "" || w.arn.KeyID() != "") }
+
+func (w wrapped) isPair() bool { return w.slot.Type == format.SlotPair }
 
 func wrappedSlots(h *format.Header) ([]wrapped, error) {
 	all := make([]wrapped, len(h.Slots))
@@ -225,13 +224,13 @@ func wrappedSlots(h *format.Header) ([]wrapped, error) {
 			if err != nil {
 				return nil, err
 			}
-			w.group, w.keyID, w.blob, w.context = groupKMS, k.KeyID, k.CiphertextBlob, h.Context
+			w.group, w.keyID = groupKMS, k.KeyID
 		case format.SlotPair:
 			p, err := s.Pair()
 			if err != nil {
 				return nil, err
 			}
-			w.pair, w.keyID, w.blob, w.context = &p, p.KeyID, p.PrivateKeyCiphertextBlob, p.PairContext
+			w.keyID = p.KeyID
 			if p.Scheme.Known() {
 				w.group = "pair" + string(p.PublicKeyID[:]) + string(p.SealedDataKey)
 			}
@@ -242,10 +241,29 @@ func wrappedSlots(h *format.Header) ([]wrapped, error) {
 	return all, nil
 }
 
-// rewrapped is w with its secret wrapped by another key.
-func (w wrapped) rewrapped(keyID string, blob []byte) (wrapped, error) {
-	made := w
-	made.keyID, made.blob, made.from = keyID, blob, w.keyID
+// decoded is a slot with what a key service is sent of it. Only the few slots that one is asked about are decoded: all those of a hostile header
+// would take a hundred MiB together.
+type decoded struct {
+	wrapped
+	blob    []byte
+	context format.Context   // that KMS bound blob to
+	pair    *format.PairSlot // nil but for a slot of type 2
+}
+
+// decode decodes w, a slot of a file with this header.
+func (w wrapped) decode(h *format.Header) (decoded, error) {
+	if !w.isPair() {
+		k, err := w.slot.KMS()
+		return decoded{wrapped: w, blob: k.CiphertextBlob, context: h.Context}, err
+	}
+	p, err := w.slot.Pair()
+	return decoded{wrapped: w, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext, pair: &p}, err
+}
+
+// rewrapped is the slot with its secret wrapped by another key.
+func (w decoded) rewrapped(keyID string, blob []byte) (wrapped, error) {
+	made := w.wrapped
+	made.keyID, made.from = keyID, w.keyID
 	made.arn, _ = kmsclient.ParseARN(keyID)
 	var err error
 	if w.pair == nil {
@@ -254,7 +272,6 @@ func (w wrapped) rewrapped(keyID string, blob []byte) (wrapped, error) {
 	}
 	p := *w.pair
 	p.KeyID, p.PrivateKeyCiphertextBlob = keyID, blob
-	made.pair = &p
 	made.slot, err = p.Slot()
 	return made, err
 }

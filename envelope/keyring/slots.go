@@ -16,7 +16,7 @@ func openable(h *format.Header) ([]wrapped, error) {
 	for _, w := range all {
 		switch {
 		case w.group == "":
-		case w.pair == nil:
+		case !w.isPair():
 			slots = append(slots, w)
 		default:
 			pairs = append(pairs, w)
