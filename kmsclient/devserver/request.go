@@ -49,9 +49,9 @@ func splitObject(b []byte) (map[string][]byte, error) {
 	members := map[string][]byte{}
 	for b = bytes.TrimSpace(b[1:]); b[0] != '}'; {
 		n := valueLen(b)
-		var name string
-		if err := json.Unmarshal(b[:n], &name); err != nil {
-			return nil, malformed("a member has no name")
+		name, ok := unquote(b[:n])
+		if !ok {
+			return nil, malformed("a member has no name, or one that is no text")
 		}
 		b = bytes.TrimSpace(bytes.TrimSpace(b[n:])[1:]) // past the colon
 		n = valueLen(b)
@@ -65,6 +65,16 @@ func splitObject(b []byte) (map[string][]byte, error) {
 		}
 	}
 	return members, nil
+}
+
+// unquote reads a JSON string. It refuses escapes such as \ud800 that stand for half of a surrogate pair: json makes U+FFFD of all of them, so
+// that encryption contexts that differ would be one.
+func unquote(raw []byte) (s string, ok bool) {
+	if json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	asWritten := strings.ReplaceAll(strings.ToLower(string(raw)), `\\`, "")
+	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+strings.Count(asWritten, `\ufffd`)
 }
 
 // valueLen is the length of the JSON value that starts b, which is known to be valid JSON and to go on after the value.
@@ -210,15 +220,13 @@ func (r *request) pairs(name string) map[string]string {
 		r.fail(malformed("member " + name + ": " + no.message))
 		return nil
 	}
-	in := &request{members: members}
 	out := make(map[string]string, len(members))
 	for k, v := range members {
-		if v[0] != '"' {
+		s, ok := unquote(v)
+		if !ok || v[0] != '"' {
 			r.fail(malformed("member " + name + ": the value of " + k + " is not a string"))
 			return nil
 		}
-		var s string
-		in.decode(k, '"', &s)
 		out[k] = s
 	}
 	return out
