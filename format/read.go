@@ -102,14 +102,14 @@ type source struct {
 	ended bool // r said io.EOF before there was enough
 }
 
-// firstRead is enough for most headers; the buffer doubles from there.
+// firstRead is enough for most headers; the buffer doubles from there, up to what is needed.
 const firstRead = 4096
 
 // fill reads until there are n bytes. It tells the end of the input from a broken one, which io.ReadFull does not.
 func (s *source) fill(n int) error {
 	for idle := 0; len(s.buf) < n; {
 		if len(s.buf) == cap(s.buf) {
-			bigger := make([]byte, len(s.buf), max(firstRead, 2*cap(s.buf)))
+			bigger := make([]byte, len(s.buf), max(firstRead, min(n, 2*cap(s.buf))))
 			copy(bigger, s.buf)
 			s.buf = bigger
 		}
