@@ -221,7 +221,8 @@ type AliasEntry struct {
 	UpdatedAt   time.Time
 }
 
-// Client has the operations on data keys. A key is named by key id, key ARN, alias/name or alias ARN.
+// Client has the operations on data keys. A key is named by key id, key ARN, alias/name or alias ARN. Encryption contexts are UTF-8 text; any other
+// is ErrInvalidRequest.
 //
 // Every answer is complete or the call fails: KeyIDs are key ARNs, blobs are 1..6144 bytes, a plaintext has exactly the length asked for,
 // and Decrypt answers with the key that was asked for. Errors wrap one of the Err values of this package and are, where a service

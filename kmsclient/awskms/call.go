@@ -38,11 +38,14 @@ type attempts struct {
 }
 
 // begin finds the Region and loads what is needed. It is bounded by itself: see credentials.prove.
-func (c *Client) begin(ctx context.Context, op, keyID string) (*call, error) {
+func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[string]string) (*call, error) {
 	cl := &call{client: c, op: op, asked: keyID, keyID: keyID}
 	if len(keyID) > kmsclient.MaxKeyID {
 		cl.asked = keyID[:64] + "..."
 		return nil, cl.invalid("the key id is longer than %d bytes", kmsclient.MaxKeyID)
+	}
+	if !allText(contexts) {
+		return nil, cl.invalid("the encryption context is not UTF-8 text")
 	}
 	arn, isARN, err := parseKeyID(keyID)
 	if err != nil {
@@ -73,11 +76,11 @@ func (c *Client) begin(ctx context.Context, op, keyID string) (*call, error) {
 }
 
 // beginWithKey is begin for operations that must name a key.
-func (c *Client) beginWithKey(ctx context.Context, op, keyID string) (*call, error) {
+func (c *Client) beginWithKey(ctx context.Context, op, keyID string, contexts ...map[string]string) (*call, error) {
 	if keyID == "" {
 		return nil, (&call{op: op}).invalid("no key is named")
 	}
-	return c.begin(ctx, op, keyID)
+	return c.begin(ctx, op, keyID, contexts...)
 }
 
 // method is an operation of the SDK's client, as a method expression.

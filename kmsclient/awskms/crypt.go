@@ -11,7 +11,7 @@ import (
 
 // Encrypt implements kmsclient.Client.
 func (c *Client) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
-	cl, err := c.beginWithKey(ctx, "Encrypt", in.KeyID)
+	cl, err := c.beginWithKey(ctx, "Encrypt", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (c *Client) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscl
 
 // Decrypt implements kmsclient.Client.
 func (c *Client) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
-	cl, err := c.begin(ctx, "Decrypt", in.KeyID)
+	cl, err := c.begin(ctx, "Decrypt", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *Client) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscl
 
 // ReEncrypt implements kmsclient.Client.
 func (c *Client) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
-	cl, err := c.beginWithKey(ctx, "ReEncrypt", in.DestinationKeyID)
+	cl, err := c.beginWithKey(ctx, "ReEncrypt", in.DestinationKeyID, in.SourceEncryptionContext, in.DestinationEncryptionContext)
 	if err != nil {
 		return nil, err
 	}

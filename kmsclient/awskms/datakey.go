@@ -46,7 +46,7 @@ func numberOfBytes(n int) *int32 {
 
 // GenerateDataKey implements kmsclient.Client.
 func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
-	cl, err := c.beginWithKey(ctx, "GenerateDataKey", in.KeyID)
+	cl, err := c.beginWithKey(ctx, "GenerateDataKey", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 
 // GenerateDataKeyWithoutPlaintext implements kmsclient.Client.
 func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
-	cl, err := c.beginWithKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeyID)
+	cl, err := c.beginWithKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kms
 }
 
 func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.GenerateDataKeyPairInput) (*call, error) {
-	cl, err := c.beginWithKey(ctx, op, in.KeyID)
+	cl, err := c.beginWithKey(ctx, op, in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}

@@ -195,15 +195,6 @@ func TestContextIsUnambiguous(t *testing.T) {
 	}
 }
 
-func TestContextMustBeUTF8(t *testing.T) {
-	s := newStore(t)
-	k := createKey(t, s)
-	for _, ec := range []map[string]string{{"a": "\xff"}, {"\xc3": "a"}} {
-		_, err := s.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), EncryptionContext: ec})
-		wantIs(t, err, kmsclient.ErrInvalidRequest)
-	}
-}
-
 func TestLargestBlobs(t *testing.T) {
 	if blobOverhead+kmsclient.MaxPlaintext > kmsclient.MaxCiphertextBlob || blobOverhead+maxPrivateDER > kmsclient.MaxCiphertextBlob {
 		t.Errorf("a blob adds %d bytes: too many", blobOverhead)

@@ -112,6 +112,35 @@ func testContexts(s *suite) {
 	}
 }
 
+// testContextsOfNoText: JSON carries text only, and U+FFFD in place of all else. Contexts that differ must not become one.
+func testContextsOfNoText(s *suite) {
+	k := s.key()
+	blob := s.encrypt(k.ARN, "bound", map[string]string{"a": "\ufffd"})
+	for _, ec := range []map[string]string{{"a": "\xff"}, {"\xc3": "a"}} {
+		data := kmsclient.GenerateDataKeyInput{KeyID: k.KeyID, KeySpec: kmsclient.AES256, EncryptionContext: ec}
+		pair := kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec}
+		move := kmsclient.ReEncryptInput{CiphertextBlob: blob, DestinationKeyID: k.KeyID}
+		from, to := move, move
+		from.SourceEncryptionContext, to.DestinationEncryptionContext = ec, ec
+		for _, use := range []use{
+			{"GenerateDataKey", func() error { return second(s.GenerateDataKey(s.ctx, data)) }},
+			{"GenerateDataKeyWithoutPlaintext", func() error { return second(s.GenerateDataKeyWithoutPlaintext(s.ctx, data)) }},
+			{"GenerateDataKeyPair", func() error { return second(s.GenerateDataKeyPair(s.ctx, pair)) }},
+			{"GenerateDataKeyPairWithoutPlaintext", func() error { return second(s.GenerateDataKeyPairWithoutPlaintext(s.ctx, pair)) }},
+			{"Encrypt", func() error {
+				return second(s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), EncryptionContext: ec}))
+			}},
+			{"Decrypt", func() error {
+				return s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec})
+			}},
+			{"ReEncrypt", func() error { return second(s.ReEncrypt(s.ctx, from)) }},
+			{"ReEncrypt", func() error { return second(s.ReEncrypt(s.ctx, to)) }},
+		} {
+			s.refused(use.op, use.call(), kmsclient.ErrInvalidRequest)
+		}
+	}
+}
+
 // testDamage cuts a blob at every length and flips a bit of every byte. With a KeyID in the request a blob whose key id is damaged may
 // also be one of another key.
 func testDamage(s *suite) {

@@ -47,6 +47,7 @@ func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service, caps Cap
 		{"Encrypt", testEncrypt},
 		{"Decrypt", testDecrypt},
 		{"Contexts", testContexts},
+		{"ContextsOfNoText", testContextsOfNoText},
 		{"Damage", testDamage},
 		{"ReEncrypt", testReEncrypt},
 		{"ReEncryptErrors", testReEncryptErrors},
