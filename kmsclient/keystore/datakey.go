@@ -33,24 +33,43 @@ func (s *Store) generateDataKey(ctx context.Context, in kmsclient.GenerateDataKe
 	if err != nil {
 		return nil, err
 	}
-	st, k, err := s.begin(ctx, in.KeyID, in.Options, in.EncryptionContext)
+	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext, func() (*keymem.Buffer, error) { return randomSecret(n) })
+	if err != nil {
+		return nil, err
+	}
+	return &kmsclient.DataKey{KeyID: made.key.arn(), Plaintext: made.secret, CiphertextBlob: made.blob, KeyMaterialID: made.key.currentID()}, nil
+}
+
+// newSecret is a secret that was just made, and its CiphertextBlob under a key.
+type newSecret struct {
+	key    *key
+	secret *keymem.Buffer
+	blob   []byte
+}
+
+// sealNew lets generate make a secret and encrypts it, unless the request is wrong or a dry run. The caller owes the secret's Destroy.
+func (s *Store) sealNew(ctx context.Context, keyID string, o kmsclient.Options, ec map[string]string, generate func() (*keymem.Buffer, error)) (*newSecret, error) {
+	st, k, err := s.begin(ctx, keyID, o, ec)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(st)
-	if in.DryRun {
+	if o.DryRun {
 		return nil, dryRunDone()
 	}
-	plaintext, err := randomSecret(n)
+	secret, err := generate()
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := st.seal(k, plaintext.Bytes(), in.EncryptionContext)
+	blob, err := st.seal(k, secret.Bytes(), ec)
+	if err == nil {
+		err = ctx.Err() // generate may have taken seconds
+	}
 	if err != nil {
-		plaintext.Destroy()
+		secret.Destroy()
 		return nil, err
 	}
-	return &kmsclient.DataKey{KeyID: k.arn(), Plaintext: plaintext, CiphertextBlob: sealed, KeyMaterialID: k.currentID()}, nil
+	return &newSecret{k, secret, blob}, nil
 }
 
 // dataKeyLength is the length that KeySpec or NumberOfBytes asks for: one of them, not both.

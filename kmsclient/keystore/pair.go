@@ -58,33 +58,22 @@ func (s *Store) generatePair(ctx context.Context, in kmsclient.GenerateDataKeyPa
 	if err != nil {
 		return nil, err
 	}
-	st, k, err := s.begin(ctx, in.KeyID, in.Options, in.EncryptionContext)
+	var public []byte
+	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext, func() (*keymem.Buffer, error) {
+		p, err := generate()
+		public = p.public
+		return p.private, err
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer s.release(st)
-	if in.DryRun {
-		return nil, dryRunDone()
-	}
-	p, err := generate()
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := st.seal(k, p.private.Bytes(), in.EncryptionContext)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		p.private.Destroy()
 		return nil, err
 	}
 	return &kmsclient.KeyPair{
-		KeyID:                    k.arn(),
+		KeyID:                    made.key.arn(),
 		KeyPairSpec:              in.KeyPairSpec,
-		PublicKey:                p.public,
-		PrivateKeyPlaintext:      p.private,
-		PrivateKeyCiphertextBlob: sealed,
-		KeyMaterialID:            k.currentID(),
+		PublicKey:                public,
+		PrivateKeyPlaintext:      made.secret,
+		PrivateKeyCiphertextBlob: made.blob,
+		KeyMaterialID:            made.key.currentID(),
 	}, nil
 }
 
