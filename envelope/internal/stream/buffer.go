@@ -1,22 +1,22 @@
 package stream
 
+import "fmt"
+
 // pageSize is what buffers are rounded up to; right or a divisor of the right one everywhere that matters.
 const pageSize = 4096
 
 // Buffer is page-aligned memory outside the Go heap where the system has it, so that the plaintext in it is not moved or kept by the collector
 // and can be given back at once. It is for the data of a stream; keys live in package secret.
-type Buffer struct {
-	b      []byte
-	mapped bool
-}
+type Buffer struct{ b []byte }
 
-// NewBuffer makes room for n bytes, zeroed. Pages count against memory only once they are touched.
+// NewBuffer makes room for n bytes, zeroed. Pages count against memory only once they are touched. Where the system has no memory, it fails; the heap would end the process.
 func NewBuffer(n int) (*Buffer, error) {
 	size := (n + pageSize - 1) / pageSize * pageSize
-	if b, err := mapMemory(size); err == nil {
-		return &Buffer{b: b[:n], mapped: true}, nil
+	b, err := newMemory(size)
+	if err != nil {
+		return nil, fmt.Errorf("buffer of %d bytes: %w", size, err)
 	}
-	return &Buffer{b: make([]byte, n, size)}, nil
+	return &Buffer{b: b[:n]}, nil
 }
 
 // Bytes are the n bytes of the buffer, valid until Free.
@@ -28,8 +28,6 @@ func (b *Buffer) Free(used int) {
 		return
 	}
 	clear(b.b[:min(used, len(b.b))])
-	if b.mapped {
-		unmapMemory(b.b[:cap(b.b)])
-	}
+	freeMemory(b.b[:cap(b.b)])
 	b.b = nil
 }

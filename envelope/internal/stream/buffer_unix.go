@@ -4,8 +4,8 @@ package stream
 
 import "golang.org/x/sys/unix"
 
-func mapMemory(n int) ([]byte, error) {
+func newMemory(n int) ([]byte, error) {
 	return unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 }
 
-func unmapMemory(b []byte) { _ = unix.Munmap(b) }
+func freeMemory(b []byte) { _ = unix.Munmap(b) }

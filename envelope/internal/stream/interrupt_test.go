@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,5 +43,54 @@ func TestRunWaitsForInterrupt(t *testing.T) {
 	}
 	if !j.ended.Load() {
 		t.Error("Interrupt is still running")
+	}
+}
+
+// blocked is a job whose second Fill lasts until it is given up, of which its Drain tells.
+type blocked struct {
+	fills   int
+	once    atomic.Bool
+	givenUp chan struct{}
+}
+
+var errGivenUp = errors.New("given up")
+
+// Interrupt leaves the other goroutines of the run the time to make something of it.
+func (j *blocked) Interrupt() {
+	if j.once.CompareAndSwap(false, true) {
+		close(j.givenUp)
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (j *blocked) Fill() bool {
+	if j.fills++; j.fills > 1 {
+		<-j.givenUp
+	}
+	return true
+}
+
+func (j *blocked) Work() {}
+
+func (j *blocked) Drain() error {
+	if j.fills == 1 {
+		return nil
+	}
+	return errGivenUp
+}
+
+// Where a run fails for want of a job, that is its error, and not what a Fill said that was given up for it.
+func TestRunTellsWhyItGaveUp(t *testing.T) {
+	j := &blocked{givenUp: make(chan struct{})}
+	var made int
+	err := Run(context.Background(), 2, func() (Job, error) {
+		if made++; made == 2 {
+			time.Sleep(20 * time.Millisecond) // until the first one blocks
+			return nil, errHere
+		}
+		return j, nil
+	})
+	if err != errHere {
+		t.Errorf("got %v", err)
 	}
 }

@@ -155,14 +155,14 @@ func (r *run) drainInTurn(j Job, ticket uint64) bool {
 	return err == nil
 }
 
-// fail ends the run with err unless it has failed before.
+// fail ends the run with err unless it has failed before. Only then is a blocked Fill given up: what it says of that must not become the error of the run.
 func (r *run) fail(err error) {
-	r.interrupt()
 	r.drain.Lock()
-	defer r.drain.Unlock()
 	if r.err == nil {
 		r.err = err
 	}
 	r.stopped.Store(true)
 	r.turn.Broadcast()
+	r.drain.Unlock()
+	r.interrupt()
 }
