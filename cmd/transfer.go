@@ -159,6 +159,9 @@ func (t *transfer) removeInput(in *input, out sink) error {
 		warn("%s: kept: --rm removes a file only once its output is a file on the disk", display(t.name))
 		return nil
 	}
+	if in.checkUnchanged() != nil { // which may have happened in the time that the output took to reach the disk
+		return fail(exitOther, "", "%s: output is written, but the input is kept: it was changed meanwhile", display(t.name))
+	}
 	if err := os.Remove(t.name); err != nil {
 		return fail(exitOther, "", "output is written, but the input could not be removed: %w", err)
 	}
