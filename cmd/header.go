@@ -39,6 +39,10 @@ func openHeader(c *cli.Context, in *input, o envelope.OpenOptions) (envelope.Ope
 	if name == "" {
 		return o, in.useJournal()
 	}
+	if in.detached != nil { // a pipe is read once
+		o.Header = bytes.NewReader(in.detached)
+		return o, nil
+	}
 	h, err := openInput(name)
 	if err != nil {
 		return o, err
@@ -47,9 +51,22 @@ func openHeader(c *cli.Context, in *input, o envelope.OpenOptions) (envelope.Ope
 	if err := h.useJournal(); err != nil {
 		return o, err
 	}
-	raw, err := io.ReadAll(io.LimitReader(h, format.MaxHeader+1))
-	o.Header = bytes.NewReader(raw)
-	return o, err
+	if in.detached, err = io.ReadAll(io.LimitReader(h, format.MaxHeader+1)); err != nil {
+		return o, err
+	}
+	o.Header = bytes.NewReader(in.detached)
+	return o, nil
+}
+
+// inputs are in and, where it is read, the file of --header: the output must not be that either, as the payload could not be opened any more.
+func (t *transfer) inputs(in *input) []*input {
+	all := []*input{in}
+	if name := t.c.String("header"); name != "" && t.header == "" {
+		if info, err := os.Stat(name); err == nil { // who opens it says what is wrong
+			all = append(all, &input{name: name, info: info})
+		}
+	}
+	return all
 }
 
 // detached is the output of a payload and its header: both appear, or neither.

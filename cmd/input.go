@@ -27,6 +27,8 @@ type input struct {
 	head    []byte      // stands for the first bytes of the file; see useJournal
 	unread  []byte      // what of head Read has not given out; the file's position is behind head
 
+	detached []byte // its header, where that is another file which has been read
+
 	wait        *wait     // before each read of what is not regular
 	command     *producer // what writes to the pipe that File reads, nil for an input that is simply there
 	refuseEmpty bool      // an input without a single byte is a failure

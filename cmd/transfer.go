@@ -137,7 +137,7 @@ func (t *transfer) open(in *input) (sink, error) {
 		perm:   t.perm(in),
 		noSync: t.c.Bool("no-sync"),
 		dryRun: t.c.Bool("dry-run"),
-		inputs: []*input{in},
+		inputs: t.inputs(in),
 	}
 	if t.mtime && in.regular {
 		o.modTime = in.info.ModTime()
