@@ -102,6 +102,9 @@ func (b *batch) producer() (*commandLine, error) {
 	if line == nil || err != nil {
 		return nil, err
 	}
+	if b.list {
+		return nil, refuseFlags(b.c, fromCommand, "there is no file", "files0-from")
+	}
 	if b.many() || b.names[0] != "-" || b.c.NArg() > 0 && b.c.String(fromCommand) != argvMark {
 		return nil, fail(exitUsage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, shown(b.names[0]))
 	}

@@ -72,23 +72,21 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 
 // tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
 func (t *transfer) tryOut(ctx context.Context) error {
-	if t.from == nil {
-		in, err := openInput(t.name)
+	in, err := t.openInput()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if t.to == nil {
+		out, err := t.open(in)
 		if err != nil {
 			return err
 		}
-		defer in.Close()
-		if t.to == nil {
-			out, err := t.open(in)
-			if err != nil {
-				return err
-			}
-			defer out.Abort()
-		}
-		if t.check != nil {
-			if err := t.check(ctx, in); err != nil {
-				return err
-			}
+		defer out.Abort()
+	}
+	if t.check != nil {
+		if err := t.check(ctx, in); err != nil {
+			return err
 		}
 	}
 	note("%s: would write %s", display(t.name), t.displayTarget())
