@@ -46,7 +46,7 @@ func exportKeystore(c *cli.Context, store *keystore.Store) error {
 	defer clear(o.Passphrase)
 	var out sink
 	if target == "-" {
-		out, err = stdoutOutput(false)
+		out, err = stdoutOutput(true) // -o - means it
 	} else {
 		var protected []*input
 		if protected, err = keystoreFiles(c); err != nil {

@@ -124,7 +124,8 @@ func (t *transfer) open(in *input) (sink, error) {
 		return newConsumer(t.to)
 	}
 	if t.target == "-" {
-		out, err := stdoutOutput(t.c.String("output") == "-", in)
+		meant := t.c.String("output") == "-" || t.c.Bool("armor") // which is text
+		out, err := stdoutOutput(meant, t.inputs(in)...)
 		if err != nil {
 			return nil, err
 		}

@@ -177,6 +177,26 @@ func TestBinaryOnTerminal(t *testing.T) {
 	}
 }
 
+// Text may go to a terminal, and so may what is meant to.
+func TestTextOnTerminal(t *testing.T) {
+	dir := t.TempDir()
+	_, key := storeWithKey(t, dir+"/keystore")
+	for _, args := range [][]string{
+		{"encrypt", "-a", "-k", "local:" + key.ARN},
+		{"keystore", "export", "-o", "-", "--plaintext-insecure"},
+	} {
+		args = append(append([]string{"envseal"}, args...), "--keystore", dir+"/keystore")
+		child := exec.Command(os.Args[0], "-test.run=^TestMainProcess$", "--", strings.Join(args, "\x1f"))
+		child.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0")
+		child.Stdin = strings.NewReader("text")
+		terminal := onTerminal(t, child, 80)
+		terminal.expect(t, "")
+		if status := exitStatus(t, child.Wait()); status != 0 {
+			t.Errorf("%v: status %d, %q", args, status, terminal.seen)
+		}
+	}
+}
+
 // childBar works for a second.
 func childBar(args []string) error {
 	p := newProgress(progressMode(args[0]), "some file", 1<<30, false)
