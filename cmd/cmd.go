@@ -69,6 +69,7 @@ func plainFlag(text cli.FlagStringFunc) cli.FlagStringFunc {
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = usageErrorOf
+		c.Before = refuseEmptyNames
 		c.UseShortOptionHandling = true
 		c.HideHelpCommand = true
 		withNames(c.Flags)
@@ -79,6 +80,22 @@ func prepare(commands []*cli.Command) {
 			}
 		}
 	}
+}
+
+// refuseEmptyNames refuses a flag that names a file or directory and is given without a name: an empty variable of a script, most likely, which must not have the flag pass for one
+// that was not given. Of those with a variable of the environment it is not known which of both was empty.
+func refuseEmptyNames(c *cli.Context) error {
+	for _, f := range c.Command.Flags {
+		d, ok := f.(cli.DocGenerationFlag)
+		if !ok || isRepeated(f) || len(d.GetEnvVars()) > 0 || !d.TakesValue() {
+			continue
+		}
+		name, kind := f.Names()[0], placeholder(d.GetUsage())
+		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
+			return fail(exitUsage, "is a variable empty that should name it?", "--%s: the name is empty", name)
+		}
+	}
+	return nil
 }
 
 // usageErrorOf replaces urfave's, which prints the whole help to where the data goes.
