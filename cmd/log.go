@@ -132,7 +132,10 @@ func newFileLog(c *cli.Context, operation string) (*fileLog, error) {
 	} else {
 		l.w, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	}
-	if err != nil {
+	switch {
+	case codeOf(err) != 0:
+		return nil, err
+	case err != nil:
 		return nil, fail(exitOutput, "", "--log-json %s: %w", shown(name), reason(err))
 	}
 	return l, nil
@@ -142,7 +145,7 @@ func newFileLog(c *cli.Context, operation string) (*fileLog, error) {
 func inheritedFile(number string) (*os.File, error) {
 	n, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
-		return nil, fail(exitUsage, "write --log-json fd:3, and 3>FILE behind the command", "%q is not the number of a descriptor", number)
+		return nil, fail(exitUsage, "write --log-json fd:3, and 3>FILE behind the command", "--log-json fd:%s: not the number of a descriptor", shown(number))
 	}
 	fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

@@ -40,6 +40,15 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 	if t.c.Bool("dry-run") {
 		return t.tryOut(ctx)
 	}
+	err := t.carry(ctx, work)
+	if err != nil && !t.many {
+		t.log.failed(t.inputName(), named(t.name, err))
+	}
+	return err
+}
+
+// carry is run but for the log of failures.
+func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
 	in, err := t.openInput()
 	if err != nil {
 		return err
@@ -51,7 +60,7 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 		return err
 	}
 	defer out.Abort()
-	entry := t.log.begin(out, in, display(t.name), t.displayTarget())
+	entry := t.log.begin(out, in, t.inputName(), t.displayTarget())
 	entry.record.many = t.many
 	err = t.work(withRecord(ctx, &entry.record), work, out, entry.reader(in), in)
 	if err == nil {
@@ -183,6 +192,14 @@ func progressOf(c *cli.Context, in *input) (*progress, error) {
 		mode = progressNever // somebody is typing there
 	}
 	return newProgress(mode, in.name, total, c.Bool("quiet")), nil
+}
+
+// inputName is the name of the input as the log has it: exact, however it may look.
+func (t *transfer) inputName() string {
+	if t.name == "-" {
+		return display(t.name)
+	}
+	return t.name
 }
 
 func (t *transfer) displayTarget() string {
