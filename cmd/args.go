@@ -49,6 +49,10 @@ func permute(app *cli.App, args []string) ([]string, error) {
 			options = append(options, name, value)
 			continue
 		}
+		if each := unbundled(flags, arg); each != nil {
+			rest = append(each, rest...)
+			continue
+		}
 		options = append(options, arg)
 		if !takesNext(flags, arg) {
 			continue
@@ -128,15 +132,23 @@ func takesNext(flags map[string]cli.Flag, arg string) bool {
 	if strings.Contains(name, "=") {
 		return false
 	}
-	if f, ok := flags[name]; ok {
-		return needsValue(f)
-	}
-	if strings.HasPrefix(arg, "--") || len(name) < 2 {
-		return false
-	}
-	// -fvo: short flags in one word; the last may take a value
-	f, ok := flags[name[len(name)-1:]]
+	f, ok := flags[name]
 	return ok && needsValue(f)
+}
+
+// unbundled splits -fvo, short flags in one word of which the last may take a value; nil if arg is something else. The flag parser underneath splits them as well, but takes a
+// value of the same letters before them for the word.
+func unbundled(flags map[string]cli.Flag, arg string) (each []string) {
+	if strings.HasPrefix(arg, "--") || len(arg) < 3 || flags[arg[1:]] != nil {
+		return nil
+	}
+	for i := 1; i < len(arg); i++ {
+		if flags[arg[i:i+1]] == nil {
+			return nil
+		}
+		each = append(each, "-"+arg[i:i+1])
+	}
+	return each
 }
 
 func needsValue(f cli.Flag) bool {
