@@ -126,7 +126,11 @@ func (d *doctor) readFile(name string) error {
 	if err := in.useJournal(); err != nil {
 		return err
 	}
-	h, err := format.ReadHeader(in, format.Limits{})
+	src, _, err := format.Unarmored(in)
+	if err != nil {
+		return err
+	}
+	h, err := format.ReadHeader(src, format.Limits{})
 	if err != nil {
 		return err
 	}
