@@ -44,15 +44,14 @@ func runDataKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := newDataKeyFile(c, keys, ec)
-	if err != nil {
-		return err
-	}
-	text, err := f.Encode()
-	if err != nil {
-		return err
-	}
-	if err := writeKeyFile(c, text); err != nil || c.Bool("quiet") {
+	var f *format.DataKeyFile
+	err = writeKeyFile(c, func() (_ []byte, err error) {
+		if f, err = newDataKeyFile(c, keys, ec); err != nil {
+			return nil, err
+		}
+		return f.Encode()
+	})
+	if err != nil || c.Bool("quiet") {
 		return err
 	}
 	for _, k := range f.Keys {

@@ -61,19 +61,17 @@ func runKeyPair(c *cli.Context) error {
 	svc := newServices(c)
 	defer svc.close()
 	harden(c)
-	f, err := newPairFile(c, svc, refs[0])
-	if err != nil {
-		return err
-	}
-	encode := f.EncodeJSON
-	if as == "pem" {
-		encode = f.EncodePEM
-	}
-	text, err := encode()
-	if err != nil {
-		return err
-	}
-	if err := writeKeyFile(c, text); err != nil || c.Bool("quiet") {
+	var f *format.PairFile
+	err := writeKeyFile(c, func() (_ []byte, err error) {
+		if f, err = newPairFile(c, svc, refs[0]); err != nil {
+			return nil, err
+		}
+		if as == "pem" {
+			return f.EncodePEM()
+		}
+		return f.EncodeJSON()
+	})
+	if err != nil || c.Bool("quiet") {
 		return err
 	}
 	id := f.PublicKeyID()

@@ -102,11 +102,15 @@ func sealedFor(s format.Slot) string {
 	return s.Type.String()
 }
 
-// writeKeyFile writes a data key file or pair file, which hold nothing secret, to -o or to standard output.
-func writeKeyFile(c *cli.Context, text []byte) error {
+// writeKeyFile writes what work makes, a data key file or pair file, which hold nothing secret, to -o or to standard output. A file that cannot be written is refused before
+// work asks KMS for anything.
+func writeKeyFile(c *cli.Context, work func() (text []byte, err error)) error {
 	target := c.String("output")
 	if target == "" || target == "-" {
-		_, err := stdoutWriter().Write(text)
+		text, err := work()
+		if err == nil {
+			_, err = stdoutWriter().Write(text)
+		}
 		return err
 	}
 	out, err := createOutput(target, outputOptions{force: c.Bool("force"), perm: 0o666 &^ umask()})
@@ -114,6 +118,10 @@ func writeKeyFile(c *cli.Context, text []byte) error {
 		return err
 	}
 	defer out.Abort()
+	text, err := work()
+	if err != nil {
+		return err
+	}
 	if _, err := out.Write(text); err != nil {
 		return err
 	}
