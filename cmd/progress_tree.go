@@ -150,11 +150,14 @@ func (l *treeLine) render(s snapshot, columns int) string {
 	if s.files.failed > 0 {
 		fmt.Fprintf(&b, " %d failed", s.files.failed)
 	}
-	if columns >= narrow+nameColumns {
-		b.WriteString("  " + cut(shown(filepath.Base(s.name)), nameColumns))
+	if room := columns - 1 - len("  ") - b.Len(); wide && room >= leastName {
+		b.WriteString("  " + cut(shown(filepath.Base(s.name)), min(room, nameColumns)))
 	}
 	return cut(b.String(), columns-1)
 }
+
+// leastName is the room from which the beginning of a name tells something.
+const leastName = 8
 
 // barSteps is the bar's own measure.
 const barSteps = 1_000_000

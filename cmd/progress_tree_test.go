@@ -20,6 +20,8 @@ func TestTreeLine(t *testing.T) {
 	}{
 		{100, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
 			" 50% [=========>          ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s  name"},
+		{80, snapshot{name: "d/a-long-name.tar.gz", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
+			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s  a-long-name.tar.gz"},
 		{64, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
 			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s 3 f"},
 		{40, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
