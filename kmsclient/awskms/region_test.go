@@ -156,6 +156,7 @@ func TestEndpoint(t *testing.T) {
 	}
 	for url, words := range map[string]string{
 		"http://192.0.2.1":                    "not https",
+		"http://kms.localhost:4566":           "not https",
 		"http://user:hunter2@kms.example.com": "not https",
 		"kms.example.com":                     "not a URL",
 		"ftp://127.0.0.1":                     "not a URL",
