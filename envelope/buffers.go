@@ -32,14 +32,14 @@ func (js *jobs) add(inUnit, outUnit int) (*buffers, error) {
 	return b, nil
 }
 
-// filled notes that a Fill brought n bytes to process. Behind them may lie what it carried over to the next batch, up to a unit of plaintext.
-func (b *buffers) filled(n, unit int) { b.inUsed = max(b.inUsed, min(n+unit, len(b.in))) }
+// filled notes that a Fill brought n bytes to process. Behind them lie those that it carried over to the next batch.
+func (b *buffers) filled(n, carried int) { b.inUsed = max(b.inUsed, n+carried) }
 
 // free wipes and releases everything, once, at the end.
 func (js *jobs) free() {
 	for _, b := range *js {
 		b.inMem.Free(b.inUsed)
-		b.outMem.Free(b.inUsed + len(b.outBuf) - len(b.in))
+		b.outMem.Free(b.inUsed) // plaintext takes no more room than it took sealed; sealed chunks, which take more, are no secret
 	}
 	*js = nil
 }

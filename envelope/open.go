@@ -206,7 +206,7 @@ type openJob struct {
 
 func (j *openJob) Fill() (more bool) {
 	j.n, j.final, j.certain, j.readErr = j.src.Fill(j.in)
-	j.filled(j.n, j.size)
+	j.filled(j.n, j.src.Carried())
 	j.first = j.next
 	j.next += uint64((j.n + j.size - 1) / j.size)
 	if j.readErr != nil {

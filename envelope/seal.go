@@ -156,7 +156,7 @@ type sealJob struct {
 
 func (j *sealJob) Fill() (more bool) {
 	j.n, j.final, _, j.err = j.src.Fill(j.in)
-	j.filled(j.n, j.size)
+	j.filled(j.n, j.src.Carried())
 	j.first = j.next
 	if j.err != nil {
 		return false

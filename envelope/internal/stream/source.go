@@ -56,6 +56,9 @@ func (s *Source) Fill(buf []byte) (n int, final, certain bool, err error) {
 	}
 }
 
+// Carried is how many bytes the last Fill left in its buf, behind those to process, for the next batch.
+func (s *Source) Carried() int { return len(s.carry) }
+
 // ready is how many of have bytes can leave as whole units.
 func (s *Source) ready(have int) int {
 	if s.lookahead {
