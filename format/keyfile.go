@@ -51,7 +51,7 @@ func (f *DataKeyFile) check() error {
 			return err
 		}
 	}
-	return nil
+	return checkCreated(f.Created)
 }
 
 // checksum is over everything that the file says.
@@ -197,6 +197,14 @@ func matchChecksum(sum string, compute func() (string, error)) error {
 
 // stamp writes a time as key files do.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+// checkCreated refuses a time that has no stamp.
+func checkCreated(t time.Time) error {
+	if y := t.UTC().Year(); y < 0 || y > 9999 {
+		return fmt.Errorf("CreationDate in the year %d, 0 to 9999 are allowed", y)
+	}
+	return nil
+}
 
 func notNil(c Context) Context {
 	if c == nil {

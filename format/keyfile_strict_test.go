@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/envseal/envseal/format"
 )
@@ -109,4 +110,19 @@ func TestJSONOfSurrogatePairs(t *testing.T) {
 // mark is how the value of a context is written.
 func mark(value string) string {
 	return `"` + strings.ReplaceAll(value, `\`, `\\`) + `"`
+}
+
+// A time that no reader would take is not written.
+func TestKeyFilesOfOtherCalendars(t *testing.T) {
+	for year, ok := range map[int]bool{-1: false, 0: true, 9999: true, 10000: false} {
+		at := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		key := format.DataKeyFile{Keys: []format.KMSSlot{{KeyID: "key", CiphertextBlob: []byte{1}}}, Created: at}
+		pair := format.PairFile{KeyID: "key", KeyPairSpec: "RSA_2048", PublicKey: []byte{1}, PrivateKeyCiphertextBlob: []byte{1}, Created: at}
+		_, err := key.Encode()
+		_, errJSON := pair.EncodeJSON()
+		_, errPEM := pair.EncodePEM()
+		if ok != (err == nil) || ok != (errJSON == nil) || ok != (errPEM == nil) {
+			t.Errorf("year %d: %v, %v, %v", year, err, errJSON, errPEM)
+		}
+	}
 }

@@ -58,6 +58,9 @@ func (f *PairFile) check() error {
 	if len(context) > MaxPairContext {
 		return fmt.Errorf("encryption context: longer than %d bytes", MaxPairContext)
 	}
+	if err := checkCreated(f.Created); err != nil {
+		return err
+	}
 	return checkWrapped(f.KeyID, f.PrivateKeyCiphertextBlob)
 }
 
