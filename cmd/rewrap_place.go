@@ -156,20 +156,19 @@ func (p *place) recover() ([]byte, error) {
 	if fromJournal {
 		torn := make([]byte, len(head))
 		if _, err := p.file.ReadAt(torn, 0); err != nil {
-			return nil, err
+			return nil, inputError(p.path(), err)
 		}
-		if err := p.change(torn, head); err != nil {
-			return nil, err
-		}
+		err = p.change(torn, head)
 	} else if left {
-		if err := p.sync(p.file, p.base); err != nil {
-			return nil, err
-		}
+		err = p.sync(p.file, p.base)
 	}
-	if left {
+	if left && err == nil {
 		err = p.clearJournal(head)
 	}
-	return head, err
+	if err != nil {
+		return nil, fail(exitOutput, placeHint(err), "%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), reason(err))
+	}
+	return head, nil
 }
 
 // clearJournal frees the journal's name once nobody needs this file's. One of another file, which had the name before, is put aside: that file may need it.
