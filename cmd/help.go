@@ -16,7 +16,7 @@ const exitCodesText = `Exit codes of envseal. They are stable; treat an unknown 
     3  some of several files failed; the messages say which and why
     4  damaged: tampered with, truncated, or data behind the end
     5  the key service refused: access denied; wrong, disabled, deleted or unknown key; no valid credentials
-    6  the key service cannot be reached, limits its requests or does not answer: try again
+    6  the key service cannot be reached, limits its requests, does not answer, or has a quota that is used up: try again
     7  not an envseal file, or one of a newer format
     8  the output exists, is the input, or cannot be written
     9  policy: key, account or encryption context not allowed, or more data than --max-size
