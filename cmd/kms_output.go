@@ -83,7 +83,7 @@ func (p *kmsPrinter) close() {
 	}
 }
 
-// print writes the plaintext to its file, and then the answer to standard output.
+// print writes the plaintext to its file, and the answer to standard output. The file appears last: a plaintext is of no use to who has not got the rest of the answer.
 func (p *kmsPrinter) print(d document) error {
 	if p.file != nil {
 		if err := p.writeFile(d); err != nil {
@@ -96,7 +96,10 @@ func (p *kmsPrinter) print(d document) error {
 	if p.wire {
 		d = d.onWire()
 	}
-	return p.write(stdoutWriter(), d)
+	if err := p.write(stdoutWriter(), d); err != nil || p.file == nil {
+		return err
+	}
+	return p.file.Commit()
 }
 
 func (p *kmsPrinter) writeFile(d document) error {
@@ -107,7 +110,7 @@ func (p *kmsPrinter) writeFile(d document) error {
 			}
 		}
 	}
-	return p.file.Commit()
+	return nil
 }
 
 // write prints d, or what the query finds in it.
