@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"syscall"
 
 	"github.com/envseal/envseal/kmsclient/devserver"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 func serveCommand() *cli.Command {
@@ -100,5 +102,19 @@ func announce(srv *devserver.Server, ln net.Listener) error {
 		note("serving on http://%s until Ctrl-C", ln.Addr())
 		return nil
 	}
+	if ofShell(os.Stdout) {
+		signal.Ignore(syscall.SIGINT)
+	}
 	return os.Stdout.Close()
+}
+
+// ofShell tells whether this process was put into the background by `eval "$(... &)"` at a prompt: it is in the shell's own process group then, which gets the Ctrl-C that is typed at
+// the prompt to discard a line.
+func ofShell(stdout *os.File) bool {
+	info, err := stdout.Stat()
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return false
+	}
+	session, err := unix.Getsid(0)
+	return err == nil && session == unix.Getpgrp() && session != os.Getpid()
 }
