@@ -128,6 +128,13 @@ rmdir sealed/one.sealed
 test "$(find data -type f | wc -l)" = "$(find sealed -name '*.sealed' | wc -l)"
 envseal decrypt -q -R -O restore sealed
 find data -type f -print0 | while read -rd '' f; do cmp "$f" "restore/${f##*/}"; done
+# a batch of one name: unchanged, then newer
+find data -type f ! -name three -delete
+for content in '' more; do
+	printf "$content" >> data/three; rm backup/jobs
+	`+strings.TrimSpace(recipe(t, "parallel"))+`
+	envseal decrypt -q -o - sealed/three.sealed | cmp data/three
+done
 `)
 }
 

@@ -90,19 +90,25 @@ func runEncrypt(c *cli.Context) error {
 	gate.recipients(s.keys)
 	s.pool = &keyPool{make: s.dataKey, files: reuseOf(c)}
 	defer s.pool.close()
-	return b.each(c.Context, &sealTree{s, func(ctx context.Context, name string) error {
-		target, err := b.target(name, func(n string) (string, error) {
-			if from != nil {
-				return "-", nil
-			}
-			return n + c.String("suffix"), nil
-		})
+	work := &sealTree{sealing: s}
+	work.one = work.sealer(b, from)
+	return b.each(c.Context, work)
+}
+
+// sealer seals a single file of the batch, or what the command from writes if that is not nil.
+func (s *sealTree) sealer(b *batch, from *commandLine) func(ctx context.Context, name string) error {
+	rename := s.target
+	if from != nil {
+		rename = func(string) (string, error) { return "-", nil }
+	}
+	return func(ctx context.Context, name string) error {
+		target, err := b.target(name, rename)
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: c, name: name, target: target, perm: sealedPerm, mtime: true, header: c.String("header"), from: from, log: b.log, many: b.many()}
+		t := &transfer{c: s.c, name: name, target: target, perm: sealedPerm, mtime: true, header: s.c.String("header"), from: from, current: s.current, log: b.log, many: b.many()}
 		return t.run(ctx, s.seal)
-	}})
+	}
 }
 
 func newSealing(c *cli.Context, svc *services) (*sealing, error) {

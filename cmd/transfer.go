@@ -24,7 +24,10 @@ type transfer struct {
 	log    *fileLog
 	// check, if set, is what --dry-run can find out about the input without asking a key service
 	check func(ctx context.Context, in *input) error
-	many  bool // one of many files, whose progress is shown for all of them
+	// current, if set, is what --update asks: see treeWork
+	current func(in, out *statedFile) (current, replaceable bool)
+	older   bool // the output is there, and --update has found it to be an older one
+	many    bool // one of many files, whose progress is shown for all of them
 }
 
 // sink is what a transfer writes to.
@@ -54,6 +57,9 @@ func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst
 		return err
 	}
 	defer in.Close()
+	if t.upToDate(in) {
+		return nil
+	}
 	in.refuseEmpty = t.c.Bool("fail-on-empty")
 	out, err := t.open(in)
 	if err != nil {
@@ -86,6 +92,9 @@ func (t *transfer) tryOut(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
+	if t.upToDate(in) {
+		return nil
+	}
 	if t.to == nil {
 		out, err := t.open(in)
 		if err != nil {
@@ -141,7 +150,7 @@ func (t *transfer) open(in *input) (sink, error) {
 		return withHeader(out, t.header, t.target, in)
 	}
 	o := outputOptions{
-		force:  t.c.Bool("force"),
+		force:  t.c.Bool("force") || t.older,
 		perm:   t.perm(in),
 		noSync: t.c.Bool("no-sync"),
 		dryRun: t.c.Bool("dry-run"),
