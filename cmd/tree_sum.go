@@ -19,7 +19,7 @@ func (t *treeRun) interrupted() {
 	case t.reads:
 		note("%s verified", plural(n, "file"))
 	default:
-		note("%d files are done; --update leaves them out next time", n)
+		note("%s done; --update leaves out next time what is done", areFiles(n))
 	}
 }
 
@@ -53,7 +53,7 @@ func (t *treeRun) result() error {
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}
-		return fail(exitSome, hint, "stopped: %d files are done, %d failed, the others were not tried", t.done.Load(), t.failed)
+		return fail(exitSome, hint, "stopped: %s done, %d failed, the others were not tried", areFiles(int(t.done.Load())), t.failed)
 	case t.failed == 0:
 		return nil
 	case tried <= 1 && t.failed == 1 && !t.untried.Load():
@@ -63,7 +63,7 @@ func (t *treeRun) result() error {
 	if t.untried.Load() {
 		stopped = "; stopped, the others were not tried"
 	}
-	return fail(exitSome, "", "%d of %d files failed: %s%s", t.failed, tried, listed(t.names, t.failed), stopped)
+	return fail(exitSome, "", "%d of %s failed: %s%s", t.failed, plural(tried, "file"), listed(t.names, t.failed), stopped)
 }
 
 // sumUp says what was left out, and which keys opened the files.
@@ -86,6 +86,14 @@ func (t *treeRun) sumUp() {
 	if n := len(keys) - mostNamed; n > 0 {
 		note("and with %d more keys", n)
 	}
+}
+
+// areFiles is "1 file is" or "2 files are".
+func areFiles(n int) string {
+	if n == 1 {
+		return "1 file is"
+	}
+	return plural(n, "file") + " are"
 }
 
 func plural(n int, thing string) string {
