@@ -184,7 +184,7 @@ func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *in
 	start := time.Now()
 	h, err := o.release(ctx, dst, src, in)
 	if err != nil {
-		return err
+		return discarding(dst, err)
 	}
 	noteHeader(ctx, h)
 	if o.c.Bool("verbose") && !isOneOfMany(ctx) {

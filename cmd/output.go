@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -37,6 +38,7 @@ type output struct {
 	file      *os.File
 	sum       hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
 	direct    bool
+	wrote     atomic.Bool // something, directly
 	ended     bool
 }
 
@@ -177,6 +179,9 @@ func (o *output) failure(err error) error {
 // Write implements io.Writer. Where the output is a pipe that nobody reads any more, the process ends as SIGPIPE would have it.
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.file.Write(p)
+	if n > 0 && o.direct {
+		o.wrote.Store(true)
+	}
 	if o.sum != nil {
 		o.sum.Write(p[:n])
 	}

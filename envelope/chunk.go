@@ -15,6 +15,14 @@ const (
 	unknown                    // it is not known yet whether something follows
 )
 
+// tampered is the error for a chunk in this place that does not authenticate.
+func (e expectation) tampered() error {
+	if e == ending {
+		return ErrTamperedEnd
+	}
+	return ErrTampered
+}
+
 // chunkOpener opens chunks for one goroutine.
 type chunkOpener struct {
 	aead  cipher.AEAD
@@ -30,13 +38,13 @@ func (c *chunkOpener) open(dst, sealed []byte, i uint64, exp expectation) (plain
 		return nil, false, ErrTruncated
 	}
 	if i >= format.MaxChunks || len(sealed) == format.TagSize && i > 0 {
-		return nil, false, ErrTampered // no writer makes such a chunk
+		return nil, false, exp.tampered() // no writer makes such a chunk
 	}
 	last = exp == ending
 	if plain, err = c.try(dst, sealed, i, last); err != nil {
 		last = !last
 		if plain, err = c.try(dst, sealed, i, last); err != nil {
-			return nil, false, ErrTampered
+			return nil, false, exp.tampered()
 		}
 	}
 	switch {

@@ -65,11 +65,14 @@ type Identity interface {
 
 // The reasons for which a stream does not open. Those of a damaged file all wrap [ErrDamaged]; a damaged header is format.ErrDamaged or format.ErrTruncated.
 var (
-	ErrDamaged    = errors.New("file is damaged")
-	ErrTampered   = fmt.Errorf("%w: authentication failed", ErrDamaged)
-	ErrTruncated  = fmt.Errorf("%w: truncated", ErrDamaged)
-	ErrTrailing   = fmt.Errorf("%w: data follows the last chunk", ErrDamaged)
-	ErrCommitment = fmt.Errorf("%w: the data key is not the one this file was sealed with, or the header was altered", ErrDamaged)
+	ErrDamaged  = errors.New("file is damaged")
+	ErrTampered = fmt.Errorf("%w: authentication failed", ErrDamaged)
+	// ErrTamperedEnd: it failed for the last of the chunks that are there, as it does where a file was cut off within a chunk or appended to. It is a case of ErrTampered,
+	// and says no more: any byte of that chunk may have been altered.
+	ErrTamperedEnd = fmt.Errorf("%w in the last chunk that is there", ErrTampered)
+	ErrTruncated   = fmt.Errorf("%w: truncated", ErrDamaged)
+	ErrTrailing    = fmt.Errorf("%w: data follows the last chunk", ErrDamaged)
+	ErrCommitment  = fmt.Errorf("%w: the data key is not the one this file was sealed with, or the header was altered", ErrDamaged)
 	// ErrNoMatch: no slot of the header is meant for any identity.
 	ErrNoMatch = errors.New("no key slot can be opened with the given keys")
 	// ErrTooLarge: the input needs more chunks than the format has. A larger chunk size takes more.
