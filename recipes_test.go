@@ -166,12 +166,13 @@ func TestRecipeCron(t *testing.T) {
 	shell(t, dir, "chmod +x nightly\n"+cron+`
 set +x
 unreachable="AWS_MAX_ATTEMPTS=1 ENVSEAL_KEY_ID=alias/backup AWS_ENDPOINT_URL_KMS=http://127.0.0.1:1 AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=x"
-cron $unreachable; test $code = 6; grep 'KMS was not reachable' said; test $(grep -c 'error: ' said) = 4; test -z "$(ls backup)"
+cron $unreachable; test $code = 6; grep 'no backup tonight: exit code 6' said; test $(grep -c 'error: ' said) = 4; test -z "$(ls backup)"
 cron; test $code = 0; test ! -s said                              # silent: cron has nothing to mail
 made=$(stat -c '%i %Y' backup/*.sealed)
-cron; test $code = 0; grep 'exists' said; test "$made" = "$(stat -c '%i %Y' backup/*.sealed)"     # 8, and it is there
+cron; test $code = 0; test ! -s said; test "$made" = "$(stat -c '%i %Y' backup/*.sealed)"         # it is there
+cron $unreachable ENVSEAL_KEYSTORE=/nowhere; test $code != 0; test "$made" = "$(stat -c '%i %Y' backup/*.sealed)"
 truncate -s -1 backup/*.sealed
-cron; test $code = 4; grep damaged said; test -e backup/*.sealed.damaged
+cron; test $code = 4; grep 'set aside as' said; test -e backup/*.sealed.damaged
 cron; test $code = 0; test -e backup/*.sealed
 envseal decrypt --to-command 'tar -C restore -xpf -' backup/*.sealed; diff -r data restore
 cron BACKUP=/proc/nowhere; test $code = 8
