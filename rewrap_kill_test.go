@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is overwritten, and opens the file after each. What a power cut would do
-// in addition is simulated in package cmd.
+// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is overwritten, and opens the file after each. In the end it has the modification
+// time that all of them were to keep. What a power cut would do in addition is simulated in package cmd.
 func TestRewrapKilled(t *testing.T) {
 	dir := t.TempDir()
 	env := append(os.Environ(), "ENVSEAL_KEYSTORE="+filepath.Join(dir, "keystore"))
@@ -43,8 +43,12 @@ func TestRewrapKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	made := time.Date(2024, 2, 29, 12, 34, 56, 123456789, time.UTC)
+	if err := os.Chtimes(file, made, made); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
-	envseal("rewrap", "--to", "local:b", "f.sealed")
+	envseal("rewrap", "--preserve-mtime", "--to", "local:b", "f.sealed")
 	usual := time.Since(start)
 
 	killed, left, recovered := 0, 0, 0
@@ -52,7 +56,7 @@ func TestRewrapKilled(t *testing.T) {
 	runs := 0
 	for i := 0; i < 100 || i < 1000 && (killed < 50 || left == 0); i++ {
 		runs++
-		c := command("rewrap", "-q", "--to", "local:"+keys[i%2], "f.sealed")
+		c := command("rewrap", "-q", "--preserve-mtime", "--to", "local:"+keys[i%2], "f.sealed")
 		var stderr bytes.Buffer
 		c.Stderr = &stderr
 		if err := c.Start(); err != nil {
@@ -73,13 +77,16 @@ func TestRewrapKilled(t *testing.T) {
 			recovered++
 		}
 	}
-	envseal("rewrap", "--to", "local:a", "f.sealed")
+	envseal("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
 	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time", killed, runs, left, recovered)
 	if killed < 50 || left == 0 {
 		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says", killed, runs, left)
 	}
 	if _, err := os.Lstat(journal); err == nil {
 		t.Error("the last rewrap left a journal")
+	}
+	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(made) {
+		t.Errorf("the modification time is %v, %v, and was to be kept through all kills", info.ModTime(), err)
 	}
 	got, err := os.ReadFile(file)
 	if err != nil {

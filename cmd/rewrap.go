@@ -24,8 +24,9 @@ func rewrapCommand() *cli.Command {
 			"find . -name '*.sealed' -print0 | envseal rewrap --to KEY --files0-from -",
 		Description: "All three are repeatable. --add goes with --drop, and comes first. --to and --add for a key that has a slot make it anew, under the key's present\n" +
 			"backing key. A key pair's slot stays one: its private key is re-wrapped, and who gets that opens every file sealed to the pair. FILE may be a detached header.\n\n" +
-			"The header is overwritten in place, with its modification time, and can be interrupted at any moment: until the new one is on the disk, the old one is in\n" +
-			".envseal-FILE.journal beside it, which every command finds. Where the new slots do not fit, the file is copied and replaced.\n\n" +
+			"The header is overwritten in place and can be interrupted at any moment: until the new one is on the disk, the old one is in .envseal-FILE.journal beside it,\n" +
+			"which every command finds. Where the new slots do not fit, the file is copied and replaced. Either way the file gets a new modification time, so that backups\n" +
+			"notice. For a tree kept by --update use --preserve-mtime, or encrypt --update seals every file again, and decrypt --update opens every file again.\n\n" +
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
 			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
 			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
@@ -46,6 +47,7 @@ func rewrapFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "require-context", Category: catPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
 		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
+		&cli.BoolFlag{Name: "preserve-mtime", Category: catFiles, Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
 		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
 		failFastFlag(),
 		files0Flag(),
@@ -161,6 +163,11 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 		return err
 	}
 	defer p.Close()
+	if r.c.Bool("preserve-mtime") && !r.change.DryRun {
+		if err := p.keepTime(); err != nil {
+			return err
+		}
+	}
 	old, h, err := r.read(p)
 	if err != nil {
 		return err

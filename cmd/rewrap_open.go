@@ -127,7 +127,7 @@ func (p *place) replace(old, new []byte, force bool) error {
 		return fail(exitOutput, "-f makes this name a file of its own; the others keep the old slots",
 			"%s: has %d names (hard links), and its header no room for the new slots", shown(p.path()), st.Nlink)
 	}
-	out, err := createOutput(p.path(), outputOptions{force: true, perm: p.info.Mode().Perm()})
+	out, err := createOutput(p.path(), outputOptions{force: true, perm: p.info.Mode().Perm(), modTime: p.modTime})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,11 +18,12 @@ import (
 // place is where a header is overwritten: a file, its name, and its directory. Its methods that change something are the steps of which a change in place is
 // made; a test watches them, to see what is left if the machine goes down between any two, or within one.
 type place struct {
-	dir   *os.File
-	base  string // of the file within dir
-	file  *os.File
-	info  os.FileInfo
-	watch func(step) // nil but in tests
+	dir     *os.File
+	base    string // of the file within dir
+	file    *os.File
+	info    os.FileInfo
+	modTime time.Time  // that the file keeps; the zero time if it keeps none
+	watch   func(step) // nil but in tests
 }
 
 // step is one call that changes a disk, or waits for one.
@@ -99,7 +101,7 @@ func (p *place) overwrite(old, new []byte) error {
 	return nil
 }
 
-// change overwrites from the first to the last byte in which the two differ, and waits for the disk.
+// change overwrites from the first to the last byte in which the two differ, puts the modification time right, and waits for the disk.
 func (p *place) change(old, new []byte) error {
 	first, end := 0, len(new)
 	for first < end && old[first] == new[first] {
@@ -109,6 +111,9 @@ func (p *place) change(old, new []byte) error {
 		end--
 	}
 	if err := p.write(p.file, p.base, new[first:end], int64(first)); err != nil {
+		return err
+	}
+	if err := p.restoreTime(p.file); err != nil {
 		return err
 	}
 	return p.sync(p.file, p.base)
@@ -123,6 +128,9 @@ func (p *place) writeJournal(header []byte) error {
 	}
 	defer f.Close()
 	if err = p.write(f, name, encodeJournal(header), 0); err == nil {
+		err = p.restoreTime(f)
+	}
+	if err == nil {
 		err = p.sync(f, name)
 	}
 	if err == nil {
@@ -153,14 +161,11 @@ func (p *place) recover() ([]byte, error) {
 	live.ending.RLock()
 	defer live.ending.RUnlock()
 	left := p.hasJournal()
-	if fromJournal {
-		torn := make([]byte, len(head))
-		if _, err := p.file.ReadAt(torn, 0); err != nil {
-			return nil, inputError(p.path(), err)
-		}
-		err = p.change(torn, head)
-	} else if left {
-		err = p.sync(p.file, p.base)
+	if left {
+		err = p.recoverTime(head)
+	}
+	if err == nil {
+		err = p.settle(head, fromJournal, left)
 	}
 	if left && err == nil {
 		err = p.clearJournal(head)
@@ -169,6 +174,21 @@ func (p *place) recover() ([]byte, error) {
 		return nil, fail(exitOutput, placeHint(err), "%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), reason(err))
 	}
 	return head, nil
+}
+
+// settle has the file begin with head on the disk, which the journal has if it is not the file's own.
+func (p *place) settle(head []byte, fromJournal, left bool) error {
+	if fromJournal {
+		torn := make([]byte, len(head))
+		if _, err := p.file.ReadAt(torn, 0); err != nil {
+			return err
+		}
+		return p.change(torn, head)
+	}
+	if left {
+		return p.sync(p.file, p.base)
+	}
+	return nil
 }
 
 // clearJournal frees the journal's name once nobody needs this file's. One of another file, which had the name before, is put aside: that file may need it.
@@ -204,7 +224,7 @@ func (p *place) isStill(old []byte) bool {
 		return false
 	}
 	named, err := os.Lstat(p.path())
-	return err == nil && os.SameFile(named, p.info)
+	return err == nil && os.SameFile(named, p.info) && p.timeIsStill()
 }
 
 // placeHint is what can be done where a header could not be overwritten.
