@@ -23,11 +23,17 @@ var generatedFS = map[int64]bool{
 
 // isGenerated says that the size of a regular file tells nothing about its contents, as in /proc.
 func isGenerated(f *os.File, info os.FileInfo) bool {
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Blocks != 0 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && isGeneratedFD(int(f.Fd()), st.Blocks)
+}
+
+// isGeneratedFD is isGenerated for a descriptor, and the number of blocks that fstat tells.
+func isGeneratedFD(fd int, blocks int64) bool {
+	if blocks != 0 {
 		return false // it has blocks on a disk; the usual case costs no system call
 	}
 	var st unix.Statfs_t
-	err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &st) })
+	err := retry(func() error { return unix.Fstatfs(fd, &st) })
 	return err == nil && generatedFS[int64(st.Type)]
 }
 

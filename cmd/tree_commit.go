@@ -241,7 +241,10 @@ func (t *treeRun) finished(f *treeFile) {
 	t.done.Add(1)
 	t.progress.fileDone()
 	if t.log != nil {
-		line := logLine{Input: f.path(), InputSize: &f.in.Size, SHA256: f.sum, Duration: f.took.Seconds()}
+		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
+		if f.sized {
+			line.InputSize = &f.in.Size
+		}
 		if f.target != "" {
 			line.Output, line.OutputSize = f.dir.showOut(f.target), &f.size
 		}

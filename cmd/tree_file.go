@@ -29,6 +29,7 @@ type treeFile struct {
 	start  time.Time
 	took   time.Duration
 	in     unix.Stat_t
+	sized  bool // in.Size is how much was read
 	force  bool // replaces what is there
 	temp   *tempFile
 	file   *os.File // temp, where it was written as a stream

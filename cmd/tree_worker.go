@@ -134,7 +134,7 @@ func (w *treeWorker) small(f *treeFile, fd int) error {
 	if err != nil {
 		return err
 	}
-	w.used = max(w.used, len(src), len(out)-sealedRoom)
+	f.sized, w.used = true, max(w.used, len(src), len(out)-sealedRoom)
 	if w.log.wantsSum() {
 		sealed := out
 		if w.work.verb() != verbEncrypt {
@@ -161,6 +161,9 @@ func (w *treeWorker) put(f *treeFile, out []byte) error {
 
 // read reads the whole input, and checks that nobody changed it meanwhile.
 func (w *treeWorker) read(f *treeFile, fd int) ([]byte, error) {
+	if isGeneratedFD(fd, int64(f.in.Blocks)) {
+		return nil, errStream // its size tells nothing
+	}
 	size := int(f.in.Size)
 	if len(w.src) < size+1 {
 		clear(w.src)
@@ -180,7 +183,7 @@ func (w *treeWorker) read(f *treeFile, fd int) ([]byte, error) {
 		}
 	}
 	if n > size && size == 0 && f.in.Blocks == 0 {
-		return nil, errStream // made up while it is read, as in /proc: its size tells nothing
+		return nil, errStream // made up while it is read, on a file system that is not known for it
 	}
 	var now unix.Stat_t
 	if err := unix.Fstat(fd, &now); err != nil {
@@ -223,7 +226,7 @@ func (w *treeWorker) stream(f *treeFile, fd int) error {
 	if err != nil {
 		return err
 	}
-	f.sum, f.record = entry.line.SHA256, entry.record
+	f.sum, f.record, f.sized = entry.line.SHA256, entry.record, in.regular
 	if out == nil {
 		return nil
 	}
