@@ -117,7 +117,7 @@ func (b *batch) each(ctx context.Context, work treeWork) (err error) {
 // run calls do for each file, one after the other. A single file fails with its own code; of several the failures are printed as they come, summed up, and give exit code 3.
 func (b *batch) run(ctx context.Context, do func(ctx context.Context, name string) error) error {
 	if len(b.names) == 1 {
-		return named(b.names[0], do(ctx, b.names[0]))
+		return named(b.names[0], advise(b.c.Command.Name, b.names[0], do(ctx, b.names[0])))
 	}
 	var names []string
 	failed := 0
@@ -125,7 +125,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := named(name, do(ctx, name))
+		err := named(name, advise(b.c.Command.Name, name, do(ctx, name)))
 		if err == nil {
 			continue
 		}

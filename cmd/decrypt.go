@@ -135,7 +135,13 @@ func (b *batch) opening(work func(*opening) treeWork) error {
 
 // decrypter opens a single file of the batch, for the command to, or into a file if that is nil.
 func (o *opening) decrypter(b *batch, to *commandLine) func(ctx context.Context, name string) error {
-	rename := o.unsealedName
+	rename := func(name string) (string, error) {
+		to, err := o.unsealedName(name)
+		if err != nil {
+			err = noOpenedName(name, err)
+		}
+		return to, err
+	}
 	if o.bytes != nil || to != nil {
 		rename = func(string) (string, error) { return "-", nil } // no part goes by the name of the whole
 	}
@@ -153,7 +159,11 @@ func (o *opening) decrypter(b *batch, to *commandLine) func(ctx context.Context,
 func (o *opening) unsealedName(name string) (string, error) {
 	to, ok := strings.CutSuffix(name, o.c.String("suffix"))
 	if !ok || to == "" || strings.HasSuffix(to, "/") {
-		return "", fail(exitUsage, "name the output with -o FILE, or the ending with --suffix", "name does not end in %q", o.c.String("suffix"))
+		hint := "name the output with -o FILE, or the ending with --suffix"
+		if o.c.String("header") != "" {
+			hint = "name the output with -o FILE"
+		}
+		return "", fail(exitUsage, hint, "name does not end in %q", o.c.String("suffix"))
 	}
 	return to, nil
 }

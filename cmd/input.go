@@ -161,7 +161,7 @@ func shellWord(s string) string {
 }
 
 func directoryError(name string) error {
-	return fail(exitUsage, "encrypt, decrypt and verify take all files below it with -R; to seal it as one: tar -c DIRECTORY | envseal encrypt -o NAME.tar.sealed", "%s: is a directory", shown(name))
+	return fail(exitUsage, "", "%s: %w", shown(name), errDirectory)
 }
 
 // Close closes the file; standard input stays open.

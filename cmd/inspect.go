@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,12 +18,13 @@ import (
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "inspect",
-		Aliases:     []string{"info"},
-		Usage:       "show the header; needs no key and no network",
-		ArgsUsage:   "FILE... | -",
-		UsageText:   "envseal inspect [--json] FILE... | -",
-		Description: "Works on truncated files too. Nothing it shows is authenticated: `envseal verify` does that.\nWith --json, one JSON object for each file.",
+		Name:      "inspect",
+		Aliases:   []string{"info"},
+		Usage:     "show the header of a sealed file, or a key file; needs no key and no network",
+		ArgsUsage: "FILE... | -",
+		UsageText: "envseal inspect [--json] FILE... | -",
+		Description: "Shows sealed files, and the files of `envseal key-pair` (their public key id to compare) and `envseal data-key`. Works on truncated sealed files too. Nothing it shows is authenticated: `envseal verify` does that.\n" +
+			"With --json, one JSON object for each file; Kind tells which kind it is.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, with the field names of AWS KMS"},
 			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
@@ -39,6 +42,7 @@ func inspectCommand() *cli.Command {
 // inspection is what inspect --json prints. Sizes are in bytes.
 type inspection struct {
 	File              string
+	Kind              string // sealed file
 	Version           int
 	Suite             string
 	Armored           bool `json:",omitempty"`
@@ -77,7 +81,11 @@ func inspect(c *cli.Context, name string) error {
 	if err := in.useJournal(); err != nil {
 		return err
 	}
-	src, armored, err := format.Unarmored(in)
+	buffered := bufio.NewReader(in)
+	if first, _ := buffered.Peek(len(pemBlock)); mayBeKeyFile(first) {
+		return inspectKeyFile(c, name, buffered)
+	}
+	src, armored, err := format.Unarmored(buffered)
 	if err != nil {
 		return err
 	}
@@ -90,17 +98,42 @@ func inspect(c *cli.Context, name string) error {
 		return err
 	}
 	if c.Bool("json") {
-		enc := json.NewEncoder(stdoutWriter())
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(i)
+		return printIndented(i)
 	}
 	return i.print(stdoutWriter())
+}
+
+// inspectKeyFile does the same for a file that begins as key files do, of which src is the contents.
+func inspectKeyFile(c *cli.Context, name string, src io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(src, format.MaxKeyFile+1))
+	if err != nil {
+		return err
+	}
+	k, err := parseKeyFile(text)
+	if errors.Is(err, format.ErrNotEnvseal) {
+		return err
+	}
+	if err != nil {
+		return keyFileError(display(name), "envseal key-pair` or `envseal data-key", err)
+	}
+	i := k.describe(name)
+	if c.Bool("json") {
+		return printIndented(i)
+	}
+	return i.print(stdoutWriter(), k.String())
+}
+
+func printIndented(v any) error {
+	enc := json.NewEncoder(stdoutWriter())
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 func describe(h *format.Header, in *input, armored bool) (*inspection, error) {
 	i := &inspection{
 		File:              in.name,
+		Kind:              "sealed file",
 		Armored:           armored,
 		Version:           format.Version,
 		Suite:             h.Suite.String(),

@@ -146,6 +146,9 @@ func (b *batch) runTree(ctx context.Context, work treeWork) error {
 
 // failure is for a file that came to nothing: it is said at once, and counted.
 func (t *treeRun) failure(name string, err error) {
+	if !t.recursive { // below a directory no link is followed, and no name is opened again
+		err = advise(t.work.verb(), name, err)
+	}
 	err = named(name, err)
 	fatal := t.work.fatal(err) || isOutOfSpace(err)
 	t.mu.Lock()
