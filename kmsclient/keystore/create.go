@@ -50,7 +50,7 @@ func Create(path string, o CreateOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDirs(filepath.Dir(path)); err != nil {
 		return cannotWrite(path, err)
 	}
 	unlock, err := lockFile(context.Background(), path)
@@ -75,6 +75,21 @@ func Create(path string, o CreateOptions) error {
 		return err
 	}
 	return nil
+}
+
+// makeDirs is os.MkdirAll whose directories outlive a crash as the keystore in them does: the name of each is synced.
+func makeDirs(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err // nil where it exists
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDirs(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
 }
 
 func (o CreateOptions) guard() (guard, error) {
