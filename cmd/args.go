@@ -17,18 +17,11 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	done := append([]string{}, args[:1]...)
-	rest := args[1:]
-	flags := map[string]cli.Flag{}
-	commands := app.Commands
-	for len(rest) > 0 {
-		c := findCommand(commands, rest[0])
-		if c == nil {
-			break
-		}
-		done, rest = append(done, rest[0]), rest[1:]
-		commands, flags = c.Subcommands, flagsByName(c.Flags)
+	done, rest, flags, err := namedCommand(app, args)
+	if err != nil {
+		return nil, err
 	}
+	path := append([]string{app.Name}, done[1:]...)
 	var options, arguments []string
 	marked := false // what follows the options must not be taken for one
 	for len(rest) > 0 {
@@ -53,6 +46,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 			rest = append(each, rest...)
 			continue
 		}
+		if name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "="); flags[name] == nil && name != "help" && name != "h" {
+			return nil, unknownFlag(path, arg, flags)
+		}
 		options = append(options, arg)
 		if !takesNext(flags, arg) {
 			continue
@@ -71,6 +67,25 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		options = append(options, "--")
 	}
 	return append(append(done, options...), arguments...), nil
+}
+
+// namedCommand splits args behind the words that name a command, and gives the flags of that command.
+func namedCommand(app *cli.App, args []string) (words, rest []string, flags map[string]cli.Flag, err error) {
+	words, rest = append([]string{}, args[:1]...), args[1:]
+	flags = map[string]cli.Flag{}
+	commands := app.Commands
+	for len(rest) > 0 {
+		c := findCommand(commands, rest[0])
+		if c == nil {
+			break
+		}
+		words, rest = append(words, rest[0]), rest[1:]
+		commands, flags = c.Subcommands, flagsByName(c.Flags)
+	}
+	if len(commands) > 0 && len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' {
+		err = unknownCommand(append([]string{app.Name}, words[1:]...), rest[0], commands)
+	}
+	return words, rest, flags, err
 }
 
 // commandFirst puts a command in the place of the flags that stand for one.

@@ -100,6 +100,9 @@ func refuseEmptyNames(c *cli.Context) error {
 
 // usageErrorOf replaces urfave's, which prints the whole help to where the data goes.
 func usageErrorOf(c *cli.Context, err error, _ bool) error {
+	if err := valueError(c, err); err != nil {
+		return err
+	}
 	return fail(exitUsage, "try `"+helpFor(c)+"`", "%w", err)
 }
 
@@ -116,6 +119,9 @@ func noCommand(c *cli.Context) error {
 	if name == "" {
 		if c.Bool("help") {
 			return cli.ShowAppHelp(c)
+		}
+		if c.Command != nil && c.Command.HelpName != "" && c.Command.HelpName != c.App.Name {
+			return fail(exitUsage, orHelp(c.Command.HelpName, ""), "no command given")
 		}
 		return fail(exitUsage, "try `envseal help`, or `envseal encrypt -k KEY FILE`", "no command given")
 	}

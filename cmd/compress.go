@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"errors"
+
 	"github.com/envseal/envseal/envelope"
 	"github.com/urfave/cli/v2"
 )
@@ -23,10 +25,11 @@ func (l *compressLevel) Set(s string) error {
 		s = envelope.LevelNone.String()
 	}
 	level, err := envelope.ParseLevel(s)
-	if err == nil {
-		*l = compressLevel(level)
+	if err != nil {
+		return errors.New("--compress=LEVEL takes fastest, as without LEVEL, good or better")
 	}
-	return err
+	*l = compressLevel(level)
+	return nil
 }
 
 func (l *compressLevel) String() string {

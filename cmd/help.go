@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -58,7 +57,7 @@ func helpOn(c *cli.Context, names []string) error {
 	for i, name := range names {
 		found := findCommand(commands, name)
 		if found == nil {
-			return fail(exitUsage, "try `envseal help`", "unknown command %q", strings.Join(names[:i+1], " "))
+			return unknownCommand(append([]string{c.App.Name}, names[:i]...), name, commands)
 		}
 		commands = found.Subcommands
 	}

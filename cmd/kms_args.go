@@ -29,21 +29,17 @@ func awsOrder(commands []*cli.Command, args []string) ([]string, error) {
 	}
 	op := findCommand(kms.Subcommands, rest[0])
 	if op == nil {
-		return nil, fail(exitUsage, "it has "+commandNames(kms)+"; `aws kms` has the others", "kms: unknown operation %q", rest[0])
+		hint := "it has " + strings.Join(namesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
+		if meant := near(rest[0], namesOf(kms.Subcommands)); meant != "" {
+			hint = orHelp("", "envseal kms "+meant)
+		}
+		return nil, fail(exitUsage, hint, "kms: unknown operation %q", rest[0])
 	}
 	done := append(slices.Clone(args[:2]), rest[0])
 	if len(rest) == 2 && rest[1] == "help" {
 		return append(done, "--help"), nil
 	}
 	return append(append(done, early...), spread(flagsByName(op.Flags), rest[1:])...), nil
-}
-
-func commandNames(c *cli.Command) string {
-	var names []string
-	for _, sub := range c.Subcommands {
-		names = append(names, sub.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // leadingFlags splits args behind the known flags, with their values, that they begin with.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"sync"
 
@@ -37,7 +38,7 @@ func (n *reuseCount) Set(s string) error {
 	}
 	files, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || files == 0 || files > maxReuse {
-		return strconv.ErrSyntax
+		return fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
 	}
 	*n = reuseCount(files)
 	return nil

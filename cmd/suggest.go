@@ -1,0 +1,137 @@
+package cmd
+
+import (
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// What is said of a word that nobody knows: what it may have been meant for, else where to read on.
+
+// unknownCommand is the error for a word in the place of one of the commands, behind path, which are the words before it.
+func unknownCommand(path []string, word string, commands []*cli.Command) error {
+	parent := strings.Join(path, " ")
+	hint := orHelp(parent, withPath(parent, near(word, namesOf(commands))))
+	if isThere(word) && len(path) == 1 {
+		hint = "for the file write `envseal encrypt -k KEY " + shellWord(word) + "`, or `envseal decrypt " + shellWord(word) + "`"
+	}
+	return fail(exitUsage, hint, "unknown command %q", strings.Join(append(path[1:], word), " "))
+}
+
+func namesOf(commands []*cli.Command) (all []string) {
+	for _, c := range commands {
+		all = append(all, c.Names()...)
+	}
+	return all
+}
+
+// withPath puts what goes before a command before it, if there is one.
+func withPath(path, command string) string {
+	if command == "" {
+		return ""
+	}
+	return path + " " + command
+}
+
+// unknownFlag is the error for a flag as it was typed that the command path does not have among the known ones.
+func unknownFlag(path []string, arg string, known map[string]cli.Flag) error {
+	typed, _, _ := strings.Cut(arg, "=")
+	names := []string{"help"}
+	for name := range known {
+		names = append(names, name)
+	}
+	meant := near(strings.TrimLeft(typed, "-"), names)
+	if meant != "" {
+		meant = dashes(meant) + meant
+	}
+	hint := orHelp(strings.Join(path, " "), meant)
+	if isThere(arg) {
+		hint = "for the file write " + shellWord("./"+arg)
+	}
+	if len(path) > 1 && path[1] == "kms" {
+		return fail(exitUsage, hint, "Unknown options: %s", typed) // as aws says it
+	}
+	return fail(exitUsage, hint, "unknown flag %s", typed)
+}
+
+func isThere(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// orHelp asks whether meant was meant, or where it is empty points to the help on command.
+func orHelp(command, meant string) string {
+	switch {
+	case meant != "":
+		return "did you mean `" + meant + "`?"
+	case command == "envseal":
+		return "try `envseal help`"
+	}
+	return "try `" + command + " --help`"
+}
+
+// near is which of the names was most likely meant by word, "" if none was: one that differs in a letter or two, then one that begins with it, then one that has it inside or is
+// inside of it. Of several it is the nearest, the shortest, the first.
+func near(word string, names []string) string {
+	word = strings.ToLower(word)
+	best, least := "", 1<<20
+	for _, name := range names {
+		if rank := far(word, strings.ToLower(name)); rank < least || rank == least && name < best {
+			best, least = name, rank
+		}
+	}
+	if least >= tooFar {
+		return ""
+	}
+	return best
+}
+
+const tooFar = 1000
+
+// far is how unlikely it is that name was meant by word, from tooFar on not at all.
+func far(word, name string) int {
+	if word == name {
+		return 0
+	}
+	if len(word) < 2 || len(name) < 2 {
+		return tooFar
+	}
+	if d := editDistance(word, name); d == 1 && len(word) > 2 || d == 2 && len(word) > 4 {
+		return d
+	}
+	switch {
+	case len(name) < 3:
+		return tooFar
+	case strings.HasPrefix(name, word):
+		return 100 + len(name)
+	case len(word) >= 3 && strings.Contains(name, word), len(name) >= 4 && strings.Contains(word, name):
+		return 200 + len(name)
+	}
+	return tooFar
+}
+
+// editDistance is how many bytes are to be put in, left out, replaced or, side by side, exchanged to make b of a.
+func editDistance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
