@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -62,8 +61,6 @@ func (b *batch) check() error {
 func (b *batch) checkOutput() error {
 	out, dir := b.c.String("output"), b.c.String("output-dir")
 	switch {
-	case out == "" && b.c.IsSet("output") || dir == "" && b.c.IsSet("output-dir"):
-		return fail(exitUsage, "is a variable empty that should name it?", "the name of the output is empty")
 	case out != "" && dir != "":
 		return fail(exitUsage, "", "-o and -O exclude each other")
 	case b.c.Bool("recursive") && !b.list && b.names[0] == "-":
@@ -74,23 +71,13 @@ func (b *batch) checkOutput() error {
 		return fail(exitUsage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
 	case dir != "" && !b.list && b.names[0] == "-":
 		return fail(exitUsage, "use -o FILE", "-O needs named files, the input is stdin")
-	case dir != "" && b.c.Bool("recursive"):
-		return b.checkTrees()
+	case dir != "" && b.c.Bool("recursive") && !b.list && len(b.names) > 1: // their contents would get mixed up
+		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
 	case dir == "":
 		return nil
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fail(exitOutput, "make it first: mkdir -p "+dir, "output directory %s does not exist", shown(dir))
-	}
-	return nil
-}
-
-// checkTrees refuses several trees for one -O: their contents would get mixed up.
-func (b *batch) checkTrees() error {
-	if !b.list && len(b.names) > 1 {
-		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
-	}
-	return nil
+	_, err := checkOutputDir(dir)
+	return err
 }
 
 // many tells whether this is a run over many files, as far as the command line shows.

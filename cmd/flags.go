@@ -56,7 +56,7 @@ func messageFlags() []cli.Flag {
 func fileFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: catFiles, Usage: "write to `FILE`; - is stdout"},
-		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: catFiles, Usage: "write into `DIR`"},
+		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: catFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "replace an existing output"},
 		&cli.BoolFlag{Name: "rm", Category: catFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay"},
 		suffixFlag(),

@@ -26,8 +26,9 @@ type transfer struct {
 	check func(ctx context.Context, in *input) error
 	// current, if set, is what --update asks: see treeWork
 	current func(in, out *statedFile) (current, replaceable bool)
-	older   bool // the output is there, and --update has found it to be an older one
-	many    bool // one of many files, whose progress is shown for all of them
+	older   bool   // the output is there, and --update has found it to be an older one
+	many    bool   // one of many files, whose progress is shown for all of them
+	made    string // directory of -O that was made for the output
 }
 
 // sink is what a transfer writes to.
@@ -44,6 +45,9 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 		return t.tryOut(ctx)
 	}
 	err := t.carry(ctx, work)
+	if err != nil {
+		t.takeBack()
+	}
 	if err != nil && !t.many {
 		t.log.failed(t.inputName(), named(t.name, err))
 	}
@@ -95,7 +99,11 @@ func (t *transfer) tryOut(ctx context.Context) error {
 	if t.upToDate(in) {
 		return nil
 	}
-	if t.to == nil {
+	missing, err := t.missingOutputDir()
+	if err != nil {
+		return err
+	}
+	if t.to == nil && missing == "" {
 		out, err := t.open(in)
 		if err != nil {
 			return err
@@ -158,6 +166,9 @@ func (t *transfer) open(in *input) (sink, error) {
 	}
 	if t.mtime && in.regular {
 		o.modTime = in.info.ModTime()
+	}
+	if err := t.makeDir(); err != nil {
+		return nil, err
 	}
 	out, err := createOutput(t.target, o)
 	if err != nil {

@@ -148,6 +148,9 @@ func (c *committer) commit(b *commitBatch) {
 
 // end gives the directories that were made their attributes, and brings the last names to the disk.
 func (c *committer) end() {
+	if len(c.named) == 0 && c.run.fruitless() {
+		c.tree.takeBack()
+	}
 	if c.run.noSync {
 		c.blame(c.tree.finish(false))
 		c.settleNamed()

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -68,7 +69,7 @@ func joined(rel, name string) string {
 type madeDir struct {
 	rel     string
 	mode    os.FileMode
-	modTime time.Time
+	modTime time.Time // zero leaves it alone
 }
 
 // outTree is the directory of -O, below which the outputs go.
@@ -80,34 +81,40 @@ type outTree struct {
 	made  []madeDir
 	fresh map[string]bool // directories made by this run, by their path below root
 	dry   bool
+	// private says that root was made for its owner alone
+	private bool
 }
 
-// openOutTree opens the directory of -O. With make it is made if it is not there, but not its parents.
-func openOutTree(path string, create, dry bool) (*outTree, error) {
-	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry}
-	if create && !dry {
-		switch err := os.Mkdir(path, 0o777); {
-		case err == nil:
-			o.fresh["."] = true
-		case !errors.Is(err, fs.ErrExist):
-			return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+// openOutTree opens the directory of -O, which it makes if it is not there: private, for trees, is only for its owner until finish. With sync its name is on the disk by then.
+func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
+	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry, private: private}
+	if dry {
+		if there, err := checkOutputDir(path); !there {
+			return o, err
 		}
+	} else {
+		perm := os.FileMode(0o777)
+		if private {
+			perm = 0o700
+		}
+		made, err := makeOutputDir(path, perm, sync)
+		if err != nil {
+			return nil, err
+		}
+		o.fresh["."] = made
 	}
 	root, err := os.OpenRoot(path)
-	if dry && errors.Is(err, fs.ErrNotExist) {
-		return o, nil
-	}
 	if err != nil {
-		return nil, fail(exitOutput, "make it first: mkdir -p "+shown(path), "output directory %s: %w", shown(path), reason(err))
+		return nil, outputDirError(path, err)
 	}
 	o.root = root
 	o.dir, err = openBelow(root, ".")
 	if err != nil {
-		return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+		return nil, outputDirError(path, err)
 	}
 	info, err := o.dir.Stat()
 	if err != nil {
-		return nil, fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+		return nil, outputDirError(path, err)
 	}
 	o.id = idOf(info)
 	return o, nil
@@ -129,12 +136,12 @@ func (o *outTree) close() {
 }
 
 // open opens the directory rel, and makes it if it is not there, for as long as the run only for its owner. like is the directory whose
-// mode and time it gets in the end. fresh tells that this run made it.
+// mode and time it gets in the end, nil for none. fresh tells that this run made it.
 func (o *outTree) open(rel string, like os.FileInfo, perm os.FileMode) (dir *os.File, fresh bool, err error) {
 	if o.root == nil {
 		return nil, true, nil
 	}
-	if rel == "." && o.fresh["."] && len(o.made) == 0 {
+	if rel == "." && o.fresh["."] && len(o.made) == 0 && like != nil {
 		o.made = append(o.made, madeDir{rel, perm, like.ModTime()})
 	}
 	if rel != "." && !o.dry {
@@ -164,8 +171,12 @@ func (o *outTree) open(rel string, like os.FileInfo, perm os.FileMode) (dir *os.
 	return dir, o.fresh[rel], nil
 }
 
-// openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models.
+// openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models; the current
+// one itself is none.
 func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *os.File, fresh bool, err error) {
+	if rel == "." {
+		return o.open(rel, nil, 0)
+	}
 	for i := 0; i <= len(rel); i++ {
 		if i < len(rel) && rel[i] != filepath.Separator {
 			continue
@@ -194,6 +205,9 @@ func (o *outTree) finish(sync bool) error {
 	if o == nil || o.root == nil {
 		return nil
 	}
+	if o.fresh["."] && o.private && (len(o.made) == 0 || o.made[0].rel != ".") {
+		o.made = slices.Insert(o.made, 0, madeDir{rel: ".", mode: 0o777 &^ ownUmask()})
+	}
 	var failed []error
 	for i := len(o.made) - 1; i >= 0; i-- {
 		if err := o.settle(o.made[i], sync); err != nil {
@@ -214,24 +228,18 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 			return err
 		}
 	}
-	if err := setModTime(int(dir.Fd()), d.modTime); err != nil {
-		return err
+	if !d.modTime.IsZero() {
+		if err := setModTime(int(dir.Fd()), d.modTime); err != nil {
+			return err
+		}
 	}
 	if !sync {
 		return nil
 	}
-	if err := syncDirectory(dir, dir); err != nil {
+	if err := syncDirectory(dir, dir); err != nil || d.rel == "." { // whose name is there since it was made
 		return err
 	}
-	if d.rel != "." {
-		return o.sync(filepath.Dir(d.rel))
-	}
-	parent, err := openDirectory(filepath.Dir(filepath.Clean(o.path)))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	return syncDirectory(parent, parent)
+	return o.sync(filepath.Dir(d.rel))
 }
 
 // sync brings the names in the directory rel to the disk.

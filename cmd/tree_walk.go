@@ -42,7 +42,7 @@ type walker struct {
 func (t *treeRun) walk(b *batch, units chan<- *unit) {
 	w := &walker{treeRun: t, units: units, batch: b, list: b.list}
 	if t.outputDir != "" {
-		out, err := openOutTree(t.outputDir, t.recursive, t.dryRun)
+		out, err := openOutTree(t.outputDir, t.recursive, !t.noSync, t.dryRun)
 		if err != nil {
 			t.tried.Add(1)
 			t.failure(t.outputDir, err)
