@@ -35,6 +35,10 @@ func TestReplica(t *testing.T) {
 	if err := service.CreateAlias(t.Context(), "alias/app", made.KeyID); err != nil {
 		t.Fatal(err)
 	}
+	single, err := service.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	kms, err := devserver.New(service, devserver.Options{AllowUnsigned: true})
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +88,17 @@ func TestReplica(t *testing.T) {
 	run(6, "The Region us-east-1 is down", "verify", "f.sealed")
 	run(0, home+" -> "+replica, "rewrap", "--region", "eu-west-1", "--to", home, "f.sealed")
 	run(0, "opened with "+replica, "verify", "f.sealed")
+
+	// Of many files, what --via-decrypt has had in memory is said once; and --update knows a key of another Region.
+	regions.SetDown("us-east-1", false)
+	there := strings.Replace(single.ARN, ":local:", ":eu-west-1:", 1)
+	for _, name := range []string{"one", "two"} {
+		run(0, "", "encrypt", "-k", single.KeyID, "-o", name, "f")
+	}
+	run(3, "warning: the keys in 2 slots were decrypted in this process, for another Region\n"+
+		"envseal: 2 files re-wrapped, 1 failed\n", "rewrap", "--via-decrypt", "--to", there, "one", "two", "none")
+	run(0, "^envseal: 0 files re-wrapped, 2 left out\n$", "rewrap", "--update", "--to", there, "one", "two")
+	run(0, "", "verify", "-k", there, "one", "two")
 	for _, name := range []string{"f", "g"} {
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) != 1000 {
 			t.Errorf("%s: %d bytes, %v", name, len(b), err)

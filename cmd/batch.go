@@ -108,6 +108,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 	}
 	var names []string
 	failed := 0
+	var said hints
 	for i, name := range b.names {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -119,7 +120,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 		if failed++; failed <= mostNamed {
 			names = append(names, name)
 		}
-		report(err)
+		said.say(err)
 		if b.c.Bool("fail-fast") {
 			if rest := len(b.names) - i - 1; rest > 0 {
 				note("stopped: %d more not tried", rest)

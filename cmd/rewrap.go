@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/envseal/envseal/envelope"
@@ -13,20 +12,23 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+const verbRewrap = "rewrap"
+
 func rewrapCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "rewrap",
+		Name:      verbRewrap,
 		Usage:     "change the keys of sealed files by KMS ReEncrypt: no data key here, no kms:Decrypt, the payload untouched",
 		ArgsUsage: "FILE...",
 		UsageText: "envseal rewrap --to KEY FILE...        the slots are for KEY alone from now on\n" +
 			"envseal rewrap --add KEY FILE...       KEY opens the file too\n" +
 			"envseal rewrap --drop KEY FILE...      KEY does not any more\n" +
-			"find . -name '*.sealed' -print0 | envseal rewrap --to KEY --files0-from -",
+			"find . -name '*.sealed' -print0 | envseal rewrap --to KEY --update --files0-from -",
 		Description: "All three are repeatable. --add goes with --drop, and comes first. --to and --add for a key that has a slot make it anew, under the key's present\n" +
-			"backing key. A key pair's slot stays one: its private key is re-wrapped, and who gets that opens every file sealed to the pair. FILE may be a detached header.\n\n" +
+			"backing key, as after a rotation; with --update, --to leaves out files that are for exactly these keys already, and goes on where an interrupted run stopped.\n" +
+			"A key pair's slot stays one: its private key is re-wrapped, and who gets that opens every file sealed to the pair. FILE may be a detached header.\n\n" +
 			"The header is overwritten in place and can be interrupted at any moment: until the new one is on the disk, the old one is in .envseal-FILE.journal beside it,\n" +
 			"which every command finds. Where the new slots do not fit, the file is copied and replaced. Either way the file gets a new modification time, so that backups\n" +
-			"notice. For a tree kept by --update use --preserve-mtime, or encrypt --update seals every file again, and decrypt --update opens every file again.\n\n" +
+			"notice. For a tree that encrypt --update or decrypt --update keeps, use --preserve-mtime: they would make every file again.\n\n" +
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
 			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
 			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
@@ -47,6 +49,7 @@ func rewrapFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "require-context", Category: catPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
 		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
+		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "with --to: leave out files that are for exactly these keys already; an alias takes DescribeKey, once"},
 		&cli.BoolFlag{Name: "preserve-mtime", Category: catFiles, Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
 		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
 		failFastFlag(),
@@ -60,6 +63,8 @@ type rewrapping struct {
 	requirements []requirement
 	maxSlots     int
 	change       keyring.Rewrap
+	update       []keyring.Destination // files that are for exactly these are left out
+	sum          rewrapSum
 }
 
 func runRewrap(c *cli.Context) error {
@@ -74,7 +79,15 @@ func runRewrap(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.run(c.Context, r.file)
+	r.sum.many = len(b.names) > 1
+	if r.update, err = svc.updated(c, r.change.To); err != nil {
+		return err
+	}
+	forget := atExit(r.interrupted)
+	defer forget()
+	err = b.run(c.Context, r.file)
+	r.sumUp()
+	return err
 }
 
 func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
@@ -82,6 +95,8 @@ func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
 	switch {
 	case len(to)+len(add)+len(drop) == 0:
 		return nil, fail(exitUsage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
+	case c.Bool("update") && len(to) == 0:
+		return nil, fail(exitUsage, "", "--update goes with --to")
 	case len(to) > 0 && len(add)+len(drop) > 0:
 		return nil, fail(exitUsage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
 	}
@@ -158,19 +173,21 @@ func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
 
 // file re-wraps one file.
 func (r *rewrapping) file(ctx context.Context, name string) error {
+	r.sum.tried.Add(1)
 	p, err := openPlace(name, r.c.Bool("force"))
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if r.c.Bool("preserve-mtime") && !r.change.DryRun {
-		if err := p.keepTime(); err != nil {
-			return err
-		}
+	if r.c.Bool("preserve-mtime") {
+		p.modTime = p.info.ModTime()
 	}
 	old, h, err := r.read(p)
 	if err != nil {
 		return err
+	}
+	if done, err := keyring.HasExactly(h, r.update); err != nil || done {
+		return r.leaveOut(name, err)
 	}
 	var events []keyring.SlotEvent
 	change := r.change
@@ -181,6 +198,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	}
 	if r.change.DryRun {
 		r.tell(name, events)
+		r.sum.done.Add(1)
 		return nil
 	}
 	start := time.Now()
@@ -189,6 +207,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 		return err
 	}
 	r.tell(name, events)
+	r.sum.done.Add(1)
 	if r.c.Bool("verbose") {
 		note("%s: header written %s in %s", display(name), how, time.Since(start).Round(time.Microsecond))
 	}
@@ -224,6 +243,9 @@ func (r *rewrapping) header(p *place) ([]byte, error) {
 
 // write puts the new header into the file, and says how.
 func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how string, err error) {
+	if err := p.mayKeepTime(); err != nil {
+		return "", err
+	}
 	new, err := marshalFor(changed, int64(len(old)), p.info.Size())
 	if err != nil {
 		return "", err
@@ -238,50 +260,4 @@ func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how st
 		return "", fail(exitOutput, placeHint(err), "%s: %w", shown(p.path()), err)
 	}
 	return "in place", nil
-}
-
-// tell says what was changed, or in a dry run what would be.
-func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
-	would := ""
-	if r.change.DryRun {
-		would = "would be: "
-	}
-	for _, e := range events {
-		kind, how := "", ""
-		if e.Pair {
-			kind = "key pair of "
-		}
-		if e.Decrypted {
-			how = ", by Decrypt and Encrypt"
-		}
-		if e.Decrypted && !r.change.DryRun {
-			warn("%s: the key in the slot of %s was decrypted in this process, for another Region", display(name), e.From)
-		}
-		switch {
-		case r.c.Bool("quiet"):
-		case e.Kept && e.From == "":
-			note("%s: kept a slot of a type that this version does not know", display(name))
-		case e.Kept:
-			note("%s: kept %s%s: this version does not know its scheme", display(name), kind, e.From)
-		case e.To == "":
-			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
-		default:
-			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, e.To, how)
-		}
-	}
-}
-
-// explainRewrap says what to type where only this command can know it.
-func explainRewrap(err error) error {
-	switch {
-	case errors.Is(err, keyring.ErrOtherRegion):
-		return fail(exitRefused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
-	case errors.Is(err, envelope.ErrLastSlot):
-		return fail(exitUsage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
-	case errors.Is(err, keyring.ErrSharesPair):
-		return fail(exitPolicy, "--share-pair does it all the same; to hand over this file alone, decrypt it and encrypt it for the other key", "%w", err)
-	case errors.Is(err, keyring.ErrNoSlot):
-		return fail(exitRefused, "`envseal inspect FILE` shows the slots", "%w", err)
-	}
-	return err
 }

@@ -7,9 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepTime has the file keep its modification time through all that follows. Who may not set it learns so before anything has changed.
-func (p *place) keepTime() error {
-	p.modTime = p.info.ModTime()
+// mayKeepTime fails before anything has changed where the file's modification time is to be kept and may not be set.
+func (p *place) mayKeepTime() error {
+	if !p.timeIsStill() {
+		return p.changedError()
+	}
 	if err := p.restoreTime(p.file); err != nil {
 		return fail(exitOutput, "run it as the owner of the file, or without --preserve-mtime", "%s: its modification time cannot be preserved: %w", shown(p.path()), reason(err))
 	}
@@ -29,7 +31,7 @@ func (p *place) restoreTime(f *os.File) error {
 func (p *place) recoverTime(head []byte) error {
 	name := journalName(p.base)
 	if p.modTime.IsZero() || !fits(readJournal(p.dir, name), head) {
-		return nil
+		return p.restoreTime(p.file)
 	}
 	var st unix.Stat_t
 	err := retry(func() error { return unix.Fstatat(int(p.dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) })

@@ -78,7 +78,7 @@ type tally struct {
 	names   []string // of the first that failed
 	first   error
 	fatal   error // why all was stopped
-	hints   map[string]bool
+	hints   hints
 	skipped map[string]int // what was left out, by reason
 	keys    map[string]int // files by the key that opened them
 }
@@ -105,7 +105,7 @@ func newTreeRun(ctx context.Context, c *cli.Context, work treeWork, log *fileLog
 		o.jobs = runtime.NumCPU()
 	}
 	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
-	t.hints, t.skipped, t.keys = map[string]bool{}, map[string]int{}, map[string]int{}
+	t.skipped, t.keys = map[string]int{}, map[string]int{}
 	mode, err := parseProgressMode(c.String("progress"))
 	if err != nil {
 		return nil, err
@@ -184,14 +184,7 @@ func (t *treeRun) say(line int, err error) {
 	if line > mostErrors {
 		return
 	}
-	_, hint := explain(err)
-	t.mu.Lock()
-	if t.hints[hint] {
-		hint = ""
-	}
-	t.hints[hint] = true
-	t.mu.Unlock()
-	say(os.Stderr, err, hint)
+	t.hints.say(err)
 	if line == mostErrors {
 		note("%d files have failed: further ones are not shown one by one", line)
 	}

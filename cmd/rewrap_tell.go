@@ -1,0 +1,115 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keyring"
+)
+
+// rewrapSum is what has come of the files so far.
+type rewrapSum struct {
+	many    bool
+	tried   atomic.Int64
+	done    atomic.Int64
+	left    atomic.Int64 // out, by --update
+	exposed atomic.Int64 // slots whose key was in this process
+}
+
+// tell says what was changed, or in a dry run what would be. Of one of many files, as the other commands do, only if the user wants to know it.
+func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
+	would := ""
+	if r.change.DryRun {
+		would = "would be: "
+	}
+	for _, e := range events {
+		kind, how := "", ""
+		if e.Pair {
+			kind = "key pair of "
+		}
+		if e.Decrypted {
+			how = ", by Decrypt and Encrypt"
+		}
+		terse := r.sum.many && !r.c.Bool("verbose")
+		if e.Decrypted && !r.change.DryRun {
+			r.decrypted(name, e.From, terse)
+		}
+		switch {
+		case r.c.Bool("quiet"), terse && !r.change.DryRun && !e.Kept:
+		case e.Kept && e.From == "":
+			note("%s: kept a slot of a type that this version does not know", display(name))
+		case e.Kept:
+			note("%s: kept %s%s: this version does not know its scheme", display(name), kind, e.From)
+		case e.To == "":
+			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
+		default:
+			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, e.To, how)
+		}
+	}
+}
+
+// explainRewrap says what to type where only this command can know it.
+func explainRewrap(err error) error {
+	switch {
+	case errors.Is(err, keyring.ErrOtherRegion):
+		return fail(exitRefused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
+	case errors.Is(err, envelope.ErrLastSlot):
+		return fail(exitUsage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
+	case errors.Is(err, keyring.ErrSharesPair):
+		return fail(exitPolicy, "--share-pair does it all the same; to hand over this file alone, decrypt it and encrypt it for the other key", "%w", err)
+	case errors.Is(err, keyring.ErrNoSlot):
+		return fail(exitRefused, "`envseal inspect FILE` shows the slots", "%w", err)
+	}
+	return err
+}
+
+// decrypted says that the key in a slot has been in the memory of this process; of one of many files, that it was so is counted.
+func (r *rewrapping) decrypted(name, keyID string, terse bool) {
+	if terse {
+		r.sum.exposed.Add(1)
+		return
+	}
+	warn("%s: the key in the slot of %s was decrypted in this process, for another Region", display(name), keyID)
+}
+
+// sumUp says what has come of many files.
+func (r *rewrapping) sumUp() {
+	r.warnExposed()
+	if !r.sum.many || r.c.Bool("quiet") {
+		return
+	}
+	tried, done, left := r.sum.tried.Load(), r.sum.done.Load(), r.sum.left.Load()
+	said := plural(int(done), "file") + " re-wrapped"
+	if r.change.DryRun {
+		said = plural(int(done), "file") + " would be re-wrapped"
+	}
+	for _, part := range []struct {
+		n    int64
+		what string
+	}{{left, "left out"}, {tried - done - left, "failed"}} {
+		if part.n > 0 {
+			said += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	note("%s", said)
+}
+
+func (r *rewrapping) warnExposed() {
+	if n := int(r.sum.exposed.Load()); n > 0 {
+		warn("the keys in %s were decrypted in this process, for another Region", plural(n, "slot"))
+	}
+}
+
+// interrupted runs when a signal ends the process.
+func (r *rewrapping) interrupted() {
+	r.warnExposed()
+	if n := int(r.sum.done.Load()); r.sum.many && n > 0 && !r.change.DryRun {
+		hint := ""
+		if len(r.change.To) > 0 {
+			hint = "; --update leaves them out next time"
+		}
+		note("%s re-wrapped%s", plural(n, "file"), hint)
+	}
+}
