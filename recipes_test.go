@@ -111,6 +111,12 @@ echo more >> data/a/b/two
 `+strings.ReplaceAll(recipe(t, "rsync"), "rsync -a", "rsync --itemize-changes -a > changes -a")+`
 test $inode = "$(stat -c %i sealed/three.sealed)"
 test "$(grep '^>f' changes | cut -d' ' -f2)" = a/b/two.sealed
+# other keys: sent by their checksum, and nothing is sealed again
+envseal keystore create-key new
+find sealed -name '*.sealed' -print0 | envseal rewrap --preserve-mtime --to local:new --files0-from -
+rsync --checksum -a "$SEALED/" "$REMOTE/"
+envseal verify -q -R -k local:new remote
+envseal encrypt -v -R --update -O "$SEALED" "$DATA" 2>&1 | grep '3 files skipped: unchanged'
 rm -r sealed/*
 `+recipe(t, "rsync-back")+`
 diff -r data restore
