@@ -21,7 +21,9 @@ func advise(command, name string, err error) error {
 		return &exitError{code: exitUsage, err: err, hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
 		if k := keyFileAt(name); k != nil {
-			return isKeyFile(name, k)
+			if err = isKeyFile(name, k); command == verbRewrap {
+				err = &exitError{code: exitNotEnvseal, err: err, hint: k.successor()}
+			}
 		}
 	}
 	return err
@@ -66,6 +68,15 @@ func keyFileAt(name string) *keyFile {
 
 func isKeyFile(name string, k *keyFile) error {
 	return fail(exitNotEnvseal, "`envseal inspect "+shellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", display(name), k)
+}
+
+// successor says how a key file, which has no slots to change, follows a change of keys.
+func (k *keyFile) successor() string {
+	command := "envseal data-key -k KEY -o FILE"
+	if k.pair != nil {
+		command = "envseal key-pair -k KEY -o FILE"
+	}
+	return "a key file is not re-wrapped: make a new one for the new key with `" + command + "`; the files that were sealed with this one are re-wrapped themselves, each by its name"
 }
 
 // noOpenedName says why there is no name for what a file would be opened to, err being the reason if the file is one.
