@@ -58,7 +58,7 @@ func fileFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: catFiles, Usage: "write to `FILE`; - is stdout"},
 		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: catFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "replace an existing output"},
-		&cli.BoolFlag{Name: "rm", Category: catFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay"},
+		&cli.BoolFlag{Name: "rm", Category: catFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
 		suffixFlag(),
 		&cli.BoolFlag{Name: "no-sync", Category: catFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
 		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "say what would be done, check what can be checked, do nothing"},

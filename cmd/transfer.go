@@ -64,6 +64,9 @@ func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst
 	if t.upToDate(in) {
 		return nil
 	}
+	if err := t.refuseRemoval(in); err != nil {
+		return err
+	}
 	in.refuseEmpty = t.c.Bool("fail-on-empty")
 	out, err := t.open(in)
 	if err != nil {
@@ -98,6 +101,9 @@ func (t *transfer) tryOut(ctx context.Context) error {
 	defer in.Close()
 	if t.upToDate(in) {
 		return nil
+	}
+	if err := t.refuseRemoval(in); err != nil {
+		return err
 	}
 	missing, err := t.missingOutputDir()
 	if err != nil {

@@ -82,6 +82,10 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 		}
 		return err
 	}
+	if err := w.refuseRemoval(f); err != nil {
+		unix.Close(fd)
+		return err
+	}
 	if w.dryRun {
 		return w.tryOut(f, fd)
 	}
