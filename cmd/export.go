@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -48,11 +46,7 @@ func exportKeystore(c *cli.Context, store *keystore.Store) error {
 	if target == "-" {
 		out, err = stdoutOutput(true) // -o - means it
 	} else {
-		var protected []*input
-		if protected, err = keystoreFiles(c); err != nil {
-			return err
-		}
-		out, err = createOutput(target, outputOptions{force: c.Bool("force"), perm: os.FileMode(0o600), inputs: protected})
+		out, err = createOutput(target, outputOptions{force: c.Bool("force"), perm: os.FileMode(0o600), inputs: ownFiles(c)})
 	}
 	if err != nil {
 		return err
@@ -62,23 +56,4 @@ func exportKeystore(c *cli.Context, store *keystore.Store) error {
 		return err
 	}
 	return out.Commit()
-}
-
-// keystoreFiles are the keystore and its identity file, which a backup must not replace even with -f: without them every key is lost.
-func keystoreFiles(c *cli.Context) ([]*input, error) {
-	path, err := keystorePath(c)
-	if err != nil {
-		return nil, err
-	}
-	var files []*input
-	for _, name := range []string{path, identityPath(c, path)} {
-		info, err := os.Stat(name)
-		switch {
-		case err == nil:
-			files = append(files, &input{name: name, info: info})
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, inputError(name, err)
-		}
-	}
-	return files, nil
 }

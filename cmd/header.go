@@ -58,9 +58,9 @@ func openHeader(c *cli.Context, in *input, o envelope.OpenOptions) (envelope.Ope
 	return o, nil
 }
 
-// inputs are in and, where it is read, the file of --header: the output must not be that either, as the payload could not be opened any more.
+// inputs are in, what else the command needs and, where it is read, the file of --header: the output must not be that either, as the payload could not be opened any more.
 func (t *transfer) inputs(in *input) []*input {
-	all := []*input{in}
+	all := append([]*input{in}, ownFiles(t.c)...)
 	if name := t.c.String("header"); name != "" && t.header == "" {
 		if info, err := os.Stat(name); err == nil { // who opens it says what is wrong
 			all = append(all, &input{name: name, info: info})

@@ -22,6 +22,7 @@ type input struct {
 	name    string      // as typed, "stdin" for standard input
 	path    string      // what was opened, "" for standard input
 	info    os.FileInfo // from the opened file, not from its name
+	role    string      // of a file that is no input, but one that the command needs: see ownFiles
 	regular bool        // ReadAt works, and size is what will be read unless somebody changes the file
 	size    int64       // bytes from the current position to the end, -1 if unknown
 	head    []byte      // stands for the first bytes of the file; see useJournal

@@ -110,7 +110,7 @@ func (o *output) checkInputs(info os.FileInfo) error {
 	}
 	for _, in := range o.inputs {
 		if os.SameFile(in.info, info) {
-			return fail(exitOutput, "give the output another name with -o", "%s: is the input as well", shown(o.target))
+			return in.outputError(o.target, "give the output another name with -o")
 		}
 	}
 	return nil

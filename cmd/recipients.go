@@ -113,7 +113,7 @@ func writeKeyFile(c *cli.Context, work func() (text []byte, err error)) error {
 		}
 		return err
 	}
-	out, err := createOutput(target, outputOptions{force: c.Bool("force"), perm: 0o666 &^ umask()})
+	out, err := createOutput(target, outputOptions{force: c.Bool("force"), perm: 0o666 &^ umask(), inputs: ownFiles(c)})
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,8 @@ type treeRun struct {
 	commits  *committer
 	progress *progress
 	log      *fileLog
-	reads    bool // the command writes nothing
+	own      []*input // what no output may replace
+	reads    bool     // the command writes nothing
 	bigFiles chan struct{}
 
 	tally
@@ -104,7 +105,7 @@ func newTreeRun(ctx context.Context, c *cli.Context, work treeWork, log *fileLog
 	if o.jobs == 0 {
 		o.jobs = runtime.NumCPU()
 	}
-	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
+	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, own: ownFiles(c), reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
 	mode, err := parseProgressMode(c.String("progress"))
 	if err != nil {

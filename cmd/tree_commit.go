@@ -211,7 +211,7 @@ func (c *committer) publish(f *treeFile) bool {
 	return true
 }
 
-// appear gives the file its name. What has the name already goes, if it is not a directory and not the input itself, and the user wants it to.
+// appear gives the file its name. What has the name already goes, if it is not a directory, not the input itself and nothing that the run needs, and the user wants it to.
 func (f *treeFile) appear() error {
 	live.ending.RLock()
 	defer live.ending.RUnlock()
@@ -221,7 +221,7 @@ func (f *treeFile) appear() error {
 	}
 	var there unix.Stat_t
 	if e := unix.Fstatat(f.temp.dir, f.target, &there, unix.AT_SYMLINK_NOFOLLOW); e == nil {
-		if there.Mode&unix.S_IFMT == unix.S_IFDIR || there.Ino == f.in.Ino && there.Dev == f.in.Dev {
+		if there.Mode&unix.S_IFMT == unix.S_IFDIR || there.Ino == f.in.Ino && there.Dev == f.in.Dev || f.run.ownFile(&there) != nil {
 			return err
 		}
 	}

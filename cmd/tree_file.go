@@ -31,6 +31,7 @@ type treeFile struct {
 	in     unix.Stat_t
 	sized  bool // in.Size is how much was read
 	force  bool // replaces what is there
+	run    *treeRun
 	temp   *tempFile
 	file   *os.File // temp, where it was written as a stream
 	listed *output  // temp as one that a signal must remove, if it has a name
@@ -132,6 +133,9 @@ func (w *treeWorker) compare(f *treeFile, fd int, there *unix.Stat_t) (current, 
 // existsError says why the output's name cannot be had.
 func (f *treeFile) existsError(there *unix.Stat_t) error {
 	name := shown(f.dir.showOut(f.target))
+	if own := f.run.ownFile(there); own != nil {
+		return own.outputError(f.dir.showOut(f.target), "give the output another place with -O")
+	}
 	switch {
 	case there.Ino == f.in.Ino && there.Dev == f.in.Dev:
 		return fail(exitOutput, "give the output another place with -O", "%s: is the input as well", name)

@@ -20,7 +20,10 @@ func (w *walker) link(d *folder, name string) {
 		return
 	}
 	if err := w.copyLink(d, name); err != nil {
-		w.fail(d.show(name), fail(exitOutput, "", "%s: %w", shown(d.showOut(name)), reason(err)))
+		if codeOf(err) == 0 {
+			err = fail(exitOutput, "", "%s: %w", shown(d.showOut(name)), reason(err))
+		}
+		w.fail(d.show(name), err)
 		return
 	}
 	w.commits.touch(d)
@@ -43,6 +46,12 @@ func (w *walker) copyLink(d *folder, name string) error {
 			return nil
 		case !w.force:
 			return existsError(shown(d.showOut(name)))
+		}
+		var st unix.Stat_t
+		if e := unix.Fstatat(to, name, &st, unix.AT_SYMLINK_NOFOLLOW); e == nil {
+			if own := w.ownFile(&st); own != nil {
+				return own.outputError(d.showOut(name), "give the output another place with -O")
+			}
 		}
 		err = replaceLink(target, to, name)
 	}

@@ -40,7 +40,7 @@ func (w *treeWorker) unit(u *unit) {
 			w.untried.Store(true)
 			return
 		}
-		f := &treeFile{dir: u.dir, name: name, named: u.named, start: time.Now()}
+		f := &treeFile{run: w.treeRun, dir: u.dir, name: name, named: u.named, start: time.Now()}
 		w.tried.Add(1)
 		if w.progress.shows() {
 			w.progress.rename(f.path())
