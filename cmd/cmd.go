@@ -79,6 +79,9 @@ func prepare(commands []*cli.Command) {
 				c.Action = noCommand
 			}
 		}
+		if do := c.Action; do != nil {
+			c.Action = func(c *cli.Context) error { return adviseLocal(c, do(c)) }
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func (d *doctor) admit() error {
 	}
 	for _, ref := range refs {
 		p := &patient{d: d, found: keyFinding{Key: ref}}
-		p.client, p.id, p.problem = d.svc.client(ref)
+		p.client, p.id, p.problem = d.svc.service(ref)
 		if codeOf(p.problem) == exitUsage {
 			return p.problem
 		}

@@ -136,10 +136,13 @@ func firstLine(path string) ([]byte, error) {
 	return line, nil
 }
 
-// client finds the key service for a key reference and the reference as that service takes it.
-func (s *services) client(ref string) (kmsclient.Client, string, error) {
+// service is client for commands that show what the service itself says of a key.
+func (s *services) service(ref string) (kmsclient.Client, string, error) {
 	if ref == "" {
 		return nil, "", fail(exitUsage, keyHint, "key id is empty")
+	}
+	if ref == localPrefix {
+		return nil, "", fail(exitUsage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
 	}
 	if name, ok := strings.CutPrefix(ref, localPrefix); ok {
 		store, err := s.Store()

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,12 +65,22 @@ func keystoreCommand() *cli.Command {
 // onKey resolves the key first: like KMS, these operations take a key id or ARN and no alias.
 func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) func(*cli.Context, *keystore.Store) error {
 	return func(c *cli.Context, s *keystore.Store) error {
-		meta, err := s.DescribeKey(c.Context, localName(keyArg(c)), kmsclient.Options{})
+		meta, err := describeArg(c, s, c.Args().First())
 		if err != nil {
 			return err
 		}
 		return do(s, c.Context, meta.ARN)
 	}
+}
+
+// describeArg describes the key that an argument names, with local: or without.
+func describeArg(c *cli.Context, s *keystore.Store, arg string) (*kmsclient.KeyMetadata, error) {
+	id := localName(strings.TrimPrefix(arg, localPrefix))
+	meta, err := s.DescribeKey(c.Context, id, kmsclient.Options{})
+	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
+		return nil, noSuchName(c, s, arg, id)
+	}
+	return meta, err
 }
 
 func keyArg(c *cli.Context) string { return strings.TrimPrefix(c.Args().First(), localPrefix) }
@@ -258,8 +269,7 @@ func setAlias(c *cli.Context, s *keystore.Store) error {
 	if c.NArg() != 2 {
 		return fail(exitUsage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
 	}
-	target := localName(strings.TrimPrefix(c.Args().Get(1), localPrefix))
-	meta, err := s.DescribeKey(c.Context, target, kmsclient.Options{})
+	meta, err := describeArg(c, s, c.Args().Get(1))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func encryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 	if err := r.checkBytes("Plaintext", kmsclient.MaxPlaintext); err != nil {
 		return nil, err
 	}
-	client, id, err := svc.client(r.text("KeyId"))
+	client, id, err := svc.service(r.text("KeyId"))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func decryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 func (s *services) opener(ref string, blob []byte) (kmsclient.Client, string, error) {
 	switch {
 	case ref != "":
-		return s.client(ref)
+		return s.service(ref)
 	case keystore.IsBlob(blob) && !s.endpointSet():
 		store, err := s.Store()
 		if err != nil {
@@ -73,14 +73,14 @@ func reEncrypt(ctx context.Context, svc *services, r *kmsRequest) (document, err
 	if err := r.checkBytes("CiphertextBlob", kmsclient.MaxCiphertextBlob); err != nil {
 		return nil, err
 	}
-	client, to, err := svc.client(r.text("DestinationKeyId"))
+	client, to, err := svc.service(r.text("DestinationKeyId"))
 	if err != nil {
 		return nil, err
 	}
 	from := ""
 	if ref := r.text("SourceKeyId"); ref != "" {
 		var source kmsclient.Client
-		if source, from, err = svc.client(ref); err != nil {
+		if source, from, err = svc.service(ref); err != nil {
 			return nil, err
 		}
 		if source != client {
@@ -101,7 +101,7 @@ func reEncrypt(ctx context.Context, svc *services, r *kmsRequest) (document, err
 }
 
 func describeKey(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
-	client, id, err := svc.client(r.text("KeyId"))
+	client, id, err := svc.service(r.text("KeyId"))
 	if err != nil {
 		return nil, err
 	}

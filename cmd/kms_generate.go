@@ -36,7 +36,7 @@ func (r *kmsRequest) dataKey(svc *services) (kmsclient.Client, kmsclient.Generat
 	if err != nil {
 		return nil, in, err
 	}
-	client, id, err := svc.client(r.text("KeyId"))
+	client, id, err := svc.service(r.text("KeyId"))
 	in.KeyID = id
 	return client, in, err
 }
@@ -81,7 +81,7 @@ func generateDataKeyWithoutPlaintext(ctx context.Context, svc *services, r *kmsR
 
 // keyPair is the request for a key pair and the service it goes to.
 func (r *kmsRequest) keyPair(svc *services) (kmsclient.Client, kmsclient.GenerateDataKeyPairInput, error) {
-	client, id, err := svc.client(r.text("KeyId"))
+	client, id, err := svc.service(r.text("KeyId"))
 	return client, kmsclient.GenerateDataKeyPairInput{
 		KeyID: id, KeyPairSpec: r.text("KeyPairSpec"), EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
 	}, err
