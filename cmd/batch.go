@@ -51,10 +51,25 @@ func newBatch(c *cli.Context) (*batch, error) {
 
 // check refuses what no file of the run could make right.
 func (b *batch) check() error {
+	if err := b.checkValues(); err != nil {
+		return err
+	}
 	if err := b.checkOutput(); err != nil {
 		return err
 	}
 	return b.checkHeader()
+}
+
+// checkValues refuses values that cannot be, of flags that this run may not even come to.
+func (b *batch) checkValues() error {
+	if _, err := parseProgressMode(b.c.String("progress")); err != nil {
+		return err
+	}
+	if links := b.c.String("links"); links != linksSkip && links != linksKeep && b.c.IsSet("links") {
+		return fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
+	}
+	_, err := sizeHint(b.c)
+	return err
 }
 
 // checkOutput refuses outputs that cannot be.
@@ -177,10 +192,23 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 	if err != nil {
 		return "", err
 	}
+	if to != "-" && b.c.String("output-dir") == "" {
+		if err := checkBeside(name); err != nil {
+			return "", err
+		}
+	}
 	if dir := b.c.String("output-dir"); dir != "" {
 		to = filepath.Join(dir, filepath.Base(to))
 	}
 	return to, b.take(to, name)
+}
+
+// checkBeside refuses a descriptor: nothing can stand beside its name.
+func checkBeside(name string) error {
+	if _, ok := descriptorNumber(name); ok {
+		return fail(exitUsage, "name the output with -o FILE, or its directory with -O DIR", "%s: has no place for an output beside it", shown(name))
+	}
+	return nil
 }
 
 // take keeps two inputs of one run from the same output, where even -f would lose the first.

@@ -61,6 +61,9 @@ func runDoctor(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return fail(exitUsage, "", "doctor takes one FILE, %d are given", c.NArg())
 	}
+	if c.NArg() == 1 && c.Args().First() == "" {
+		return fail(exitUsage, "is a variable empty that should name it?", "file name is empty")
+	}
 	expected, err := parseExpectations(c.StringSlice("expect"))
 	if err != nil {
 		return err

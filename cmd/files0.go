@@ -37,7 +37,8 @@ func newNamedBatch(c *cli.Context) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &batch{c: c, names: names}, nil
+	b := &batch{c: c, names: names}
+	return b, b.checkValues()
 }
 
 // readNames reads a list of names.

@@ -170,6 +170,8 @@ func (o *output) failure(err error) error {
 		hint = "make room, or choose another place with -o"
 	case errors.Is(err, syscall.EDQUOT):
 		hint = "the quota is used up; choose another place with -o"
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		hint = "give the output a shorter name with -o FILE"
 	case errors.Is(err, syscall.EFBIG):
 		hint = "larger than the file system or the limit of ulimit -f allows"
 	}

@@ -62,9 +62,6 @@ func newTreeOptions(c *cli.Context) (o treeOptions, err error) {
 		outputDir: c.String("output-dir"),
 		suffix:    c.String("suffix"),
 	}
-	if links := c.String("links"); links != linksSkip && links != linksKeep && c.IsSet("links") {
-		return o, fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
-	}
 	if o.suffix == "" {
 		return o, fail(exitUsage, "", "--suffix is empty")
 	}

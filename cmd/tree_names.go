@@ -88,6 +88,9 @@ func (n *namedFiles) file(name string) {
 // take keeps two files from one output, as files of several directories could have it below -O. A list keeps the paths.
 func (n *namedFiles) take(base, name string) error {
 	target, err := n.work.target(base)
+	if err == nil && target != "" && n.out == nil {
+		err = checkBeside(name)
+	}
 	if err != nil || n.list || target == "" {
 		return err
 	}
