@@ -51,6 +51,9 @@ func newBatch(c *cli.Context) (*batch, error) {
 
 // check refuses what no file of the run could make right.
 func (b *batch) check() error {
+	if err := b.checkLevel(); err != nil {
+		return err
+	}
 	if err := b.checkValues(); err != nil {
 		return err
 	}

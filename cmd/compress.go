@@ -50,6 +50,19 @@ func compressionOf(c *cli.Context) envelope.Level {
 	return envelope.LevelNone
 }
 
+// checkLevel refuses a level of compression that stands where a file does: what it was meant for would be compressed otherwise, and to tell by a missing file is too late.
+func (b *batch) checkLevel() error {
+	if b.list || !b.c.IsSet("compress") {
+		return nil
+	}
+	for _, name := range b.names {
+		if _, err := envelope.ParseLevel(name); err == nil && !isThere(name) {
+			return fail(exitUsage, "write --compress="+name, "%s: no such file", name)
+		}
+	}
+	return nil
+}
+
 // decompressFlags are those of commands that open compressed files.
 func decompressFlags() []cli.Flag {
 	return []cli.Flag{

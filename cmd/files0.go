@@ -61,6 +61,8 @@ func readNames(list string) ([]string, error) {
 		}
 		name := strings.TrimSuffix(string(part), "\x00")
 		switch {
+		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !isThere(name):
+			return nil, fail(exitUsage, "find ends them so with -print0; a list of lines becomes one by: tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", display(list))
 		case name == "":
 			return nil, fail(exitUsage, "", "%s: name %d is empty", display(list), len(names)+1)
 		case name == "-":
