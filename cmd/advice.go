@@ -20,6 +20,9 @@ func advise(command, name string, err error) error {
 	case errors.Is(err, errDirectory) && strings.HasPrefix(err.Error(), display(name)+":"): // and not the file of a flag
 		return &exitError{code: exitUsage, err: err, hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
+		if code, hint := explain(err); name == "-" {
+			return &exitError{code: code, err: err, hint: hint + "; standard input is read where no FILE is named"}
+		}
 		if k := keyFileAt(name); k != nil {
 			if err = isKeyFile(name, k); command == verbRewrap {
 				err = &exitError{code: exitNotEnvseal, err: err, hint: k.successor()}

@@ -54,7 +54,7 @@ func permute(app *cli.App, args []string) ([]string, error) {
 			continue
 		}
 		if len(rest) == 0 {
-			return nil, fail(exitUsage, "", "flag %s needs a value", arg)
+			return nil, fail(exitUsage, orHelp(strings.Join(path, " "), ""), "flag %s needs a value", arg)
 		}
 		value := rest[0]
 		options, rest = append(options, value), rest[1:]

@@ -157,6 +157,9 @@ func (s *services) service(ref string) (kmsclient.Client, string, error) {
 	} else if strings.HasPrefix(ref, "arn:") {
 		return nil, "", fail(exitUsage, keyHint, "key id: %w", err)
 	}
+	if err := noKeyID(ref); err != nil {
+		return nil, "", err
+	}
 	return s.AWS(), ref, nil
 }
 

@@ -32,9 +32,33 @@ func (s *services) checkName(store *keystore.Store, ref, id string) error {
 	return noSuchName(s.c, store, ref, id)
 }
 
+// noKeyID refuses a reference that is a key file instead: AWS would be asked for a key of that name.
+func noKeyID(ref string) error {
+	if isKeyID(ref) {
+		return nil
+	}
+	if k := keyFileAt(ref); k != nil {
+		return fail(exitUsage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", shown(ref), k)
+	}
+	return nil
+}
+
+// looksLikeKey tells whether the name of a file is rather that of a key.
+func looksLikeKey(name string) bool {
+	for _, prefix := range []string{localPrefix, "alias/", "arn:"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return isKeyID(name)
+}
+
 // noSuchName is the error for the reference ref to the alias id, which store does not have.
 func noSuchName(c *cli.Context, store *keystore.Store, ref, id string) error {
 	hint := "`envseal keystore list-keys` shows what it has"
+	if strings.Contains(ref, ",") {
+		return fail(exitUsage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", shown(ref))
+	}
 	aliases, _ := store.ListAliases(c.Context, "")
 	var names []string
 	for _, a := range aliases {

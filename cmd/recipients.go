@@ -46,6 +46,9 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 	var all []envelope.FileRecipient
 	for _, name := range names {
 		text, err := readKeyFile(name, "-r")
+		if err != nil && looksLikeKey(name) {
+			return nil, fail(exitUsage, "name a KMS key with -k "+shellWord(name)+"; -r takes the pair file that `envseal key-pair` makes", "%w", err)
+		}
 		if err != nil {
 			return nil, err
 		}
