@@ -36,7 +36,7 @@ func Rewrap(ctx context.Context, h *format.Header, change SlotChange) (*format.H
 	}
 	changed := *h
 	changed.Slots = slots
-	if _, err := changed.MarshalBinary(); err != nil {
+	if err := changed.LayOut(); err != nil {
 		return nil, err
 	}
 	return &changed, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 )
 
 // checksumSize is that of the CRC-32C that ends a header; slotsFixed that of header length and slot count.
@@ -35,19 +36,12 @@ func (h *Header) MarshalBinary() ([]byte, error) { return h.AppendBinary(nil) }
 
 // AppendBinary is [Header.MarshalBinary] into the end of b.
 func (h *Header) AppendBinary(b []byte) ([]byte, error) {
+	descriptor, used, length, err := h.measure()
+	if err != nil {
+		return nil, err
+	}
 	start := len(b)
-	used, err := h.checkSlots()
-	if err != nil {
-		return nil, err
-	}
-	if b, err = h.Descriptor.AppendBinary(b); err != nil {
-		return nil, err
-	}
-	used += int64(len(b)-start) + CommitmentSize + slotsFixed + checksumSize
-	length, err := layOut(h.Length, used)
-	if err != nil {
-		return nil, err
-	}
+	b = append(slices.Grow(b, int(length)), descriptor...)
 	b = append(b, h.Commitment[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(length))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Slots)))
@@ -58,6 +52,28 @@ func (h *Header) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 	h.Length = length
 	return b, nil
+}
+
+// LayOut gives h.Length the value that [Header.MarshalBinary] would, with the same errors, and makes no bytes.
+func (h *Header) LayOut() error {
+	_, _, length, err := h.measure()
+	if err == nil {
+		h.Length = length
+	}
+	return err
+}
+
+// measure counts the bytes of the header, those used and all.
+func (h *Header) measure() (descriptor []byte, used, length int64, err error) {
+	if used, err = h.checkSlots(); err != nil {
+		return nil, 0, 0, err
+	}
+	if descriptor, err = h.Descriptor.AppendBinary(nil); err != nil {
+		return nil, 0, 0, err
+	}
+	used += int64(len(descriptor)) + CommitmentSize + slotsFixed + checksumSize
+	length, err = layOut(h.Length, used)
+	return descriptor, used, length, err
 }
 
 // checkSlots refuses slots that a reader would refuse, and counts the bytes of the others.

@@ -20,33 +20,37 @@ type Limits struct {
 // followed, and everything else after the checksum, so that a rotten byte is called damage and not a newer version. The errors
 // are [ErrNotEnvseal] (or [ErrArmored]), [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]; a failure of r comes through as itself, io.ErrUnexpectedEOF
 // among them: only io.EOF is the end of the input.
-func ReadHeader(r io.Reader, lim Limits) (*Header, error) {
-	if lim.MaxSlots <= 0 {
-		lim.MaxSlots = DefaultMaxSlots
-	}
+func ReadHeader(r io.Reader, lim Limits) (*Header, error) { return (&source{r: r}).header(lim) }
+
+// ParseHeader is [ReadHeader] for the header that b begins with. The result aliases b.
+func ParseHeader(b []byte, lim Limits) (*Header, error) { return (&source{buf: b}).header(lim) }
+
+// CheckHeader reads one header from r, as [ReadHeader] does, as far as that takes no memory for its slots: what precedes them, which it returns with the error too, the
+// header length, and the checksum. No error means that the header is whole, and not yet that it is well-formed.
+func CheckHeader(r io.Reader) (before []byte, length int64, err error) {
 	s := source{r: r}
-	if err := s.checkMagic(); err != nil {
-		return nil, err
+	n, err := s.beforeSlots()
+	if err != nil {
+		return s.buf, 0, err
 	}
-	if err := s.fill(descriptorFixed); err != nil {
-		return nil, err
+	sum := crc32.New(castagnoli)
+	sum.Write(s.buf)
+	more, err := io.CopyN(sum, r, int64(n-len(s.buf)-checksumSize))
+	want := make([]byte, checksumSize)
+	if err == nil {
+		var got int
+		got, err = io.ReadFull(r, want)
+		more += int64(got)
 	}
-	context := binary.BigEndian.Uint32(s.buf[descriptorFixed-4:])
-	if context > MaxContext {
-		return nil, damaged("encryption context of %d bytes, the limit is %d", context, MaxContext)
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		err = endsEarly(int64(len(s.buf)) + more)
+	case err != nil:
+		err = fmt.Errorf("header: %w", err)
+	case !bytes.Equal(sum.Sum(nil), want):
+		err = errChecksum
 	}
-	before := descriptorFixed + int(context) + CommitmentSize + slotsFixed
-	if err := s.fill(before); err != nil {
-		return nil, err
-	}
-	length := binary.BigEndian.Uint32(s.buf[before-slotsFixed:])
-	if length > MaxHeader || length%headerUnit != 0 || int(length) < before+slotFixed+checksumSize {
-		return nil, damaged("header length %d", length)
-	}
-	if err := s.fill(int(length)); err != nil {
-		return nil, err
-	}
-	return parseHeader(s.buf, descriptorFixed+int(context), lim)
+	return s.buf, int64(n), err
 }
 
 // UnmarshalBinary reads b, which holds one header and nothing else, within the default [Limits]. On an error h is unchanged. The
@@ -63,11 +67,13 @@ func (h *Header) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
+var errChecksum = damaged("its checksum does not match")
+
 // parseHeader reads the header b, whose length and magic were checked and whose descriptor has the given size.
 func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
 	body, sum := b[:len(b)-checksumSize], binary.BigEndian.Uint32(b[len(b)-checksumSize:])
 	if crc32.Checksum(body, castagnoli) != sum {
-		return nil, damaged("its checksum does not match")
+		return nil, errChecksum
 	}
 	h := &Header{Length: int64(len(b))}
 	var err error
@@ -97,19 +103,62 @@ func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
 
 // source collects the bytes of a header.
 type source struct {
-	r     io.Reader
+	r     io.Reader // nil: buf is all there is
 	buf   []byte
 	ended bool // r said io.EOF before there was enough
 }
 
-// firstRead is enough for most headers; the buffer doubles from there, up to what is needed.
+// header reads all of a header.
+func (s *source) header(lim Limits) (*Header, error) {
+	if lim.MaxSlots <= 0 {
+		lim.MaxSlots = DefaultMaxSlots
+	}
+	length, err := s.beforeSlots()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fill(length); err != nil {
+		return nil, err
+	}
+	context := binary.BigEndian.Uint32(s.buf[descriptorFixed-4:])
+	return parseHeader(s.buf[:length], descriptorFixed+int(context), lim)
+}
+
+// beforeSlots reads what precedes the slots, and gives the header length. All lengths are as they should be.
+func (s *source) beforeSlots() (length int, err error) {
+	if err := s.checkMagic(); err != nil {
+		return 0, err
+	}
+	if err := s.fill(descriptorFixed); err != nil {
+		return 0, err
+	}
+	context := binary.BigEndian.Uint32(s.buf[descriptorFixed-4:])
+	if context > MaxContext {
+		return 0, damaged("encryption context of %d bytes, the limit is %d", context, MaxContext)
+	}
+	before := descriptorFixed + int(context) + CommitmentSize + slotsFixed
+	if err := s.fill(before); err != nil {
+		return 0, err
+	}
+	n := binary.BigEndian.Uint32(s.buf[before-slotsFixed:])
+	if n > MaxHeader || n%headerUnit != 0 || int(n) < before+slotFixed+checksumSize {
+		return 0, damaged("header length %d", n)
+	}
+	return int(n), nil
+}
+
+// firstRead is enough for most headers; the buffer grows fourfold from there, up to what is needed. Those outgrown are together at most a third longer than the last.
 const firstRead = 4096
 
 // fill reads until there are n bytes. It tells the end of the input from a broken one, which io.ReadFull does not.
 func (s *source) fill(n int) error {
 	for idle := 0; len(s.buf) < n; {
+		if s.r == nil {
+			s.ended = true
+			return endsEarly(int64(len(s.buf)))
+		}
 		if len(s.buf) == cap(s.buf) {
-			bigger := make([]byte, len(s.buf), max(firstRead, min(n, 2*cap(s.buf))))
+			bigger := make([]byte, len(s.buf), max(firstRead, min(n, 4*cap(s.buf))))
 			copy(bigger, s.buf)
 			s.buf = bigger
 		}
@@ -125,13 +174,17 @@ func (s *source) fill(n int) error {
 		}
 		if err == io.EOF {
 			s.ended = true
-			return fmt.Errorf("header is %w: it ends after %d bytes", ErrTruncated, len(s.buf))
+			return endsEarly(int64(len(s.buf)))
 		}
 		if err != nil {
 			return fmt.Errorf("header: %w", err)
 		}
 	}
 	return nil
+}
+
+func endsEarly(after int64) error {
+	return fmt.Errorf("header is %w: it ends after %d bytes", ErrTruncated, after)
 }
 
 // checkMagic reads the first 8 bytes. An input that ends within the magic is a cut file; an empty one is none at all.
