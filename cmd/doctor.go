@@ -42,19 +42,35 @@ type doctor struct {
 	c       *cli.Context
 	svc     *services
 	context format.Context // of the operations that encrypt
-	samples []sample       // of FILE
+	slots   []heldSlot     // of FILE
+	bound   format.Context // the encryption context of FILE
 	keys    []*patient
 	found   diagnosis
 	noIdent error // why there is no identity
 	noStore error // why the keystore did not open
 }
 
+// heldSlot is a key slot. What a key service is asked about it is decoded when it is: all those of a hostile header take many times its size.
+type heldSlot struct {
+	format.Slot
+	keyID string
+	arn   kmsclient.ARN
+}
+
 // sample is something that a key has encrypted.
 type sample struct {
-	keyID   string
 	arn     kmsclient.ARN
 	blob    []byte
 	context format.Context
+}
+
+// sample decodes one of the slots that readFile has decoded before.
+func (d *doctor) sample(s heldSlot) *sample {
+	if k, err := s.KMS(); err == nil {
+		return &sample{arn: s.arn, blob: k.CiphertextBlob, context: d.bound}
+	}
+	p, _ := s.Pair()
+	return &sample{arn: s.arn, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext}
 }
 
 func runDoctor(c *cli.Context) error {
@@ -140,15 +156,16 @@ func (d *doctor) readFile(name string) error {
 	if len(d.context) == 0 {
 		d.context = h.Context
 	}
+	d.bound = h.Context
 	for _, slot := range h.Slots {
-		s := sample{}
+		s := heldSlot{Slot: slot}
 		if k, err := slot.KMS(); err == nil {
-			s = sample{keyID: k.KeyID, blob: k.CiphertextBlob, context: h.Context}
+			s.keyID = k.KeyID
 		} else if p, err := slot.Pair(); err == nil {
-			s = sample{keyID: p.KeyID, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext}
+			s.keyID = p.KeyID
 		}
 		if s.arn, err = kmsclient.ParseARN(s.keyID); err == nil && s.arn.KeyID() != "" {
-			d.samples = append(d.samples, s)
+			d.slots = append(d.slots, s)
 		}
 	}
 	return nil
@@ -158,7 +175,7 @@ func (d *doctor) readFile(name string) error {
 func (d *doctor) keysOfFile(name string) []string {
 	var refs []string
 	seen := map[string]bool{}
-	for _, s := range d.samples {
+	for _, s := range d.slots {
 		if !seen[s.keyID] {
 			refs = append(refs, s.keyID)
 		}

@@ -158,9 +158,9 @@ func (p *patient) endpoint(ctx context.Context) string {
 
 // takeSample finds something that the key has encrypted, or has it made.
 func (p *patient) takeSample(ctx context.Context) {
-	for i, s := range p.d.samples {
+	for _, s := range p.d.slots {
 		if s.arn == p.arn || s.arn.IsReplica(p.arn) || s.arn.KeyID() == p.id {
-			p.sample = &p.d.samples[i]
+			p.sample = p.d.sample(s)
 			return
 		}
 	}
@@ -168,8 +168,8 @@ func (p *patient) takeSample(ctx context.Context) {
 	switch {
 	case may.Verdict == verdictAllowed || may.notDry:
 		p.makeSample(ctx)
-	case p.arn.KeyID() == "" && len(p.d.samples) > 0: // an alias of who knows which key: KMS refuses a blob of another
-		p.sample = &p.d.samples[0]
+	case p.arn.KeyID() == "" && len(p.d.slots) > 0: // an alias of who knows which key: KMS refuses a blob of another
+		p.sample = p.d.sample(p.d.slots[0])
 	default:
 		p.without = "nothing to ask about: give a FILE that is sealed for this key"
 	}
@@ -181,7 +181,7 @@ func (p *patient) makeSample(ctx context.Context) {
 		p.without = "no data key to ask about: " + reasonOf(err)
 		return
 	}
-	p.sample = &sample{keyID: key.KeyID, blob: key.CiphertextBlob, context: p.d.context}
+	p.sample = &sample{blob: key.CiphertextBlob, context: p.d.context}
 	if p.sample.arn, err = kmsclient.ParseARN(key.KeyID); err == nil {
 		p.arn, p.found.ARN = p.sample.arn, key.KeyID
 	}

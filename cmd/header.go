@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -39,23 +41,35 @@ func openHeader(c *cli.Context, in *input, o envelope.OpenOptions) (envelope.Ope
 	if name == "" {
 		return o, in.useJournal()
 	}
-	if in.detached != nil { // a pipe is read once
-		o.Header = bytes.NewReader(in.detached)
-		return o, nil
+	var err error
+	if in.apart == nil {
+		err = in.openApart(name, c.Bool("verify-first"))
+	} else if in.apart.regular {
+		err = in.apart.rewind()
 	}
-	h, err := openInput(name)
+	if err == nil && in.detached == nil {
+		err = in.apart.useJournal()
+	}
 	if err != nil {
 		return o, err
 	}
-	defer h.Close()
-	if err := h.useJournal(); err != nil {
-		return o, err
-	}
-	if in.detached, err = io.ReadAll(io.LimitReader(h, format.MaxHeader+1)); err != nil {
-		return o, err
-	}
 	o.Header = bytes.NewReader(in.detached)
+	if in.detached == nil {
+		o.Header = bufio.NewReader(in.apart)
+	}
 	return o, nil
+}
+
+// openApart opens the file name, which has the header of in, until in is closed. What is needed again is kept where it can be read only once.
+func (in *input) openApart(name string, again bool) (err error) {
+	if in.apart, err = openInput(name); err != nil || in.apart.regular || !again {
+		return err
+	}
+	in.detached, err = io.ReadAll(io.LimitReader(in.apart, format.MaxHeader+1))
+	if len(in.detached) > mostKept {
+		runtime.GC() // what that took was several times as much
+	}
+	return err
 }
 
 // inputs are in, what else the command needs and, where it is read, the file of --header: the output must not be that either, as the payload could not be opened any more.

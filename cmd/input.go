@@ -28,7 +28,8 @@ type input struct {
 	head    []byte      // stands for the first bytes of the file; see useJournal
 	unread  []byte      // what of head Read has not given out; the file's position is behind head
 
-	detached []byte // its header, where that is another file which has been read
+	apart    *input // its header, where that is another file which has been opened
+	detached []byte // the bytes of that, where they can be read only once
 
 	wait        *wait     // before each read of what is not regular
 	command     *producer // what writes to the pipe that File reads, nil for an input that is simply there
@@ -169,6 +170,9 @@ func directoryError(name string) error {
 func (in *input) Close() error {
 	if in.wait != nil {
 		in.wait.close()
+	}
+	if in.apart != nil {
+		in.apart.Close()
 	}
 	if in.command != nil {
 		in.command.close()

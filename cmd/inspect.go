@@ -52,11 +52,13 @@ type inspection struct {
 	EncryptionContext format.Context
 	Commitment        string // hex
 	HeaderLength      int64
-	KeySlots          []inspectedSlot
-	SealedSize        *int64 `json:",omitempty"` // of the file as it is; absent for a stream and for armor
+	KeySlots          [0]inspectedSlot // those of slots, as printJSON shows them
+	SealedSize        *int64           `json:",omitempty"` // of the file as it is; absent for a stream and for armor
 	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file has SealedSize: it was truncated or lengthened.
 	// For a compressed file it is the compressed size.
 	PlaintextSize json.RawMessage `json:",omitempty"`
+
+	slots []format.Slot // decoded one by one: together, those of a hostile header take many times its size
 }
 
 // inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not know, with its Body.
@@ -93,14 +95,17 @@ func inspect(c *cli.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	i, err := describe(h, in, armored)
+	i := describe(h, in, armored)
+	out := bufio.NewWriterSize(stdoutWriter(), 1<<16)
+	if c.Bool("json") {
+		err = i.printJSON(out)
+	} else {
+		err = i.print(out)
+	}
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return printIndented(i)
-	}
-	return i.print(stdoutWriter())
+	return out.Flush()
 }
 
 // inspectKeyFile does the same for a file that begins as key files do, of which src is the contents.
@@ -123,14 +128,7 @@ func inspectKeyFile(c *cli.Context, name string, src io.Reader) error {
 	return i.print(stdoutWriter(), k.String())
 }
 
-func printIndented(v any) error {
-	enc := json.NewEncoder(stdoutWriter())
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-func describe(h *format.Header, in *input, armored bool) (*inspection, error) {
+func describe(h *format.Header, in *input, armored bool) *inspection {
 	i := &inspection{
 		File:              in.name,
 		Kind:              "sealed file",
@@ -143,17 +141,10 @@ func describe(h *format.Header, in *input, armored bool) (*inspection, error) {
 		EncryptionContext: h.Context,
 		Commitment:        hex.EncodeToString(h.Commitment[:]),
 		HeaderLength:      h.Length,
-		KeySlots:          []inspectedSlot{},
+		slots:             h.Slots,
 	}
 	if i.EncryptionContext == nil {
 		i.EncryptionContext = format.Context{}
-	}
-	for _, s := range h.Slots {
-		slot, err := describeSlot(s)
-		if err != nil {
-			return nil, err
-		}
-		i.KeySlots = append(i.KeySlots, slot)
 	}
 	if in.regular && !armored {
 		size := in.size
@@ -163,7 +154,7 @@ func describe(h *format.Header, in *input, armored bool) (*inspection, error) {
 			i.PlaintextSize = json.RawMessage(fmt.Sprint(n))
 		}
 	}
-	return i, nil
+	return i
 }
 
 func describeSlot(s format.Slot) (inspectedSlot, error) {
@@ -188,9 +179,8 @@ func describeSlot(s format.Slot) (inspectedSlot, error) {
 
 // print is for people. Values from the file are quoted where they could steer a terminal.
 func (i *inspection) print(w io.Writer) error {
-	var b strings.Builder
-	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
-	fmt.Fprintf(&b, "%s: envseal file, format version %d\n", plainText(i.File), i.Version)
+	row := func(name, value string) { fmt.Fprintf(w, "  %-16s %s\n", name, value) }
+	fmt.Fprintf(w, "%s: envseal file, format version %d\n", plainText(i.File), i.Version)
 	if i.Armored {
 		row("armor", "yes: the file is text")
 	}
@@ -210,11 +200,14 @@ func (i *inspection) print(w io.Writer) error {
 		}
 	}
 	row("context", contextText(i.EncryptionContext))
-	for n, s := range i.KeySlots {
+	for n, slot := range i.slots {
+		s, err := describeSlot(slot)
+		if err != nil {
+			return err
+		}
 		row(fmt.Sprintf("key slot %d", n+1), s.text())
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }
 
 // contents is what the chunks hold.

@@ -40,12 +40,13 @@ func journalName(base string) string {
 	return tempPrefix + hex.EncodeToString(sum[:]) + journalSuffix
 }
 
-func encodeJournal(header []byte) []byte {
-	b := append(make([]byte, 0, journalFixed+len(header)), journalMagic...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(header)))
-	b = append(b, header...)
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+// encodeJournal gives what comes before the header, and behind it.
+func encodeJournal(header []byte) (before, behind []byte) {
+	before = binary.BigEndian.AppendUint32([]byte(journalMagic), uint32(len(header)))
+	sum := sha256.New()
+	sum.Write(before)
+	sum.Write(header)
+	return before, sum.Sum(nil)
 }
 
 // decodeJournal is the header in a journal, nil if it was not written to its end.
@@ -64,7 +65,7 @@ func decodeJournal(b []byte) []byte {
 // fits tells whether header is a sound one of the file that begins with the bytes of torn: the same descriptor, commitment and header length, so the same payload in
 // the same place, whatever the slots.
 func fits(header, torn []byte) bool {
-	h, err := format.ReadHeader(bytes.NewReader(header), format.Limits{MaxSlots: format.MaxSlots})
+	h, err := format.ParseHeader(header, format.Limits{MaxSlots: format.MaxSlots})
 	if err != nil || h.Length != int64(len(header)) {
 		return false
 	}
@@ -76,30 +77,70 @@ func fits(header, torn []byte) bool {
 	return len(torn) >= n && bytes.Equal(header[:n], torn[:n])
 }
 
-// readHead reads the bytes of the header in front of a file of the given size, and whether they are a sound header.
-func readHead(f io.ReaderAt, size int64) (head []byte, err error) {
-	var raw bytes.Buffer
-	_, err = format.ReadHeader(io.TeeReader(bufio.NewReader(io.NewSectionReader(f, 0, size)), &raw), format.Limits{MaxSlots: format.MaxSlots})
-	return raw.Bytes(), err
+// mostKept is how long a header may be to be kept in memory from looking for tears to its use. What is read a second time may have changed, by a rewrap that is at work right now; headers
+// that are longer than any writer has reason to make are given that chance, rather than the memory.
+const mostKept = 1 << 20
+
+// foundHead is the header of a file that a rewrap may have torn.
+type foundHead struct {
+	bytes       []byte // nil for a sound one of more than mostKept
+	length      int64
+	fromJournal bool
 }
 
-// isTorn tells whether the error of readHead is what an interrupted rewrap leaves: damage of a header that is there whole.
+// keptBytes collects up to mostKept bytes, or none.
+type keptBytes struct {
+	b       []byte
+	tooMany bool
+}
+
+func (k *keptBytes) Write(p []byte) (int, error) {
+	if k.tooMany = k.tooMany || len(k.b)+len(p) > mostKept; k.tooMany {
+		k.b = nil
+	} else {
+		k.b = append(k.b, p...)
+	}
+	return len(p), nil
+}
+
+// isTorn tells whether the error of format.CheckHeader is what an interrupted rewrap leaves: damage of a header that is there whole.
 func isTorn(err error) bool {
 	return errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrTruncated)
 }
 
-// soundHead reads the header of a sealed file, from the journal if it is torn. fromJournal tells which. An error of the header comes where neither is sound.
-func soundHead(f io.ReaderAt, size int64, path string) (head []byte, fromJournal bool, err error) {
+// wholeHead finds the header of a sealed file of the given size, in the journal if it is torn. An error of the header comes where neither is whole. The slots are not looked at.
+func wholeHead(f io.ReaderAt, size int64, path string) (_ foundHead, err error) {
 	for range 3 {
-		if head, err = readHead(f, size); !isTorn(err) {
-			return head, false, err
+		var kept keptBytes
+		var before []byte
+		var length int64
+		before, length, err = format.CheckHeader(io.TeeReader(bufio.NewReader(io.NewSectionReader(f, 0, size)), &kept))
+		if !isTorn(err) {
+			return foundHead{bytes: kept.b, length: length}, err
 		}
-		if old := findJournal(path, head); old != nil {
-			return old, true, nil
+		if old := findJournal(path, before); old != nil {
+			return foundHead{bytes: old, length: length, fromJournal: true}, nil
 		}
 		// A rewrap that is at work right now may have finished in between.
 	}
-	return head, false, err
+	return foundHead{}, err
+}
+
+// soundHead is wholeHead with all bytes, and nothing wrong in them.
+func soundHead(f io.ReaderAt, size int64, path string) (head []byte, fromJournal bool, err error) {
+	found, err := wholeHead(f, size, path)
+	if err != nil {
+		return nil, false, err
+	}
+	if head = found.bytes; head == nil {
+		head = make([]byte, found.length)
+		n, err := f.ReadAt(head, 0)
+		if head = head[:n]; err != nil && err != io.EOF {
+			return nil, false, err
+		}
+	}
+	_, err = format.ParseHeader(head, format.Limits{MaxSlots: format.MaxSlots})
+	return head, found.fromJournal, err
 }
 
 // findJournal looks for the header that belongs to the file at path, which begins with torn: under the journal's name for it, then, as the file may have been renamed or
@@ -167,7 +208,7 @@ func (in *input) useJournal() error {
 	if in.path == "" || !in.regular || in.size != in.info.Size() {
 		return nil
 	}
-	head, fromJournal, err := soundHead(in.File, in.size, in.path)
+	found, err := wholeHead(in.File, in.size, in.path)
 	if err != nil {
 		var failed *fs.PathError
 		if errors.As(err, &failed) {
@@ -175,12 +216,15 @@ func (in *input) useJournal() error {
 		}
 		return nil // whoever reads the header says what is wrong with it
 	}
-	if fromJournal {
+	if found.fromJournal {
 		note("%s: a rewrap was interrupted: using the key slots from before it", display(in.name))
 	}
-	if _, err := in.Seek(int64(len(head)), io.SeekStart); err != nil {
+	if found.bytes == nil {
+		return nil
+	}
+	if _, err := in.Seek(found.length, io.SeekStart); err != nil {
 		return inputError(in.name, err)
 	}
-	in.head, in.unread = head, head
+	in.head, in.unread = found.bytes, found.bytes
 	return nil
 }

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -220,7 +219,7 @@ func (r *rewrapping) read(p *place) ([]byte, *format.Header, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := format.ReadHeader(bytes.NewReader(old), format.Limits{MaxSlots: r.maxSlots})
+	h, err := format.ParseHeader(old, format.Limits{MaxSlots: r.maxSlots})
 	if err != nil {
 		return nil, nil, err
 	}

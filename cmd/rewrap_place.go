@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -127,7 +129,15 @@ func (p *place) writeJournal(header []byte) error {
 		return err
 	}
 	defer f.Close()
-	if err = p.write(f, name, encodeJournal(header), 0); err == nil {
+	before, behind := encodeJournal(header)
+	off := int64(0)
+	for _, part := range [][]byte{before, header, behind} {
+		if err == nil {
+			err = p.write(f, name, part, off)
+		}
+		off += int64(len(part))
+	}
+	if err == nil {
 		err = p.restoreTime(f)
 	}
 	if err == nil {
@@ -219,9 +229,14 @@ func (p *place) path() string { return filepath.Join(p.dir.Name(), p.base) }
 
 // isStill tells whether the file begins with old and is the one of its name.
 func (p *place) isStill(old []byte) bool {
-	now := make([]byte, len(old))
-	if _, err := p.file.ReadAt(now, 0); err != nil || !bytes.Equal(now, old) {
-		return false
+	now := bufio.NewReaderSize(io.NewSectionReader(p.file, 0, int64(len(old))), 1<<16)
+	for len(old) > 0 {
+		part, _ := now.Peek(min(len(old), now.Size()))
+		if len(part) == 0 || !bytes.Equal(part, old[:len(part)]) {
+			return false
+		}
+		_, _ = now.Discard(len(part))
+		old = old[len(part):]
 	}
 	named, err := os.Lstat(p.path())
 	return err == nil && os.SameFile(named, p.info) && p.timeIsStill()

@@ -15,6 +15,12 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
+// journalOf is a whole journal.
+func journalOf(header []byte) []byte {
+	before, behind := encodeJournal(header)
+	return slices.Concat(before, header, behind)
+}
+
 func TestJournalName(t *testing.T) {
 	long := strings.Repeat("n", maxNameLength)
 	for _, base := range []string{"f", "f.sealed", ".envseal-x.tmp", long, long[1:]} {
@@ -31,7 +37,7 @@ func TestJournalName(t *testing.T) {
 // TestJournalDecode takes every cut of a journal, and every byte changed, for none at all.
 func TestJournalDecode(t *testing.T) {
 	header := []byte("stands for a header")
-	whole := encodeJournal(header)
+	whole := journalOf(header)
 	if got := decodeJournal(whole); !bytes.Equal(got, header) {
 		t.Fatalf("decoded %q", got)
 	}
@@ -123,7 +129,7 @@ func TestRewrapReplaced(t *testing.T) {
 func TestForeignJournalIsPutAside(t *testing.T) {
 	r, p := placed(t)
 	other := newCrashRig(t, 1, nil)
-	foreign := encodeJournal(other.headers[0])
+	foreign := journalOf(other.headers[0])
 	r.must(os.WriteFile(filepath.Join(r.dir, journalName(crashName)), foreign, 0o600))
 	head, err := p.recover()
 	r.must(err)
@@ -171,12 +177,12 @@ func TestPlantedJournals(t *testing.T) {
 	r.must(os.WriteFile(filepath.Join(r.dir, crashName), append(torn, r.payload...), 0o600))
 	journal := filepath.Join(r.dir, journalName(crashName))
 	outside := filepath.Join(t.TempDir(), "journal")
-	r.must(os.WriteFile(outside, encodeJournal(r.headers[0]), 0o600))
+	r.must(os.WriteFile(outside, journalOf(r.headers[0]), 0o600))
 	for _, plant := range []func() error{
 		func() error { return os.Symlink(outside, journal) },
 		func() error { return unix.Mkfifo(journal, 0o600) },
 		func() error { return os.Mkdir(journal, 0o700) },
-		func() error { return os.WriteFile(journal, encodeJournal(r.headers[0][:400]), 0o600) },
+		func() error { return os.WriteFile(journal, journalOf(r.headers[0][:400]), 0o600) },
 	} {
 		r.must(plant())
 		in := mustOpen(t, filepath.Join(r.dir, crashName))

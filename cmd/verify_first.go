@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"io"
+	"runtime"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
@@ -29,11 +30,15 @@ func (o *opening) verifyFirst(ctx context.Context, src io.Reader, in *input, id 
 	if src, err = unarmored(src, in, options.Header != nil); err != nil {
 		return err
 	}
-	if _, err := envelope.Verify(ctx, src, options, id); err != nil {
+	h, err := envelope.Verify(ctx, src, options, id)
+	if err != nil {
 		return err
 	}
 	if err := in.checkUnchanged(); err != nil {
 		return err
+	}
+	if h.Length > mostKept {
+		runtime.GC() // it is read again, and two of them take more than one header is worth
 	}
 	return in.rewind()
 }
