@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,41 +164,5 @@ func TestVerifyFirstChecksAgain(t *testing.T) {
 	}
 	if _, err := os.Stat(r.path("ended")); err == nil {
 		t.Error("the command took a part for the whole")
-	}
-}
-
-// What comes out of a range of a large file costs what the range costs.
-func TestRangeReadsLittle(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("no strace")
-	}
-	r := newPipeRig(t)
-	for _, args := range [][]string{{}, {"-z"}} {
-		seal := exec.Command("envseal", append([]string{"encrypt", "-f", "-o", r.path("big")}, args...)...)
-		seal.Stdin = io.LimitReader(strings.NewReader(strings.Repeat("a line that can be made smaller\n", 4<<20)), 100<<20)
-		if out, err := seal.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		c := exec.Command(strace, "-f", "-e", "trace=pread64,preadv", "-o", r.path("trace"), "envseal", "decrypt", "-q", "--range", "64MiB:1MiB", r.path("big"))
-		var out bytes.Buffer
-		c.Stdout, c.Stderr = &out, os.Stderr
-		if err := c.Run(); err != nil {
-			t.Skipf("strace does not work here: %v", err)
-		}
-		if out.Len() != 1<<20 {
-			t.Errorf("%d bytes", out.Len())
-		}
-		reads, sum := 0, 0
-		for line := range strings.Lines(string(r.read("trace"))) {
-			if _, n, ok := strings.Cut(line, ") = "); ok && strings.Contains(line, "pread") {
-				got, _ := strconv.Atoi(strings.TrimSpace(n))
-				reads, sum = reads+1, sum+got
-			}
-		}
-		if reads == 0 || reads > 12 || sum > 3<<20 {
-			t.Errorf("%v: %d reads of %d bytes in all\n%s", args, reads, sum, r.read("trace"))
-		}
-		t.Logf("%v: %d reads, %d bytes", args, reads, sum)
 	}
 }
