@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/envseal/envseal/cmd"
@@ -66,6 +67,7 @@ func TestScript(t *testing.T) {
 			"exits":  exits,
 			"random": random,
 			"flip":   flip,
+			"unzstd": unzstd,
 		},
 	})
 }
@@ -99,6 +101,21 @@ func random(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), randomBytes(n), 0o644))
+}
+
+// unzstd decompresses a file as any zstd does: unzstd FROM TO
+func unzstd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: unzstd FROM TO")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	d, err := zstd.NewReader(nil)
+	ts.Check(err)
+	defer d.Close()
+	b, err = d.DecodeAll(b, nil)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o644))
 }
 
 // flip flips the lowest bit of a file's byte, counted from the end where negative: flip FILE OFFSET
