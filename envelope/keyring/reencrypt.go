@@ -19,27 +19,26 @@ type route struct {
 	replica bool   // source is a replica that may or may not exist
 }
 
-// make makes a slot for d out of any slot of the group.
-func (r *Rewrap) make(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, error) {
+// make makes a slot for d out of any slot of the group, and says what is to be told of it if it is taken.
+func (r *Rewrap) make(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
 	routes, err := r.routes(group, d)
 	if err != nil {
-		return wrapped{}, err
+		return wrapped{}, SlotEvent{}, err
 	}
 	var failed []error
 	for _, way := range routes[:min(len(routes), MaxCalls)] {
 		m, err := r.take(ctx, h, way, d)
 		if err == nil {
-			r.tell(SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""})
-			return m, nil
+			return m, SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""}, nil
 		}
 		if ctx.Err() != nil {
-			return wrapped{}, err
+			return wrapped{}, SlotEvent{}, err
 		}
 		if !slices.ContainsFunc(failed, func(f error) bool { return f.Error() == err.Error() }) {
 			failed = append(failed, err) // what is wrong with d is wrong whatever the source
 		}
 	}
-	return wrapped{}, errors.Join(failed...)
+	return wrapped{}, SlotEvent{}, errors.Join(failed...)
 }
 
 // routes lists the ways to d: those within its Region first, then those that need the secret in memory, where that is allowed.

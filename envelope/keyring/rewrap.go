@@ -123,12 +123,13 @@ func (r *Rewrap) moveAll(ctx context.Context, h *format.Header, old []wrapped) (
 		group := ofGroup(old, w.group)
 		first := len(made)
 		for _, d := range r.To {
-			m, err := r.make(ctx, h, group, d)
+			m, event, err := r.make(ctx, h, group, d)
 			if err != nil {
 				return nil, err
 			}
-			if !hasKey(made[first:], m.keyID) {
+			if !hasKey(made[first:], m.keyID) { // an alias may name a key that was named before
 				made = append(made, m)
+				r.tell(event)
 			}
 		}
 	}
@@ -163,16 +164,20 @@ func (r *Rewrap) add(ctx context.Context, h *format.Header, all []wrapped, d Des
 		}
 		group = ofGroup(all, all[pair].group)
 	}
-	m, err := r.make(ctx, h, group, d)
+	m, event, err := r.make(ctx, h, group, d)
 	if err != nil {
 		return nil, err
 	}
 	all = slices.Clone(all)
-	if i := slices.IndexFunc(all, func(w wrapped) bool { return w.group == m.group && w.keyID == m.keyID }); i >= 0 {
-		all[i] = m
-		return all, nil
+	i := slices.IndexFunc(all, func(w wrapped) bool { return w.group == m.group && w.keyID == m.keyID })
+	if i < 0 || all[i].from == "" { // and not one that was just made, for another name of the key
+		r.tell(event)
 	}
-	return append(all, m), nil
+	if i < 0 {
+		return append(all, m), nil
+	}
+	all[i] = m
+	return all, nil
 }
 
 func (r *Rewrap) drop(all []wrapped, ref string) ([]wrapped, error) {

@@ -92,6 +92,27 @@ func TestRewrapAddAndDrop(t *testing.T) {
 	}
 }
 
+// A key that is named twice, by its ARN and by an alias, gets one slot, and that is told once.
+func TestRewrapForAKeyByTwoNames(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.here.key(t), w.here.key(t)
+	w.must(w.here.CreateAlias(context.Background(), "alias/b", w.here.in(b)))
+	both := []keyring.Destination{w.here.to("alias/b"), w.here.to(b)}
+	for name, change := range map[string]keyring.Rewrap{"to": {To: both}, "add": {Add: both, Drop: []string{a}}} {
+		w.seal(a)
+		w.must(w.rewrap(change))
+		made := slices.DeleteFunc(w.events, func(e keyring.SlotEvent) bool { return e.To == "" })
+		if w.wantKeys(b); !slices.Equal(made, []keyring.SlotEvent{{From: a, To: b}}) {
+			t.Errorf("%s: events %+v", name, made)
+		}
+	}
+	w.seal(a, b)
+	w.must(w.rewrap(keyring.Rewrap{Add: both[:1]}))
+	if w.wantKeys(a, b); len(w.events) != 1 {
+		t.Errorf("a slot that was there is made anew: events %+v", w.events)
+	}
+}
+
 func TestRewrapRegions(t *testing.T) {
 	w := newWorld(t)
 	a, far := w.here.key(t), w.there.key(t)
