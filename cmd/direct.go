@@ -115,9 +115,9 @@ func payload(h *format.Header, detached bool) format.Layout {
 	return l
 }
 
-// explain names the input that has become shorter.
+// explain names the input that has become shorter. Where it did so before its last chunk was opened, it looks like one that was cut off long ago.
 func (p *directPath) explain(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, envelope.ErrTruncated) && p.in.checkUnchanged() != nil {
 		return p.in.changedError()
 	}
 	return err
