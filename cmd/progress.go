@@ -46,7 +46,7 @@ type progress struct {
 	total atomic.Int64 // bytes, -1 if unknown
 	name  atomic.Pointer[string]
 	files *fileCount // of a run over many files; nil for one
-	start time.Time
+	since atomic.Pointer[beginning]
 	err   *os.File
 
 	stop    chan struct{} // nil if nothing runs
@@ -60,6 +60,12 @@ type progress struct {
 	drawn bool
 }
 
+// beginning is what the rate is counted from.
+type beginning struct {
+	at   time.Time
+	done int64 // bytes
+}
+
 // newProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar that nobody asked
 // for, not the modes always and json. The caller ends it with finish.
 func newProgress(mode progressMode, name string, total int64, quiet bool) *progress {
@@ -67,7 +73,8 @@ func newProgress(mode progressMode, name string, total int64, quiet bool) *progr
 }
 
 func startProgress(stderr *os.File, mode progressMode, name string, total int64, quiet bool) *progress {
-	p := &progress{start: time.Now(), err: stderr, json: mode == progressJSON}
+	p := &progress{err: stderr, json: mode == progressJSON}
+	p.restart()
 	p.total.Store(total)
 	p.name.Store(&name)
 	p.bar = newBarLine(total, columns(stderr))
@@ -87,6 +94,16 @@ func (p *progress) run(mode progressMode, quiet bool) {
 
 // shows tells whether p is seen without being asked for.
 func (p *progress) shows() bool { return p != nil && p.stop != nil }
+
+// restart has the rate, the time left and the delay before the bar counted from now on.
+func (p *progress) restart() {
+	p.since.Store(&beginning{time.Now(), p.done.Load()})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b, ok := p.bar.(*barLine); ok { // which has a clock of its own
+		p.bar = newBarLine(b.total, columns(p.err))
+	}
+}
 
 // every runs show at the interval, after the delay, until finish.
 func (p *progress) every(interval time.Duration, show func()) {
@@ -208,6 +225,17 @@ func holdProgress() (release func()) {
 	return func() { held.Add(-1) }
 }
 
+// holdForQuestion is holdProgress for a question: the time until it is answered does not count.
+func holdForQuestion() (release func()) {
+	forget := holdProgress()
+	return func() {
+		for _, p := range live.allBars() {
+			p.restart()
+		}
+		forget()
+	}
+}
+
 // draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has it.
 func (p *progress) draw() {
 	if inBackground(p.err) {
@@ -215,7 +243,7 @@ func (p *progress) draw() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if held.Load() > 0 {
+	if held.Load() > 0 || time.Since(p.since.Load().at) < progressDelay {
 		return
 	}
 	line := p.bar.render(p.snapshot(), columns(p.err))
@@ -261,6 +289,7 @@ func (p *progress) printJSON(event string, err error) {
 }
 
 func (p *progress) snapshot() snapshot {
-	s := snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(p.start)}
+	since := p.since.Load()
+	s := snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(since.at), before: since.done}
 	return p.files.add(s)
 }

@@ -19,24 +19,26 @@ type snapshot struct {
 	name        string
 	done, total int64 // bytes; total is -1 if unknown
 	elapsed     time.Duration
+	before      int64       // bytes that were done before the time that has elapsed
 	files       *fileCounts // of many files; nil for one
 }
 
-// rate is in bytes a second, on the average since the start.
+// rate is in bytes a second, on the average of the time that has elapsed.
 func (s snapshot) rate() float64 {
 	if s.elapsed <= 0 {
 		return 0
 	}
-	return float64(s.done) / s.elapsed.Seconds()
+	return float64(max(s.done-s.before, 0)) / s.elapsed.Seconds()
 }
 
 // left is the time to the end, if it can be told.
 func (s snapshot) left() (time.Duration, bool) {
 	done, total := s.effort()
-	if total < 0 || done <= 0 || s.elapsed <= 0 {
+	worked := done - float64(s.before)
+	if total < 0 || worked <= 0 || s.elapsed <= 0 {
 		return 0, false
 	}
-	seconds := max(total-done, 0) / (done / s.elapsed.Seconds())
+	seconds := max(total-done, 0) / (worked / s.elapsed.Seconds())
 	return time.Duration(min(seconds, math.MaxInt64/float64(2*time.Second)) * float64(time.Second)), true
 }
 

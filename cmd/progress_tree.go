@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
@@ -33,7 +32,8 @@ func newTreeProgress(mode progressMode, quiet bool) *progress {
 }
 
 func newTreeProgressOn(stderr *os.File, mode progressMode, quiet bool) *progress {
-	p := &progress{start: time.Now(), err: stderr, json: mode == progressJSON, files: &fileCount{}}
+	p := &progress{err: stderr, json: mode == progressJSON, files: &fileCount{}}
+	p.restart()
 	name := "files"
 	p.name.Store(&name)
 	p.total.Store(-1)

@@ -20,7 +20,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // showing it; with confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
 // the process turns the echo on again.
 func readPassphrase(prompt string, confirm bool) ([]byte, error) {
-	defer holdProgress()()
+	defer holdForQuestion()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fail(exitUsage, "without a terminal use --passphrase-file FILE", "passphrase: there is no terminal to ask on")

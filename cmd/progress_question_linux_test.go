@@ -1,0 +1,60 @@
+package cmd
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func init() { children["askbar"] = childAskBar }
+
+// childAskBar asks in the middle of work of which nothing but a header is done, and takes a while to open the key.
+func childAskBar([]string) error {
+	p := newProgress(progressAlways, "some file", 300<<20, false)
+	p.add(768)
+	passphrase, err := readPassphrase("Passphrase: ", false)
+	if err != nil {
+		return err
+	}
+	clear(passphrase)
+	time.Sleep(progressDelay + 4*barInterval)
+	for range 4 {
+		p.add(1 << 20)
+		time.Sleep(barInterval)
+	}
+	p.finish(nil)
+	return nil
+}
+
+// The time that somebody takes to type says nothing about the rate.
+func TestBarAfterPrompt(t *testing.T) {
+	child, _ := startChild(t, "askbar")
+	terminal := onTerminal(t, child, 100)
+	terminal.expect(t, "Passphrase: ")
+	time.Sleep(2 * time.Second)
+	fmt.Fprint(terminal.master, "secret\n")
+	terminal.expect(t, "")
+	child.Wait()
+	_, after, _ := strings.Cut(string(terminal.seen), "Passphrase: ")
+	bars := strings.Split(after, "\r")
+	first := -1
+	for i, bar := range bars {
+		if !strings.Contains(bar, "MiB") {
+			continue
+		}
+		if first < 0 {
+			first = i
+			if regexp.MustCompile(`\) \d`).MatchString(bar) {
+				t.Errorf("a time that is left, of nothing: %q", bar)
+			}
+		}
+		if regexp.MustCompile(`\d[dh]\d\d`).MatchString(bar) {
+			t.Errorf("the time of typing counts: %q", bar)
+		}
+	}
+	if first < 0 {
+		t.Errorf("no bar: %q", terminal.seen)
+	}
+}
