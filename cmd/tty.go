@@ -17,7 +17,7 @@ const maxPassphrase = 4096
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // readPassphrase asks for a passphrase on the terminal of the process, wherever standard input and output lead, without
-// showing it; with confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
+// showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
 // the process turns the echo on again.
 func readPassphrase(prompt string, confirm bool) ([]byte, error) {
 	defer holdForQuestion()()
@@ -57,10 +57,13 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	hidden.Lflag &^= unix.ECHO
 	hidden.Lflag |= unix.ICANON | unix.ISIG | unix.ECHONL
 	hidden.Iflag |= unix.ICRNL
-	hidden.Cc[unix.VSUSP] = 0 // stopped and resumed, the shell would have turned the echo on again
 	restore := func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
 	defer atExit(func() { restore(); fmt.Fprintln(tty) })()
 	defer restore()
+	defer stoppable(restore, func() {
+		_ = unix.IoctlSetTermios(fd, setTermios, &hidden)
+		fmt.Fprint(tty, prompt)
+	})()
 	if err := unix.IoctlSetTermios(fd, setTermios, &hidden); err != nil {
 		return nil, fail(exitOther, "", "passphrase: %w", err)
 	}

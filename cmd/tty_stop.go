@@ -1,0 +1,47 @@
+package cmd
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// stoppable lets Ctrl-Z stop the process while the terminal is in a state of its own: leave is called before the process stops, and enter when it goes on. The returned function ends
+// that, and waits for the one that runs. Without a shell that has job control, which could have the process go on, nothing happens.
+func stoppable(leave, enter func()) (end func()) {
+	if group := unix.Getpgrp(); signal.Ignored(syscall.SIGTSTP) || isSession(group) {
+		return func() {}
+	}
+	stop, goOn, over := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(stop, syscall.SIGTSTP)
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer signal.Stop(stop)
+		for {
+			select {
+			case <-over:
+				return
+			case <-stop:
+			}
+			leave()
+			signal.Notify(goOn, syscall.SIGCONT)
+			_ = unix.Kill(unix.Getpid(), syscall.SIGSTOP) // SIGTSTP would not: Go keeps its handler
+			<-goOn
+			signal.Stop(goOn)
+			enter()
+		}
+	})
+	return func() {
+		close(over)
+		done.Wait()
+	}
+}
+
+// isSession tells whether the process group is the one of the leader of its session, which has no shell above it.
+func isSession(group int) bool {
+	session, err := unix.Getsid(0)
+	return err != nil || session == group
+}
