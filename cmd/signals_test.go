@@ -204,33 +204,6 @@ func TestIgnoredSignal(t *testing.T) {
 	}
 }
 
-// Clean-up that hangs does not hold back a second signal, and is given up after a while without one.
-func TestSignalsStuck(t *testing.T) {
-	for _, twice := range []bool{true, false} {
-		child, _ := startChild(t, "write", "stuck", filepath.Join(t.TempDir(), "out"))
-		stdout, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, stdout, "stuck")
-		began := time.Now()
-		child.Process.Signal(syscall.SIGINT)
-		if twice {
-			time.Sleep(100 * time.Millisecond)
-			child.Process.Signal(syscall.SIGINT)
-		}
-		if status := exitStatus(t, child.Wait()); status != 130 {
-			t.Errorf("status %d", status)
-		}
-		if took := time.Since(began); twice && took > cleanUpLimit/2 || took > 2*cleanUpLimit {
-			t.Errorf("twice %v: took %v", twice, took)
-		}
-	}
-}
-
 // childStdout writes without end to standard output, with a named temp file beside it.
 func childStdout(args []string) error {
 	namedTemps = true

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient"
 )
 
 // answer is a JSON object that is written by hand, member after member. An answer with keys in it lies in memory from keymem and
@@ -159,4 +160,12 @@ func (a *answer) braces(fill func()) {
 	fill()
 	a.raw("}")
 	a.fresh = false
+}
+
+// algorithm is the name of an algorithm, the only one there is where the Service does not tell.
+func algorithm(s string) string {
+	if s == "" {
+		return kmsclient.Algorithm
+	}
+	return s
 }

@@ -291,11 +291,3 @@ func reEncrypt(ctx context.Context, svc kmsclient.Service, in *request, f *Fault
 	a.optional("DestinationKeyMaterialId", out.DestinationKeyMaterialID)
 	return a, nil
 }
-
-// algorithm is the name of an algorithm, the only one there is where the Service does not tell.
-func algorithm(s string) string {
-	if s == "" {
-		return kmsclient.Algorithm
-	}
-	return s
-}

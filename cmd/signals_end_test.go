@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestInterruptEndsLoop: a shell takes Ctrl-C for itself, too, if its child has died of it. Otherwise it goes on with its script, such as the next file of a loop.
@@ -37,4 +38,31 @@ func TestInterruptEndsLoop(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	wantFiles(t, filepath.Dir(target), map[string]string{})
+}
+
+// Clean-up that hangs does not hold back a second signal, and is given up after a while without one.
+func TestSignalsStuck(t *testing.T) {
+	for _, twice := range []bool{true, false} {
+		child, _ := startChild(t, "write", "stuck", filepath.Join(t.TempDir(), "out"))
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, stdout, "stuck")
+		began := time.Now()
+		child.Process.Signal(syscall.SIGINT)
+		if twice {
+			time.Sleep(100 * time.Millisecond)
+			child.Process.Signal(syscall.SIGINT)
+		}
+		if status := exitStatus(t, child.Wait()); status != 130 {
+			t.Errorf("status %d", status)
+		}
+		if took := time.Since(began); twice && took > cleanUpLimit/2 || took > 2*cleanUpLimit {
+			t.Errorf("twice %v: took %v", twice, took)
+		}
+	}
 }
