@@ -10,7 +10,7 @@ import (
 // compressFlag is -z, --compress[=LEVEL].
 func compressFlag() cli.Flag {
 	return optionalValue{&cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: catFiles, Value: new(compressLevel),
-		Usage: "compress with zstd first; LEVEL is fastest (as without it), good, or better, which takes twice the time; the size of the sealed file then tells something about its content"}}
+		Usage: "compress with zstd first; --compress=LEVEL is fastest (as without it), good, or better, which takes twice the time; the size of the sealed file then tells something about its content"}}
 }
 
 // compressLevel is a flag whose value may be left out.

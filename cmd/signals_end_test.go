@@ -20,14 +20,7 @@ func TestInterruptEndsLoop(t *testing.T) {
 	child.Args = append([]string{"bash", "-c", `"$0" "$@"; echo "went on" >&2; exit 3`}, child.Args...)
 	child.Path = bash
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal does for the job in front
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, stdout, "read")
+	startAt(t, child, "read")
 	if err := syscall.Kill(-child.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -44,14 +37,7 @@ func TestInterruptEndsLoop(t *testing.T) {
 func TestSignalsStuck(t *testing.T) {
 	for _, twice := range []bool{true, false} {
 		child, _ := startChild(t, "write", "stuck", filepath.Join(t.TempDir(), "out"))
-		stdout, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, stdout, "stuck")
+		startAt(t, child, "stuck")
 		began := time.Now()
 		child.Process.Signal(syscall.SIGINT)
 		if twice {

@@ -110,6 +110,19 @@ func childWrite(args []string) error {
 	return err
 }
 
+// startAt starts child and waits until it has come to the phase.
+func startAt(t *testing.T, child *exec.Cmd, phase string) {
+	t.Helper()
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, stdout, phase)
+}
+
 func waitFor(t *testing.T, r io.Reader, line string) {
 	t.Helper()
 	lines := bufio.NewScanner(r)
@@ -165,14 +178,7 @@ func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (st
 	}
 	defer os.Remove(target + ".pipe")
 	child, stderr := startChild(t, "write", phase, target)
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, stdout, phase)
+	startAt(t, child, phase)
 	began := time.Now()
 	child.Process.Signal(sig)
 	status = exitStatus(t, child.Wait())
@@ -188,14 +194,7 @@ func TestIgnoredSignal(t *testing.T) {
 	// By way of a shell, as package signal cannot take back an Ignore, and the children of later tests would inherit it.
 	child.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, child.Args...)
 	child.Path = "/bin/sh"
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, stdout, "read")
+	startAt(t, child, "read")
 	child.Process.Signal(syscall.SIGHUP)
 	time.Sleep(100 * time.Millisecond)
 	child.Process.Signal(syscall.SIGTERM)

@@ -56,17 +56,11 @@ func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst i
 
 // carry is run but for the log of failures.
 func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
-	in, err := t.openInput()
-	if err != nil {
+	in, err := t.takeInput()
+	if in == nil {
 		return err
 	}
 	defer in.Close()
-	if t.upToDate(in) {
-		return nil
-	}
-	if err := t.refuseRemoval(in); err != nil {
-		return err
-	}
 	in.refuseEmpty = t.c.Bool("fail-on-empty")
 	out, err := t.open(in)
 	if err != nil {
@@ -92,19 +86,30 @@ func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst
 	return t.removeInput(in, out)
 }
 
-// tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
-func (t *transfer) tryOut(ctx context.Context) error {
+// takeInput opens the input. There is none, and no error, if --update leaves it out.
+func (t *transfer) takeInput() (*input, error) {
 	in, err := t.openInput()
 	if err != nil {
+		return nil, err
+	}
+	if t.upToDate(in) {
+		in.Close()
+		return nil, nil
+	}
+	if err := t.refuseRemoval(in); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
+func (t *transfer) tryOut(ctx context.Context) error {
+	in, err := t.takeInput()
+	if in == nil {
 		return err
 	}
 	defer in.Close()
-	if t.upToDate(in) {
-		return nil
-	}
-	if err := t.refuseRemoval(in); err != nil {
-		return err
-	}
 	missing, err := t.missingOutputDir()
 	if err != nil {
 		return err
