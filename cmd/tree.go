@@ -138,12 +138,18 @@ func (b *batch) runTree(ctx context.Context, work treeWork) error {
 			}
 		})
 	}
+	ballast := make([]byte, treeBallast)
 	t.walk(b, units)
 	close(units)
 	workers.Wait()
 	t.commits.finish()
+	runtime.KeepAlive(ballast)
 	return t.finish()
 }
+
+// treeBallast is memory that is never touched, and so is none to the system, but makes the garbage collector wait for twice as much before it runs. Otherwise it would for every few
+// hundred small files, whose own memory is 1 or 2 MiB: a sixth of the time. Unlike a higher GOGC it does not multiply what a run needs that has much to remember.
+const treeBallast = 8 << 20
 
 // failure is for a file that came to nothing: it is said at once, and counted.
 func (t *treeRun) failure(name string, err error) {
