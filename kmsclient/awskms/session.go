@@ -264,6 +264,9 @@ func (s *session) endpoint(ctx context.Context, region string) (string, error) {
 	if o.BaseEndpoint != nil {
 		return *o.BaseEndpoint, nil
 	}
+	if region == "" {
+		return "", errNoRegion()
+	}
 	fips := o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled
 	dual := o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled
 	resolved, err := o.EndpointResolverV2.ResolveEndpoint(ctx, kms.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual})
