@@ -150,7 +150,7 @@ func (o *opening) decrypter(b *batch, to *commandLine) func(ctx context.Context,
 		if err != nil {
 			return err
 		}
-		t := &transfer{c: o.c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, current: (&openTree{opening: o}).current, log: b.log, many: b.many()}
+		t := &transfer{c: o.c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, current: o.current, log: b.log, many: b.many()}
 		return t.run(ctx, o.open)
 	}
 }

@@ -115,6 +115,5 @@ func ofShell(stdout *os.File) bool {
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 		return false
 	}
-	session, err := unix.Getsid(0)
-	return err == nil && session == unix.Getpgrp() && session != os.Getpid()
+	return inGroupOfSession() && unix.Getpgrp() != os.Getpid()
 }

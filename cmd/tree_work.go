@@ -160,7 +160,7 @@ func (o *opening) sharing(alone bool) *opening {
 func (o *openTree) fatal(error) bool { return false }
 
 // current compares the plaintext's size. An output that is newer than its sealed file has been worked on since, and is kept.
-func (o *openTree) current(in, out *statedFile) (current, replaceable bool) {
+func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
 	older := out.st.Mtim.Nano() < in.st.Mtim.Nano()
 	if out.st.Mtim != in.st.Mtim {
 		return false, older
