@@ -101,7 +101,7 @@ func (w *treeWorker) checkTarget(f *treeFile, fd int) (skip bool, err error) {
 		return false, nil // not there, or whatever it is comes out when the output gets its name
 	}
 	if w.update && there.Mode&unix.S_IFMT == unix.S_IFREG {
-		current, replaceable := w.compare(f, fd, &there)
+		current, replaceable := compareOutput(int(f.dir.out.Fd()), f.target, &statedFile{fd, &f.in}, w.work.current)
 		if current {
 			return true, nil
 		}
@@ -111,23 +111,6 @@ func (w *treeWorker) checkTarget(f *treeFile, fd int) (skip bool, err error) {
 		return false, nil
 	}
 	return false, f.existsError(&there)
-}
-
-// compare asks whether what is there is the output of f.
-func (w *treeWorker) compare(f *treeFile, fd int, there *unix.Stat_t) (current, replaceable bool) {
-	if there.Ino == f.in.Ino && there.Dev == f.in.Dev {
-		return false, false
-	}
-	out := -1
-	err := retry(func() (err error) {
-		out, err = unix.Openat(int(f.dir.out.Fd()), f.target, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return false, false
-	}
-	defer unix.Close(out)
-	return w.work.current(&statedFile{fd, &f.in}, &statedFile{out, there})
 }
 
 // existsError says why the output's name cannot be had.

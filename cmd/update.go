@@ -16,23 +16,33 @@ func (t *transfer) upToDate(in *input) bool {
 	if _, ok := descriptorNumber(t.target); ok {
 		return false
 	}
-	out := -1
-	err := retry(func() (err error) {
-		out, err = unix.Open(filepath.Clean(t.target), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return false // not there, or whatever it is comes out when the output is made
-	}
-	defer unix.Close(out)
-	var from, there unix.Stat_t
-	if unix.Fstat(int(in.Fd()), &from) != nil || unix.Fstat(out, &there) != nil || there.Mode&unix.S_IFMT != unix.S_IFREG || there.Ino == from.Ino && there.Dev == from.Dev {
+	var from unix.Stat_t
+	if unix.Fstat(int(in.Fd()), &from) != nil {
 		return false
 	}
-	current, replaceable := t.current(&statedFile{int(in.Fd()), &from}, &statedFile{out, &there})
+	current, replaceable := compareOutput(unix.AT_FDCWD, filepath.Clean(t.target), &statedFile{int(in.Fd()), &from}, t.current)
 	t.older = !current && replaceable
 	if current && t.c.Bool("verbose") {
 		note("%s: skipped: %s", display(t.name), skipUnchanged)
 	}
 	return current
+}
+
+// compareOutput asks rule, which is treeWork.current, about what has the output's name in dir. It is neither current nor replaceable if it is not there, no regular file, or the
+// input itself: whatever it is comes out when the output gets its name.
+func compareOutput(dir int, name string, in *statedFile, rule func(in, out *statedFile) (current, replaceable bool)) (current, replaceable bool) {
+	out := -1
+	err := retry(func() (err error) {
+		out, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return false, false
+	}
+	defer unix.Close(out)
+	var there unix.Stat_t
+	if unix.Fstat(out, &there) != nil || there.Mode&unix.S_IFMT != unix.S_IFREG || there.Ino == in.st.Ino && there.Dev == in.st.Dev {
+		return false, false
+	}
+	return rule(in, &statedFile{out, &there})
 }
