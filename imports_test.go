@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +32,7 @@ var mayImport = map[string][]string{
 	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
 	"kmsclient/kmstest":   {"kmsclient"},
 	"cmd/sbom":            {},
+	"internal/testhome":   {},
 	"cmd":                 {"format", "envelope", "envelope/keymem", "envelope/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
 }
 
@@ -90,6 +96,33 @@ func checkOutside(t *testing.T, name, imp string) {
 		}
 	}
 	t.Errorf("%s imports %s, a dependency without a place in the law of imports", name, imp)
+}
+
+// Tests that start processes give them a home of their own (package testhome): a package with such
+// tests, whatever their build tags, has a TestMain that does.
+func TestChildrenHaveHome(t *testing.T) {
+	starts, homes := map[string]bool{}, map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		dir := filepath.Dir(path)
+		starts[dir] = starts[dir] || regexp.MustCompile(`"os/exec"|ForkExec\(|StartProcess\(`).Match(b)
+		homes[dir] = homes[dir] || bytes.Contains(b, []byte("testhome.Run("))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range starts {
+		if starts[dir] && !homes[dir] && dir != "internal/testhome" {
+			t.Errorf("%s: its tests start processes, and no TestMain calls testhome.Run", dir)
+		}
+	}
+	if len(homes) < 10 {
+		t.Errorf("tests in %d directories only", len(homes))
+	}
 }
 
 type listedPackage struct {

@@ -16,16 +16,22 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/envseal/envseal/cmd"
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "envseal" {
 		heedSignals()
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(inHome{m}, map[string]func(){
 		"envseal": func() { os.Exit(cmd.Main(os.Args)) },
 	})
 }
+
+// inHome are tests that run in a home of their own.
+type inHome struct{ *testing.M }
+
+func (m inHome) Run() int { return testhome.Run(m.M.Run) }
 
 // heedSignals gives children the default of the signals that whoever runs the tests may ignore (nohup, a job in the background): what is notified here is not ignored in them.
 func heedSignals() {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // interopDir is a folder with a file of random bytes, and with the names of a home and a keystore in the environment.
@@ -28,6 +30,7 @@ func interopDir(t *testing.T) string {
 // shell runs a script that must succeed, and returns all it printed.
 func shell(t *testing.T, dir, script string) string {
 	t.Helper()
+	testhome.Need(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-euxo", "pipefail", "-c", script)

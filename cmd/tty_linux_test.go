@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // terminal is a pseudo-terminal: what the child shows is read from master into seen, and what is written to master is typed.
@@ -22,6 +24,7 @@ type terminal struct {
 // child is given os.Stdin, as standard input.
 func onTerminal(t *testing.T, child *exec.Cmd, columns uint16) *terminal {
 	t.Helper()
+	testhome.Need(t)
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ samples=$(realpath "$(dirname "$0")/../testdata/samples")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/envseal-demo.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-export ENVSEAL_KEYSTORE=$dir/keystore
+export HOME=$dir ENVSEAL_KEYSTORE=$dir/keystore
 unset ENVSEAL_KEY_ID ENVSEAL_ENCRYPTION_CONTEXT ENVSEAL_PASSPHRASE_FILE ENVSEAL_IDENTITY_FILE
 PATH=$(dirname "$envseal"):$PATH
 

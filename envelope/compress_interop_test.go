@@ -5,13 +5,17 @@ package envelope_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/internal/testhome"
 )
+
+func TestMain(m *testing.M) { os.Exit(testhome.Run(m.Run)) }
 
 // zstdProgram runs the zstd program, which must be installed.
 func zstdProgram(t *testing.T, in []byte, args ...string) []byte {

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 const documentFile = "../../docs/benchmarks.md"
@@ -66,6 +68,8 @@ type bench struct {
 	outputs  int // for fresh names
 	others   others
 }
+
+func TestMain(m *testing.M) { os.Exit(testhome.Run(m.Run)) }
 
 func TestBench(t *testing.T) {
 	begin := time.Now()

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 var (
@@ -29,12 +31,13 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
-	code, err := testAll(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kmstorture:", err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testhome.Run(func() int {
+		code, err := testAll(m)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "kmstorture:", err)
+		}
+		return code
+	}))
 }
 
 func testAll(m *testing.M) (int, error) {

@@ -10,7 +10,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
+
+func TestMain(m *testing.M) { os.Exit(testhome.Run(m.Run)) }
 
 const dependencies = "../../docs/dependencies.md"
 

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // full is the whole of the trials; the short form is for every change.
@@ -46,7 +48,7 @@ var (
 func TestMain(m *testing.M) {
 	startTracers(workers)
 	heedSignals()
-	os.Exit(prepareAndRun(m))
+	os.Exit(testhome.Run(func() int { return prepareAndRun(m) }))
 }
 
 // heedSignals gives children the default of the signals that whoever runs the tests may ignore: what is notified here is not ignored in them.

@@ -22,6 +22,7 @@ import (
 	"github.com/envseal/envseal/envelope/internal/memscan"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // childVariable makes this test binary open a slot from standard input, and wait to be looked into.
@@ -29,7 +30,7 @@ const childVariable = "ENVSEAL_KEYRING_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) == "" {
-		os.Exit(m.Run())
+		os.Exit(testhome.Run(m.Run))
 	}
 	if err := holdPair(os.Getenv(childVariable) == "careless"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -50,9 +49,7 @@ func moto(t *testing.T) string {
 
 // TestMoto runs the operations that moto does right against it: another implementation of KMS than ours on the other side.
 func TestInteropMoto(t *testing.T) {
-	home := os.Getenv("HOME")
 	clean(t)
-	setenv(t, "HOME", home) // where Python finds moto
 	keys(t)
 	ctx := t.Context()
 	c := awskms.New(awskms.Config{EndpointURL: moto(t), Region: "eu-central-1"})
@@ -141,9 +138,7 @@ func TestInteropMoto(t *testing.T) {
 // TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws command makes the replica; moto cannot
 // decrypt for such keys, in no Region.
 func TestInteropMotoReplica(t *testing.T) {
-	home := os.Getenv("HOME")
 	clean(t)
-	setenv(t, "HOME", home)
 	keys(t)
 	url := moto(t)
 	in := func(region string) *awskms.Client { return awskms.New(awskms.Config{EndpointURL: url, Region: region}) }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/envseal/envseal/internal/testhome"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
 )
@@ -17,7 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("ENVSEAL_TEST_CHILD") {
 	case "":
-		os.Exit(m.Run())
+		os.Exit(testhome.Run(m.Run))
 	case "describe":
 		os.Exit(describe())
 	case "hold":

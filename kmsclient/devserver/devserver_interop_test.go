@@ -12,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/internal/testhome"
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
+
+func TestMain(m *testing.M) { os.Exit(testhome.Run(m.Run)) }
 
 // environment is this process's without its AWS settings, with those of the server.
 func (r *rig) environment(dir string) []string {

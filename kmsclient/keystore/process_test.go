@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/envseal/envseal/internal/testhome"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testhome.Run(m.Run))
 }
 
 var childActions = map[string]func(path string) error{"change": childChange, "spin": childSpin, "hold": childHold}

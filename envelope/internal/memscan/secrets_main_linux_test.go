@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // The tests of this file's build tag run the real program, hold it at chosen points and search what it holds there: memory, registers, core dumps, output.
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 	if how := os.Getenv(childEnv); how != "" {
 		os.Exit(careless(how))
 	}
-	os.Exit(withProgram(m.Run))
+	os.Exit(testhome.Run(func() int { return withProgram(m.Run) }))
 }
 
 // withProgram builds the program and runs the tests with it.

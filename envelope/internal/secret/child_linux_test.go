@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // Some tests need a process of their own: they run this test binary again, and TestMain calls the
@@ -37,7 +39,7 @@ var children = map[string]func() error{
 func TestMain(m *testing.M) {
 	name := os.Getenv(childVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		os.Exit(testhome.Run(m.Run))
 	}
 	child, ok := children[name]
 	if !ok {
