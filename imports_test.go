@@ -31,7 +31,6 @@ var mayImport = map[string][]string{
 	"kmsclient/keystore":  {"kmsclient", "envelope/keymem"},
 	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
 	"kmsclient/kmstest":   {"kmsclient"},
-	"cmd/sbom":            {},
 	"internal/testhome":   {},
 	"cmd":                 {"format", "envelope", "envelope/keymem", "envelope/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
 }
