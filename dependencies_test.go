@@ -83,6 +83,7 @@ var licenceWords = map[string]string{
 	"Apache-2.0":   "Apache License,? Version 2.0",
 	"BSD-2-Clause": "Redistribution and use in source and binary forms",
 	"BSD-3-Clause": "Redistribution and use in source and binary forms.*(Neither the name|names of)",
+	"ISC":          "Permission to use, copy, modify, and distribute this software for any purpose with or without fee is hereby granted",
 	"MIT":          "Permission is hereby granted, free of charge, to any person obtaining a copy",
 }
 

@@ -44,6 +44,7 @@ var onlyIn = map[string][]string{
 	"github.com/jmespath/go-jmespath": {"cmd"},
 	"gopkg.in/yaml.v3":                {"cmd"},
 	"filippo.io/age":                  {"kmsclient/keystore"},
+	"github.com/decred/":              {"kmsclient/keystore"},
 	"github.com/klauspost/compress":   {"envelope/internal/zstdseek"},
 	"golang.org/x/sys":                {"cmd", "envelope/internal/secret", "envelope/internal/stream", "envelope/internal/memscan", "kmsclient/keystore", "kmsclient/awskms"},
 	"golang.org/x/crypto":             {"kmsclient/keystore"},

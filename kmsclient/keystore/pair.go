@@ -9,6 +9,8 @@ import (
 	"crypto/rsa"
 	"slices"
 
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -138,18 +140,34 @@ func nistPair(curve ecdh.Curve, oid []int, bits int) (p pair, err error) {
 const maxCandidates = 16
 
 func secpPair() (p pair, err error) {
-	scalar, err := keymem.New(secpSize)
+	scalar, err := keymem.New(secp256k1.PrivKeyBytesLen)
 	if err != nil {
 		return pair{}, err
 	}
 	defer scalar.Destroy()
 	keymem.Do(func() {
-		for !secpScalarOK(scalar.Bytes()) {
+		var point []byte
+		for point == nil { // one in 2^127 is refused
 			rand.Read(scalar.Bytes())
+			point = secpPublic(scalar.Bytes())
 		}
-		p, err = ecPair(oidSecp256k1, scalar.Bytes(), secpPublic(scalar.Bytes()))
+		p, err = ecPair(oidSecp256k1, scalar.Bytes(), point)
 	})
 	return p, err
+}
+
+// secpPublic is the uncompressed point (SEC 1, section 2.3.3) of a private key, or nil where scalar
+// is none. All that is secret stays on the stack. The time of the multiplication depends on the
+// scalar; nobody can have it done twice for the same one.
+func secpPublic(scalar []byte) []byte {
+	var k secp256k1.ModNScalar
+	if k.SetByteSlice(scalar) || k.IsZero() {
+		return nil
+	}
+	var point secp256k1.JacobianPoint
+	secp256k1.ScalarBaseMultNonConst(&k, &point)
+	point.ToAffine()
+	return secp256k1.NewPublicKey(&point.X, &point.Y).SerializeUncompressed()
 }
 
 func ecPair(oid []int, scalar, point []byte) (pair, error) {
