@@ -42,7 +42,7 @@ var onlyIn = map[string][]string{
 	"github.com/schollz/progressbar":  {"cmd"},
 	"golang.org/x/term":               {"cmd"},
 	"github.com/jmespath/go-jmespath": {"cmd"},
-	"gopkg.in/yaml.v3":                {"cmd"},
+	"go.yaml.in/yaml/v3":              {"cmd"},
 	"filippo.io/age":                  {"kmsclient/keystore"},
 	"github.com/decred/":              {"kmsclient/keystore"},
 	"github.com/klauspost/compress":   {"envelope/internal/zstdseek"},

@@ -12,7 +12,7 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // rawBytes is a binary value of a YAML document, which is not base64 any more.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/urfave/cli/v2"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // kmsPrinter prints the answer of one operation as the user wants it.
