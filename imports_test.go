@@ -23,16 +23,16 @@ var mayImport = map[string][]string{
 	"":                         {"cmd"},
 	"format":                   {},
 	"envelope":                 {"format", "envelope/internal/stream", "envelope/internal/secret", "envelope/internal/zstdseek"},
-	"envelope/internal/stream": {}, "envelope/internal/secret": {}, "envelope/internal/memscan": {}, "envelope/internal/zstdseek": {},
+	"envelope/internal/stream": {}, "envelope/internal/secret": {}, "envelope/keymem/memscan": {}, "envelope/internal/zstdseek": {},
 	"envelope/keymem":     {"envelope/internal/secret"},
-	"envelope/keyring":    {"envelope", "envelope/keymem", "format", "kmsclient"},
+	"kmsclient/keyring":   {"envelope", "envelope/keymem", "format", "kmsclient"},
 	"kmsclient":           {},
 	"kmsclient/awskms":    {"kmsclient", "envelope/keymem"},
 	"kmsclient/keystore":  {"kmsclient", "envelope/keymem"},
 	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
 	"kmsclient/kmstest":   {"kmsclient"},
 	"internal/testhome":   {},
-	"cmd":                 {"format", "envelope", "envelope/keymem", "envelope/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
+	"cmd":                 {"format", "envelope", "envelope/keymem", "kmsclient/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
 }
 
 // onlyIn says where a dependency may be used, by the beginning of its path.
@@ -46,7 +46,7 @@ var onlyIn = map[string][]string{
 	"filippo.io/age":                  {"kmsclient/keystore"},
 	"github.com/decred/":              {"kmsclient/keystore"},
 	"github.com/klauspost/compress":   {"envelope/internal/zstdseek"},
-	"golang.org/x/sys":                {"cmd", "envelope/internal/secret", "envelope/internal/stream", "envelope/internal/memscan", "kmsclient/keystore", "kmsclient/awskms"},
+	"golang.org/x/sys":                {"cmd", "envelope/internal/secret", "envelope/internal/stream", "envelope/keymem/memscan", "kmsclient/keystore", "kmsclient/awskms"},
 	"golang.org/x/crypto":             {"kmsclient/keystore"},
 	"github.com/rogpeppe/go-internal": {},
 }

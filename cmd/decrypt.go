@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/urfave/cli/v2"
 )
 

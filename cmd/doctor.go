@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/urfave/cli/v2"
 )
 

@@ -9,9 +9,9 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )

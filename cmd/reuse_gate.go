@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // gate stands between the files of a run and the key services: it counts the calls, slows down together where a service asks for it, and keeps unwrapped data keys where

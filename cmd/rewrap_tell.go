@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // rewrapSum is what has come of the files so far.

@@ -3,8 +3,8 @@ package cmd
 import (
 	"errors"
 
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/urfave/cli/v2"
 )
 

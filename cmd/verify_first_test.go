@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 

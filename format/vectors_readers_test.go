@@ -11,9 +11,9 @@ import (
 	"testing/iotest"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // service is the key service of a vector: it has the answers that stand in the file, and no others.

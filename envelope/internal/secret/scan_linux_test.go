@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 )

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
-	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // dataKeyOf asks the key service itself for the data key of a file: the program under test makes no copy for that.

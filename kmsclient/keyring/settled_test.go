@@ -3,9 +3,9 @@ package keyring_test
 import (
 	"testing"
 
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 func TestHasExactly(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
 // learning is an age identity that remembers the file key.

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"golang.org/x/sys/unix"
 )

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 func TestRewrapDryRun(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
 // The stages at which a victim is searched.

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
 // textPatterns are the shapes in which a secret of at least 16 bytes could be written: raw, hex, base64 (also within a longer text), decimal numbers, as

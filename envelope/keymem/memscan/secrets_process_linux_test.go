@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
 // TestSecretsProcess checks what the system is told about the process while it holds a key: locked memory, nothing in swap, no core dumps, and no look into it

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 func TestEverySchemeSealsAndOpens(t *testing.T) {

@@ -18,10 +18,10 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/devserver"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 

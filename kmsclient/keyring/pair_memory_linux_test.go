@@ -19,8 +19,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/internal/testhome"
 )

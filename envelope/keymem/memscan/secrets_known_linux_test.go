@@ -17,7 +17,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"

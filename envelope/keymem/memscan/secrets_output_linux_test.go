@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 

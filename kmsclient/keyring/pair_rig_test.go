@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/envelope"
-	"github.com/envseal/envseal/envelope/keyring"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // pairRig is a key service with a key, and files that are sealed to pairs of it.

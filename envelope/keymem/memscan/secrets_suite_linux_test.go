@@ -14,10 +14,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
-	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/envelope/internal/memscan"
-	"github.com/envseal/envseal/envelope/keyring"
+	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // session runs many commands one after the other. Each is held when it is about to exit, for its memory to be searched for all keys that have been at
