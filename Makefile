@@ -89,7 +89,7 @@ secrets: build ## the memory, core dumps and output of the real program searched
 
 bench: build ## against cp, cat and other programs, side by side: writes docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 1s ./envelope/...
-	$(GO) test -count=1 -tags bench -run Bench -timeout 4h -v ./cmd/bench
+	$(GO) test -count=1 -tags bench -run Bench -timeout 4h -v ./cmd/e2e/bench
 
 clean:
 	rm -rf bin dist .demo

@@ -44,6 +44,22 @@ func Need(t testing.TB) {
 	}
 }
 
+// Module is the top of the module, where testdata and docs are. Tests run in the directory of their
+// package, which is below it.
+func Module() string {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	panic("testhome: no go.mod above the directory of the tests")
+}
+
 func enter(home string) error {
 	tools, err := toolDirs()
 	if err != nil {

@@ -48,7 +48,7 @@ func withProgram(run func() int) int {
 		return 1
 	}
 	program = filepath.Join(dir, "envseal")
-	if out, err := exec.Command("make", "-s", "-C", "../../..", "build", "BIN="+program).CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build", "BIN="+program).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "make build: %v\n%s", err, out)
 		return 1
 	}

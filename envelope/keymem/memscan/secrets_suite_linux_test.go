@@ -16,6 +16,7 @@ import (
 
 	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/internal/testhome"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -30,8 +31,8 @@ func TestSecretsInSuite(t *testing.T) {
 	t.Parallel()
 	needTools(t, "go")
 	dir := t.TempDir()
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestScript$", ".", "-testwork")
-	cmd.Dir, cmd.Env = "../../..", append(os.Environ(), "TMPDIR="+dir)
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestScript$", "./cmd/e2e", "-testwork")
+	cmd.Dir, cmd.Env = testhome.Module(), append(os.Environ(), "TMPDIR="+dir)
 	log, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("the scripts do not pass: %v\n%s", err, bytes.Join(regexp.MustCompile(`.*(?:FAIL|panic): .*`).FindAll(log, 20), []byte("\n")))

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // What comes from the Go module proxy, so that `make bench` finds the same programs everywhere.
@@ -80,7 +82,7 @@ func (b *bench) tryGo(args ...string) error {
 
 // addEnvseal takes a copy of bin/envseal, so that a build during the run changes nothing, and makes a keystore with an identity file.
 func (b *bench) addEnvseal() {
-	binary, err := os.ReadFile("../../bin/envseal")
+	binary, err := os.ReadFile(filepath.Join(testhome.Module(), "bin", "envseal"))
 	if err != nil {
 		b.t.Fatalf("%v: run `make build` first", err)
 	}

@@ -25,8 +25,6 @@ import (
 	"github.com/envseal/envseal/internal/testhome"
 )
 
-const documentFile = "../../docs/benchmarks.md"
-
 // plan is how much is measured.
 type plan struct {
 	name       string
@@ -86,7 +84,8 @@ func TestBench(t *testing.T) {
 		fmt.Print(document)
 		return
 	}
-	if err := os.WriteFile(documentFile, []byte(document), 0o644); err != nil {
+	file := filepath.Join(testhome.Module(), "docs", "benchmarks.md")
+	if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Println("written to docs/benchmarks.md")

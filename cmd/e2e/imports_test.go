@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 const module = "github.com/envseal/envseal"
@@ -32,6 +34,7 @@ var mayImport = map[string][]string{
 	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
 	"kmsclient/kmstest":   {"kmsclient"},
 	"internal/testhome":   {},
+	"cmd/e2e":             {},
 	"cmd":                 {"format", "envelope", "envelope/keymem", "kmsclient/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
 }
 
@@ -102,7 +105,7 @@ func checkOutside(t *testing.T, name, imp string) {
 // tests, whatever their build tags, has a TestMain that does.
 func TestChildrenHaveHome(t *testing.T) {
 	starts, homes := map[string]bool{}, map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(testhome.Module(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -116,7 +119,7 @@ func TestChildrenHaveHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir := range starts {
-		if starts[dir] && !homes[dir] && dir != "internal/testhome" {
+		if starts[dir] && !homes[dir] && filepath.Base(dir) != "testhome" {
 			t.Errorf("%s: its tests start processes, and no TestMain calls testhome.Run", dir)
 		}
 	}
@@ -132,7 +135,9 @@ type listedPackage struct {
 
 func listPackages(t *testing.T) []listedPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list.Dir = testhome.Module()
+	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package main
+// Package e2e tests envseal as its users meet it: a process of its own, in shells, beside other
+// people's tools. What holds for the module as a whole is tested here, too: the law of imports, the
+// table of dependencies.
+package e2e
 
 import (
 	"crypto/fips140"
@@ -44,17 +47,14 @@ func heedSignals() {
 
 // TestScript runs testdata/script/*.txtar: shell-like scripts that use envseal as a user does, as a process of its own.
 func TestScript(t *testing.T) {
-	samples, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testdata := filepath.Join(testhome.Module(), "testdata")
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 filepath.Join(testdata, "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
-			e.Setenv("SAMPLES", samples+"/testdata/samples")
+			e.Setenv("SAMPLES", filepath.Join(testdata, "samples"))
 			e.Setenv("GODEBUG", os.Getenv("GODEBUG"))
 			e.Setenv("ENVSEAL_KEYSTORE", e.WorkDir+"/keystore")
 			// no credentials of the machine's owner, and no way to AWS

@@ -1,6 +1,6 @@
 //go:build interop || recipes
 
-package main
+package e2e
 
 import (
 	"bytes"

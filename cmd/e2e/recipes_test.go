@@ -1,6 +1,6 @@
 //go:build recipes
 
-package main
+package e2e
 
 import (
 	"fmt"
@@ -10,28 +10,31 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/internal/testhome"
 )
 
 // recipe is the text of the fenced block below `<!-- recipe: NAME -->` in docs/recipes.md, so that what the page says is what runs.
 func recipe(t *testing.T, name string) string {
 	t.Helper()
-	page, err := os.ReadFile("docs/recipes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)<!-- recipe: " + regexp.QuoteMeta(name) + " -->\n```[a-z]+\n(.*?)```\n").FindSubmatch(page)
+	m := regexp.MustCompile("(?s)<!-- recipe: " + regexp.QuoteMeta(name) + " -->\n```[a-z]+\n(.*?)```\n").FindStringSubmatch(recipePage(t))
 	if m == nil {
 		t.Fatalf("docs/recipes.md has no recipe %q", name)
 	}
-	return string(m[1])
+	return m[1]
+}
+
+func recipePage(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(testhome.Module(), "docs", "recipes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
 }
 
 // TestRecipesAllRun finds a recipe that was added to the page and is not run here.
 func TestRecipesAllRun(t *testing.T) {
-	page, err := os.ReadFile("docs/recipes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	sources, err := filepath.Glob("recipes*_test.go")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +47,7 @@ func TestRecipesAllRun(t *testing.T) {
 		}
 		tests.Write(b)
 	}
-	names := regexp.MustCompile(`<!-- recipe: (\S+) -->`).FindAllStringSubmatch(string(page), -1)
+	names := regexp.MustCompile(`<!-- recipe: (\S+) -->`).FindAllStringSubmatch(recipePage(t), -1)
 	if len(names) < 13 {
 		t.Errorf("%d recipes on the page, want 13 or more", len(names))
 	}

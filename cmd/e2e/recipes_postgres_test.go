@@ -1,6 +1,6 @@
 //go:build recipes
 
-package main
+package e2e
 
 import (
 	"io"

@@ -84,7 +84,7 @@ var atEnd []func()
 // prepare builds the program and makes a keystore with the keys a to e.
 func prepare(dir string) error {
 	binary, homeDir = filepath.Join(dir, "envseal"), dir
-	if out, err := exec.Command("make", "-s", "-C", "../..", "build", "BIN="+binary).CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build", "BIN="+binary).CombinedOutput(); err != nil {
 		return fmt.Errorf("make build: %w\n%s", err, out)
 	}
 	for _, v := range os.Environ() {

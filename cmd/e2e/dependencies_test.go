@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -8,9 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-)
 
-const dependencies = "docs/dependencies.md"
+	"github.com/envseal/envseal/internal/testhome"
+)
 
 // row is one of docs/dependencies.md.
 type row struct {
@@ -20,11 +20,7 @@ type row struct {
 
 // TestTableIsTrue compares docs/dependencies.md with go.mod: each module once, in the table where it belongs, with its version and a reason.
 func TestTableIsTrue(t *testing.T) {
-	text, err := os.ReadFile(dependencies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	direct, indirect, ok := strings.Cut(string(text), "## Required by those")
+	direct, indirect, ok := strings.Cut(dependencies(t), "## Required by those")
 	if !ok {
 		t.Fatal("the second table is not there")
 	}
@@ -55,6 +51,46 @@ func TestTableIsTrue(t *testing.T) {
 	}
 	if n := len(tables[false]) + len(tables[true]); n != len(mod.Require) {
 		t.Errorf("the tables have %d modules, go.mod has %d", n, len(mod.Require))
+	}
+}
+
+func dependencies(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testhome.Module(), "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestProgramNamesItsModules asks a program built as for a release: what -trimpath and stripping
+// leave in it names each module with its hash, and each stands in the tables, with a licence.
+func TestProgramNamesItsModules(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "envseal")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs",
+		"-ldflags", "-s -w -buildid=", "-o", program, ".")
+	build.Dir, build.Env = testhome.Module(), append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(program, "version", "--json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var version struct {
+		Modules []struct{ Path, Version, Sum string }
+	}
+	if err := json.Unmarshal(out, &version); err != nil || len(version.Modules) < 10 {
+		t.Fatalf("%d modules, %v", len(version.Modules), err)
+	}
+	all := rows(t, dependencies(t))
+	for _, m := range version.Modules {
+		if r := all[m.Path]; r.version != m.Version || r.licence == "" {
+			t.Errorf("%s %s is in the program, the table has %+v", m.Path, m.Version, r)
+		}
+		if !strings.HasPrefix(m.Sum, "h1:") {
+			t.Errorf("%s: the hash %q is not that of go.sum", m.Path, m.Sum)
+		}
 	}
 }
 
@@ -89,11 +125,7 @@ var licenceWords = map[string]string{
 
 // TestLicences reads the licence files of the modules themselves: each licence of the table is there.
 func TestLicences(t *testing.T) {
-	text, err := os.ReadFile(dependencies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := rows(t, string(text))
+	all := rows(t, dependencies(t))
 	for path, r := range all {
 		texts := licenceTexts(t, path)
 		for name := range strings.SplitSeq(r.licence, " AND ") {

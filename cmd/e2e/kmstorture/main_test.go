@@ -59,7 +59,7 @@ func testAll(m *testing.M) (int, error) {
 // build makes the program with the flags of `make build`.
 func build(to string) error {
 	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-ldflags", "-s -w -buildid=", "-o", to, ".")
-	c.Dir = "../.."
+	c.Dir = testhome.Module()
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
