@@ -19,6 +19,8 @@ CROSS       ?= linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
 DIST        ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
 # full, or short: the form for every change
 TORTURE     ?= full
+# full, or short: without cmd/e2e, five minutes on two processors
+RACE        ?= full
 # processes of each kind whose memory is searched
 SECRETS_RUNS ?= 100
 
@@ -37,7 +39,7 @@ test: ## all tests, through the real binary too
 	$(GO) test ./...
 
 race: ## all tests with the race detector (needs a C compiler)
-	$(GO) test -race ./...
+	$(GO) test -race $$($(GO) list ./... $(if $(filter short,$(RACE)),| grep -v /cmd/e2e))
 
 fips: ## all tests with Go's FIPS 140-3 module
 	GODEBUG=fips140=on $(GO) test -count=1 ./...
