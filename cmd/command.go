@@ -27,14 +27,15 @@ const (
 )
 
 func fromCommandFlag() cli.Flag {
-	return &cli.StringFlag{Name: fromCommand, Category: catFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}
+	return beforeCommand(&cli.StringFlag{Name: fromCommand, Category: catFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."})
 }
 
 func toCommandFlag() cli.Flag {
-	return &cli.StringFlag{Name: toCommand, Category: catFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}
+	return beforeCommand(&cli.StringFlag{Name: toCommand, Category: catFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."})
 }
 
-// splitCommand tells the files among the arguments from the command behind argvMark; see permute.
+// splitCommand tells the files among the arguments from the command behind argvMark; see
+// flagReader.read.
 func splitCommand(c *cli.Context) (files, argv []string) {
 	files = c.Args().Slice()
 	if c.String(fromCommand) == argvMark || c.String(toCommand) == argvMark {

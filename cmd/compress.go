@@ -42,6 +42,11 @@ func (l *compressLevel) String() string {
 // IsBoolFlag lets the value be left out.
 func (l *compressLevel) IsBoolFlag() bool { return true }
 
+// Words are the levels, for completion.
+func (l *compressLevel) Words() []string {
+	return []string{envelope.LevelFastest.String(), envelope.LevelGood.String(), envelope.LevelBetter.String()}
+}
+
 // compressionOf is the level that the user asked for.
 func compressionOf(c *cli.Context) envelope.Level {
 	if l, ok := c.Generic("compress").(*compressLevel); ok {

@@ -47,7 +47,8 @@ func messageFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Usage: "errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Usage: "say what is done"},
-		&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
+		oneOf(&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
+			string(progressAuto), string(progressAlways), string(progressNever), string(progressJSON)),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}
 }
@@ -89,15 +90,6 @@ func policyFlags() []cli.Flag {
 		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
 	}
 }
-
-// optionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The value's IsBoolFlag says so to the flag parser, and this to the help.
-type optionalValue struct{ *cli.GenericFlag }
-
-// TakesValue implements cli.DocGenerationFlag.
-func (optionalValue) TakesValue() bool { return false }
-
-// String is for the help.
-func (f optionalValue) String() string { return cli.FlagStringer(f) }
 
 func flags(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 

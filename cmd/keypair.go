@@ -24,9 +24,9 @@ func keyPairCommand() *cli.Command {
 			"Exit codes: `envseal help exit-codes`.",
 		Flags: flags([]cli.Flag{
 			keyIDFlag("the `KEY` that encrypts the private key"),
-			&cli.StringFlag{Name: "key-pair-spec", Category: catKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")},
+			oneOf(&cli.StringFlag{Name: "key-pair-spec", Category: catKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")}, pairSpecs()...),
 			contextFlag(), grantTokensFlag(),
-			&cli.StringFlag{Name: "format", Category: catFiles, Value: "json", Usage: "json or pem"},
+			oneOf(&cli.StringFlag{Name: "format", Category: catFiles, Value: "json", Usage: "json or pem"}, "json", "pem"),
 		}, keyFileFlags(), awsFlags(), storeFlags()),
 		Action: runKeyPair,
 	}

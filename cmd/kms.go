@@ -113,13 +113,15 @@ func takesDryRun(op *kmsOperation) bool {
 // kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as well.
 func kmsSharedFlags() []cli.Flag {
 	return flags([]cli.Flag{
-		&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+		oneOf(&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+			"json", "yaml", "text"),
 		&cli.StringFlag{Name: "query", Category: catAnswer, Usage: "print what this JMESPath `EXPRESSION` finds in the answer"},
 		&cli.StringFlag{Name: "color", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-pager", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-paginate", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-auto-prompt", Category: catAnswer, Usage: "ignored", Hidden: true},
-		&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+		oneOf(&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+			"base64", "raw-in-base64-out"),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}, awsFlags(), storeFlags())
 }
@@ -129,7 +131,8 @@ func kmsInputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "cli-input-json", Category: catRequest, Usage: "`JSON` of the request, or file://FILE; flags override it"},
 		&cli.StringFlag{Name: "cli-input-yaml", Category: catRequest, Usage: "the same as `YAML`"},
-		&cli.StringFlag{Name: skeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+		oneOf(&cli.StringFlag{Name: skeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+			"input", "yaml-input", "output"),
 	}
 }
 

@@ -12,12 +12,8 @@ const skeletonFlag = "generate-cli-skeleton"
 // awsOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath does not: global flags before the
 // operation, several values behind one list flag, the skeleton flag without a value, and the word help for --help. What it returns says the
 // same in the way of the parser. Other commands pass unchanged.
-func awsOrder(commands []*cli.Command, args []string) ([]string, error) {
+func awsOrder(kms *cli.Command, args []string) ([]string, error) {
 	if len(args) < 3 || args[1] != "kms" {
-		return args, nil
-	}
-	kms := findCommand(commands, args[1])
-	if kms == nil {
 		return args, nil
 	}
 	early, rest := leadingFlags(flagsByName(kms.Flags), args[2:])
@@ -27,7 +23,7 @@ func awsOrder(commands []*cli.Command, args []string) ([]string, error) {
 	if rest[0] == "help" {
 		return []string{args[0], "kms", "--help"}, nil
 	}
-	op := findCommand(kms.Subcommands, rest[0])
+	op := kms.Command(rest[0])
 	if op == nil {
 		hint := "it has " + strings.Join(namesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
 		if meant := near(rest[0], namesOf(kms.Subcommands)); meant != "" {
@@ -65,7 +61,7 @@ func spread(known map[string]cli.Flag, args []string) []string {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		name := strings.TrimPrefix(arg, "--")
-		_, list := known[name].(listFlag)
+		_, list := known[name].(interface{ TakesMore() bool })
 		switch {
 		case arg == "--":
 			return append(out, args[i:]...)

@@ -53,7 +53,7 @@ func FuzzShorthand(f *testing.F) {
 }
 
 func TestAWSOrder(t *testing.T) {
-	commands := newApp().Commands
+	kms := kmsCommand(nil)
 	for line, want := range map[string]string{
 		"encrypt --grant-tokens a b": "encrypt --grant-tokens a b",
 		"kms":                        "kms",
@@ -72,12 +72,12 @@ func TestAWSOrder(t *testing.T) {
 		"kms decrypt --no-dry-run --grant-tokens a -- --x b":      "kms decrypt --no-dry-run --grant-tokens a -- --x b",
 		"kms generate-data-key --dry-run --number-of-bytes -5 -f": "kms generate-data-key --dry-run --number-of-bytes -5 -f",
 	} {
-		got, err := awsOrder(commands, append([]string{"envseal"}, strings.Fields(line)...))
+		got, err := awsOrder(kms, append([]string{"envseal"}, strings.Fields(line)...))
 		if err != nil || strings.Join(got[1:], " ") != want {
 			t.Errorf("%s: %q, %v", line, got, err)
 		}
 	}
-	if _, err := awsOrder(commands, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
+	if _, err := awsOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
 		t.Errorf("an unknown operation: %v", err)
 	}
 }

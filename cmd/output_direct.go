@@ -22,11 +22,7 @@ func stdoutOutput(forceTTY bool, inputs ...*input) (*output, error) {
 // stdoutWriter is standard output for text: when its reader has gone the process ends quietly, as filters do.
 func stdoutWriter() *pipeWriter { return &pipeWriter{file: os.Stdout} }
 
-// pipeWriter keeps its first error, for those who print through a library that does not hand errors on.
-type pipeWriter struct {
-	file *os.File
-	err  error
-}
+type pipeWriter struct{ file *os.File }
 
 func (w *pipeWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
@@ -35,9 +31,6 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 			live.endByPipe(w.file)
 		}
 		err = fail(exitOutput, "", "stdout: %w", reason(err))
-		if w.err == nil {
-			w.err = err
-		}
 	}
 	return n, err
 }

@@ -9,12 +9,7 @@ import (
 // runHere runs a command line in this process, where the tests can choose how temp files are made.
 func runHere(t *testing.T, args ...string) error {
 	t.Helper()
-	app := newApp()
-	args, err := permute(app, append([]string{"envseal"}, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.RunContext(t.Context(), args)
+	return run(t.Context(), append([]string{"envseal"}, args...))
 }
 
 // A transfer that fails leaves the old output as it was, and no temp file.

@@ -6,7 +6,8 @@ import "github.com/urfave/cli/v2"
 func treeFlags() []cli.Flag {
 	return append([]cli.Flag{
 		recursiveFlag("all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"),
-		&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
+		oneOf(&cli.StringFlag{Name: "links", Category: catFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
+			linksSkip, linksKeep),
 		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again. rewrap --preserve-mtime leaves that time alone"},
 	}, manyFlags("once the file is on the disk under its name")...)
 }
