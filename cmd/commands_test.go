@@ -91,12 +91,3 @@ func TestNamesOfKeys(t *testing.T) {
 		}
 	}
 }
-
-func TestOnlyNames(t *testing.T) {
-	names := regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
-	for _, q := range []string{"", "Plaintext", "{a:KeyId, b:Arn}", "[0].x-y_z", "*", "keys(@)", "a|b", "a\tb", "`1`", "é"} {
-		if onlyNames(q) != names.MatchString(q) {
-			t.Errorf("%q has only names: %v", q, onlyNames(q))
-		}
-	}
-}

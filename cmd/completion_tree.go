@@ -156,11 +156,6 @@ func flagWords(path, name string) []string {
 	return nil
 }
 
-func isRepeated(f cli.Flag) bool {
-	s, ok := f.(cli.DocGenerationSliceFlag)
-	return ok && s.IsSliceFlag()
-}
-
 // dashes are what precedes the name of a flag.
 func dashes(name string) string {
 	if len(name) == 1 {

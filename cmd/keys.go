@@ -180,9 +180,6 @@ func isKeyID(ref string) bool {
 	return rest == ""
 }
 
-// consistsOf tells whether s has no characters but those of set.
-func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
-
 // localName turns NAME into alias/NAME, and leaves alias/NAME, ARNs and key ids as they are.
 func localName(name string) string {
 	if strings.HasPrefix(name, "alias/") || strings.HasPrefix(name, "arn:") || isKeyID(name) {

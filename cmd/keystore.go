@@ -168,8 +168,6 @@ func identityPath(c *cli.Context, path string) string {
 	return path + ".identity"
 }
 
-const lettersAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
 // isAliasName is KMS's rule for the name of an alias that users may make (API reference, CreateAlias).
 func isAliasName(alias string) bool {
 	name, ok := strings.CutPrefix(alias, "alias/")

@@ -57,13 +57,10 @@ func (m kmsMember) flags() []cli.Flag {
 			&cli.BoolFlag{Name: "no-" + m.flag(), Category: catRequest, Usage: "the contrary, against --cli-input-json"},
 		}
 	case listMember:
-		return []cli.Flag{listFlag{&cli.StringSliceFlag{Name: m.flag(), Category: catRequest, Usage: m.usage}}}
+		return []cli.Flag{&cli.StringSliceFlag{Name: m.flag(), Category: catRequest, Usage: m.usage}}
 	}
 	return []cli.Flag{&cli.StringFlag{Name: m.flag(), Category: catRequest, Usage: m.usage, Hidden: m.kind == refusedMember}}
 }
-
-// listFlag is a flag that takes all arguments up to the next flag, as lists of `aws` do. See awsOrder.
-type listFlag struct{ *cli.StringSliceFlag }
 
 const keyForms = "key id, key ARN, alias/NAME, alias ARN or local:NAME"
 

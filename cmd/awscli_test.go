@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +133,14 @@ func TestTimes(t *testing.T) {
 	text, _, err := jsonOf(document{{"T", at}}.onWire())
 	if err != nil || !strings.Contains(string(text), `"T": 1575316034.861`) {
 		t.Errorf("on the wire: %s, %v", text, err)
+	}
+}
+
+func TestOnlyNames(t *testing.T) {
+	names := regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
+	for _, q := range []string{"", "Plaintext", "{a:KeyId, b:Arn}", "[0].x-y_z", "*", "keys(@)", "a|b", "a\tb", "`1`", "é"} {
+		if onlyNames(q) != names.MatchString(q) {
+			t.Errorf("%q has only names: %v", q, onlyNames(q))
+		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 
 const skeletonFlag = "generate-cli-skeleton"
 
-// awsOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath does not: global flags before the
-// operation, several values behind one list flag, the skeleton flag without a value, and the word help for --help. What it returns says the
-// same in the way of the parser. Other commands pass unchanged.
+// awsOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath
+// does not: global flags before the operation, several values behind one list flag, the skeleton
+// flag without a value, and the word help for --help. What it returns says the same in the way of
+// the parser. Other commands pass unchanged.
 func awsOrder(commands []*cli.Command, args []string) ([]string, error) {
 	if len(args) < 3 || args[1] != "kms" {
 		return args, nil
@@ -59,17 +60,17 @@ func leadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string
 	return args[:i], args[i:]
 }
 
-// spread repeats list flags before each of their values, and gives the skeleton flag its default.
+// spread repeats list flags before each of their values, which are all arguments up to the next
+// flag, and gives the skeleton flag its default.
 func spread(known map[string]cli.Flag, args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		name := strings.TrimPrefix(arg, "--")
-		_, list := known[name].(listFlag)
 		switch {
 		case arg == "--":
 			return append(out, args[i:]...)
-		case list && name != arg:
+		case name != arg && isRepeated(known[name]):
 			for i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 				i++
 				out = append(out, arg, args[i])
@@ -84,4 +85,10 @@ func spread(known map[string]cli.Flag, args []string) []string {
 		}
 	}
 	return out
+}
+
+// isRepeated tells whether a flag takes more than one value.
+func isRepeated(f cli.Flag) bool {
+	s, ok := f.(cli.DocGenerationSliceFlag)
+	return ok && s.IsSliceFlag()
 }
