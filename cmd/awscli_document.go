@@ -1,18 +1,16 @@
 package cmd
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strings"
 	"time"
 
-	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// document is an answer of KMS: members in their order. A value is a string, a bool, a []string, a time.Time, []byte for what is public, a
-// kmsclient.Secret, or a document; and in what a query found or a skeleton shows, []any, float64 and nil too.
+// document is an answer of KMS, or a request: members in their order. A value is a string, a bool, an
+// int, a []string, a time.Time, []byte for what is public, a kmsclient.Secret, or a document; and in
+// what a query found or a skeleton shows, []any, float64 and nil too.
 type document []docMember
 
 type docMember struct {
@@ -20,12 +18,40 @@ type docMember struct {
 	value any
 }
 
-// with appends a text that is left out where it is empty.
-func (d document) with(name, text string) document {
-	if text == "" {
+// add appends a member.
+func (d document) add(name string, value any) document {
+	return append(d, docMember{name, value})
+}
+
+// with appends a member that is left out where it has no value.
+func (d document) with(name string, value any) document {
+	empty := value == nil
+	switch v := value.(type) {
+	case string:
+		empty = v == ""
+	case int:
+		empty = v == 0
+	case []string:
+		empty = len(v) == 0
+	case document:
+		empty = len(v) == 0
+	case time.Time:
+		empty = v.IsZero()
+	}
+	if empty {
 		return d
 	}
-	return append(d, docMember{name, text})
+	return d.add(name, value)
+}
+
+// secret is the key material in a member, nil where there is none.
+func (d document) secret(name string) kmsclient.Secret {
+	for _, m := range d {
+		if s, ok := m.value.(kmsclient.Secret); ok && m.name == name {
+			return s
+		}
+	}
+	return nil
 }
 
 // destroy wipes the secrets.
@@ -48,110 +74,19 @@ func (d document) without(name string) document {
 	return rest
 }
 
-// jsonIndent is that of `aws`.
-const jsonIndent = "    "
-
-// jsonText is JSON in the making: text, and secrets that go into it as base64.
-type jsonText struct {
-	parts   []any // []byte or kmsclient.Secret
-	current bytes.Buffer
-	size    int // bytes of all parts as they are printed
-	secret  bool
-}
-
-// layout sets out v as `aws` prints it: four spaces, nothing escaped that need not be.
-func (t *jsonText) layout(v any, indent string) {
-	switch v := v.(type) {
-	case document:
-		t.block('{', '}', indent, len(v), func(i int, inner string) {
-			t.scalar(v[i].name)
-			t.current.WriteString(": ")
-			t.layout(v[i].value, inner)
-		})
-	case []any:
-		t.block('[', ']', indent, len(v), func(i int, inner string) { t.layout(v[i], inner) })
-	case []string:
-		t.block('[', ']', indent, len(v), func(i int, _ string) { t.scalar(v[i]) })
-	case kmsclient.Secret:
-		t.current.WriteByte('"')
-		t.cut()
-		t.parts = append(t.parts, v)
-		t.size += base64.StdEncoding.EncodedLen(len(v.Bytes()))
-		t.secret = true
-		t.current.WriteByte('"')
-	default:
-		t.scalar(plainValue(v))
-	}
-}
-
-// block sets out n things between brackets.
-func (t *jsonText) block(open, end byte, indent string, n int, item func(i int, inner string)) {
-	t.current.WriteByte(open)
-	inner := indent + jsonIndent
-	for i := range n {
-		if i > 0 {
-			t.current.WriteByte(',')
+// onWire is the document with times as KMS sends them.
+func (d document) onWire() document {
+	var out document
+	for _, m := range d {
+		switch v := m.value.(type) {
+		case time.Time:
+			m.value = float64(v.UnixMilli()) / 1000
+		case document:
+			m.value = v.onWire()
 		}
-		t.current.WriteString("\n" + inner)
-		item(i, inner)
+		out = append(out, m)
 	}
-	if n > 0 {
-		t.current.WriteString("\n" + indent)
-	}
-	t.current.WriteByte(end)
-}
-
-// scalar writes a string, a number, a boolean or null.
-func (t *jsonText) scalar(v any) {
-	enc := json.NewEncoder(&t.current)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil { // a number that JSON does not have
-		t.current.WriteString("null\n")
-	}
-	t.current.Truncate(t.current.Len() - 1) // the newline
-}
-
-// cut ends the current part.
-func (t *jsonText) cut() {
-	t.parts = append(t.parts, bytes.Clone(t.current.Bytes()))
-	t.size += t.current.Len()
-	t.current.Reset()
-}
-
-// jsonOf is v as JSON in a line or more. Where it holds a secret, all of it lies in locked memory. The caller calls wipe when it is printed.
-func jsonOf(v any) (text []byte, wipe func(), err error) {
-	t := &jsonText{}
-	t.layout(v, "")
-	t.current.WriteByte('\n')
-	t.cut()
-	if !t.secret {
-		return bytes.Join(asBytes(t.parts), nil), func() {}, nil
-	}
-	buf, err := keymem.New(t.size)
-	if err != nil {
-		return nil, nil, err
-	}
-	keymem.Do(func() {
-		at := buf.Bytes()[:0]
-		for _, p := range t.parts {
-			switch p := p.(type) {
-			case []byte:
-				at = append(at, p...)
-			case kmsclient.Secret:
-				at = base64.StdEncoding.AppendEncode(at, p.Bytes())
-			}
-		}
-	})
-	return buf.Bytes(), buf.Destroy, nil
-}
-
-func asBytes(parts []any) (all [][]byte) {
-	for _, p := range parts {
-		if b, ok := p.([]byte); ok {
-			all = append(all, b)
-		}
-	}
-	return all
+	return out
 }
 
 // plainValue gives what is not JSON's own the form that `aws` prints.
@@ -165,7 +100,8 @@ func plainValue(v any) any {
 	return v
 }
 
-// isoTime prints a time as Python's isoformat does, in the local time zone: six digits of a second's fraction, or none.
+// isoTime prints a time as Python's isoformat does, in the local time zone: six digits of a second's
+// fraction, or none.
 func isoTime(t time.Time) string {
 	t = t.Round(time.Microsecond).Local()
 	if t.Nanosecond() == 0 {
@@ -174,7 +110,8 @@ func isoTime(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05.000000-07:00")
 }
 
-// tree is the document for the JMESPath library, for YAML and for text, in ordinary memory, secrets as base64 included.
+// tree is the document for the JMESPath library, for YAML and for text, in ordinary memory, secrets as
+// base64 included.
 func (d document) tree() map[string]any {
 	m := map[string]any{}
 	for _, member := range d {

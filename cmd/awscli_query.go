@@ -10,51 +10,62 @@ import (
 	"github.com/jmespath/go-jmespath"
 )
 
-// kmsQuery is a compiled --query.
-type kmsQuery struct {
+// documentQuery is a compiled JMESPath expression.
+type documentQuery struct {
 	text string
 	path *jmespath.JMESPath
 }
 
-func compileQuery(text string) (q *kmsQuery, err error) {
+func compileQuery(text string) (q *documentQuery, err error) {
 	defer libraryPanic(&err)
 	path, err := jmespath.Compile(text)
 	if err != nil {
 		return nil, err
 	}
-	return &kmsQuery{text: text, path: path}, nil
+	return &documentQuery{text: text, path: path}, nil
 }
 
-// libraryPanic makes an error of a panic: the expression comes from outside, and its library makes no promise.
+// libraryPanic makes an error of a panic: the expression comes from outside, and its library makes no
+// promise.
 func libraryPanic(err *error) {
 	if p := recover(); p != nil {
 		*err = errors.New("the expression cannot be evaluated")
 	}
 }
 
-// onlyNames tells whether an expression is made of names of members, lists of them and indices: without wildcards, functions, filters and the like.
-func onlyNames(expression string) bool { return consistsOf(expression, lettersAndDigits+"_.,:[]{} -") }
+// onlyNames tells whether an expression is made of names of members, lists of them and indices:
+// without wildcards, functions, filters and the like.
+func onlyNames(expression string) bool {
+	return consistsOf(expression, lettersAndDigits+"_.,:[]{} -")
+}
 
-// reaches tells whether the query may look at a member of the answer. Only simple queries are known not to.
-func (q *kmsQuery) reaches(member string) bool {
-	return member != "" && (q == nil || !onlyNames(q.text) || strings.Contains(q.text, member))
+// reaches tells whether the query may look at a member of the answer. Only simple queries are known
+// not to, and no query takes them all.
+func (q *documentQuery) reaches(member string) bool {
+	if member == "" {
+		return false
+	}
+	return q == nil || !onlyNames(q.text) || strings.Contains(q.text, member)
 }
 
 // search evaluates the query. It finds a tree as document.tree gives.
-func (q *kmsQuery) search(d document) (found any, err error) {
+func (q *documentQuery) search(d document) (found any, err error) {
 	defer libraryPanic(&err)
 	return q.path.Search(d.tree())
 }
 
-// ordered gives what was found the order of the document, or of the expression where that names the members.
-func (q *kmsQuery) ordered(found any, d document) any {
+// ordered gives what was found the order of the document, or of the expression where that names the
+// members.
+func (q *documentQuery) ordered(found any, d document) any {
 	return inOrder(found, append(q.hashNames(), d.names()...))
 }
 
-var hashName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`) })
+var hashName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`)
+})
 
 // hashNames are the names that the expression gives to what it finds, as b and a in {b:KeyId,a:Arn}.
-func (q *kmsQuery) hashNames() []string {
+func (q *documentQuery) hashNames() []string {
 	var names []string
 	for _, m := range hashName().FindAllStringSubmatch(q.text, -1) {
 		names = append(names, strings.Trim(m[1], `"`))
@@ -62,13 +73,14 @@ func (q *kmsQuery) hashNames() []string {
 	return names
 }
 
-// inOrder turns maps into documents whose members stand in the order of names; others follow by the alphabet.
+// inOrder turns maps into documents whose members stand in the order of names; others follow by the
+// alphabet.
 func inOrder(v any, names []string) any {
 	switch v := v.(type) {
 	case map[string]any:
 		d := make(document, 0, len(v))
 		for name, value := range v {
-			d = append(d, docMember{name, inOrder(value, names)})
+			d = d.add(name, inOrder(value, names))
 		}
 		rank := func(name string) int {
 			if i := slices.Index(names, name); i >= 0 {

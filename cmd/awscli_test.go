@@ -80,7 +80,7 @@ func TestQueryOutput(t *testing.T) {
 			continue
 		}
 		var b bytes.Buffer
-		if err := (&kmsPrinter{format: c.format, query: q}).write(&b, sampleDocument(t)); err != nil || b.String() != c.want {
+		if err := (documentPrinter{c.format, q}).print(&b, sampleDocument(t)); err != nil || b.String() != c.want {
 			t.Errorf("%s as %s: %q, %v", c.query, c.format, b.String(), err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestQueryOutput(t *testing.T) {
 
 func TestTextOfWholeAnswer(t *testing.T) {
 	var b bytes.Buffer
-	if err := (&kmsPrinter{format: "text"}).write(&b, sampleDocument(t)); err != nil {
+	if err := (documentPrinter{format: "text"}).print(&b, sampleDocument(t)); err != nil {
 		t.Fatal(err)
 	}
 	if want := "YmxvYg==\tarn:<&>é\ta2V5\nINNER\tTrue\nLIST\ta\nLIST\tb\n"; b.String() != want {
@@ -116,7 +116,7 @@ func TestQueryReaches(t *testing.T) {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
-	if q := (*kmsQuery)(nil); !q.reaches("Plaintext") || q.reaches("") {
+	if q := (*documentQuery)(nil); !q.reaches("Plaintext") || q.reaches("") {
 		t.Error("no query: the whole answer is printed")
 	}
 }

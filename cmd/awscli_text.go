@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// textTable prints a tree as `aws --output text` does (AWS CLI User Guide, text output format): the plain values of an object on one line,
-// in the alphabetical order of their names and with tabs between them; below it what is nested, each line led by its name in capitals.
+// textTable prints a tree as `aws --output text` does (AWS CLI User Guide, text output format): the
+// plain values of an object on one line, in the alphabetical order of their names and with tabs
+// between them; below it what is nested, each line led by its name in capitals.
 type textTable struct{ b strings.Builder }
 
 // printText prints v, a tree of map[string]any, []any and plain values.

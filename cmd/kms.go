@@ -1,17 +1,18 @@
 package cmd
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// The operations of `aws kms` that envseal uses, as commands that take the same flags and print the same documents.
+// The operations of `aws kms` that envseal uses, as commands that take the same flags and print the
+// same documents.
 //
-// kms_operations.go has what each operation takes and answers, kms_input.go and its neighbours how flags and documents become a request,
-// kms_document.go and kms_output.go how the answer is printed. Where the two major versions of the aws command differ, envseal does as
+// kms_operations.go has what each operation takes and answers, kms_input.go and its neighbours how
+// flags and documents become a request, kms_calls.go how a key service is asked, and kms_output.go
+// where the answer goes. Where the two major versions of the aws command differ, envseal does as
 // version 2: a binary value is base64 text unless it comes by fileb://, and times are ISO 8601.
 
 // kmsOperation is one operation of KMS.
@@ -21,7 +22,7 @@ type kmsOperation struct {
 	secret  string      // the member of the answer that is plaintext key material, or empty
 	members []kmsMember // of the request, in the order of the API
 	answer  document    // what an answer may hold, for --generate-cli-skeleton output
-	call    func(ctx context.Context, svc *services, in *kmsRequest) (document, error)
+	call    kmsCall
 }
 
 // command is the name on the command line: generate-data-key.
@@ -86,7 +87,7 @@ func kmsDescription(op *kmsOperation) string {
 	var b strings.Builder
 	b.WriteString("The text of an error is that of `aws`. The exit codes are envseal's (`envseal help exit-codes`): 2 for a request that is not valid,\n" +
 		"5 where KMS refuses, 6 where it cannot be reached.")
-	if takesDryRun(op) {
+	if op.has(dryRunMember.name) {
 		b.WriteString(" A dry run ends with DryRunOperationException and code 1 where the call is\nallowed, and with 5 where it is not.")
 	}
 	b.WriteString("\nBinary values are base64 text, or the bytes of a file with fileb://FILE. Every other value may come from file://FILE.")
@@ -99,15 +100,6 @@ func kmsDescription(op *kmsOperation) string {
 			"answer and other queries that can reach it take it through ordinary memory.")
 	}
 	return b.String()
-}
-
-func takesDryRun(op *kmsOperation) bool {
-	for _, m := range op.members {
-		if m.kind == flagMember {
-			return true
-		}
-	}
-	return false
 }
 
 // kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as well.
@@ -140,25 +132,63 @@ func kmsSecretFlags(op *kmsOperation) []cli.Flag {
 	}
 }
 
+// kmsOptions are the flags of an operation as they were given. Where that counts, nil is a flag that
+// was not.
+type kmsOptions struct {
+	format       string  // of --output
+	query        *string // JMESPath
+	plaintextOut *string // a file
+	force        bool
+	skeleton     *string // input, yaml-input or output; empty is input
+	binaryFormat string  // of --cli-binary-format
+	inputJSON    *string // a request, or file://FILE
+	inputYAML    *string
+	profile      string
+	members      map[string]givenMember // by the member's name, those that were given
+}
+
+func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
+	given := func(flag string) *string {
+		if value := c.String(flag); c.IsSet(flag) {
+			return &value
+		}
+		return nil
+	}
+	o := &kmsOptions{
+		format: c.String("output"), query: given("query"), plaintextOut: given("plaintext-out"),
+		force: c.Bool("force"), skeleton: given(skeletonFlag), binaryFormat: c.String("cli-binary-format"),
+		inputJSON: given("cli-input-json"), inputYAML: given("cli-input-yaml"),
+		profile: c.String("profile"), members: map[string]givenMember{},
+	}
+	for _, m := range op.members {
+		if g, ok := m.given(c); ok {
+			o.members[m.name] = g
+		}
+	}
+	return o
+}
+
 // noOperation runs where no operation is named.
-func noOperation(c *cli.Context) error {
+func noOperation(*cli.Context) error {
 	return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
 }
 
-// runKMS does one operation. All that can be wrong with the way the answer is wanted is found before the key service is asked.
+// runKMS does one operation. All that can be wrong with the way the answer is wanted is found before
+// the key service is asked.
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
 		return fail(exitUsage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
-	out, err := newKMSPrinter(c, op)
+	o := readKMSOptions(c, op)
+	out, err := newKMSPrinter(c, op, o)
 	if err != nil {
 		return err
 	}
-	if kind := c.String(skeletonFlag); c.IsSet(skeletonFlag) {
-		return out.skeleton(kind)
+	if o.skeleton != nil {
+		return out.skeleton(*o.skeleton)
 	}
 	harden(c)
-	in, err := readKMSRequest(c, op)
+	in, err := readKMSRequest(op, o)
 	if err != nil {
 		return err
 	}
@@ -169,7 +199,7 @@ func runKMS(c *cli.Context, op *kmsOperation) error {
 	defer out.close()
 	svc := newServices(c)
 	defer svc.close()
-	doc, err := op.call(c.Context, svc, in)
+	doc, err := in.call(c.Context, svc)
 	if err != nil {
 		return kmsFailure(err)
 	}

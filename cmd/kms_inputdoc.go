@@ -11,24 +11,24 @@ import (
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
-	"github.com/urfave/cli/v2"
 	"gopkg.in/yaml.v3"
 )
 
 // rawBytes is a binary value of a YAML document, which is not base64 any more.
 type rawBytes string
 
-// inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool, json.Number, nil, []any and map[string]any. A
-// plaintext in such a document passes through ordinary memory.
-func inputDocument(c *cli.Context) (map[string]any, error) {
+// inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool,
+// json.Number, nil, []any and map[string]any. A plaintext in such a document passes through ordinary
+// memory.
+func (o *kmsOptions) inputDocument() (map[string]any, error) {
 	const asJSON, asYAML = "cli-input-json", "cli-input-yaml"
 	switch {
-	case c.IsSet(asJSON) && c.IsSet(asYAML):
+	case o.inputJSON != nil && o.inputYAML != nil:
 		return nil, fail(exitUsage, "", "--%s and --%s exclude each other", asJSON, asYAML)
-	case c.IsSet(asJSON):
-		return parseInput(asJSON, c.String(asJSON), readJSON)
-	case c.IsSet(asYAML):
-		return parseInput(asYAML, c.String(asYAML), readYAML)
+	case o.inputJSON != nil:
+		return parseInput(asJSON, *o.inputJSON, readJSON)
+	case o.inputYAML != nil:
+		return parseInput(asYAML, *o.inputYAML, readYAML)
 	}
 	return nil, nil
 }

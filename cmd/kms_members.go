@@ -45,8 +45,8 @@ func dashed(name string) string {
 	return b.String()
 }
 
-// flags are what stands for the member on the command line. None has a value that the flag package would have to understand but for
-// numbers: whether it was given at all is what counts.
+// flags are what stands for the member on the command line. None has a value that the flag package
+// would have to understand but for numbers: whether it was given at all is what counts.
 func (m kmsMember) flags() []cli.Flag {
 	switch m.kind {
 	case numberMember:
@@ -60,6 +60,31 @@ func (m kmsMember) flags() []cli.Flag {
 		return []cli.Flag{&cli.StringSliceFlag{Name: m.flag(), Category: catRequest, Usage: m.usage}}
 	}
 	return []cli.Flag{&cli.StringFlag{Name: m.flag(), Category: catRequest, Usage: m.usage, Hidden: m.kind == refusedMember}}
+}
+
+// givenMember is what the command line says of a member.
+type givenMember struct {
+	text    string // as typed; for blobs and contexts too
+	number  int
+	list    []string
+	yes, no bool // --X and --no-X
+}
+
+// given reads the flags of the member. It is false where there is none of them.
+func (m kmsMember) given(c *cli.Context) (g givenMember, ok bool) {
+	name := m.flag()
+	switch m.kind {
+	case flagMember:
+		g.yes, g.no = c.Bool(name), c.Bool("no-"+name)
+		return g, g.yes || g.no
+	case numberMember:
+		g.number = c.Int(name)
+	case listMember:
+		g.list = c.StringSlice(name)
+	default:
+		g.text = c.String(name)
+	}
+	return g, c.IsSet(name)
 }
 
 const keyForms = "key id, key ARN, alias/NAME, alias ARN or local:NAME"

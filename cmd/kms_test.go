@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -56,11 +57,11 @@ func TestBlobValue(t *testing.T) {
 // TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every member has a flag of its own.
 func TestSkeletons(t *testing.T) {
 	for _, op := range kmsOperations() {
-		text, _, err := jsonOf(op.sampleRequest())
-		if err != nil {
+		var text, out bytes.Buffer
+		if err := printJSON(&text, op.sampleRequest()); err != nil {
 			t.Fatal(err)
 		}
-		fromJSON, err := readJSON(string(text))
+		fromJSON, err := readJSON(text.String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,9 +80,9 @@ func TestSkeletons(t *testing.T) {
 			}
 		}
 		var answer map[string]any
-		out, _, err := jsonOf(op.answer)
-		if err != nil || json.Unmarshal(out, &answer) != nil || len(answer) == 0 {
-			t.Errorf("%s: sample answer %s, %v", op.name, out, err)
+		err = printJSON(&out, op.answer)
+		if err != nil || json.Unmarshal(out.Bytes(), &answer) != nil || len(answer) == 0 {
+			t.Errorf("%s: sample answer %s, %v", op.name, &out, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/envelope/keymem"
-	"github.com/urfave/cli/v2"
 )
 
 // maxParameter bounds what is read for a value that is text: the longest is an encryption context, of which KMS takes 8 192 bytes.
@@ -20,19 +20,14 @@ const maxParameter = 256 << 10
 // maxBlobText bounds what is read for a value that is bytes: 6 144 as base64 with line breaks, and then some.
 const maxBlobText = 16 << 10
 
-// blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than base64.
-func blobsAreRaw(c *cli.Context) (bool, error) {
-	format := c.String("cli-binary-format")
-	if format == "" {
-		format = profileSetting(c, "cli_binary_format")
+// blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than
+// base64.
+func (o *kmsOptions) blobsAreRaw() (bool, error) {
+	format := cmp.Or(o.binaryFormat, profileSetting(o.profile, "cli_binary_format"), "base64")
+	if format != "base64" && format != "raw-in-base64-out" {
+		return false, fail(exitUsage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
 	}
-	switch format {
-	case "", "base64":
-		return false, nil
-	case "raw-in-base64-out":
-		return true, nil
-	}
-	return false, fail(exitUsage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
+	return format != "base64", nil
 }
 
 // textValue resolves file://, of which `aws` takes any value.
