@@ -204,5 +204,5 @@ func runKMS(c *cli.Context, op *kmsOperation) error {
 		return kmsFailure(err)
 	}
 	defer doc.destroy()
-	return out.print(doc)
+	return out.deliver(doc)
 }

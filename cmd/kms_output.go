@@ -71,9 +71,9 @@ func (p *kmsPrinter) close() {
 	}
 }
 
-// print writes the plaintext to its file, and the answer to standard output. The file appears last: a
+// deliver writes the plaintext to its file, and the answer to standard output. The file appears last: a
 // plaintext is of no use to who has not got the rest of the answer.
-func (p *kmsPrinter) print(d document) error {
+func (p *kmsPrinter) deliver(d document) error {
 	if secret := d.secret(p.op.secret); p.file != nil && secret != nil {
 		if _, err := p.file.Write(secret.Bytes()); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (p *kmsPrinter) print(d document) error {
 	if p.wire {
 		d = d.onWire()
 	}
-	if err := p.documentPrinter.print(stdoutWriter(), d); err != nil || p.file == nil {
+	if err := p.print(stdoutWriter(), d); err != nil || p.file == nil {
 		return err
 	}
 	return p.file.Commit()

@@ -15,7 +15,7 @@ func (p *kmsPrinter) skeleton(kind string) error {
 	case "yaml-input":
 		return p.op.writeYAMLSample(w)
 	case "output":
-		return p.documentPrinter.print(w, p.op.answer)
+		return p.print(w, p.op.answer)
 	}
 	return fail(exitUsage, "", "--%s %q is neither input, yaml-input nor output", skeletonFlag, kind)
 }
