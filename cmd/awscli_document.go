@@ -8,9 +8,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// document is an answer of KMS, or a request: members in their order. A value is a string, a bool, an
-// int, a []string, a time.Time, []byte for what is public, a kmsclient.Secret, or a document; and in
-// what a query found or a skeleton shows, []any, float64 and nil too.
+// document is an answer of KMS, or a request: members in their order. A value is a string, a bool,
+// an int, a []string, a time.Time, []byte for what is public, a kmsclient.Secret, or a document;
+// and in what a query found or a skeleton shows, []any, float64 and nil too.
 type document []docMember
 
 type docMember struct {
@@ -100,8 +100,8 @@ func plainValue(v any) any {
 	return v
 }
 
-// isoTime prints a time as Python's isoformat does, in the local time zone: six digits of a second's
-// fraction, or none.
+// isoTime prints a time as Python's isoformat does, in the local time zone: six digits of a
+// second's fraction, or none.
 func isoTime(t time.Time) string {
 	t = t.Round(time.Microsecond).Local()
 	if t.Nanosecond() == 0 {
@@ -110,8 +110,8 @@ func isoTime(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05.000000-07:00")
 }
 
-// tree is the document for the JMESPath library, for YAML and for text, in ordinary memory, secrets as
-// base64 included.
+// tree is the document for the JMESPath library, for YAML and for text, in ordinary memory, secrets
+// as base64 included.
 func (d document) tree() map[string]any {
 	m := map[string]any{}
 	for _, member := range d {

@@ -80,8 +80,8 @@ func (t *jsonText) cut() {
 	t.current.Reset()
 }
 
-// jsonOf is v as JSON in a line or more. Where it holds a secret, all of it lies in locked memory. The
-// caller calls wipe when it is printed.
+// jsonOf is v as JSON in a line or more. Where it holds a secret, all of it lies in locked memory.
+// The caller calls wipe when it is printed.
 func jsonOf(v any) (text []byte, wipe func(), err error) {
 	t := &jsonText{}
 	t.layout(v, "")

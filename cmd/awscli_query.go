@@ -25,8 +25,8 @@ func compileQuery(text string) (q *documentQuery, err error) {
 	return &documentQuery{text: text, path: path}, nil
 }
 
-// libraryPanic makes an error of a panic: the expression comes from outside, and its library makes no
-// promise.
+// libraryPanic makes an error of a panic: the expression comes from outside, and its library makes
+// no promise.
 func libraryPanic(err *error) {
 	if p := recover(); p != nil {
 		*err = errors.New("the expression cannot be evaluated")
@@ -64,7 +64,8 @@ var hashName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*|"[^"]*")\s*:`)
 })
 
-// hashNames are the names that the expression gives to what it finds, as b and a in {b:KeyId,a:Arn}.
+// hashNames are the names that the expression gives to what it finds, as b and a in
+// {b:KeyId,a:Arn}.
 func (q *documentQuery) hashNames() []string {
 	var names []string
 	for _, m := range hashName().FindAllStringSubmatch(q.text, -1) {

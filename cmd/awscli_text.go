@@ -21,7 +21,8 @@ func printText(w io.Writer, v any) error {
 	return err
 }
 
-// item prints v under a label. columns are the names that an object of a list prints, whether it has them or not.
+// item prints v under a label. columns are the names that an object of a list prints, whether it
+// has them or not.
 func (t *textTable) item(v any, label string, columns []string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -96,7 +97,8 @@ func (t *textTable) plainList(list []any, label string) {
 	}
 }
 
-// columnsOf are the names of all plain values in the objects of a list, nil where there is no object.
+// columnsOf are the names of all plain values in the objects of a list, nil where there is no
+// object.
 func columnsOf(list []any) []string {
 	var columns []string
 	for _, v := range list {

@@ -31,7 +31,8 @@ func (op *kmsOperation) command() string { return dashed(op.name) }
 const catRequest = "request"
 const catAnswer = "answer"
 
-// kmsCommand has the operation that args, the whole command line, name, and all where they name none.
+// kmsCommand has the operation that args, the whole command line, name, and all where they name
+// none.
 func kmsCommand(args []string) *cli.Command {
 	c := &cli.Command{
 		Name:      "kms",
@@ -102,7 +103,8 @@ func kmsDescription(op *kmsOperation) string {
 	return b.String()
 }
 
-// kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as well.
+// kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as
+// well.
 func kmsSharedFlags() []cli.Flag {
 	return flags([]cli.Flag{
 		&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
@@ -132,8 +134,8 @@ func kmsSecretFlags(op *kmsOperation) []cli.Flag {
 	}
 }
 
-// kmsOptions are the flags of an operation as they were given. Where that counts, nil is a flag that
-// was not.
+// kmsOptions are the flags of an operation as they were given. Where that counts, nil is a flag
+// that was not.
 type kmsOptions struct {
 	format       string  // of --output
 	query        *string // JMESPath
@@ -173,8 +175,8 @@ func noOperation(*cli.Context) error {
 	return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
 }
 
-// runKMS does one operation. All that can be wrong with the way the answer is wanted is found before
-// the key service is asked.
+// runKMS does one operation. All that can be wrong with the way the answer is wanted is found
+// before the key service is asked.
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
 		return fail(exitUsage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))

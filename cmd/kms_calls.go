@@ -22,8 +22,8 @@ func (r *kmsRequest) call(ctx context.Context, svc *services) (document, error) 
 	return r.op.call(ctx, client, r)
 }
 
-// service is the key service that holds the keys of the request. Their references on the command line
-// become the ids by which it knows them.
+// service is the key service that holds the keys of the request. Their references on the command
+// line become the ids by which it knows them.
 func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
 	var client kmsclient.Client
 	to := r.text("DestinationKeyId")
@@ -48,8 +48,9 @@ func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
 	return client, nil
 }
 
-// serviceOfBlob is the service for a blob of a key that nobody named. A blob of an embedded keystore
-// goes there, unless an endpoint is set, which may be that keystore served; all others go to AWS.
+// serviceOfBlob is the service for a blob of a key that nobody named. A blob of an embedded
+// keystore goes there, unless an endpoint is set, which may be that keystore served; all others go
+// to AWS.
 func serviceOfBlob(svc *services, blob []byte) (kmsclient.Client, error) {
 	if !keystore.IsBlob(blob) || svc.endpointSet() {
 		return svc.AWS(), nil

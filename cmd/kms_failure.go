@@ -7,8 +7,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// awsError is a refusal of the key service in the words that the aws command prints, with the request
-// id behind them.
+// awsError is a refusal of the key service in the words that the aws command prints, with the
+// request id behind them.
 type awsError struct{ refusal *kmsclient.Error }
 
 func (e awsError) Error() string {

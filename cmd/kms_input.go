@@ -10,11 +10,12 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kmsRequest is what one call asks. A member that was not given has no value; the getters give its zero value then.
+// kmsRequest is what one call asks. A member that was not given has no value; the getters give its
+// zero value then.
 type kmsRequest struct {
 	op *kmsOperation
-	// values by member: string, int, bool, []string, map[string]string, or *keymem.Buffer, which is nil
-	// for no bytes.
+	// values by member: string, int, bool, []string, map[string]string, or *keymem.Buffer, which is
+	// nil for no bytes.
 	values map[string]any
 }
 
@@ -53,8 +54,8 @@ func (r *kmsRequest) options() kmsclient.Options {
 	return kmsclient.Options{GrantTokens: r.list("GrantTokens"), DryRun: r.flag("DryRun")}
 }
 
-// readKMSRequest takes the members from the flags, and those without a flag from the input document.
-// The caller owes the wipe.
+// readKMSRequest takes the members from the flags, and those without a flag from the input
+// document. The caller owes the wipe.
 func readKMSRequest(op *kmsOperation, o *kmsOptions) (*kmsRequest, error) {
 	raw, err := o.blobsAreRaw()
 	if err != nil {
@@ -162,8 +163,8 @@ func (r *kmsRequest) check() error {
 	return nil
 }
 
-// constraints refuses what KMS refuses and the clients do not send, since they have to know the length
-// of what is asked for.
+// constraints refuses what KMS refuses and the clients do not send, since they have to know the
+// length of what is asked for.
 func (r *kmsRequest) constraints() error {
 	for _, m := range r.op.members {
 		if m.kind != blobMember {
@@ -206,8 +207,8 @@ func (r *kmsRequest) checkLength() error {
 	return nil
 }
 
-// breaks is the refusal of a member that breaks a constraint of KMS, in the words of KMS. value is empty
-// where the member may be secret.
+// breaks is the refusal of a member that breaks a constraint of KMS, in the words of KMS. value is
+// empty where the member may be secret.
 func (r *kmsRequest) breaks(member, value, constraint string) error {
 	if value != "" {
 		value += " "

@@ -18,8 +18,8 @@ import (
 type rawBytes string
 
 // inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool,
-// json.Number, nil, []any and map[string]any. A plaintext in such a document passes through ordinary
-// memory.
+// json.Number, nil, []any and map[string]any. A plaintext in such a document passes through
+// ordinary memory.
 func (o *kmsOptions) inputDocument() (map[string]any, error) {
 	const asJSON, asYAML = "cli-input-json", "cli-input-yaml"
 	switch {
@@ -76,7 +76,8 @@ func readYAML(text string) (any, error) {
 	return fromYAML(n.Content[0])
 }
 
-// fromYAML gives a node the types that a JSON document has. Aliases are refused: a request needs none, and they can blow up a document.
+// fromYAML gives a node the types that a JSON document has. Aliases are refused: a request needs
+// none, and they can blow up a document.
 func fromYAML(n *yaml.Node) (any, error) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -218,7 +219,8 @@ func textPairs(m kmsMember, v any) (map[string]string, error) {
 	return pairs, err
 }
 
-// documentBlob is a binary value of a document: !!binary of YAML, or text as --cli-binary-format says. A file:// in it means nothing, as for `aws`.
+// documentBlob is a binary value of a document: !!binary of YAML, or text as --cli-binary-format
+// says. A file:// in it means nothing, as for `aws`.
 func documentBlob(m kmsMember, v any, raw bool) (*keymem.Buffer, error) {
 	if b, ok := v.(rawBytes); ok {
 		return decodeBlob(m, []byte(b), true)

@@ -6,8 +6,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// keyMetadata gives KeyMetadata in the order of the API, without the members that do not apply to the
-// key.
+// keyMetadata gives KeyMetadata in the order of the API, without the members that do not apply to
+// the key.
 func keyMetadata(m kmsclient.KeyMetadata) document {
 	d := document{}.add("AWSAccountId", m.AccountID).add("KeyId", m.KeyID).add("Arn", m.ARN).
 		add("CreationDate", m.CreationDate).add("Enabled", m.Enabled).

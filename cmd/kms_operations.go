@@ -4,8 +4,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kmsOperations are the operations that envseal has, with the members of their requests and answers in
-// the order of the API.
+// kmsOperations are the operations that envseal has, with the members of their requests and answers
+// in the order of the API.
 func kmsOperations() []*kmsOperation {
 	return append(generateOperations(), cipherOperations()...)
 }

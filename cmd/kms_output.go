@@ -35,8 +35,9 @@ func newKMSPrinter(c *cli.Context, op *kmsOperation, o *kmsOptions) (*kmsPrinter
 	return p, nil
 }
 
-// open prepares the places where the plaintext goes, before there is one: the file of --plaintext-out,
-// or standard output, which must not be a terminal that nobody meant. A dry run gives none.
+// open prepares the places where the plaintext goes, before there is one: the file of
+// --plaintext-out, or standard output, which must not be a terminal that nobody meant. A dry run
+// gives none.
 func (p *kmsPrinter) open(dryRun bool) error {
 	switch {
 	case p.op.secret == "":
@@ -71,8 +72,8 @@ func (p *kmsPrinter) close() {
 	}
 }
 
-// deliver writes the plaintext to its file, and the answer to standard output. The file appears last: a
-// plaintext is of no use to who has not got the rest of the answer.
+// deliver writes the plaintext to its file, and the answer to standard output. The file appears
+// last: a plaintext is of no use to who has not got the rest of the answer.
 func (p *kmsPrinter) deliver(d document) error {
 	if secret := d.secret(p.op.secret); p.file != nil && secret != nil {
 		if _, err := p.file.Write(secret.Bytes()); err != nil {

@@ -9,9 +9,9 @@ import (
 )
 
 // profileSetting is a setting that the aws command itself, not the SDK, finds in the profile of its
-// config file, such as output. profile is that of --profile, or empty. The setting is empty where there
-// is none; a file that cannot be read counts as empty, as for `aws`, since the SDK reports it where it
-// matters.
+// config file, such as output. profile is that of --profile, or empty. The setting is empty where
+// there is none; a file that cannot be read counts as empty, as for `aws`, since the SDK reports it
+// where it matters.
 func profileSetting(profile, name string) string {
 	path := os.Getenv("AWS_CONFIG_FILE")
 	if path == "" {
@@ -30,7 +30,8 @@ func profileSetting(profile, name string) string {
 	return settingOf(bufio.NewScanner(f), profile, name)
 }
 
-// settingOf reads the lines of a config file: [default] or [profile NAME], then name = value. Indented lines belong to the setting above them.
+// settingOf reads the lines of a config file: [default] or [profile NAME], then name = value.
+// Indented lines belong to the setting above them.
 func settingOf(lines *bufio.Scanner, profile, name string) (value string) {
 	within := false
 	for lines.Scan() {

@@ -54,7 +54,8 @@ func TestBlobValue(t *testing.T) {
 	}
 }
 
-// TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every member has a flag of its own.
+// TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every
+// member has a flag of its own.
 func TestSkeletons(t *testing.T) {
 	for _, op := range kmsOperations() {
 		var text, out bytes.Buffer

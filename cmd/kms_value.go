@@ -14,10 +14,12 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// maxParameter bounds what is read for a value that is text: the longest is an encryption context, of which KMS takes 8 192 bytes.
+// maxParameter bounds what is read for a value that is text: the longest is an encryption context,
+// of which KMS takes 8 192 bytes.
 const maxParameter = 256 << 10
 
-// maxBlobText bounds what is read for a value that is bytes: 6 144 as base64 with line breaks, and then some.
+// maxBlobText bounds what is read for a value that is bytes: 6 144 as base64 with line breaks, and
+// then some.
 const maxBlobText = 16 << 10
 
 // blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than
@@ -83,8 +85,8 @@ func pairsValue(flag, arg string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// blobValue is a binary value: fileb:// reads bytes; otherwise it is base64, or with raw the bytes themselves. Nil stands for no bytes.
-// The caller owes the Destroy.
+// blobValue is a binary value: fileb:// reads bytes; otherwise it is base64, or with raw the bytes
+// themselves. Nil stands for no bytes. The caller owes the Destroy.
 func blobValue(m kmsMember, arg string, raw bool) (*keymem.Buffer, error) {
 	path, binary := strings.CutPrefix(arg, "fileb://")
 	isFile := binary
@@ -174,7 +176,8 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 	return b, err
 }
 
-// openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of the environment.
+// openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of
+// the environment.
 func openParameter(flag, arg, path string) (*input, error) {
 	path = os.Expand(path, func(name string) string {
 		if v, ok := os.LookupEnv(name); ok {

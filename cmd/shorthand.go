@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// parseShorthand reads k=v,k2=v2 as `aws` does (AWS CLI User Guide, shorthand syntax): a value may stand in single or double quotes, in
-// which a backslash escapes the quote, and outside of quotes \, is a comma. Space around names and values does not count.
+// parseShorthand reads k=v,k2=v2 as `aws` does (AWS CLI User Guide, shorthand syntax): a value may
+// stand in single or double quotes, in which a backslash escapes the quote, and outside of quotes
+// \, is a comma. Space around names and values does not count.
 func parseShorthand(text string) (map[string]string, error) {
 	pairs := map[string]string{}
 	for rest, more := text, true; more; {
