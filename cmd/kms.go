@@ -158,9 +158,10 @@ func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
 	}
 	o := &kmsOptions{
 		format: c.String("output"), query: given("query"), plaintextOut: given("plaintext-out"),
-		force: c.Bool("force"), skeleton: given(skeletonFlag), binaryFormat: c.String("cli-binary-format"),
+		force: c.Bool("force"), skeleton: given(skeletonFlag),
+		binaryFormat: c.String("cli-binary-format"), profile: c.String("profile"),
 		inputJSON: given("cli-input-json"), inputYAML: given("cli-input-yaml"),
-		profile: c.String("profile"), members: map[string]givenMember{},
+		members: map[string]givenMember{},
 	}
 	for _, m := range op.members {
 		if g, ok := m.given(c); ok {

@@ -63,7 +63,9 @@ func serviceOfBlob(svc *services, blob []byte) (kmsclient.Client, error) {
 }
 
 // dataKeyCall makes a data key by one of the two methods that do.
-func dataKeyCall(generate func(kmsclient.Client, context.Context, kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error)) kmsCall {
+func dataKeyCall(generate func(
+	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyInput,
+) (*kmsclient.DataKey, error)) kmsCall {
 	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
 		key, err := generate(client, ctx, kmsclient.GenerateDataKeyInput{
 			KeyID: r.text("KeyId"), KeySpec: r.text("KeySpec"), NumberOfBytes: r.number("NumberOfBytes"),
@@ -78,7 +80,9 @@ func dataKeyCall(generate func(kmsclient.Client, context.Context, kmsclient.Gene
 }
 
 // keyPairCall makes a key pair by one of the two methods that do.
-func keyPairCall(generate func(kmsclient.Client, context.Context, kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error)) kmsCall {
+func keyPairCall(generate func(
+	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyPairInput,
+) (*kmsclient.KeyPair, error)) kmsCall {
 	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
 		pair, err := generate(client, ctx, kmsclient.GenerateDataKeyPairInput{
 			KeyID: r.text("KeyId"), KeyPairSpec: r.text("KeyPairSpec"),
@@ -94,8 +98,8 @@ func keyPairCall(generate func(kmsclient.Client, context.Context, kmsclient.Gene
 	}
 }
 
-func encryptUnderKey(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
-	out, err := client.Encrypt(ctx, kmsclient.EncryptInput{
+func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.Encrypt(ctx, kmsclient.EncryptInput{
 		KeyID: r.text("KeyId"), Plaintext: r.blob("Plaintext"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
 		Options: r.options(),
@@ -107,8 +111,8 @@ func encryptUnderKey(ctx context.Context, client kmsclient.Client, r *kmsRequest
 		with("EncryptionAlgorithm", out.Algorithm), nil
 }
 
-func decryptUnderKey(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
-	out, err := client.Decrypt(ctx, kmsclient.DecryptInput{
+func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: r.text("KeyId"), CiphertextBlob: r.blob("CiphertextBlob"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
 		Options: r.options(),
@@ -120,8 +124,8 @@ func decryptUnderKey(ctx context.Context, client kmsclient.Client, r *kmsRequest
 		with("EncryptionAlgorithm", out.Algorithm).with("KeyMaterialId", out.KeyMaterialID), nil
 }
 
-func reEncrypt(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
-	out, err := client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
+func reEncrypt(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.ReEncrypt(ctx, kmsclient.ReEncryptInput{
 		CiphertextBlob: r.blob("CiphertextBlob"),
 		SourceKeyID:    r.text("SourceKeyId"), DestinationKeyID: r.text("DestinationKeyId"),
 		SourceEncryptionContext:      r.pairs("SourceEncryptionContext"),
@@ -141,8 +145,8 @@ func reEncrypt(ctx context.Context, client kmsclient.Client, r *kmsRequest) (doc
 		with("DestinationKeyMaterialId", out.DestinationKeyMaterialID), nil
 }
 
-func describeKey(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
-	meta, err := client.DescribeKey(ctx, r.text("KeyId"), r.options())
+func describeKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	meta, err := svc.DescribeKey(ctx, r.text("KeyId"), r.options())
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ type kmsPrinter struct {
 func newKMSPrinter(c *cli.Context, op *kmsOperation, o *kmsOptions) (*kmsPrinter, error) {
 	p := &kmsPrinter{op: op, plaintextOut: o.plaintextOut, force: o.force, c: c}
 	p.wire = profileSetting(o.profile, "cli_timestamp_format") == "wire"
-	p.format = cmp.Or(o.format, os.Getenv("AWS_DEFAULT_OUTPUT"), profileSetting(o.profile, "output"), "json")
+	p.format = cmp.Or(o.format, os.Getenv("AWS_DEFAULT_OUTPUT"),
+		profileSetting(o.profile, "output"), "json")
 	if p.format != "json" && p.format != "yaml" && p.format != "text" {
 		return nil, fail(exitUsage, "choose json, yaml or text with --output", "output format %q is not supported", p.format)
 	}
@@ -55,7 +56,9 @@ func (p *kmsPrinter) openFile(target string) (err error) {
 	if target == "-" || target == "" {
 		return fail(exitUsage, "--query "+p.op.secret+" --output text | base64 -d gives the bytes in a pipe", "--plaintext-out takes the name of a file")
 	}
-	if p.file, err = createOutput(target, outputOptions{force: p.force, perm: 0o600, inputs: ownFiles(p.c)}); err != nil {
+	p.file, err = createOutput(target,
+		outputOptions{force: p.force, perm: 0o600, inputs: ownFiles(p.c)})
+	if err != nil {
 		return err
 	}
 	if isTerminal(p.file.File()) && !p.force {

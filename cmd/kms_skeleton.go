@@ -24,7 +24,8 @@ func (p *kmsPrinter) skeleton(kind string) error {
 func sampleAnswer(members ...string) (d document) {
 	for _, name := range members {
 		switch name {
-		case "CiphertextBlob", "Plaintext", "PublicKey", "PrivateKeyCiphertextBlob", "PrivateKeyPlaintext":
+		case "CiphertextBlob", "Plaintext",
+			"PublicKey", "PrivateKeyCiphertextBlob", "PrivateKeyPlaintext":
 			d = d.add(name, nil)
 		default:
 			d = d.add(name, name)
