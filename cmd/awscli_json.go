@@ -87,34 +87,25 @@ func jsonOf(v any) (text []byte, wipe func(), err error) {
 	t.layout(v, "")
 	t.current.WriteByte('\n')
 	t.cut()
-	if !t.secret {
-		return bytes.Join(asBytes(t.parts), nil), func() {}, nil
-	}
-	buf, err := keymem.New(t.size)
-	if err != nil {
-		return nil, nil, err
+	text, wipe = make([]byte, 0, t.size), func() {}
+	if t.secret {
+		buf, err := keymem.New(t.size)
+		if err != nil {
+			return nil, nil, err
+		}
+		text, wipe = buf.Bytes()[:0], buf.Destroy
 	}
 	keymem.Do(func() {
-		at := buf.Bytes()[:0]
 		for _, p := range t.parts {
 			switch p := p.(type) {
 			case []byte:
-				at = append(at, p...)
+				text = append(text, p...)
 			case kmsclient.Secret:
-				at = base64.StdEncoding.AppendEncode(at, p.Bytes())
+				text = base64.StdEncoding.AppendEncode(text, p.Bytes())
 			}
 		}
 	})
-	return buf.Bytes(), buf.Destroy, nil
-}
-
-func asBytes(parts []any) (all [][]byte) {
-	for _, p := range parts {
-		if b, ok := p.([]byte); ok {
-			all = append(all, b)
-		}
-	}
-	return all
+	return text, wipe, nil
 }
 
 // printJSON prints v, with its secrets from locked memory.
@@ -128,17 +119,14 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// printSecret prints a secret as base64, from locked memory, with or without the quotes of JSON.
-func printSecret(w io.Writer, secret kmsclient.Secret, quoted bool) error {
+// printSecret prints a secret as base64, from locked memory.
+func printSecret(w io.Writer, secret kmsclient.Secret) error {
 	text, wipe, err := jsonOf(secret)
 	if err != nil {
 		return err
 	}
 	defer wipe()
-	if !quoted {
-		text[len(text)-2] = '\n'
-		text = text[1 : len(text)-1]
-	}
-	_, err = w.Write(text)
+	text[len(text)-2] = '\n' // instead of the closing quote
+	_, err = w.Write(text[1 : len(text)-1])
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/envseal/envseal/kmsclient"
 	"gopkg.in/yaml.v3"
 )
 
@@ -14,35 +15,22 @@ type documentPrinter struct {
 }
 
 // print prints d, or what the query finds in it. As JSON, and where the query names nothing but a
-// secret, as the examples of AWS's documentation do, secrets stay in locked memory.
+// secret, secrets stay in locked memory.
 func (p documentPrinter) print(w io.Writer, d document) error {
-	switch {
-	case p.query != nil:
-		return p.printFound(w, d)
-	case p.format == "text":
-		return printText(w, d.tree())
-	case p.format == "yaml":
-		return printYAML(w, d.tree())
-	}
-	return printJSON(w, d)
-}
-
-// printFound prints what the query finds.
-func (p documentPrinter) printFound(w io.Writer, d document) error {
-	if secret := d.secret(p.query.text); secret != nil && p.format != "yaml" {
-		return printSecret(w, secret, p.format != "text")
-	}
-	found, err := p.query.search(d)
+	found, err := p.query.find(d)
 	if err != nil {
 		return fail(exitUsage, "", "--query %s: %w", p.query.text, err)
 	}
-	switch p.format {
-	case "text":
-		return printText(w, found)
-	case "yaml":
-		return printYAML(w, found)
+	secret, isSecret := found.(kmsclient.Secret)
+	switch {
+	case p.format == "text" && isSecret:
+		return printSecret(w, secret)
+	case p.format == "text":
+		return printText(w, treeOf(found))
+	case p.format == "yaml":
+		return printYAML(w, treeOf(found))
 	}
-	return printJSON(w, p.query.ordered(found, d))
+	return printJSON(w, found)
 }
 
 func printYAML(w io.Writer, v any) error {

@@ -48,16 +48,19 @@ func (q *documentQuery) reaches(member string) bool {
 	return q == nil || !onlyNames(q.text) || strings.Contains(q.text, member)
 }
 
-// search evaluates the query. It finds a tree as document.tree gives.
-func (q *documentQuery) search(d document) (found any, err error) {
+// find evaluates the query; without one it finds the document. Where it names nothing but a secret, as
+// the examples of AWS's documentation do, it finds that. All else it finds is in ordinary memory, in
+// the order of the document, or of the expression where that names the members.
+func (q *documentQuery) find(d document) (found any, err error) {
+	if q == nil {
+		return d, nil
+	}
+	if secret := d.secret(q.text); secret != nil {
+		return secret, nil
+	}
 	defer libraryPanic(&err)
-	return q.path.Search(d.tree())
-}
-
-// ordered gives what was found the order of the document, or of the expression where that names the
-// members.
-func (q *documentQuery) ordered(found any, d document) any {
-	return inOrder(found, append(q.hashNames(), d.names()...))
+	found, err = q.path.Search(d.tree())
+	return inOrder(found, append(q.hashNames(), d.names()...)), err
 }
 
 var hashName = sync.OnceValue(func() *regexp.Regexp {

@@ -40,8 +40,10 @@ func kmsCommand(args []string) *cli.Command {
 		UsageText: "envseal kms OPERATION [flags]\n\nenvseal kms generate-data-key --key-id alias/backup --key-spec AES_256 --plaintext-out data.key\nenvseal kms decrypt --ciphertext-blob fileb://blob --key-id alias/backup --query Plaintext --output text",
 		Description: "A script that calls `aws kms` for these operations works with `envseal kms`, and with a key local:NAME without AWS.\n" +
 			"Other operations are left to `aws`.",
-		Flags:  kmsSharedFlags(),
-		Action: noOperation,
+		Flags: kmsSharedFlags(),
+		Action: func(*cli.Context) error {
+			return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
+		},
 	}
 	all := kmsOperations()
 	asked := askedOperation(c, args)
@@ -169,11 +171,6 @@ func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
 		}
 	}
 	return o
-}
-
-// noOperation runs where no operation is named.
-func noOperation(*cli.Context) error {
-	return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
 }
 
 // runKMS does one operation. All that can be wrong with the way the answer is wanted is found

@@ -24,10 +24,7 @@ func (r *kmsRequest) text(name string) string { v, _ := r.values[name].(string);
 func (r *kmsRequest) number(name string) int  { v, _ := r.values[name].(int); return v }
 func (r *kmsRequest) flag(name string) bool   { v, _ := r.values[name].(bool); return v }
 
-func (r *kmsRequest) list(name string) []string {
-	v, _ := r.values[name].([]string)
-	return v
-}
+func (r *kmsRequest) list(name string) []string { v, _ := r.values[name].([]string); return v }
 
 func (r *kmsRequest) pairs(name string) map[string]string {
 	v, _ := r.values[name].(map[string]string)

@@ -128,10 +128,8 @@ func scalarFromYAML(n *yaml.Node) (v any, err error) {
 
 // fromDocument sets the member to a value of an input document.
 func (r *kmsRequest) fromDocument(m kmsMember, v any, raw bool) error {
-	var (
-		value any
-		err   error
-	)
+	var value any
+	var err error
 	switch m.kind {
 	case refusedMember:
 		return notSupported(m)

@@ -147,16 +147,15 @@ func readBlob(m kmsMember, arg, path string) (*keymem.Buffer, error) {
 		return nil, err
 	}
 	n, err := io.ReadFull(in, buf.Bytes())
-	switch {
-	case err == nil:
-		buf.Destroy()
-		return nil, badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", shown(arg), m.most)
-	case err != io.EOF && err != io.ErrUnexpectedEOF:
+	switch err {
+	case nil:
+		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", shown(arg), m.most)
+	case io.EOF, io.ErrUnexpectedEOF:
+		err = nil
+	}
+	if err != nil || n == 0 {
 		buf.Destroy()
 		return nil, err
-	case n == 0:
-		buf.Destroy()
-		return nil, nil
 	}
 	buf.Truncate(n)
 	return buf, nil
