@@ -246,11 +246,3 @@ func parseChunkSize(s string) (uint8, error) {
 	}
 	return uint8(log), nil
 }
-
-func workers(c *cli.Context) (int, error) {
-	n := c.Int("jobs")
-	if n < 0 || n > 1024 {
-		return 0, fail(exitUsage, "", "-j %d is not a number of workers from 1 to 1024", n)
-	}
-	return n, nil
-}

@@ -35,11 +35,72 @@ func awsFlags() []cli.Flag {
 	}
 }
 
+// awsOptions say how AWS KMS is reached. Empty ones are as the aws command has them.
+type awsOptions struct {
+	// Profile is that of the AWS config and credentials files.
+	Profile string
+	// Region is for keys that are not named by an ARN, and for replicas of multi-Region keys.
+	Region string
+	// EndpointURL replaces AWS's own.
+	EndpointURL string
+	// CABundle is a PEM file of certificate authorities.
+	CABundle string
+	// NoVerifySSL leaves certificates unchecked.
+	NoVerifySSL bool
+	// NoSignRequest leaves requests unsigned.
+	NoSignRequest bool
+	// ConnectTimeout and ReadTimeout have a default if 0.
+	ConnectTimeout, ReadTimeout time.Duration
+	// UseFIPS asks the FIPS endpoint.
+	UseFIPS bool
+	// MaxAttempts is for one call; 0 stands for the default.
+	MaxAttempts int
+	// RoleARN is the IAM role to assume first.
+	RoleARN string
+	// Debug logs requests to stderr.
+	Debug bool
+}
+
+func readAWS(c *cli.Context) awsOptions {
+	return awsOptions{
+		Profile:        c.String("profile"),
+		Region:         c.String("region"),
+		EndpointURL:    c.String("endpoint-url"),
+		CABundle:       c.String("ca-bundle"),
+		NoVerifySSL:    c.Bool("no-verify-ssl"),
+		NoSignRequest:  c.Bool("no-sign-request"),
+		ConnectTimeout: seconds(c.Int("cli-connect-timeout")),
+		ReadTimeout:    seconds(c.Int("cli-read-timeout")),
+		UseFIPS:        c.Bool("use-fips-endpoint"),
+		MaxAttempts:    c.Int("max-attempts"),
+		RoleARN:        c.String("role-arn"),
+		Debug:          c.Bool("debug"),
+	}
+}
+
 func storeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "keystore", Category: catStore, EnvVars: []string{"ENVSEAL_KEYSTORE"}, Usage: "`FILE` of the embedded keystore"},
 		&cli.StringFlag{Name: "passphrase-file", Category: catStore, EnvVars: []string{"ENVSEAL_PASSPHRASE_FILE"}, Usage: "read the keystore's passphrase from the first line of `FILE`"},
 		&cli.StringFlag{Name: "identity-file", Category: catStore, EnvVars: []string{"ENVSEAL_IDENTITY_FILE"}, Usage: "age identity `FILE` that opens the keystore (default: KEYSTORE.identity)"},
+	}
+}
+
+// storeOptions say where the embedded keystore is, and what opens it.
+type storeOptions struct {
+	// Keystore is its file; "" stands for the default.
+	Keystore string
+	// PassphraseFile has the passphrase in its first line; without, it is asked for.
+	PassphraseFile string
+	// IdentityFile is an age identity; "" stands for the one beside the keystore.
+	IdentityFile string
+}
+
+func readStore(c *cli.Context) storeOptions {
+	return storeOptions{
+		Keystore:       c.String("keystore"),
+		PassphraseFile: c.String("passphrase-file"),
+		IdentityFile:   c.String("identity-file"),
 	}
 }
 
@@ -49,6 +110,27 @@ func messageFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Usage: "say what is done"},
 		&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+	}
+}
+
+// messageOptions say what the user is told, and what a crash may leave behind.
+type messageOptions struct {
+	// Quiet leaves errors only.
+	Quiet bool
+	// Verbose says what is done.
+	Verbose bool
+	// Progress is auto, always, never or json, as it was typed.
+	Progress string
+	// AllowCoreDumps lets a core file have the memory, keys included.
+	AllowCoreDumps bool
+}
+
+func readMessages(c *cli.Context) messageOptions {
+	return messageOptions{
+		Quiet:          c.Bool("quiet"),
+		Verbose:        c.Bool("verbose"),
+		Progress:       c.String("progress"),
+		AllowCoreDumps: c.Bool("allow-core-dumps"),
 	}
 }
 
@@ -65,6 +147,52 @@ func fileFlags() []cli.Flag {
 		failFastFlag(),
 		jobsFlag(),
 	}
+}
+
+// fileOptions say where outputs go, and how inputs and outputs are dealt with.
+type fileOptions struct {
+	// Output is the file for a single input, - for stdout, "" for a file beside the input.
+	Output string
+	// OutputDir is the directory of outputs, "" for that of each input.
+	OutputDir string
+	// Force replaces outputs that exist.
+	Force bool
+	// Remove removes each input once its output is on the disk.
+	Remove bool
+	// Suffix is the ending of sealed files.
+	Suffix string
+	// NoSync does not wait for the disk.
+	NoSync bool
+	// DryRun says what would be done, and does nothing.
+	DryRun bool
+	// FailFast begins no further file after a failure.
+	FailFast bool
+	// Jobs is the number of workers; 0 stands for one per core.
+	Jobs int
+}
+
+func readFiles(c *cli.Context) (fileOptions, error) {
+	jobs, err := workers(c)
+	return fileOptions{
+		Output:    c.String("output"),
+		OutputDir: c.String("output-dir"),
+		Force:     c.Bool("force"),
+		Remove:    c.Bool("rm"),
+		Suffix:    c.String("suffix"),
+		NoSync:    c.Bool("no-sync"),
+		DryRun:    c.Bool("dry-run"),
+		FailFast:  c.Bool("fail-fast"),
+		Jobs:      jobs,
+	}, err
+}
+
+// workers is -j.
+func workers(c *cli.Context) (int, error) {
+	n := c.Int("jobs")
+	if n < 0 || n > 1024 {
+		return 0, fail(exitUsage, "", "-j %d is not a number of workers from 1 to 1024", n)
+	}
+	return n, nil
 }
 
 func suffixFlag() cli.Flag {
