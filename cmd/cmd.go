@@ -80,7 +80,9 @@ func prepare(commands []*cli.Command) {
 			}
 		}
 		if do := c.Action; do != nil {
-			c.Action = func(c *cli.Context) error { return adviseLocal(c, do(c)) }
+			c.Action = func(c *cli.Context) error {
+				return adviseLocal(c.Context, readNamedKeys(c), readStore(c), do(c))
+			}
 		}
 	}
 }

@@ -79,7 +79,7 @@ func newOpening(c *cli.Context, svc *services) (*opening, error) {
 		}
 		return nil
 	}
-	o.allowed, err = svc.allowed(c.StringSlice("key-id"))
+	o.allowed, err = svc.allowed(c.Context, c.StringSlice("key-id"))
 	return o, err
 }
 
@@ -119,9 +119,9 @@ func (b *batch) opening(work func(*opening) treeWork) error {
 	if err := refuseStrictFIPS(); err != nil {
 		return err
 	}
-	svc := newServices(b.c)
+	svc := newServices(readAWS(b.c), readStore(b.c))
 	defer svc.close()
-	harden(b.c)
+	harden(b.c.Bool("allow-core-dumps"))
 	o, err := newOpening(b.c, svc)
 	if err != nil {
 		return err

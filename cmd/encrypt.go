@@ -74,9 +74,9 @@ func runEncrypt(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	svc := newServices(c)
+	svc := newServices(readAWS(c), readStore(c))
 	defer svc.close()
-	harden(c)
+	harden(c.Bool("allow-core-dumps"))
 	s, err := newSealing(c, svc)
 	if err != nil {
 		return err
@@ -124,16 +124,19 @@ func newSealing(c *cli.Context, svc *services) (*sealing, error) {
 		return nil, fail(exitUsage, "", "--armor and --header exclude each other")
 	}
 	s.options.Compress = compressionOf(c)
-	refs, pairs := keyRefs(c), c.StringSlice("recipient")
-	switch name := c.String("data-key"); {
+	refs, pairs, name := c.StringSlice("key-id"), c.StringSlice("recipient"), c.String("data-key")
+	if len(pairs) == 0 && name == "" { // the environment must add no KMS call to these
+		refs = keyRefs(refs)
+	}
+	switch {
 	case name != "" && len(refs) > 0:
 		return nil, fail(exitUsage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
 	case name == "" && len(refs)+len(pairs) == 0:
 		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
 	case name == "":
-		s.context, err = contextOf(c)
+		s.context, err = contextOf(c.StringSlice("encryption-context"))
 	default:
-		if s.made, err = readDataKeyFile(c, name); err == nil {
+		if s.made, err = readDataKeyFile(name, c.StringSlice("encryption-context")); err == nil {
 			s.context = s.made.Context
 		}
 	}
@@ -146,7 +149,7 @@ func newSealing(c *cli.Context, svc *services) (*sealing, error) {
 // addRecipients finds whom to seal for.
 func (s *sealing) addRecipients(svc *services, refs, pairs []string) error {
 	var err error
-	if s.keys, err = svc.recipients(refs, s.c.StringSlice("grant-tokens")); err != nil {
+	if s.keys, err = svc.recipients(s.c.Context, refs, s.c.StringSlice("grant-tokens")); err != nil {
 		return err
 	}
 	if s.pairs, err = pairRecipients(pairs); err != nil {

@@ -1,9 +1,13 @@
 package cmd
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -78,6 +82,9 @@ func readAWS(c *cli.Context) awsOptions {
 	}
 }
 
+// files are those that no output may replace.
+func (o awsOptions) files() []ownName { return namedBy("ca-bundle", o.CABundle) }
+
 func storeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "keystore", Category: catStore, EnvVars: []string{"ENVSEAL_KEYSTORE"}, Usage: "`FILE` of the embedded keystore"},
@@ -102,6 +109,32 @@ func readStore(c *cli.Context) storeOptions {
 		PassphraseFile: c.String("passphrase-file"),
 		IdentityFile:   c.String("identity-file"),
 	}
+}
+
+// path is that of the keystore.
+func (o storeOptions) path() (string, error) {
+	if o.Keystore != "" {
+		return filepath.Clean(o.Keystore), nil
+	}
+	return keystore.DefaultPath()
+}
+
+// identityPath is that of the identity file of the keystore at path.
+func (o storeOptions) identityPath(path string) string {
+	if o.IdentityFile != "" {
+		return filepath.Clean(o.IdentityFile)
+	}
+	return path + ".identity"
+}
+
+// files are those that no output may replace.
+func (o storeOptions) files() []ownName {
+	all := namedBy("passphrase-file", o.PassphraseFile)
+	if path, err := o.path(); err == nil {
+		all = append(all, ownName{path, "the keystore"},
+			ownName{o.identityPath(path), "the identity file of the keystore"})
+	}
+	return all
 }
 
 func messageFlags() []cli.Flag {
@@ -195,6 +228,25 @@ func workers(c *cli.Context) (int, error) {
 	return n, nil
 }
 
+// keyIDFlag is -k of commands that make keys; see keyRefs for its default.
+func keyIDFlag(usage string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: catKeys, Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
+}
+
+// readNamedKeys are all keys that the command line or the environment names, for advice.
+func readNamedKeys(c *cli.Context) (refs []string) {
+	for _, flag := range []string{"key-id", "to", "add", "drop"} {
+		if refs = append(refs, c.StringSlice(flag)...); c.String(flag) != "" {
+			refs = append(refs, c.String(flag))
+		}
+	}
+	return append(refs, os.Getenv("ENVSEAL_KEY_ID"))
+}
+
+func contextFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: catKeys, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
+}
+
 func suffixFlag() cli.Flag {
 	return &cli.StringFlag{Name: "suffix", Category: catFiles, Value: ".sealed", Usage: "ending of sealed files"}
 }
@@ -216,6 +268,35 @@ func policyFlags() []cli.Flag {
 		grantTokensFlag(),
 		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
 	}
+}
+
+// ownFilesOf are the files that a command needs, for commands that do not read their flags at once.
+func ownFilesOf(c *cli.Context) []*input {
+	return ownFiles(
+		namedBy("data-key", c.String("data-key")),
+		namedBy("recipient", c.StringSlice("recipient")...),
+		readAWS(c).files(),
+		namedBy("files0-from", c.String("files0-from")),
+		namedBy("log-json", c.String("log-json")),
+		contextFiles(c.StringSlice("encryption-context")),
+		readStore(c).files(),
+	)
+}
+
+// checkArgs refuses a command line that has not from least to most arguments.
+func checkArgs(c *cli.Context, least, most int) error {
+	n := c.NArg()
+	if n >= least && n <= most {
+		return nil
+	}
+	takes := fmt.Sprintf("%d to %d arguments", least, most)
+	switch {
+	case most == 0:
+		takes = "no arguments"
+	case least == most && most == 1:
+		takes = "one argument"
+	}
+	return fail(exitUsage, "try `"+helpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), takes, n)
 }
 
 // optionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The value's IsBoolFlag says so to the flag parser, and this to the help.

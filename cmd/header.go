@@ -74,7 +74,7 @@ func (in *input) openApart(name string, again bool) (err error) {
 
 // inputs are in, what else the command needs and, where it is read, the file of --header: the output must not be that either, as the payload could not be opened any more.
 func (t *transfer) inputs(in *input) []*input {
-	all := append([]*input{in}, ownFiles(t.c)...)
+	all := append([]*input{in}, ownFilesOf(t.c)...)
 	if name := t.c.String("header"); name != "" && t.header == "" {
 		if info, err := os.Stat(name); err == nil { // who opens it says what is wrong
 			all = append(all, &input{name: name, info: info})

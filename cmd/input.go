@@ -162,6 +162,9 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// errDirectory is why an input is refused that is none.
+var errDirectory = errors.New("is a directory")
+
 func directoryError(name string) error {
 	return fail(exitUsage, "", "%s: %w", shown(name), errDirectory)
 }

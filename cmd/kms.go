@@ -157,7 +157,7 @@ func runKMS(c *cli.Context, op *kmsOperation) error {
 	if kind := c.String(skeletonFlag); c.IsSet(skeletonFlag) {
 		return out.skeleton(kind)
 	}
-	harden(c)
+	harden(c.Bool("allow-core-dumps"))
 	in, err := readKMSRequest(c, op)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func runKMS(c *cli.Context, op *kmsOperation) error {
 		return err
 	}
 	defer out.close()
-	svc := newServices(c)
+	svc := newServices(readAWS(c), readStore(c))
 	defer svc.close()
 	doc, err := op.call(c.Context, svc, in)
 	if err != nil {

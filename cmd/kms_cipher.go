@@ -25,11 +25,11 @@ func encryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 	if err := r.checkBytes("Plaintext", kmsclient.MaxPlaintext); err != nil {
 		return nil, err
 	}
-	client, id, err := svc.service(r.text("KeyId"))
+	key, err := svc.resolve(r.text("KeyId"))
 	if err != nil {
 		return nil, err
 	}
-	out, err := client.Encrypt(ctx, kmsclient.EncryptInput{KeyID: id, Plaintext: r.blob("Plaintext"),
+	out, err := key.Client.Encrypt(ctx, kmsclient.EncryptInput{KeyID: key.ID, Plaintext: r.blob("Plaintext"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"), Options: r.options()})
 	if err != nil {
 		return nil, err
@@ -41,11 +41,11 @@ func decryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 	if err := r.checkBytes("CiphertextBlob", kmsclient.MaxCiphertextBlob); err != nil {
 		return nil, err
 	}
-	client, id, err := svc.opener(r.text("KeyId"), r.blob("CiphertextBlob"))
+	key, err := svc.opener(r.text("KeyId"), r.blob("CiphertextBlob"))
 	if err != nil {
 		return nil, err
 	}
-	out, err := client.Decrypt(ctx, kmsclient.DecryptInput{KeyID: id, CiphertextBlob: r.blob("CiphertextBlob"),
+	out, err := key.Client.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.ID, CiphertextBlob: r.blob("CiphertextBlob"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"), Options: r.options()})
 	if err != nil {
 		return nil, err
@@ -55,42 +55,41 @@ func decryptUnderKey(ctx context.Context, svc *services, r *kmsRequest) (documen
 
 // opener finds the service for a blob: that of the key where one is named. Otherwise a blob of an embedded keystore goes there, unless an
 // endpoint is set, which may be that keystore served; all others go to AWS.
-func (s *services) opener(ref string, blob []byte) (kmsclient.Client, string, error) {
+func (s *services) opener(ref string, blob []byte) (resolved, error) {
 	switch {
 	case ref != "":
-		return s.service(ref)
+		return s.resolve(ref)
 	case keystore.IsBlob(blob) && !s.endpointSet():
 		store, err := s.Store()
 		if err != nil {
-			return nil, "", err
+			return resolved{}, err
 		}
-		return store, "", nil
+		return inStore(store, ""), nil
 	}
-	return s.AWS(), "", nil
+	return s.onAWS(""), nil
 }
 
 func reEncrypt(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
 	if err := r.checkBytes("CiphertextBlob", kmsclient.MaxCiphertextBlob); err != nil {
 		return nil, err
 	}
-	client, to, err := svc.service(r.text("DestinationKeyId"))
+	to, err := svc.resolve(r.text("DestinationKeyId"))
 	if err != nil {
 		return nil, err
 	}
-	from := ""
+	var from resolved
 	if ref := r.text("SourceKeyId"); ref != "" {
-		var source kmsclient.Client
-		if source, from, err = svc.service(ref); err != nil {
+		if from, err = svc.resolve(ref); err != nil {
 			return nil, err
 		}
-		if source != client {
+		if from.Client != to.Client {
 			return nil, fail(exitUsage, "decrypt it there and encrypt it here: `envseal kms decrypt --plaintext-out`, `envseal kms encrypt --plaintext fileb://`",
 				"ReEncrypt stays within a key service: %s and %s are of two", ref, r.text("DestinationKeyId"))
 		}
 	}
-	out, err := client.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: r.blob("CiphertextBlob"),
-		SourceKeyID: from, SourceEncryptionContext: r.pairs("SourceEncryptionContext"), SourceAlgorithm: r.text("SourceEncryptionAlgorithm"),
-		DestinationKeyID: to, DestinationEncryptionContext: r.pairs("DestinationEncryptionContext"), DestinationAlgorithm: r.text("DestinationEncryptionAlgorithm"),
+	out, err := to.Client.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: r.blob("CiphertextBlob"),
+		SourceKeyID: from.ID, SourceEncryptionContext: r.pairs("SourceEncryptionContext"), SourceAlgorithm: r.text("SourceEncryptionAlgorithm"),
+		DestinationKeyID: to.ID, DestinationEncryptionContext: r.pairs("DestinationEncryptionContext"), DestinationAlgorithm: r.text("DestinationEncryptionAlgorithm"),
 		Options: r.options()})
 	if err != nil {
 		return nil, err
@@ -101,11 +100,11 @@ func reEncrypt(ctx context.Context, svc *services, r *kmsRequest) (document, err
 }
 
 func describeKey(ctx context.Context, svc *services, r *kmsRequest) (document, error) {
-	client, id, err := svc.service(r.text("KeyId"))
+	key, err := svc.resolve(r.text("KeyId"))
 	if err != nil {
 		return nil, err
 	}
-	meta, err := client.DescribeKey(ctx, id, r.options())
+	meta, err := key.Client.DescribeKey(ctx, key.ID, r.options())
 	if err != nil {
 		return nil, err
 	}

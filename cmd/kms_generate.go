@@ -36,9 +36,9 @@ func (r *kmsRequest) dataKey(svc *services) (kmsclient.Client, kmsclient.Generat
 	if err != nil {
 		return nil, in, err
 	}
-	client, id, err := svc.service(r.text("KeyId"))
-	in.KeyID = id
-	return client, in, err
+	key, err := svc.resolve(r.text("KeyId"))
+	in.KeyID = key.ID
+	return key.Client, in, err
 }
 
 // checkLength wants one of KeySpec and NumberOfBytes.
@@ -81,9 +81,9 @@ func generateDataKeyWithoutPlaintext(ctx context.Context, svc *services, r *kmsR
 
 // keyPair is the request for a key pair and the service it goes to.
 func (r *kmsRequest) keyPair(svc *services) (kmsclient.Client, kmsclient.GenerateDataKeyPairInput, error) {
-	client, id, err := svc.service(r.text("KeyId"))
-	return client, kmsclient.GenerateDataKeyPairInput{
-		KeyID: id, KeyPairSpec: r.text("KeyPairSpec"), EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
+	key, err := svc.resolve(r.text("KeyId"))
+	return key.Client, kmsclient.GenerateDataKeyPairInput{
+		KeyID: key.ID, KeyPairSpec: r.text("KeyPairSpec"), EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
 	}, err
 }
 

@@ -66,7 +66,7 @@ func (p *kmsPrinter) openFile(target string, force bool) (err error) {
 	if target == "-" || target == "" {
 		return fail(exitUsage, "--query "+p.op.secret+" --output text | base64 -d gives the bytes in a pipe", "--plaintext-out takes the name of a file")
 	}
-	if p.file, err = createOutput(target, outputOptions{force: force, perm: 0o600, inputs: ownFiles(p.c)}); err != nil {
+	if p.file, err = createOutput(target, outputOptions{force: force, perm: 0o600, inputs: ownFilesOf(p.c)}); err != nil {
 		return err
 	}
 	if isTerminal(p.file.File()) && !force {

@@ -71,16 +71,18 @@ func runRewrap(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	svc := newServices(c)
+	svc := newServices(readAWS(c), readStore(c))
 	defer svc.close()
-	harden(c)
+	harden(c.Bool("allow-core-dumps"))
 	r, err := newRewrapping(c, svc)
 	if err != nil {
 		return err
 	}
 	r.sum.many = len(b.names) > 1
-	if r.update, err = svc.updated(c, r.change.To); err != nil {
-		return err
+	if c.Bool("update") {
+		if r.update, err = updated(c.Context, r.change.To, r.change.GrantTokens); err != nil {
+			return err
+		}
 	}
 	forget := atExit(r.interrupted)
 	defer forget()
@@ -115,53 +117,29 @@ func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
 	if r.maxSlots < 0 {
 		return nil, fail(exitUsage, "", "--max-slots %d is negative", r.maxSlots)
 	}
-	if r.change.To, err = svc.destinations(to); err != nil {
+	if r.change.To, err = svc.destinations(c.Context, to); err != nil {
 		return nil, err
 	}
-	if r.change.Add, err = svc.destinations(add); err != nil {
+	if r.change.Add, err = svc.destinations(c.Context, add); err != nil {
 		return nil, err
 	}
-	r.change.Drop, err = svc.slotKeys(drop, r.change.GrantTokens)
+	r.change.Drop, err = slotKeys(c.Context, svc, drop, r.change.GrantTokens)
 	return r, err
 }
 
-// destinations finds the services and Regions of keys to re-wrap for.
-func (s *services) destinations(refs []string) ([]keyring.Destination, error) {
-	var all []keyring.Destination
-	for _, ref := range refs {
-		client, id, err := s.client(ref)
-		if err != nil {
-			return nil, err
-		}
-		d := keyring.Destination{KeyID: id, Client: client}
-		if arn, err := kmsclient.ParseARN(id); err == nil {
-			arn = arn.ReplicaIn(s.c.String("region"))
-			d.KeyID, d.Region = arn.String(), arn.Region
-		} else if client == kmsclient.Client(s.AWS()) {
-			if d.Region, err = s.AWS().Region(s.c.Context); err != nil {
-				return nil, err
-			}
-		} else {
-			d.Region = kmsclient.LocalRegion
-		}
-		all = append(all, d)
-	}
-	return all, nil
-}
-
 // slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a call.
-func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
+func slotKeys(ctx context.Context, svc *services, refs, grantTokens []string) ([]string, error) {
 	var all []string
 	for _, ref := range refs {
-		if arn, err := kmsclient.ParseARN(ref); err == nil && !arn.IsAlias() || isKeyID(ref) {
+		if namesOneKey(ref) {
 			all = append(all, ref)
 			continue
 		}
-		client, id, err := s.client(ref)
+		key, err := svc.resolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		meta, err := client.DescribeKey(s.c.Context, id, kmsclient.Options{GrantTokens: grantTokens})
+		meta, err := key.Client.DescribeKey(ctx, key.ID, kmsclient.Options{GrantTokens: grantTokens})
 		if err != nil {
 			return nil, err
 		}

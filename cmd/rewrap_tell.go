@@ -45,7 +45,7 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 		case e.To == "":
 			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
 		default:
-			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, typedKey(r.c, e.To), how)
+			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, typedKey(readNamedKeys(r.c), e.To), how)
 		}
 	}
 }

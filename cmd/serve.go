@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -30,30 +31,46 @@ func serveCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
 		}, storeFlags()),
-		Action: onStore(0, 0, serve),
+		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+			return serveOptions{
+				addr:    c.String("addr"),
+				pidFile: c.String("pid-file"),
+				log:     c.String("log"),
+				deny:    c.StringSlice("deny"),
+				faults:  c.String("faults"),
+			}.run
+		}),
 	}
 }
 
-func serve(c *cli.Context, store *keystore.Store) error {
-	faults, err := devserver.ParseFaults(c.String("faults"))
+type serveOptions struct {
+	addr    string   // loopback
+	pidFile string   // "" for none
+	log     string   // "" for none, - for stderr
+	deny    []string // operations
+	faults  string   // as devserver.ParseFaults reads them
+}
+
+func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
+	faults, err := devserver.ParseFaults(o.faults)
 	if err != nil {
 		return fail(exitUsage, "", "--faults: %w", err)
 	}
-	log, err := newCallLog(c.String("log"))
+	log, err := newCallLog(o.log)
 	if err != nil {
 		return err
 	}
 	defer log.close()
-	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: c.StringSlice("deny"), Log: log.write})
+	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: o.deny, Log: log.write})
 	if err != nil {
 		return fail(exitUsage, "", "%w", err)
 	}
-	ln, err := devserver.Listen(c.Context, c.String("addr"))
+	ln, err := devserver.Listen(ctx, o.addr)
 	if err != nil {
 		return listenError(err)
 	}
-	if f := c.String("pid-file"); f != "" {
-		remove, err := writePID(f)
+	if o.pidFile != "" {
+		remove, err := writePID(o.pidFile)
 		if err != nil {
 			ln.Close()
 			return err
@@ -67,7 +84,7 @@ func serve(c *cli.Context, store *keystore.Store) error {
 		ln.Close()
 		return err
 	}
-	return srv.Serve(c.Context, ln)
+	return srv.Serve(ctx, ln)
 }
 
 // listenError tells a port that is taken from an address that is not allowed.

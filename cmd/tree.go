@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 // A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
@@ -105,7 +106,7 @@ func newTreeRun(ctx context.Context, c *cli.Context, work treeWork, log *fileLog
 	if o.jobs == 0 {
 		o.jobs = runtime.NumCPU()
 	}
-	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, own: ownFiles(c), reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
+	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, own: ownFilesOf(c), reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
 	mode, err := parseProgressMode(c.String("progress"))
 	if err != nil {
@@ -220,4 +221,15 @@ func (t *treeRun) opened(keyID string) {
 // isOutOfSpace tells whether no further file could be written either.
 func isOutOfSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+}
+
+// ownFile is the one of the run's own files that st is of, nil if it is none of them.
+func (t *treeRun) ownFile(st *unix.Stat_t) *input {
+	id := fileID{uint64(st.Dev), uint64(st.Ino)}
+	for _, in := range t.own {
+		if idOf(in.info) == id {
+			return in
+		}
+	}
+	return nil
 }

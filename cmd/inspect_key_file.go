@@ -1,9 +1,7 @@
 package cmd
 
 import (
-	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,76 +9,6 @@ import (
 
 	"github.com/envseal/envseal/format"
 )
-
-// keyFile is a pair file or a data key file.
-type keyFile struct {
-	pair *format.PairFile
-	pem  bool
-	data *format.DataKeyFile
-}
-
-// pemBlock is how a pair file in PEM begins.
-const pemBlock = "-----BEGIN PUBLIC KEY-----"
-
-// mayBeKeyFile tells whether an input that begins with first may be a key file. No sealed file begins so, armored or not.
-func mayBeKeyFile(first []byte) bool {
-	first = bytes.TrimLeft(first, " \t\r\n")
-	return bytes.HasPrefix(first, []byte("{")) || bytes.HasPrefix(first, []byte(pemBlock))
-}
-
-// parseKeyFile reads a key file of either kind. Its error is format.ErrNotEnvseal where nothing in text says that it is meant to be one.
-func parseKeyFile(text []byte) (*keyFile, error) {
-	pem := bytes.HasPrefix(bytes.TrimSpace(text), []byte(pemBlock))
-	pair, pairErr := format.ParsePairFile(text)
-	if pairErr == nil {
-		return &keyFile{pair: pair, pem: pem}, nil
-	}
-	if pem || !errors.Is(pairErr, format.ErrNotKeyFile) {
-		return nil, pairErr
-	}
-	data, err := format.ParseDataKeyFile(text)
-	switch {
-	case err == nil:
-		return &keyFile{data: data}, nil
-	case bytes.Contains(text, []byte(`"PrivateKey`)):
-		return nil, pairErr
-	case errors.Is(err, format.ErrNotKeyFile) && !bytes.Contains(text, []byte(`"Plaintext"`)):
-		return nil, fmt.Errorf("%w, nor a data key file or pair file", format.ErrNotEnvseal)
-	}
-	return nil, err
-}
-
-// String is the kind in words.
-func (k *keyFile) String() string {
-	switch {
-	case k.data != nil && k.data.Bare:
-		return "envseal data key file (the answer of GenerateDataKeyWithoutPlaintext)"
-	case k.data != nil:
-		return "envseal data key file"
-	case k.pem:
-		return "envseal pair file (PEM)"
-	}
-	return "envseal pair file (JSON)"
-}
-
-// use is what the file called name is for.
-func (k *keyFile) use(name string) string {
-	word := shellWord(name)
-	switch {
-	case name == "-" && k.pair != nil: // -r and --data-key take no stdin
-		word = "PAIR"
-	case name == "-":
-		word = "DATAKEY"
-	}
-	if k.pair != nil {
-		return "envseal encrypt -r " + word + " FILE"
-	}
-	use := "envseal encrypt --data-key " + word
-	if k.data.Bare {
-		use += " -c CONTEXT"
-	}
-	return use + " FILE"
-}
 
 // keyFileInspection is what inspect --json prints of a key file.
 type keyFileInspection struct {
@@ -102,7 +30,7 @@ type inspectedKey struct {
 	CiphertextBlob []byte
 }
 
-func (k *keyFile) describe(name string) *keyFileInspection {
+func inspectedKeyFile(k *keyFile, name string) *keyFileInspection {
 	i := &keyFileInspection{File: display(name), Use: k.use(name)}
 	if p := k.pair; p != nil {
 		id := p.PublicKeyID()
