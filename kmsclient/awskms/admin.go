@@ -11,14 +11,17 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// CreateKey implements kmsclient.Admin. It is not repeated where the first attempt may have arrived: that would make two keys.
-func (c *Client) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (*kmsclient.KeyMetadata, error) {
+// CreateKey implements kmsclient.Admin. It is not repeated if the first attempt may have arrived:
+// that would make two keys.
+func (c *Client) CreateKey(ctx context.Context,
+	in kmsclient.CreateKeyInput) (*kmsclient.KeyMetadata, error) {
 	cl, err := c.begin(ctx, "CreateKey", "")
 	if err != nil {
 		return nil, err
 	}
 	cl.once = true
-	ask := &kms.CreateKeyInput{Description: orNil(in.Description), KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt}
+	ask := &kms.CreateKeyInput{Description: orNil(in.Description),
+		KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt}
 	if in.MultiRegion {
 		ask.MultiRegion = aws.Bool(true)
 	}
@@ -35,7 +38,8 @@ func (c *Client) CreateAlias(ctx context.Context, name, targetKeyID string) erro
 	if err != nil {
 		return err
 	}
-	_, _, err = run(ctx, cl, (*kms.Client).CreateAlias, &kms.CreateAliasInput{AliasName: &name, TargetKeyId: &cl.keyID})
+	_, _, err = run(ctx, cl, (*kms.Client).CreateAlias,
+		&kms.CreateAliasInput{AliasName: &name, TargetKeyId: &cl.keyID})
 	return err
 }
 
@@ -45,7 +49,8 @@ func (c *Client) UpdateAlias(ctx context.Context, name, targetKeyID string) erro
 	if err != nil {
 		return err
 	}
-	_, _, err = run(ctx, cl, (*kms.Client).UpdateAlias, &kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &cl.keyID})
+	_, _, err = run(ctx, cl, (*kms.Client).UpdateAlias,
+		&kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &cl.keyID})
 	return err
 }
 
@@ -59,8 +64,8 @@ func (c *Client) DeleteAlias(ctx context.Context, name string) error {
 	return err
 }
 
-// How many rows a page of a list has, so that a page fits into maxAnswer whatever the names are. The name of an alias has up to 256 bytes
-// and stands in its row twice: 100 such rows have 70 KB.
+// How many rows a page of a list has, so that it fits into maxAnswer with any names. An alias has
+// up to 256 bytes and stands in its row twice: 100 such rows have 70 KB.
 const (
 	keyPage   = 100
 	aliasPage = 50
@@ -85,12 +90,14 @@ func (c *Client) ListKeys(ctx context.Context) ([]kmsclient.KeyEntry, error) {
 	}
 	var keys []kmsclient.KeyEntry
 	for marker := (*string)(nil); ; {
-		out, _, err := run(ctx, cl, (*kms.Client).ListKeys, &kms.ListKeysInput{Limit: aws.Int32(keyPage), Marker: marker})
+		out, _, err := run(ctx, cl, (*kms.Client).ListKeys,
+			&kms.ListKeysInput{Limit: aws.Int32(keyPage), Marker: marker})
 		if err != nil {
 			return nil, err
 		}
 		for _, k := range out.Keys {
-			keys = append(keys, kmsclient.KeyEntry{KeyID: aws.ToString(k.KeyId), ARN: aws.ToString(k.KeyArn)})
+			keys = append(keys, kmsclient.KeyEntry{KeyID: aws.ToString(k.KeyId),
+				ARN: aws.ToString(k.KeyArn)})
 		}
 		if marker, err = cl.nextPage(out.Truncated, out.NextMarker, marker); marker == nil {
 			return keys, err
@@ -112,8 +119,9 @@ func (c *Client) ListAliases(ctx context.Context, keyID string) ([]kmsclient.Ali
 			return nil, err
 		}
 		for _, a := range out.Aliases {
-			aliases = append(aliases, kmsclient.AliasEntry{Name: aws.ToString(a.AliasName), ARN: aws.ToString(a.AliasArn),
-				TargetKeyID: aws.ToString(a.TargetKeyId), CreatedAt: aws.ToTime(a.CreationDate), UpdatedAt: aws.ToTime(a.LastUpdatedDate)})
+			aliases = append(aliases, kmsclient.AliasEntry{Name: aws.ToString(a.AliasName),
+				ARN: aws.ToString(a.AliasArn), TargetKeyID: aws.ToString(a.TargetKeyId),
+				CreatedAt: aws.ToTime(a.CreationDate), UpdatedAt: aws.ToTime(a.LastUpdatedDate)})
 		}
 		if marker, err = cl.nextPage(out.Truncated, out.NextMarker, marker); marker == nil {
 			return aliases, err
@@ -142,7 +150,8 @@ func (c *Client) DisableKey(ctx context.Context, keyID string) error {
 }
 
 // ScheduleKeyDeletion implements kmsclient.Admin.
-func (c *Client) ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (time.Time, error) {
+func (c *Client) ScheduleKeyDeletion(ctx context.Context, keyID string,
+	days int) (time.Time, error) {
 	cl, err := c.beginWithKey(ctx, "ScheduleKeyDeletion", keyID)
 	if err != nil {
 		return time.Time{}, err
@@ -170,17 +179,20 @@ func (c *Client) CancelKeyDeletion(ctx context.Context, keyID string) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = run(ctx, cl, (*kms.Client).CancelKeyDeletion, &kms.CancelKeyDeletionInput{KeyId: &cl.keyID})
+	_, _, err = run(ctx, cl, (*kms.Client).CancelKeyDeletion,
+		&kms.CancelKeyDeletionInput{KeyId: &cl.keyID})
 	return err
 }
 
-// RotateKeyOnDemand implements kmsclient.Admin. It is not repeated where the first attempt may have arrived: a key has 25 of them.
+// RotateKeyOnDemand implements kmsclient.Admin. It is not repeated if the first attempt may have
+// arrived: a key has 25 of them.
 func (c *Client) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 	cl, err := c.beginWithKey(ctx, "RotateKeyOnDemand", keyID)
 	if err != nil {
 		return err
 	}
 	cl.once = true
-	_, _, err = run(ctx, cl, (*kms.Client).RotateKeyOnDemand, &kms.RotateKeyOnDemandInput{KeyId: &cl.keyID})
+	_, _, err = run(ctx, cl, (*kms.Client).RotateKeyOnDemand,
+		&kms.RotateKeyOnDemandInput{KeyId: &cl.keyID})
 	return err
 }

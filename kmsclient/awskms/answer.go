@@ -12,9 +12,9 @@ type badAnswer struct{ reason string }
 
 func (e *badAnswer) Error() string { return e.reason }
 
-// cutSecret decodes the base64 text of a member of the object in body into locked memory and leaves "" in its place, so that what is
-// left may be parsed in ordinary memory. It returns nil where the member is absent, null or empty. Whatever it returns, body holds no
-// text of that member any more.
+// cutSecret decodes the base64 text of a member of the object in body into locked memory and leaves
+// "" in its place, so that the rest may be parsed in ordinary memory. It returns nil if the member
+// is absent, null or empty. Whatever it returns, body holds no text of that member any more.
 func cutSecret(body []byte, member string) (secret *keymem.Buffer, err error) {
 	var start, end int
 	keymem.Do(func() { start, end, err = findString(body, member) })
@@ -43,7 +43,7 @@ func cutSecret(body []byte, member string) (secret *keymem.Buffer, err error) {
 	return secret, nil
 }
 
-// blank makes the string at body[start:end] empty, by moving its last quote up and filling with spaces.
+// blank empties the string at body[start:end]: it moves the last quote up and fills with spaces.
 func blank(body []byte, start, end int) {
 	body[start] = '"'
 	for i := start + 1; i <= end; i++ {
@@ -58,9 +58,10 @@ var (
 	errNoValue = &badAnswer{"the key in it is not text"}
 )
 
-// findString finds the text of a string member of the outermost object: body[start:end], without its quotes. start and end are equal
-// where it is empty, and -1 where it is absent or null. It copies nothing of body, and refuses what different parsers read
-// differently: a member that stands there twice, and names with escapes.
+// findString finds the text of a string member of the outermost object: body[start:end], without
+// quotes. start and end are equal if it is empty, and -1 if it is absent or null. It copies nothing
+// of body. It refuses what parsers read differently: a member that comes twice, and names with
+// escapes.
 func findString(body []byte, name string) (start, end int, err error) {
 	start, end = -1, -1
 	if !json.Valid(body) {
@@ -99,7 +100,7 @@ func findString(body []byte, name string) (start, end int, err error) {
 	return start, end, nil
 }
 
-// The functions below are given valid JSON, and rely on it.
+// The functions below rely on valid JSON.
 
 func skipSpace(b []byte, i int) int {
 	for b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' {
@@ -120,7 +121,7 @@ func scanString(b []byte, i int) (text []byte, after int, escaped bool) {
 	return b[start:i], i + 1, escaped
 }
 
-// skipValue gives the index behind the value that begins at b[i].
+// skipValue gives the index after the value that begins at b[i].
 func skipValue(b []byte, i int) int {
 	depth := 0
 	for {
@@ -144,7 +145,8 @@ func skipValue(b []byte, i int) int {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// unescape resolves in place the escapes that base64 text can need, \/ and \u00XX. Others become a byte that base64 does not have.
+// unescape resolves in place the escapes that base64 text can need, \/ and \u00XX. Others become a
+// byte that is not base64.
 func unescape(text []byte) []byte {
 	n := 0
 	for i := 0; i < len(text); i++ {
@@ -166,8 +168,8 @@ func unescape(text []byte) []byte {
 	return text[:n]
 }
 
-// latin decodes four hex digits, and gives a byte that base64 does not have for what is not ASCII or a line break, which the decoder
-// would pass over.
+// latin decodes four hex digits. Line breaks, which the decoder would pass over, and all that is
+// not ASCII become a byte that is not base64.
 func latin(digits []byte) byte {
 	v := 0
 	for _, d := range digits {

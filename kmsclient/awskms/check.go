@@ -11,7 +11,7 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// parseKeyID reads a key id that is an ARN. Of any other, KMS is the judge.
+// parseKeyID reads a key id that is an ARN. KMS judges any other.
 func parseKeyID(keyID string) (kmsclient.ARN, bool, error) {
 	if !strings.HasPrefix(keyID, "arn:") {
 		return kmsclient.ARN{}, false, nil
@@ -20,7 +20,8 @@ func parseKeyID(keyID string) (kmsclient.ARN, bool, error) {
 	return arn, true, err
 }
 
-// allText tells whether encryption contexts are what JSON can carry: the SDK makes U+FFFD of all else, so that contexts that differ would be one.
+// allText tells whether encryption contexts are what JSON can carry. The SDK makes U+FFFD of all
+// else, so that different contexts would become one.
 func allText(contexts []map[string]string) bool {
 	for _, ec := range contexts {
 		for name, value := range ec {
@@ -32,7 +33,8 @@ func allText(contexts []map[string]string) bool {
 	return true
 }
 
-// keyARN checks a KeyId of an answer: it must be the ARN of a key, and where asked names a key by its id, of that key.
+// keyARN checks a KeyId of an answer. It must be the ARN of a key, and of that key if asked names
+// one by its id.
 func (cl *call) keyARN(member string, got *string, asked string) (string, error) {
 	arn, err := kmsclient.ParseARN(aws.ToString(got))
 	if err != nil || arn.KeyID() == "" {
@@ -66,8 +68,9 @@ func (cl *call) blob(member string, b []byte) error {
 	return nil
 }
 
-// plain checks a plaintext of an answer, and destroys it if it is not what was asked for. An empty key that went on into a key
-// derivation would give keys that anybody can derive: this is the most important check of the package.
+// plain checks a plaintext of an answer, and destroys it if it is not what was asked for. This is
+// the most important check of the package: an empty key in a key derivation would give keys that
+// anybody can derive.
 func (cl *call) plain(secret *keymem.Buffer, least, most int) error {
 	n := 0
 	if secret != nil {
@@ -85,7 +88,7 @@ func (cl *call) plain(secret *keymem.Buffer, least, most int) error {
 	return cl.bad("its %s has %d bytes, not %d to %d", cl.secret, n, least, most)
 }
 
-// algorithm checks the EncryptionAlgorithm of an answer, where it has one.
+// algorithm checks the EncryptionAlgorithm of an answer that has one.
 func (cl *call) algorithm(got, asked string) error {
 	if asked == "" {
 		asked = kmsclient.Algorithm
@@ -101,11 +104,13 @@ func (cl *call) notDry() error {
 	if !cl.dryRun {
 		return nil
 	}
-	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
-		Message: kmsclient.ErrBadAnswer.Error() + ": " + kmsclient.ErrNotDryRun.Error(), Err: kmsclient.ErrNotDryRun}
+	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked,
+		Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
+		Message: kmsclient.ErrBadAnswer.Error() + ": " + kmsclient.ErrNotDryRun.Error(),
+		Err:     kmsclient.ErrNotDryRun}
 }
 
-// materialID is a KeyMaterialId, or empty where the service tells none that looks like one.
+// materialID is a KeyMaterialId, or empty if the service tells none that looks like one.
 func materialID(got *string) string {
 	id := aws.ToString(got)
 	if _, err := hex.DecodeString(id); err != nil || len(id) != 64 {

@@ -17,9 +17,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// How long the first search for credentials may take. Where nothing is configured only the instance metadata are left to ask, and
-// the SDK's own defaults would take 8 to 13 s to find out that this is no EC2 instance. A configured source (a role, SSO, a program)
-// has a network or a person to wait for.
+// How long the first search for credentials may take. If nothing is configured, only the instance
+// metadata can be asked, and the SDK's defaults take 8 to 13 s to find out that this is no EC2
+// instance. A configured source (a role, SSO, a program) waits for a network or a person.
 const (
 	metadataTimeout   = 250 * time.Millisecond
 	nothingConfigured = 1500 * time.Millisecond
@@ -38,7 +38,8 @@ type credentials struct {
 
 func newCredentials(cfg Config, loaded *aws.Config, code *mfa) *credentials {
 	env, shared := sources(*loaded)
-	c := &credentials{cfg: cfg, inner: loaded.Credentials, profile: shared.Profile, role: shared.RoleARN, mfa: code}
+	c := &credentials{cfg: cfg, inner: loaded.Credentials, profile: shared.Profile,
+		role: shared.RoleARN, mfa: code}
 	if c.profile == "" {
 		c.profile = "default"
 	}
@@ -60,7 +61,8 @@ func newCredentials(cfg Config, loaded *aws.Config, code *mfa) *credentials {
 	return c
 }
 
-// warnHalfKey: the SDK ignores half a key pair in silence and goes on to other credentials, which may be somebody else's.
+// warnHalfKey: the SDK ignores half a key pair in silence and goes on to other credentials, which
+// may be somebody else's.
 func warnHalfKey(cfg Config) {
 	id := os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_ACCESS_KEY") != ""
 	key := os.Getenv("AWS_SECRET_ACCESS_KEY") != "" || os.Getenv("AWS_SECRET_KEY") != ""
@@ -72,7 +74,7 @@ func warnHalfKey(cfg Config) {
 	}
 }
 
-// quickMetadata is an EC2 metadata client that tries once. The metadata never lie behind a proxy.
+// quickMetadata is an EC2 metadata client that tries once. Metadata are never behind a proxy.
 func quickMetadata(loaded aws.Config) *imds.Client {
 	return imds.NewFromConfig(loaded, func(o *imds.Options) {
 		o.Retryer = aws.NopRetryer{}
@@ -81,24 +83,27 @@ func quickMetadata(loaded aws.Config) *imds.Client {
 	})
 }
 
-// onlyMetadata tells whether nothing is configured, so that the chain ends at the instance metadata.
+// onlyMetadata tells whether nothing is configured, so that only the instance metadata are left.
 func (c *credentials) onlyMetadata() bool {
 	return len(c.sources) == 1 && c.sources[0] == aws.CredentialSourceIMDS
 }
 
 func (c *credentials) from(any ...aws.CredentialSource) bool {
-	return slices.ContainsFunc(c.sources, func(s aws.CredentialSource) bool { return slices.Contains(any, s) })
+	return slices.ContainsFunc(c.sources,
+		func(s aws.CredentialSource) bool { return slices.Contains(any, s) })
 }
 
-// Retrieve implements aws.CredentialsProvider. Its errors are of kmsclient, of the kind ErrCredentials.
+// Retrieve implements aws.CredentialsProvider. Its errors are those of kmsclient, of the kind
+// ErrCredentials.
 func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := c.inner.Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, c.explain(ctx, err)
 	}
 	if fips140.Enforced() && len(creds.SecretAccessKey) < minStrictSecret {
-		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: "the secret access key from " + c.origin() +
-			" is too short to sign with under GODEBUG=fips140=only"}
+		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials,
+			Message: "the secret access key from " + c.origin() +
+				" is too short to sign with under GODEBUG=fips140=only"}
 	}
 	if x := exchangeOf(ctx); x != nil {
 		x.signer = creds
@@ -106,8 +111,10 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return creds, nil
 }
 
-// minStrictSecret is the least number of characters in a secret access key for GODEBUG=fips140=only: with "AWS4" before it, it makes an HMAC key, and crypto/hmac panics there
-// on keys of less than 112 bits. AWS's own have 40 characters; made-up ones for emulators may have any number.
+// minStrictSecret is the least number of characters in a secret access key under
+// GODEBUG=fips140=only. With "AWS4" before it, the secret is an HMAC key, and crypto/hmac panics on
+// keys of less than 112 bits. AWS's have 40 characters; made-up ones for emulators may have any
+// number.
 const minStrictSecret = 10
 
 // ProviderSources implements aws.CredentialProviderSource.
@@ -116,7 +123,8 @@ func (c *credentials) ProviderSources() []aws.CredentialSource { return c.source
 // errSlow is the cause of a search that took too long.
 var errSlow = errors.New("no answer in time")
 
-// prove retrieves the credentials once, in bounded time. Time in which a person types an MFA code does not count.
+// prove retrieves the credentials once, in bounded time. The time in which a person types an MFA
+// code does not count.
 func (c *credentials) prove(ctx context.Context) error {
 	limit := somethingToAsk
 	if c.onlyMetadata() {
@@ -130,8 +138,8 @@ func (c *credentials) prove(ctx context.Context) error {
 	return err
 }
 
-// renewed tells whether there are others than the credentials that have expired. If another call has not got them yet, it drops those in the
-// cache and gets them again.
+// renewed tells whether there are other credentials than the expired ones. If no other call has got
+// them yet, it drops those in the cache and gets them again.
 func (c *credentials) renewed(ctx context.Context, expired aws.Credentials) bool {
 	cache, ok := c.inner.(*aws.CredentialsCache)
 	if !ok {

@@ -20,7 +20,7 @@ func (cl *call) with(o kmsclient.Options) (dryRun *bool, grants []string) {
 	return dryRun, o.GrantTokens
 }
 
-// keyLength is the length that KeySpec or NumberOfBytes ask for. It must be known here to check the answer.
+// keyLength is the length that KeySpec or NumberOfBytes asks for. The check of the answer needs it.
 func (cl *call) keyLength(spec string, bytes int) (int, error) {
 	switch {
 	case spec != "" && bytes != 0 || spec == "" && bytes == 0:
@@ -45,7 +45,8 @@ func numberOfBytes(n int) *int32 {
 }
 
 // GenerateDataKey implements kmsclient.Client.
-func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (c *Client) GenerateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	cl, err := c.beginWithKey(ctx, "GenerateDataKey", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -57,8 +58,9 @@ func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 	cl.secret = "Plaintext"
 	dryRun, grants := cl.with(in.Options)
 	out, secret, err := run(ctx, cl, (*kms.Client).GenerateDataKey, &kms.GenerateDataKeyInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: numberOfBytes(in.NumberOfBytes),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec),
+		NumberOfBytes: numberOfBytes(in.NumberOfBytes), EncryptionContext: in.EncryptionContext,
+		DryRun: dryRun, GrantTokens: grants,
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +78,8 @@ func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 }
 
 // GenerateDataKeyWithoutPlaintext implements kmsclient.Client.
-func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	cl, err := c.beginWithKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -85,10 +88,12 @@ func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclie
 		return nil, err
 	}
 	dryRun, grants := cl.with(in.Options)
-	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyWithoutPlaintext, &kms.GenerateDataKeyWithoutPlaintextInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: numberOfBytes(in.NumberOfBytes),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
-	})
+	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyWithoutPlaintext,
+		&kms.GenerateDataKeyWithoutPlaintextInput{
+			KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec),
+			NumberOfBytes: numberOfBytes(in.NumberOfBytes), EncryptionContext: in.EncryptionContext,
+			DryRun: dryRun, GrantTokens: grants,
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -101,14 +106,17 @@ func (cl *call) dataKey(keyID *string, blob []byte, material *string) (*kmsclien
 	if err := first(cl.notDry(), err, cl.blob("CiphertextBlob", blob)); err != nil {
 		return nil, err
 	}
-	return &kmsclient.DataKey{KeyID: arn, CiphertextBlob: blob, KeyMaterialID: materialID(material)}, nil
+	return &kmsclient.DataKey{KeyID: arn, CiphertextBlob: blob,
+		KeyMaterialID: materialID(material)}, nil
 }
 
-// maxPrivateKey is more than the longest private key that KMS makes: RSA_4096 has about 2 400 bytes of PKCS #8.
+// maxPrivateKey is more than the longest private key of KMS: RSA_4096 has about 2 400 bytes of PKCS
+// #8.
 const maxPrivateKey = 8 << 10
 
 // GenerateDataKeyPair implements kmsclient.Client.
-func (c *Client) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (c *Client) GenerateDataKeyPair(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
 	cl, err := c.beginPair(ctx, "GenerateDataKeyPair", in)
 	if err != nil {
 		return nil, err
@@ -138,23 +146,26 @@ func (c *Client) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateD
 }
 
 // GenerateDataKeyPairWithoutPlaintext implements kmsclient.Client.
-func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
 	cl, err := c.beginPair(ctx, "GenerateDataKeyPairWithoutPlaintext", in)
 	if err != nil {
 		return nil, err
 	}
 	dryRun, grants := cl.with(in.Options)
-	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPairWithoutPlaintext, &kms.GenerateDataKeyPairWithoutPlaintextInput{
-		KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
-	})
+	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPairWithoutPlaintext,
+		&kms.GenerateDataKeyPairWithoutPlaintextInput{
+			KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
+			EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		})
 	if err != nil {
 		return nil, err
 	}
 	return cl.keyPair(in.KeyPairSpec, out)
 }
 
-func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.GenerateDataKeyPairInput) (*call, error) {
+func (c *Client) beginPair(ctx context.Context, op string,
+	in kmsclient.GenerateDataKeyPairInput) (*call, error) {
 	cl, err := c.beginWithKey(ctx, op, in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -166,9 +177,11 @@ func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.Generate
 }
 
 // keyPair checks what both operations answer.
-func (cl *call) keyPair(spec string, out *kms.GenerateDataKeyPairWithoutPlaintextOutput) (*kmsclient.KeyPair, error) {
+func (cl *call) keyPair(spec string,
+	out *kms.GenerateDataKeyPairWithoutPlaintextOutput) (*kmsclient.KeyPair, error) {
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
-	if err := first(cl.notDry(), err, cl.blob("PrivateKeyCiphertextBlob", out.PrivateKeyCiphertextBlob)); err != nil {
+	err = first(cl.notDry(), err, cl.blob("PrivateKeyCiphertextBlob", out.PrivateKeyCiphertextBlob))
+	if err != nil {
 		return nil, err
 	}
 	if len(out.PublicKey) == 0 {
@@ -178,7 +191,8 @@ func (cl *call) keyPair(spec string, out *kms.GenerateDataKeyPairWithoutPlaintex
 		return nil, cl.bad("it is a pair of the kind %q, not %s", oneLine(string(out.KeyPairSpec)), spec)
 	}
 	return &kmsclient.KeyPair{KeyID: arn, KeyPairSpec: spec, PublicKey: out.PublicKey,
-		PrivateKeyCiphertextBlob: out.PrivateKeyCiphertextBlob, KeyMaterialID: materialID(out.KeyMaterialId)}, nil
+		PrivateKeyCiphertextBlob: out.PrivateKeyCiphertextBlob,
+		KeyMaterialID:            materialID(out.KeyMaterialId)}, nil
 }
 
 // GenerateRandom implements kmsclient.Client.
@@ -191,7 +205,8 @@ func (c *Client) GenerateRandom(ctx context.Context, n int) (kmsclient.Secret, e
 		return nil, cl.invalid("NumberOfBytes is %d, not 1 to %d", n, kmsclient.MaxDataKey)
 	}
 	cl.secret = "Plaintext"
-	_, secret, err := run(ctx, cl, (*kms.Client).GenerateRandom, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(int32(n))})
+	_, secret, err := run(ctx, cl, (*kms.Client).GenerateRandom,
+		&kms.GenerateRandomInput{NumberOfBytes: aws.Int32(int32(n))})
 	if err != nil {
 		return nil, err
 	}

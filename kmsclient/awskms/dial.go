@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// dial connects to the host of u, through a proxy where the environment names one, and speaks TLS where u is https.
+// dial connects to the host of u, through a proxy if the environment names one, with TLS if u is
+// https.
 func (w *wire) dial(ctx context.Context, u *url.URL, seen *traces) (net.Conn, error) {
 	proxy, err := w.proxyFor(u)
 	if err != nil {
@@ -37,7 +38,8 @@ func (w *wire) dial(ctx context.Context, u *url.URL, seen *traces) (net.Conn, er
 }
 
 // layers puts on the connection what lies between TCP and HTTP.
-func (w *wire) layers(ctx context.Context, conn net.Conn, u, proxy *url.URL, seen *traces) (net.Conn, error) {
+func (w *wire) layers(ctx context.Context, conn net.Conn, u, proxy *url.URL,
+	seen *traces) (net.Conn, error) {
 	var err error
 	if proxy != nil {
 		if proxy.Scheme == "https" {
@@ -164,12 +166,14 @@ func tunnel(conn net.Conn, target, auth string) error {
 		}
 		answer.WriteByte(one[0])
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer.String())), &http.Request{Method: http.MethodConnect})
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer.String())),
+		&http.Request{Method: http.MethodConnect})
 	if err != nil {
 		return &permanentError{"the proxy does not speak HTTP"}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return &permanentError{fmt.Sprintf("the proxy refuses to connect to %s: HTTP %d", target, resp.StatusCode)}
+		return &permanentError{fmt.Sprintf("the proxy refuses to connect to %s: HTTP %d",
+			target, resp.StatusCode)}
 	}
 	return nil
 }

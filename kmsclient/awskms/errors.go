@@ -13,8 +13,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kinds are the exceptions of KMS, of the signature check before it, and of STS. KMS sends most of them as codes without a type of
-// their own, so that the code is what to go by (KMS API Reference, Common Errors and the operations).
+// kinds are the exceptions of KMS, of the signature check before it, and of STS. KMS sends most as
+// codes without a type of their own, so the code decides (KMS API Reference, Common Errors and the
+// operations).
 var kinds = map[string]error{
 	"NotFoundException":          kmsclient.ErrNotFound,
 	"DisabledException":          kmsclient.ErrDisabled,
@@ -66,7 +67,7 @@ var kinds = map[string]error{
 	"RequestTimeoutException":    kmsclient.ErrUnavailable,
 }
 
-// kindOf tells the kind of an answer by its code, and where that says nothing by its status.
+// kindOf tells the kind of an answer by its code, or by its status if the code says nothing.
 func kindOf(code string, status int) error {
 	kind, known := kinds[code]
 	switch {
@@ -104,7 +105,8 @@ func (cl *call) translate(x *exchange, err error) *kmsclient.Error {
 		e.Kind, e.Message = kmsclient.ErrUnavailable, oneLine(x.failure.Error())
 	case x.location != "" || x.status/100 == 3:
 		e.Kind = kmsclient.ErrBadAnswer
-		e.Message = fmt.Sprintf("%v: HTTP %d, a redirect to %q, which is not followed", kmsclient.ErrBadAnswer, x.status, oneLine(x.location))
+		e.Message = fmt.Sprintf("%v: HTTP %d, a redirect to %q, which is not followed",
+			kmsclient.ErrBadAnswer, x.status, oneLine(x.location))
 	case errors.As(err, &api) && x.status/100 != 2:
 		cl.translateAPI(e, x, api)
 	case x.begun:
@@ -128,7 +130,8 @@ func (cl *call) translateAPI(e *kmsclient.Error, x *exchange, api smithy.APIErro
 	}
 	switch {
 	case isExpired(e.Code) && cl.s.creds != nil:
-		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s", cl.s.creds.origin(), cl.s.creds.login())
+		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s",
+			cl.s.creds.origin(), cl.s.creds.login())
 	case skewRefused(x, e):
 		e.Message += fmt.Sprintf(": %s: set the clock", inWords(x.skew))
 	}
@@ -137,13 +140,15 @@ func (cl *call) translateAPI(e *kmsclient.Error, x *exchange, api smithy.APIErro
 // unknownCode is what the SDK makes of a refusal without a code.
 const unknownCode = "UnknownError"
 
-// translateStatus is for answers that are none of KMS's: a proxy's page, say.
+// translateStatus is for answers that are not KMS's: a proxy's page, say.
 func (cl *call) translateStatus(e *kmsclient.Error, x *exchange) {
 	e.Code = ""
 	switch {
 	case x.status/100 == 2:
-		e.Kind, e.Message = kmsclient.ErrBadAnswer, kmsclient.ErrBadAnswer.Error()+": it is not the JSON of KMS"
-	case x.status >= 500 || x.status == http.StatusTooManyRequests || x.status == http.StatusRequestTimeout:
+		e.Kind, e.Message = kmsclient.ErrBadAnswer,
+			kmsclient.ErrBadAnswer.Error()+": it is not the JSON of KMS"
+	case x.status >= 500 || x.status == http.StatusTooManyRequests ||
+		x.status == http.StatusRequestTimeout:
 		e.Kind = kmsclient.ErrUnavailable
 		if x.status == http.StatusTooManyRequests {
 			e.Kind = kmsclient.ErrThrottled
@@ -151,7 +156,8 @@ func (cl *call) translateStatus(e *kmsclient.Error, x *exchange) {
 		e.Message = fmt.Sprintf("%v: HTTP %d %s", e.Kind, x.status, http.StatusText(x.status))
 	default:
 		e.Kind = kmsclient.ErrBadAnswer
-		e.Message = fmt.Sprintf("%v: HTTP %d %s without an exception of KMS: is this the right endpoint?", kmsclient.ErrBadAnswer, x.status, http.StatusText(x.status))
+		e.Message = fmt.Sprintf("%v: HTTP %d %s without an exception of KMS: is this the right endpoint?",
+			kmsclient.ErrBadAnswer, x.status, http.StatusText(x.status))
 	}
 }
 
@@ -170,7 +176,8 @@ func translateSTS(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable, Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
+	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable,
+		Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
 	var answer *awshttp.ResponseError
 	status := 0
 	if errors.As(err, &answer) {

@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// receive reads the answer. The body of a good answer with a key in it goes into x.answer, and the response has none.
+// receive reads the answer. If that is good and has a key in it, its body goes into x.answer, and
+// the response has none.
 func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http.Response, error) {
 	source := &lineEnds{r: seen.reader(conn)}
 	limited := &io.LimitedReader{R: source, N: maxHead + maxAnswer}
@@ -45,7 +46,7 @@ func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http
 	return resp, nil
 }
 
-// readHead reads the status and the headers, and passes over interim answers (RFC 9110, section 15.2).
+// readHead reads status and headers, and passes over interim answers (RFC 9110, section 15.2).
 func readHead(r *bufio.Reader, source *lineEnds, req *http.Request) (*http.Response, error) {
 	for range 5 {
 		resp, err := http.ReadResponse(r, req)
@@ -63,8 +64,9 @@ func readHead(r *bufio.Reader, source *lineEnds, req *http.Request) (*http.Respo
 	return nil, &badAnswer{"it does not come to an end"}
 }
 
-// lineEnds is a reader that keeps its failure if that came in the middle of a line: bufio's ReadLine, on which net/http stands, gives out
-// the piece as a whole line, so that what the network broke off looks like broken HTTP.
+// lineEnds is a reader that keeps a failure that came in the middle of a line. bufio's ReadLine,
+// which net/http uses, gives out the piece as a whole line: what the network broke off would look
+// like broken HTTP.
 type lineEnds struct {
 	r      io.Reader
 	inLine bool
@@ -91,7 +93,7 @@ func isNetwork(err error) bool {
 
 var errLong = &badAnswer{"it is longer than any of KMS's"}
 
-// readBody reads to the end. Where room is too small, errLong.
+// readBody reads to the end. If room is too small, the error is errLong.
 func readBody(r io.Reader, room []byte) (n int, err error) {
 	for {
 		if n == len(room) {

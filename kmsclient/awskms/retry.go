@@ -14,21 +14,24 @@ import (
 
 const (
 	defaultAttempts = 5
-	silentAttempts  = 2 // of a service that takes the request and never answers: each costs a whole ReadTimeout
+	silentAttempts  = 2 // of a service that never answers: each costs a whole ReadTimeout
 	firstBackoff    = 500 * time.Millisecond
 
-	// A signature is good for 5 minutes either way (AWS General Reference, SigV4). The SDK corrects the clock from 4 on.
+	// A signature is good for 5 minutes either way (AWS General Reference, SigV4). The SDK corrects
+	// the clock from 4 on.
 	skewThatMatters = 4 * time.Minute
 )
 
-// again decides whether the failed attempt is worth another one, and after which wait. The SDK's retryer is not asked: it repeats
-// certificate failures, spends a minute and a half on a black hole, and does not know that the second CreateKey makes a second key.
-func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error) (time.Duration, bool) {
+// again decides whether the failed attempt is worth another one, and after which wait. The SDK's
+// retryer is not asked: it repeats certificate failures, spends a minute and a half on a black
+// hole, and does not know that a second CreateKey makes a second key.
+func (cl *call) again(ctx context.Context, x *exchange,
+	failure *kmsclient.Error) (time.Duration, bool) {
 	switch {
 	case !x.begun || x.attempt >= cl.mostAttempts():
 		return 0, false
 	case !cl.attempts.skewed && skewRefused(x, failure):
-		cl.attempts.skewed = true // the SDK's client has noted the difference and signs the next request with it
+		cl.attempts.skewed = true // the SDK has noted the difference and signs the next request with it
 		return 0, true
 	case !cl.attempts.renewed && isExpired(failure.Code):
 		cl.attempts.renewed = true
@@ -58,8 +61,8 @@ func (cl *call) mostAttempts() int {
 	return defaultAttempts
 }
 
-// backoff is exponential with full jitter: all of it random, so that many processes that were throttled together do not come back
-// together.
+// backoff is exponential with full jitter: all of it is random, so that many processes that were
+// throttled together do not come back together.
 func (cl *call) backoff(attempt int) time.Duration {
 	longest := cl.s.cfg.maxBackoff()
 	if d := firstBackoff << min(attempt-1, 10); d < longest {
@@ -68,14 +71,16 @@ func (cl *call) backoff(attempt int) time.Duration {
 	return rand.N(longest) + time.Millisecond
 }
 
-// skewRefused tells whether the request was refused, by its looks, because this machine's clock is wrong.
+// skewRefused tells whether the request was refused, it seems, because this machine's clock is
+// wrong.
 func skewRefused(x *exchange, failure *kmsclient.Error) bool {
 	return x.skew.Abs() >= skewThatMatters && isSkewCode(failure.Code)
 }
 
 func isSkewCode(code string) bool {
 	switch code {
-	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure":
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
+		"RequestExpired", "AuthFailure":
 		return true
 	}
 	return false
@@ -99,7 +104,8 @@ func isSilent(err error) bool {
 	return errors.As(err, &t) && t.silent
 }
 
-// isFinal tells whether the next attempt would fail just the same: certificates, and what is not TLS or not HTTP.
+// isFinal tells whether the next attempt would fail the same way: certificates, and what is not TLS
+// or not HTTP.
 func isFinal(err error) bool {
 	var (
 		record    tls.RecordHeaderError
@@ -109,12 +115,13 @@ func isFinal(err error) bool {
 		host      x509.HostnameError
 		permanent *permanentError
 	)
-	return errors.As(err, &record) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &invalid) ||
-		errors.As(err, &host) || errors.As(err, &permanent) || isAlert(err)
+	return errors.As(err, &record) || errors.As(err, &cert) || errors.As(err, &unknown) ||
+		errors.As(err, &invalid) || errors.As(err, &host) || errors.As(err, &permanent) || isAlert(err)
 }
 
-// isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants another version, another name or a certificate of
-// ours. Its own failure, internal_error, may pass. crypto/tls does not export the type of the alerts that it received.
+// isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants
+// another version, another name or a certificate of ours. Its own failure, internal_error, may
+// pass. crypto/tls does not export the type of received alerts.
 func isAlert(err error) bool {
 	const internalError = tls.AlertError(80)
 	var op *net.OpError

@@ -15,14 +15,16 @@ const (
 	defaultWindow  = 30 // days, of ScheduleKeyDeletion
 )
 
-// createKey makes symmetric encryption keys only. What the server would not keep is refused rather than ignored.
+// createKey makes symmetric encryption keys only. It refuses, and does not ignore, what the server
+// would not keep.
 func createKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
 	in.unsupported("Policy", "Tags", "CustomKeyStoreId", "XksKeyId")
 	in.only("KeyUsage", "ENCRYPT_DECRYPT")
 	in.only("KeySpec", kmsclient.Algorithm)
 	in.only("CustomerMasterKeySpec", kmsclient.Algorithm)
 	in.only("Origin", "AWS_KMS")
-	ask := kmsclient.CreateKeyInput{Description: in.text("Description", 0, maxDescription), MultiRegion: in.flag("MultiRegion")}
+	ask := kmsclient.CreateKeyInput{Description: in.text("Description", 0, maxDescription),
+		MultiRegion: in.flag("MultiRegion")}
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -33,16 +35,19 @@ func createKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault
 	return metadataAnswer(meta, f), nil
 }
 
-// only refuses a member that has another value than the one there is.
+// only refuses a member that differs from the one possible value.
 func (r *request) only(name, value string) {
 	if v := r.text(name, 1, 64); v != "" && v != value {
-		r.fail(refuse("UnsupportedOperationException", name+" "+v+" is not supported by this development server, only "+value))
+		r.fail(refuse("UnsupportedOperationException",
+			name+" "+v+" is not supported by this development server, only "+value))
 	}
 }
 
-func describeKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func describeKey(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	in.require("KeyId")
-	id, opts := in.keyID("KeyId"), kmsclient.Options{GrantTokens: in.list("GrantTokens", kmsclient.MaxGrantTokens)}
+	id, opts := in.keyID("KeyId"),
+		kmsclient.Options{GrantTokens: in.list("GrantTokens", kmsclient.MaxGrantTokens)}
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -92,7 +97,8 @@ func (a *answer) multiRegion(c *kmsclient.MultiRegionConfiguration) {
 }
 
 // onKey runs an operation that takes a KeyId and answers with nothing.
-func onKey(ctx context.Context, in *request, do func(context.Context, string) error) (*answer, error) {
+func onKey(ctx context.Context, in *request,
+	do func(context.Context, string) error) (*answer, error) {
 	in.require("KeyId")
 	id := in.keyID("KeyId")
 	if in.err != nil {
@@ -105,12 +111,14 @@ func enableKey(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault
 	return onKey(ctx, in, svc.EnableKey)
 }
 
-func disableKey(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
+func disableKey(ctx context.Context, svc kmsclient.Service, in *request,
+	_ *Fault) (*answer, error) {
 	return onKey(ctx, in, svc.DisableKey)
 }
 
 // onKeyARN runs such an operation too, and answers with the key's ARN.
-func onKeyARN(ctx context.Context, svc kmsclient.Service, in *request, do func(context.Context, string) error) (arn string, err error) {
+func onKeyARN(ctx context.Context, svc kmsclient.Service, in *request,
+	do func(context.Context, string) error) (arn string, err error) {
 	if _, err := onKey(ctx, in, do); err != nil {
 		return "", err
 	}
@@ -121,7 +129,8 @@ func onKeyARN(ctx context.Context, svc kmsclient.Service, in *request, do func(c
 	return meta.ARN, nil
 }
 
-func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	days := in.number("PendingWindowInDays", 1, 365)
 	if days == 0 {
 		days = defaultWindow
@@ -143,7 +152,8 @@ func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request
 	return a, nil
 }
 
-func cancelKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func cancelKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	arn, err := onKeyARN(ctx, svc, in, svc.CancelKeyDeletion)
 	if err != nil {
 		return nil, err
@@ -153,7 +163,8 @@ func cancelKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request, 
 	return a, nil
 }
 
-func rotateKeyOnDemand(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func rotateKeyOnDemand(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	arn, err := onKeyARN(ctx, svc, in, svc.RotateKeyOnDemand)
 	if err != nil {
 		return nil, err
@@ -163,15 +174,18 @@ func rotateKeyOnDemand(ctx context.Context, svc kmsclient.Service, in *request, 
 	return a, nil
 }
 
-func createAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
+func createAlias(ctx context.Context, svc kmsclient.Service, in *request,
+	_ *Fault) (*answer, error) {
 	return onAlias(ctx, in, svc.CreateAlias)
 }
 
-func updateAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
+func updateAlias(ctx context.Context, svc kmsclient.Service, in *request,
+	_ *Fault) (*answer, error) {
 	return onAlias(ctx, in, svc.UpdateAlias)
 }
 
-func onAlias(ctx context.Context, in *request, do func(ctx context.Context, name, target string) error) (*answer, error) {
+func onAlias(ctx context.Context, in *request,
+	do func(ctx context.Context, name, target string) error) (*answer, error) {
 	in.require("AliasName", "TargetKeyId")
 	name, target := in.text("AliasName", 1, maxAlias), in.keyID("TargetKeyId")
 	if in.err != nil {
@@ -180,7 +194,8 @@ func onAlias(ctx context.Context, in *request, do func(ctx context.Context, name
 	return nil, do(ctx, name, target)
 }
 
-func deleteAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
+func deleteAlias(ctx context.Context, svc kmsclient.Service, in *request,
+	_ *Fault) (*answer, error) {
 	in.require("AliasName")
 	name := in.text("AliasName", 1, maxAlias)
 	if in.err != nil {
@@ -208,7 +223,8 @@ func listKeys(ctx context.Context, svc kmsclient.Service, in *request, f *Fault)
 	return a, nil
 }
 
-func listAliases(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func listAliases(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	limit, after := in.page(50, 100)
 	key := in.keyID("KeyId")
 	if in.err != nil {
@@ -231,7 +247,8 @@ func listAliases(ctx context.Context, svc kmsclient.Service, in *request, f *Fau
 	return a, nil
 }
 
-// page reads Limit and Marker. A marker names the last item of the page before, so that items that come or go meanwhile shift nothing.
+// page reads Limit and Marker. A marker names the last item of the page before, so that items that
+// come or go meanwhile shift nothing.
 func (r *request) page(usual, max int) (limit int, after string) {
 	limit = r.number("Limit", 1, max)
 	if limit == 0 {
@@ -245,9 +262,12 @@ func (r *request) page(usual, max int) (limit int, after string) {
 	return limit, string(name)
 }
 
-// cutPage sorts a copy of all by name and gives up to limit items whose names come after a name; next is the last one's where more follow.
+// cutPage sorts a copy of all by name and gives up to limit items whose names come after a name. If
+// more follow, next is the name of the last.
 func cutPage[T any](all []T, name func(T) string, after string, limit int) (page []T, next string) {
-	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return strings.Compare(name(a), name(b)) })
+	all = slices.SortedFunc(slices.Values(all), func(a, b T) int {
+		return strings.Compare(name(a), name(b))
+	})
 	from, _ := slices.BinarySearchFunc(all, after, func(e T, s string) int {
 		if name(e) <= s {
 			return -1

@@ -11,8 +11,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// answer is a JSON object that is written by hand, member after member. An answer with keys in it lies in memory from keymem and
-// never grows, so that no copy of a key stays behind on the heap.
+// answer is a JSON object, written by hand member after member. One with keys lies in memory from
+// keymem and never grows, so that no copy of a key stays on the heap.
 type answer struct {
 	b      []byte
 	secret *keymem.Buffer // nil for an answer without keys
@@ -26,7 +26,8 @@ func newAnswer(f *Fault) *answer {
 	return &answer{b: append(make([]byte, 0, 1024), '{'), fault: f, fresh: true}
 }
 
-// newSecretAnswer starts an answer with keys, with room for blobs of these lengths and a kilobyte of text beside a key ARN.
+// newSecretAnswer starts an answer with keys. It has room for blobs of these lengths and a kilobyte
+// of text beside a key ARN.
 func newSecretAnswer(f *Fault, blobs ...[]byte) (*answer, error) {
 	n := 4096
 	for _, b := range blobs {
@@ -92,7 +93,7 @@ func (a *answer) optional(name, s string) {
 	}
 }
 
-// blob writes bytes as base64. The value goes from where it lies straight into the answer.
+// blob writes bytes as base64, straight into the answer.
 func (a *answer) blob(name string, v []byte) {
 	change := a.fault.alterBlob(name)
 	if change.drop {
@@ -119,7 +120,7 @@ func (a *answer) number(name string, n int) {
 	a.raw(strconv.Itoa(n))
 }
 
-// moment writes a time as KMS does: seconds since 1970, with milliseconds behind the point.
+// moment writes a time as KMS does: seconds since 1970, with milliseconds after the point.
 func (a *answer) moment(name string, t time.Time) {
 	a.name(name)
 	a.raw(strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64))
@@ -162,7 +163,7 @@ func (a *answer) braces(fill func()) {
 	a.fresh = false
 }
 
-// algorithm is the name of an algorithm, the only one there is where the Service does not tell.
+// algorithm is the name of an algorithm: the only one, if the Service does not tell.
 func algorithm(s string) string {
 	if s == "" {
 		return kmsclient.Algorithm

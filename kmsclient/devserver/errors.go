@@ -26,7 +26,8 @@ func refuse(code, message string) *refusal {
 
 func invalid(message string) *refusal { return refuse("ValidationException", message) }
 
-// statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each operation).
+// statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each
+// operation).
 func statusOf(code string) int {
 	switch code {
 	case "KMSInternalException", "KeyUnavailableException", "InternalFailure":
@@ -59,7 +60,8 @@ var codes = []struct {
 	{kmsclient.ErrUnavailable, "DependencyTimeoutException"},
 }
 
-// asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
+// asRefusal translates an error of the Service: its Code if it has one, or the name of its kind, or
+// KMSInternalException.
 func asRefusal(err error) *refusal {
 	var r *refusal
 	if errors.As(err, &r) {
@@ -114,7 +116,8 @@ func (r *refusal) xml(requestID string) []byte {
 		code = r.code
 	}
 	var b strings.Builder
-	b.WriteString(`<ErrorResponse xmlns="` + stsNamespace + `"><Error><Type>Sender</Type><Code>` + code + `</Code><Message>`)
+	b.WriteString(`<ErrorResponse xmlns="` + stsNamespace + `"><Error><Type>Sender</Type><Code>` +
+		code + `</Code><Message>`)
 	xml.EscapeText(&b, []byte(r.message)) // a strings.Builder never fails
 	b.WriteString(`</Message></Error><RequestId>` + requestID + `</RequestId></ErrorResponse>`)
 	return []byte(b.String())

@@ -7,8 +7,10 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// operation reads a request, asks the Service and writes the answer; nil means an answer without a body.
-type operation func(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error)
+// operation reads a request, asks the Service and writes the answer. nil is an answer without a
+// body.
+type operation func(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error)
 
 // operations are all that this server has of KMS.
 var operations = map[string]operation{
@@ -38,7 +40,8 @@ var operations = map[string]operation{
 
 func knownOperation(op string) bool { return operations[op] != nil || op == callerIdentity }
 
-// The permissions that ReEncrypt needs (AWS KMS Developer Guide, "AWS KMS permissions"): the one on the source key, the other on the destination.
+// The permissions that ReEncrypt needs (AWS KMS Developer Guide, "AWS KMS permissions"): on the
+// source key, and on the destination.
 const (
 	reEncryptFrom = "ReEncryptFrom"
 	reEncryptTo   = "ReEncryptTo"
@@ -67,8 +70,9 @@ func (s *Server) denial(op, key string) *refusal {
 	if key == "" {
 		key = "*"
 	}
-	return refuse("AccessDeniedException", fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: %s "+
-		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key))
+	return refuse("AccessDeniedException",
+		fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: %s "+
+			"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key))
 }
 
 // keyName is how a request names its key, for the log. Failures are left to the operation.
@@ -85,7 +89,8 @@ func (r *request) keyName() string {
 func (r *request) keyID(name string) string { return r.text(name, 1, kmsclient.MaxKeyID) }
 
 func (r *request) options() kmsclient.Options {
-	return kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens), DryRun: r.flag("DryRun")}
+	return kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens),
+		DryRun: r.flag("DryRun")}
 }
 
 func (r *request) dataKey() (kmsclient.GenerateDataKeyInput, error) {
@@ -100,7 +105,8 @@ func (r *request) dataKey() (kmsclient.GenerateDataKeyInput, error) {
 	}, r.err
 }
 
-func generateDataKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func generateDataKey(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	ask, err := in.dataKey()
 	if err != nil {
 		return nil, err
@@ -121,7 +127,8 @@ func generateDataKey(ctx context.Context, svc kmsclient.Service, in *request, f 
 	return a, nil
 }
 
-func generateDataKeyWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func generateDataKeyWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	ask, err := in.dataKey()
 	if err != nil {
 		return nil, err
@@ -148,7 +155,8 @@ func (r *request) keyPair() (kmsclient.GenerateDataKeyPairInput, error) {
 	}, r.err
 }
 
-func generateDataKeyPair(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func generateDataKeyPair(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	ask, err := in.keyPair()
 	if err != nil {
 		return nil, err
@@ -158,7 +166,8 @@ func generateDataKeyPair(ctx context.Context, svc kmsclient.Service, in *request
 		return nil, err
 	}
 	defer pair.PrivateKeyPlaintext.Destroy()
-	a, err := newSecretAnswer(f, pair.PrivateKeyCiphertextBlob, pair.PrivateKeyPlaintext.Bytes(), pair.PublicKey)
+	a, err := newSecretAnswer(f, pair.PrivateKeyCiphertextBlob,
+		pair.PrivateKeyPlaintext.Bytes(), pair.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +176,8 @@ func generateDataKeyPair(ctx context.Context, svc kmsclient.Service, in *request
 	return a, nil
 }
 
-func generateDataKeyPairWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func generateDataKeyPairWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	ask, err := in.keyPair()
 	if err != nil {
 		return nil, err
@@ -189,7 +199,8 @@ func (a *answer) pair(p *kmsclient.KeyPair) {
 	a.optional("KeyMaterialId", p.KeyMaterialID)
 }
 
-func generateRandom(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
+func generateRandom(ctx context.Context, svc kmsclient.Service, in *request,
+	f *Fault) (*answer, error) {
 	in.unsupported("Recipient", "CustomKeyStoreId")
 	in.require("NumberOfBytes")
 	n := in.number("NumberOfBytes", 1, kmsclient.MaxDataKey)

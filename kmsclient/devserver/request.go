@@ -11,9 +11,10 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// request reads the members of a request document. Member names are case sensitive and null is as good as absent, as in KMS; a member
-// that comes twice is refused. The getters keep the first failure in err and give zero values from then on, so that an operation reads
-// all it wants and looks at err once. Unknown members are ignored, as KMS does.
+// request reads the members of a request document. As in KMS, member names are case sensitive, null
+// is as good as absent, and unknown members are ignored. A member that comes twice is refused. The
+// getters keep the first failure in err and give zero values from then on, so an operation reads
+// all it wants and looks at err once.
 type request struct {
 	members map[string][]byte // raw JSON values, parts of the body
 	blobs   [][]byte          // decoded, to be wiped
@@ -22,7 +23,8 @@ type request struct {
 
 func malformed(reason string) *refusal { return refuse("SerializationException", reason) }
 
-// parseRequest splits a body into its members without copying it. An empty body is an empty document.
+// parseRequest splits a body into its members without copying it. An empty body is an empty
+// document.
 func parseRequest(body []byte) (*request, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return &request{}, nil
@@ -67,17 +69,19 @@ func splitObject(b []byte) (map[string][]byte, error) {
 	return members, nil
 }
 
-// unquote reads a JSON string. It refuses escapes such as \ud800 that stand for half of a surrogate pair: json makes U+FFFD of all of them, so
-// that encryption contexts that differ would be one.
+// unquote reads a JSON string. It refuses escapes such as \ud800 that stand for half of a surrogate
+// pair: json makes U+FFFD of all of them, so that different encryption contexts would become one.
 func unquote(raw []byte) (s string, ok bool) {
 	if json.Unmarshal(raw, &s) != nil {
 		return "", false
 	}
 	asWritten := strings.ReplaceAll(strings.ToLower(string(raw)), `\\`, "")
-	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+strings.Count(asWritten, `\ufffd`)
+	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+
+		strings.Count(asWritten, `\ufffd`)
 }
 
-// valueLen is the length of the JSON value that starts b, which is known to be valid JSON and to go on after the value.
+// valueLen is the length of the JSON value that starts b. b is valid JSON and goes on after the
+// value.
 func valueLen(b []byte) int {
 	depth, quoted := 0, false
 	for i := 0; i < len(b); i++ {
@@ -125,13 +129,16 @@ func (r *request) fail(err error) {
 	}
 }
 
-// constraint fails as KMS's front end does. The value is shown only where it can be no secret.
+// constraint fails as KMS's front end does. The value is shown only if it cannot be secret.
 func (r *request) constraint(name, value, must string) {
 	name = strings.ToLower(name[:1]) + name[1:]
-	r.fail(invalid(fmt.Sprintf("1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must)))
+	r.fail(invalid(fmt.Sprintf(
+		"1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s",
+		value, name, must)))
 }
 
-// decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v and tells whether it was there.
+// decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v, and
+// tells whether it was there.
 func (r *request) decode(name string, first byte, v any) bool {
 	if r.err != nil || !r.has(name) {
 		return false
@@ -241,8 +248,8 @@ func (r *request) require(names ...string) {
 	}
 }
 
-// unsupported refuses members that this server has no answer to, so that nobody takes them for honoured. Empty lists and false ask
-// for nothing.
+// unsupported refuses members that this server does not honour. Empty lists and false ask for
+// nothing.
 func (r *request) unsupported(names ...string) {
 	for _, n := range names {
 		if r.has(n) && string(r.members[n]) != "[]" && string(r.members[n]) != "false" {

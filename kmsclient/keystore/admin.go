@@ -15,16 +15,19 @@ const (
 )
 
 // CreateKey makes a symmetric encryption key, enabled.
-func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (*kmsclient.KeyMetadata, error) {
+func (s *Store) CreateKey(ctx context.Context,
+	in kmsclient.CreateKeyInput) (*kmsclient.KeyMetadata, error) {
 	if !utf8.ValidString(in.Description) || utf8.RuneCountInString(in.Description) > maxDescription {
-		return nil, named("CreateKey", "", invalid("description", "Member must have length less than or equal to %d", maxDescription))
+		return nil, named("CreateKey", "",
+			invalid("description", "Member must have length less than or equal to %d", maxDescription))
 	}
 	var made *kmsclient.KeyMetadata
 	err := s.change(ctx, 1, func(st *state, now time.Time) error {
 		if len(st.keys) >= maxKeys {
 			return limitExceeded("keys", maxKeys)
 		}
-		k := &key{id: newKeyID(in.MultiRegion), description: in.Description, created: now, state: kmsclient.StateEnabled}
+		k := &key{id: newKeyID(in.MultiRegion), description: in.Description, created: now,
+			state: kmsclient.StateEnabled}
 		st.rotate(k, now)
 		st.add(k)
 		made = k.metadata()
@@ -37,7 +40,8 @@ func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (*km
 }
 
 // DescribeKey tells about a key in any state.
-func (s *Store) DescribeKey(ctx context.Context, keyID string, o kmsclient.Options) (*kmsclient.KeyMetadata, error) {
+func (s *Store) DescribeKey(ctx context.Context, keyID string,
+	o kmsclient.Options) (*kmsclient.KeyMetadata, error) {
 	st, err := s.enter(ctx, o)
 	if err != nil {
 		return nil, named("DescribeKey", keyID, err)
@@ -87,14 +91,17 @@ func (s *Store) setState(ctx context.Context, op, keyID, to string) error {
 	})
 }
 
-// ScheduleKeyDeletion makes a key unusable at once, and lets it vanish with its backing keys and aliases once days (7..30, 0 means 30) have
-// passed: what it encrypted is then lost for good. The bytes leave the file with the first change after that day.
-func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (time.Time, error) {
+// ScheduleKeyDeletion makes a key unusable at once. After days (7..30, 0 means 30) it vanishes with
+// its backing keys and aliases, and what it encrypted is lost for good. The bytes leave the file
+// with the first change after that day.
+func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string,
+	days int) (time.Time, error) {
 	if days == 0 {
 		days = maxDeletion
 	}
 	if days < minDeletion || days > maxDeletion {
-		err := invalid("pendingWindowInDays", "Member must have value between %d and %d", minDeletion, maxDeletion)
+		err := invalid("pendingWindowInDays", "Member must have value between %d and %d",
+			minDeletion, maxDeletion)
 		return time.Time{}, named("ScheduleKeyDeletion", keyID, err)
 	}
 	var due time.Time
@@ -109,18 +116,19 @@ func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int)
 	return due, err
 }
 
-// CancelKeyDeletion takes a key back from deletion and leaves it disabled.
+// CancelKeyDeletion takes a key back from deletion, and leaves it disabled.
 func (s *Store) CancelKeyDeletion(ctx context.Context, keyID string) error {
 	return s.changeKey(ctx, "CancelKeyDeletion", keyID, func(_ *state, k *key, _ time.Time) error {
 		if k.state != kmsclient.StatePendingDeletion {
-			return refuse(kmsclient.ErrInvalidState, codeInvalidState, "%s is not pending deletion.", k.arn())
+			return refuse(kmsclient.ErrInvalidState, codeInvalidState,
+				"%s is not pending deletion.", k.arn())
 		}
 		k.state, k.deletion = kmsclient.StateDisabled, time.Time{}
 		return nil
 	})
 }
 
-// RotateKeyOnDemand gives the key new key material for what is encrypted from now on. Older blobs still open.
+// RotateKeyOnDemand gives the key new key material for future encryption. Older blobs still open.
 func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 	return s.changeKey(ctx, "RotateKeyOnDemand", keyID, func(st *state, k *key, now time.Time) error {
 		if err := k.checkUsable(); err != nil {
@@ -135,7 +143,8 @@ func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 }
 
 // changeKey applies a change to one key, which must be named by id or key ARN.
-func (s *Store) changeKey(ctx context.Context, op, keyID string, apply func(*state, *key, time.Time) error) error {
+func (s *Store) changeKey(ctx context.Context, op, keyID string,
+	apply func(*state, *key, time.Time) error) error {
 	err := s.change(ctx, 1, func(st *state, now time.Time) error {
 		k, err := st.resolveID(keyID)
 		if err != nil {

@@ -14,7 +14,8 @@ func (s *Store) CreateAlias(ctx context.Context, name, targetKeyID string) error
 			return err
 		}
 		if st.aliases[name] != nil {
-			return refuse(kmsclient.ErrAlreadyExists, codeAlreadyExists, "An alias with the name %s already exists", localARN(name))
+			return refuse(kmsclient.ErrAlreadyExists, codeAlreadyExists,
+				"An alias with the name %s already exists", localARN(name))
 		}
 		if len(st.aliases) >= maxAliases {
 			return limitExceeded("aliases", maxAliases)
@@ -55,11 +56,13 @@ func (s *Store) DeleteAlias(ctx context.Context, name string) error {
 	})
 }
 
-func (s *Store) changeAlias(ctx context.Context, op, name string, apply func(*state, time.Time) error) error {
+func (s *Store) changeAlias(ctx context.Context, op, name string,
+	apply func(*state, time.Time) error) error {
 	return named(op, name, s.change(ctx, 0, apply))
 }
 
-// aliasTarget is the id of the key that an alias is to stand for: named by id or ARN, in any state but PendingDeletion.
+// aliasTarget is the id of the key that an alias is to name: given by id or ARN, in any state but
+// PendingDeletion.
 func (st *state) aliasTarget(keyID string) (string, error) {
 	k, err := st.resolveID(keyID)
 	if err != nil {
@@ -68,7 +71,7 @@ func (st *state) aliasTarget(keyID string) (string, error) {
 	return k.id, k.checkNotPending()
 }
 
-// ListAliases lists the aliases of a key (named by id or key ARN) or, without one, all; sorted by name.
+// ListAliases lists the aliases of a key (named by id or key ARN), or all; sorted by name.
 func (s *Store) ListAliases(ctx context.Context, keyID string) ([]kmsclient.AliasEntry, error) {
 	st, err := s.enter(ctx, kmsclient.Options{})
 	if err != nil {
@@ -87,7 +90,8 @@ func (s *Store) ListAliases(ctx context.Context, keyID string) ([]kmsclient.Alia
 	for _, name := range st.aliasNames() {
 		a := st.aliases[name]
 		if only == "" || a.target == only {
-			out = append(out, kmsclient.AliasEntry{Name: name, ARN: localARN(name), TargetKeyID: a.target, CreatedAt: a.created, UpdatedAt: a.updated})
+			out = append(out, kmsclient.AliasEntry{Name: name, ARN: localARN(name), TargetKeyID: a.target,
+				CreatedAt: a.created, UpdatedAt: a.updated})
 		}
 	}
 	return out, nil

@@ -40,19 +40,22 @@ func checkBlob(b []byte) error {
 		return invalid("ciphertextBlob", "Member must have length greater than or equal to 1")
 	}
 	if len(b) > kmsclient.MaxCiphertextBlob {
-		return invalid("ciphertextBlob", "Member must have length less than or equal to %d", kmsclient.MaxCiphertextBlob)
+		return invalid("ciphertextBlob", "Member must have length less than or equal to %d",
+			kmsclient.MaxCiphertextBlob)
 	}
 	return nil
 }
 
-// IsBlob tells whether a CiphertextBlob looks like that of a keystore, this one or another. It does not mean that it opens.
+// IsBlob tells whether a CiphertextBlob looks like one of a keystore, this or another. It may not
+// open.
 func IsBlob(b []byte) bool { return bytes.HasPrefix(b, []byte(blobMagic)) }
 
 func parseBlob(b []byte) (blob, error) {
 	if len(b) <= blobOverhead {
 		return blob{}, badBlob("it is too short, or not made by a keystore")
 	}
-	rest, ok := bytes.CutPrefix(b, []byte{blobMagic[0], blobMagic[1], blobMagic[2], blobMagic[3], blobVersion})
+	rest, ok := bytes.CutPrefix(b,
+		[]byte{blobMagic[0], blobMagic[1], blobMagic[2], blobMagic[3], blobVersion})
 	if !ok || rest[0] > kindMultiRegion {
 		return blob{}, badBlob("it was not made by a keystore, or by a newer one")
 	}
@@ -67,7 +70,8 @@ func parseBlob(b []byte) (blob, error) {
 }
 
 func badBlob(reason string) error {
-	return refuse(kmsclient.ErrInvalidCiphertext, codeInvalidCiphertext, "The ciphertext cannot be decrypted: %s.", reason)
+	return refuse(kmsclient.ErrInvalidCiphertext, codeInvalidCiphertext,
+		"The ciphertext cannot be decrypted: %s.", reason)
 }
 
 // seal encrypts plaintext under the key's current backing key. It keeps nothing of plaintext.
@@ -89,7 +93,8 @@ func (st *state) seal(k *key, plaintext []byte, context map[string]string) ([]by
 	return out, err
 }
 
-// open decrypts into locked memory. The caller owes the Destroy. Every failure of the blob's is InvalidCiphertextException.
+// open decrypts into locked memory. The caller must destroy it. If the blob is at fault, the error
+// is InvalidCiphertextException.
 func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer, error) {
 	i := slices.IndexFunc(k.backing, func(own backing) bool { return own.id == b.material })
 	if i < 0 {
@@ -100,7 +105,8 @@ func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer
 		return nil, err
 	}
 	err = withBlobKey(st.bytesOf(k.backing[i]), b.salt, func(aead *keymem.AEAD) error {
-		if _, err := aead.Open(buf.Bytes()[:0], b.iv, b.sealed, additionalData(b.head, context)); err != nil {
+		_, err := aead.Open(buf.Bytes()[:0], b.iv, b.sealed, additionalData(b.head, context))
+		if err != nil {
 			return badBlob("it is damaged, or its encryption context differs")
 		}
 		return nil
@@ -138,8 +144,8 @@ func withBlobKey(backing, salt []byte, use func(*keymem.AEAD) error) (err error)
 	return err
 }
 
-// additionalData binds a blob to its head and its encryption context. Every field carries its length, so that no two contexts give the
-// same bytes; nil and empty are the same.
+// additionalData binds a blob to its head and its encryption context. Every field carries its
+// length, so that no two contexts give the same bytes. nil and empty are the same.
 func additionalData(head []byte, context map[string]string) []byte {
 	out := bytes.Clone(head)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(context)))

@@ -49,7 +49,7 @@ type fileAlias struct {
 	LastUpdatedDate time.Time
 }
 
-// encodeBody lays the state out in locked memory. The caller owes the Destroy.
+// encodeBody lays the state out in locked memory. The caller must destroy it.
 func encodeBody(st *state) (*keymem.Buffer, error) {
 	meta, err := json.Marshal(st.file())
 	if err != nil {
@@ -74,26 +74,29 @@ func encodeBody(st *state) (*keymem.Buffer, error) {
 }
 
 func (st *state) file() fileState {
-	f := fileState{Recipients: st.guard.recipients, WorkFactor: st.guard.workFactor, Keys: []fileKey{}, Aliases: []fileAlias{}}
+	f := fileState{Recipients: st.guard.recipients, WorkFactor: st.guard.workFactor,
+		Keys: []fileKey{}, Aliases: []fileAlias{}}
 	for _, k := range st.keys {
 		fk := fileKey{KeyId: k.id, Description: k.description, CreationDate: k.created, KeyState: k.state}
 		if !k.deletion.IsZero() {
 			fk.DeletionDate = &k.deletion
 		}
 		for _, b := range k.backing {
-			fk.Material = append(fk.Material, fileMaterial{KeyMaterialId: hex.EncodeToString(b.id[:]), CreationDate: b.created})
+			fk.Material = append(fk.Material,
+				fileMaterial{KeyMaterialId: hex.EncodeToString(b.id[:]), CreationDate: b.created})
 		}
 		f.Keys = append(f.Keys, fk)
 	}
 	for _, name := range st.aliasNames() {
 		a := st.aliases[name]
-		f.Aliases = append(f.Aliases, fileAlias{AliasName: name, TargetKeyId: a.target, CreationDate: a.created, LastUpdatedDate: a.updated})
+		f.Aliases = append(f.Aliases, fileAlias{AliasName: name, TargetKeyId: a.target,
+			CreationDate: a.created, LastUpdatedDate: a.updated})
 	}
 	return f
 }
 
-// decodeBody parses what encodeBody made and checks all of it. It copies the backing keys into locked memory of the state's own, and
-// nothing else of them. Errors wrap ErrDamaged or ErrNewer.
+// decodeBody parses what encodeBody made and checks all of it. It copies nothing of the backing
+// keys but into locked memory of the state's own. Errors wrap ErrDamaged or ErrNewer.
 func decodeBody(body []byte) (*state, error) {
 	meta, material, err := splitBody(body)
 	if err != nil {
@@ -113,7 +116,8 @@ func decodeBody(body []byte) (*state, error) {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	if st.used*materialSize != len(material) {
-		return nil, fmt.Errorf("%w: %d bytes of key material for %d backing keys", ErrDamaged, len(material), st.used)
+		return nil, fmt.Errorf("%w: %d bytes of key material for %d backing keys",
+			ErrDamaged, len(material), st.used)
 	}
 	if err := st.allocate(st.used); err != nil {
 		return nil, err
@@ -135,7 +139,8 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: no version", ErrDamaged)
 	case v > bodyVersion:
-		return nil, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrNewer, v, bodyVersion)
+		return nil, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d",
+			ErrNewer, v, bodyVersion)
 	case v != bodyVersion || version != strconv.Itoa(bodyVersion):
 		return nil, nil, fmt.Errorf("%w: no version %s", ErrDamaged, version)
 	}
@@ -147,7 +152,8 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 	return rest[4 : 4+n], rest[4+n:], nil
 }
 
-// state builds the state, all but the backing keys' bytes, and refuses what no keystore would have written.
+// state builds the state without the backing keys' bytes. It refuses what no keystore would have
+// written.
 func (f *fileState) state() (*state, error) {
 	st := &state{aliases: map[string]*alias{}, byID: map[string]*key{}}
 	st.guard = guard{recipients: f.Recipients, workFactor: f.WorkFactor}
@@ -163,10 +169,12 @@ func (f *fileState) state() (*state, error) {
 		st.add(k)
 	}
 	for _, a := range f.Aliases {
-		if checkAliasName(a.AliasName) != nil || st.aliases[a.AliasName] != nil || st.byID[a.TargetKeyId] == nil {
+		if checkAliasName(a.AliasName) != nil || st.aliases[a.AliasName] != nil ||
+			st.byID[a.TargetKeyId] == nil {
 			return nil, errors.New("an alias is malformed, doubled or leads nowhere")
 		}
-		st.aliases[a.AliasName] = &alias{target: a.TargetKeyId, created: a.CreationDate, updated: a.LastUpdatedDate}
+		st.aliases[a.AliasName] = &alias{target: a.TargetKeyId, created: a.CreationDate,
+			updated: a.LastUpdatedDate}
 	}
 	return st, nil
 }

@@ -9,17 +9,20 @@ import (
 )
 
 // Encrypt encrypts 1..4096 bytes under a key.
-func (s *Store) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
+func (s *Store) Encrypt(ctx context.Context,
+	in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
 	out, err := s.encrypt(ctx, in)
 	return out, named("Encrypt", in.KeyID, err)
 }
 
-func (s *Store) encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
+func (s *Store) encrypt(ctx context.Context,
+	in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
 	if len(in.Plaintext) == 0 {
 		return nil, invalid("plaintext", "Member must have length greater than or equal to 1")
 	}
 	if len(in.Plaintext) > kmsclient.MaxPlaintext {
-		return nil, invalid("plaintext", "Member must have length less than or equal to %d", kmsclient.MaxPlaintext)
+		return nil, invalid("plaintext", "Member must have length less than or equal to %d",
+			kmsclient.MaxPlaintext)
 	}
 	if err := checkAlgorithm("encryptionAlgorithm", in.Algorithm); err != nil {
 		return nil, err
@@ -36,16 +39,19 @@ func (s *Store) encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscli
 	if err != nil {
 		return nil, err
 	}
-	return &kmsclient.EncryptOutput{KeyID: k.arn(), CiphertextBlob: sealed, Algorithm: kmsclient.Algorithm}, nil
+	return &kmsclient.EncryptOutput{KeyID: k.arn(), CiphertextBlob: sealed,
+		Algorithm: kmsclient.Algorithm}, nil
 }
 
 // Decrypt opens a CiphertextBlob of this keystore into locked memory.
-func (s *Store) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s *Store) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	out, err := s.decrypt(ctx, in)
 	return out, named("Decrypt", in.KeyID, err)
 }
 
-func (s *Store) decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s *Store) decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	if err := checkAlgorithm("encryptionAlgorithm", in.Algorithm); err != nil {
 		return nil, err
 	}
@@ -70,8 +76,10 @@ func (s *Store) decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscli
 	}, nil
 }
 
-// openFor finds the blob's key, checks it against keyID where that is given, and decrypts. The caller owes the plaintext's Destroy.
-func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (*key, blob, *keymem.Buffer, error) {
+// openFor finds the blob's key, checks it against keyID if that is given, and decrypts. The caller
+// must destroy the plaintext.
+func (st *state) openFor(keyID string, sealed []byte,
+	ec map[string]string) (*key, blob, *keymem.Buffer, error) {
 	if err := checkBlob(sealed); err != nil {
 		return nil, blob{}, nil, err
 	}
@@ -87,8 +95,8 @@ func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (*ke
 		return nil, blob{}, nil, err
 	}
 	if wanted != nil && wanted.id != b.keyID {
-		return nil, blob{}, nil, refuse(kmsclient.ErrIncorrectKey, codeIncorrectKey,
-			"The key ID in the request does not identify a key that can perform this operation: the ciphertext is of another one.")
+		return nil, blob{}, nil,
+			refuse(kmsclient.ErrIncorrectKey, codeIncorrectKey, "The key ID in the request does not identify a key that can perform this operation: the ciphertext is of another one.")
 	}
 	k := st.byID[b.keyID]
 	if k == nil {
@@ -101,13 +109,16 @@ func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (*ke
 	return k, b, plaintext, err
 }
 
-// ReEncrypt moves a blob to another key or context. The plaintext stays in locked memory and is wiped.
-func (s *Store) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+// ReEncrypt moves a blob to another key or context. The plaintext stays in locked memory and is
+// wiped.
+func (s *Store) ReEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
 	out, err := s.reEncrypt(ctx, in)
 	return out, named("ReEncrypt", in.DestinationKeyID, err)
 }
 
-func (s *Store) reEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+func (s *Store) reEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
 	if err := checkAlgorithm("sourceEncryptionAlgorithm", in.SourceAlgorithm); err != nil {
 		return nil, err
 	}
@@ -123,7 +134,8 @@ func (s *Store) reEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*km
 	if err != nil {
 		return nil, err
 	}
-	from, b, plaintext, err := st.openFor(in.SourceKeyID, in.CiphertextBlob, in.SourceEncryptionContext)
+	from, b, plaintext, err := st.openFor(in.SourceKeyID, in.CiphertextBlob,
+		in.SourceEncryptionContext)
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,11 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// The DER of key pairs is written here because package x509 knows neither secp256k1 nor ML-KEM, and copies private keys about the heap.
+// The DER of key pairs is written here because package x509 knows neither secp256k1 nor ML-KEM, and
+// copies private keys about the heap.
 var (
-	oidRSA       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}     // RFC 8017, with NULL parameters
-	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}         // RFC 5480, with the curve as parameter
+	oidRSA       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}     // RFC 8017, NULL parameter
+	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}         // RFC 5480, curve as such
 	oidP256      = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}      // RFC 5480
 	oidP384      = asn1.ObjectIdentifier{1, 3, 132, 0, 34}               // RFC 5480
 	oidP521      = asn1.ObjectIdentifier{1, 3, 132, 0, 35}               // RFC 5480
@@ -76,7 +77,7 @@ func rsaSPKI(k *rsa.PublicKey) ([]byte, error) {
 	return spki(oidRSA, addNull, key)
 }
 
-// pkcs8 makes a PrivateKeyInfo (RFC 5958) in locked memory. The caller owes the Destroy.
+// pkcs8 makes a PrivateKeyInfo (RFC 5958) in locked memory. The caller must destroy it.
 func pkcs8(oid asn1.ObjectIdentifier, parameters, key fields) (*keymem.Buffer, error) {
 	buf, err := keymem.New(maxPrivateDER)
 	if err != nil {
@@ -103,14 +104,16 @@ func seedPKCS8(oid asn1.ObjectIdentifier, tag der.Tag, seed []byte) (*keymem.Buf
 	})
 }
 
-// ecPKCS8 holds an ECPrivateKey (RFC 5915) with the public key in it and without the curve, which stands outside.
+// ecPKCS8 holds an ECPrivateKey (RFC 5915) with the public key, and without the curve, which stands
+// outside.
 func ecPKCS8(curve asn1.ObjectIdentifier, scalar, point []byte) (*keymem.Buffer, error) {
 	parameters := func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(curve) }
 	return pkcs8(oidEC, parameters, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(1)
 			b.AddASN1OctetString(scalar)
-			b.AddASN1(der.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1BitString(point) })
+			b.AddASN1(der.Tag(1).ContextSpecific().Constructed(),
+				func(b *cryptobyte.Builder) { b.AddASN1BitString(point) })
 		})
 	})
 }
@@ -139,5 +142,6 @@ func rsaPKCS8(k *rsa.PrivateKey) (*keymem.Buffer, error) {
 
 // rsaSecrets are d, p, q, d mod p-1, d mod q-1 and 1/q mod p, as RSAPrivateKey orders them.
 func rsaSecrets(k *rsa.PrivateKey) []*big.Int {
-	return []*big.Int{k.D, k.Primes[0], k.Primes[1], k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv}
+	return []*big.Int{k.D, k.Primes[0], k.Primes[1], k.Precomputed.Dp,
+		k.Precomputed.Dq, k.Precomputed.Qinv}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// The reasons for which a keystore file cannot be made, opened or changed. Where they come out of an operation of [kmsclient.Service]
-// they are wrapped in a [kmsclient.Error] of the kind ErrUnavailable, but for ErrWrite, whose has no kind: to try again would not help.
+// The reasons for which a keystore file cannot be made, opened or changed. An operation of
+// [kmsclient.Service] wraps them in a [kmsclient.Error] of the kind ErrUnavailable. For ErrWrite it
+// has no kind: to try again would not help.
 var (
 	ErrNoKeystore      = fmt.Errorf("no keystore: %w", fs.ErrNotExist)
 	ErrNoPath          = errors.New("no place for a keystore")
@@ -53,10 +54,12 @@ func refuse(kind error, code, format string, args ...any) *kmsclient.Error {
 	return &kmsclient.Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown where it may be secret.
+// invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown if
+// it may be secret.
 func invalid(parameter, constraint string, args ...any) *kmsclient.Error {
 	return refuse(kmsclient.ErrInvalidRequest, codeValidation,
-		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, fmt.Sprintf(constraint, args...))
+		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s",
+		parameter, fmt.Sprintf(constraint, args...))
 }
 
 func outsideEnum(parameter string, values []string) *kmsclient.Error {
@@ -64,15 +67,18 @@ func outsideEnum(parameter string, values []string) *kmsclient.Error {
 }
 
 func dryRunDone() *kmsclient.Error {
-	return refuse(kmsclient.ErrDryRun, codeDryRun, "The request would have succeeded, but the DryRun option is set.")
+	return refuse(kmsclient.ErrDryRun, codeDryRun,
+		"The request would have succeeded, but the DryRun option is set.")
 }
 
 func limitExceeded(what string, limit int) *kmsclient.Error {
-	return refuse(kmsclient.ErrQuota, codeLimitExceeded, "a quota is reached: a keystore holds at most %d %s", limit, what)
+	return refuse(kmsclient.ErrQuota, codeLimitExceeded,
+		"a quota is reached: a keystore holds at most %d %s", limit, what)
 }
 
-// named completes the error of one operation. What is not an answer of the service (the file is gone, the deadline is over) becomes an
-// error of the kind ErrUnavailable around its cause; a call that its caller took back has no kind.
+// named completes the error of one operation. What is not an answer of the service (the file is
+// gone, the deadline is over) becomes an error of the kind ErrUnavailable around its cause. A call
+// that its caller cancelled has no kind.
 func named(op, keyID string, err error) error {
 	if err == nil {
 		return nil

@@ -74,7 +74,8 @@ func (st *state) findAlias(name string) (*alias, error) {
 
 func parseLocalARN(s string) (kmsclient.ARN, error) {
 	arn, err := kmsclient.ParseARN(s)
-	if err != nil || arn.Partition != "aws" || arn.Region != kmsclient.LocalRegion || arn.Account != kmsclient.LocalAccount {
+	if err != nil || arn.Partition != "aws" || arn.Region != kmsclient.LocalRegion ||
+		arn.Account != kmsclient.LocalAccount {
 		return kmsclient.ARN{}, notFound("Invalid arn %s", s)
 	}
 	return arn, nil
@@ -99,27 +100,32 @@ func checkAliasName(name string) error {
 	rest, ok := strings.CutPrefix(name, aliasPrefix)
 	switch {
 	case !ok || rest == "":
-		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName, `Alias must start with the prefix "alias/" and a name.`)
+		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName,
+			`Alias must start with the prefix "alias/" and a name.`)
 	case len(name) > maxAliasName:
 		return invalid("aliasName", "Member must have length less than or equal to %d", maxAliasName)
 	case strings.HasPrefix(name, reservedPrefix):
-		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName, "Alias must not start with the reserved prefix %q.", reservedPrefix)
+		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName,
+			"Alias must not start with the reserved prefix %q.", reservedPrefix)
 	}
 	for _, c := range []byte(name) {
 		if !isAliasByte(c) {
-			return invalid("aliasName", "Member must satisfy regular expression pattern: ^alias/[a-zA-Z0-9/_-]+$")
+			return invalid("aliasName",
+				"Member must satisfy regular expression pattern: ^alias/[a-zA-Z0-9/_-]+$")
 		}
 	}
 	return nil
 }
 
 func isAliasByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '/' || c == '_' || c == '-'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '/' || c == '_' || c == '-'
 }
 
 func isMultiRegionID(id string) bool { return strings.HasPrefix(id, mrkPrefix) }
 
-// packKeyID turns a key id into its kind and 16 bytes. It accepts the canonical spelling only: lower case, UUID or mrk-.
+// packKeyID turns a key id into its kind and 16 bytes. It accepts the canonical spelling only:
+// lower case, UUID or mrk-.
 func packKeyID(id string) (kind byte, packed [16]byte, ok bool) {
 	digits, multi := strings.CutPrefix(id, mrkPrefix)
 	if multi {

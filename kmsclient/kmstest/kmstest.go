@@ -1,7 +1,9 @@
-// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it.
+// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS by its API
+// reference and developer guide.
 //
-// It asks through the interface only and compares what the wire carries: times to the second, kinds and exception names of errors, no
-// wording. So the same suite runs on the embedded keystore directly and through the AWS SDK over HTTP.
+// It asks through the interface only and compares what the wire carries: times to the second, kinds
+// and exception names of errors, no wording. So the same suite runs on the embedded keystore
+// directly and through the AWS SDK over HTTP.
 package kmstest
 
 import (
@@ -22,7 +24,8 @@ type Capabilities struct {
 	NoKeyMaterialID bool
 }
 
-// Run tests a service. newService gives a service without keys, its own for each call, and ends it with t.Cleanup.
+// Run tests a service. newService gives a service without keys, its own for each call, and ends it
+// with t.Cleanup.
 func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service, caps Capabilities) {
 	if caps.PairSpecs == nil {
 		caps.PairSpecs = kmsclient.KeyPairSpecs
@@ -75,7 +78,9 @@ type suite struct {
 
 // on is the suite in a subtest, on the same service.
 func (s *suite) on(name string, f func(*suite)) {
-	s.T.Run(name, func(t *testing.T) { f(&suite{T: t, Service: s.Service, caps: s.caps, ctx: t.Context()}) })
+	s.T.Run(name, func(t *testing.T) {
+		f(&suite{T: t, Service: s.Service, caps: s.caps, ctx: t.Context()})
+	})
 }
 
 // must stops the test where a call failed that had to succeed.
@@ -125,7 +130,8 @@ func (s *suite) key() *kmsclient.KeyMetadata {
 // encrypt makes a blob.
 func (s *suite) encrypt(keyID, plaintext string, ec map[string]string) []byte {
 	s.Helper()
-	out, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(plaintext), EncryptionContext: ec})
+	out, err := s.Encrypt(s.ctx,
+		kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(plaintext), EncryptionContext: ec})
 	s.must(err)
 	return out.CiphertextBlob
 }
