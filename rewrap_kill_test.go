@@ -11,84 +11,107 @@ import (
 	"time"
 )
 
-// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is overwritten, and opens the file after each. In the end it has the modification
-// time that all of them were to keep. What a power cut would do in addition is simulated in package cmd.
+// killing is a sealed file f.sealed in a directory with a keystore, and what became of the runs of
+// `envseal rewrap` on it.
+type killing struct {
+	t             *testing.T
+	dir           string
+	file, journal string
+	usual         time.Duration // of one run
+
+	runs, killed int
+	left         int // with a journal
+	recovered    int // with a torn header
+}
+
+func (k *killing) command(args ...string) *exec.Cmd {
+	c := exec.Command("envseal", args...)
+	c.Dir, c.Env = k.dir, append(os.Environ(), "ENVSEAL_KEYSTORE="+filepath.Join(k.dir, "keystore"))
+	return c
+}
+
+func (k *killing) envseal(args ...string) string {
+	k.t.Helper()
+	out, err := k.command(args...).CombinedOutput()
+	if err != nil {
+		k.t.Fatalf("envseal %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// kill starts a rewrap, kills it, and opens the file.
+func (k *killing) kill() {
+	k.t.Helper()
+	to := [2]string{"local:a", "local:b"}[k.runs%2]
+	c := k.command("rewrap", "-q", "--preserve-mtime", "--to", to, "f.sealed")
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	if err := c.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	waitToKill(k.runs, k.usual, k.journal)
+	k.runs++
+	_ = c.Process.Kill()
+	if err := c.Wait(); err != nil {
+		k.killed++
+	}
+	if stderr.Len() > 0 {
+		k.t.Fatalf("rewrap says %s", &stderr)
+	}
+	if _, err := os.Lstat(k.journal); err == nil {
+		k.left++
+	}
+	if strings.Contains(k.envseal("verify", "f.sealed"), "interrupted") {
+		k.recovered++
+	}
+}
+
+// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the
+// header is overwritten, and opens the file after each. In the end it has the modification time
+// that all of them were to keep. What a power cut would do in addition is simulated in package cmd.
 func TestRewrapKilled(t *testing.T) {
 	dir := t.TempDir()
-	env := append(os.Environ(), "ENVSEAL_KEYSTORE="+filepath.Join(dir, "keystore"))
-	command := func(args ...string) *exec.Cmd {
-		c := exec.Command("envseal", args...)
-		c.Dir, c.Env = dir, env
-		return c
-	}
-	envseal := func(args ...string) string {
-		t.Helper()
-		out, err := command(args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("envseal %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return string(out)
-	}
-	file, journal := filepath.Join(dir, "f.sealed"), filepath.Join(dir, ".envseal-f.sealed.journal")
+	k := &killing{t: t, dir: dir, file: filepath.Join(dir, "f.sealed"),
+		journal: filepath.Join(dir, ".envseal-f.sealed.journal")}
 	if err := os.WriteFile(filepath.Join(dir, "f"), randomBytes(100_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	envseal("keystore", "init", "--plaintext-insecure")
-	keys := [2]string{"a", "b"}
-	for _, k := range keys {
-		envseal("keystore", "create-key", k)
-	}
-	envseal("encrypt", "-k", "local:a", "f")
-	sealed, err := os.ReadFile(file)
+	k.envseal("keystore", "init", "--plaintext-insecure")
+	k.envseal("keystore", "create-key", "a")
+	k.envseal("keystore", "create-key", "b")
+	k.envseal("encrypt", "-k", "local:a", "f")
+	sealed, err := os.ReadFile(k.file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	made := time.Date(2024, 2, 29, 12, 34, 56, 123456789, time.UTC)
-	if err := os.Chtimes(file, made, made); err != nil {
+	if err := os.Chtimes(k.file, made, made); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	envseal("rewrap", "--preserve-mtime", "--to", "local:b", "f.sealed")
-	usual := time.Since(start)
+	k.envseal("rewrap", "--preserve-mtime", "--to", "local:b", "f.sealed")
+	k.usual = time.Since(start)
 
-	killed, left, recovered := 0, 0, 0
 	// On a busy machine many a run ends before its kill: go on until enough did not.
-	runs := 0
-	for i := 0; i < 100 || i < 1000 && (killed < 50 || left == 0); i++ {
-		runs++
-		c := command("rewrap", "-q", "--preserve-mtime", "--to", "local:"+keys[i%2], "f.sealed")
-		var stderr bytes.Buffer
-		c.Stderr = &stderr
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitToKill(i, usual, journal)
-		_ = c.Process.Kill()
-		if err := c.Wait(); err != nil {
-			killed++
-		}
-		if stderr.Len() > 0 {
-			t.Fatalf("rewrap says %s", &stderr)
-		}
-		if _, err := os.Lstat(journal); err == nil {
-			left++
-		}
-		if strings.Contains(envseal("verify", "f.sealed"), "interrupted") {
-			recovered++
-		}
+	for k.runs < 100 || k.runs < 1000 && (k.killed < 50 || k.left == 0) {
+		k.kill()
 	}
-	envseal("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
-	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time", killed, runs, left, recovered)
-	if killed < 50 || left == 0 {
-		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says", killed, runs, left)
+	k.envseal("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
+	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time",
+		k.killed, k.runs, k.left, k.recovered)
+	if k.killed < 50 || k.left == 0 {
+		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says",
+			k.killed, k.runs, k.left)
 	}
-	if _, err := os.Lstat(journal); err == nil {
+	if _, err := os.Lstat(k.journal); err == nil {
 		t.Error("the last rewrap left a journal")
 	}
-	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(made) {
-		t.Errorf("the modification time is %v, %v, and was to be kept through all kills", info.ModTime(), err)
+	info, err := os.Stat(k.file)
+	if err != nil || !info.ModTime().Equal(made) {
+		t.Errorf("the modification time is %v, %v, and was to be kept through all kills",
+			info.ModTime(), err)
 	}
-	got, err := os.ReadFile(file)
+	got, err := os.ReadFile(k.file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +120,8 @@ func TestRewrapKilled(t *testing.T) {
 	}
 }
 
-// waitToKill waits for a random part of the usual time, or every second time until the journal is there.
+// waitToKill waits for a random part of the usual time, or every second time until the journal is
+// there.
 func waitToKill(i int, usual time.Duration, journal string) {
 	if i%2 == 0 {
 		time.Sleep(rand.N(usual))

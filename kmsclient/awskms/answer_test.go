@@ -1,6 +1,7 @@
 package awskms_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -118,79 +119,71 @@ func TestGoodAnswer(t *testing.T) {
 // operation is a call of one operation, and a good answer to it.
 type operation struct {
 	name, good string
-	call       func(*testing.T, *awskms.Client, kmsclient.Options) error
+	call       func(context.Context, *awskms.Client, kmsclient.Options) error
 }
 
 func operations() []operation {
 	blob, meta := []byte("blob"),
 		`{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`
-	data := kmsclient.GenerateDataKeyInput{KeyID: testARN, NumberOfBytes: 32}
-	pair := kmsclient.GenerateDataKeyPairInput{KeyID: testARN, KeyPairSpec: "ECC_NIST_P256"}
+	data := func(o kmsclient.Options) kmsclient.GenerateDataKeyInput {
+		return kmsclient.GenerateDataKeyInput{KeyID: testARN, NumberOfBytes: 32, Options: o}
+	}
+	pair := func(o kmsclient.Options) kmsclient.GenerateDataKeyPairInput {
+		return kmsclient.GenerateDataKeyPairInput{KeyID: testARN, KeyPairSpec: "ECC_NIST_P256", Options: o}
+	}
 	return []operation{
 		{"GenerateDataKey", object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				data.Options = o
-				_, err := c.GenerateDataKey(t.Context(), data)
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKey(ctx, data(o)))
 			}},
 		{"GenerateDataKeyWithoutPlaintext", object("KeyId", testARN, "CiphertextBlob", b64(9)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				data.Options = o
-				_, err := c.GenerateDataKeyWithoutPlaintext(t.Context(), data)
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyWithoutPlaintext(ctx, data(o)))
 			}},
 		{"GenerateDataKeyPair", object("KeyId", testARN, "KeyPairSpec", "ECC_NIST_P256", "PublicKey",
 			b64(9), "PrivateKeyPlaintext", b64(99), "PrivateKeyCiphertextBlob", b64(9)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				pair.Options = o
-				_, err := c.GenerateDataKeyPair(t.Context(), pair)
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyPair(ctx, pair(o)))
 			}},
 		{"GenerateDataKeyPairWithoutPlaintext", object("KeyId", testARN, "KeyPairSpec",
 			"ECC_NIST_P256", "PublicKey", b64(9), "PrivateKeyCiphertextBlob", b64(9)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				pair.Options = o
-				_, err := c.GenerateDataKeyPairWithoutPlaintext(t.Context(), pair)
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyPairWithoutPlaintext(ctx, pair(o)))
 			}},
 		{"GenerateRandom", object("Plaintext", b64(32)),
-			func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-				_, err := c.GenerateRandom(t.Context(), 32)
-				return err
+			func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+				return second(c.GenerateRandom(ctx, 32))
 			}},
 		{"Encrypt", object("KeyId", testARN, "CiphertextBlob", b64(9)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				_, err := c.Encrypt(t.Context(),
-					kmsclient.EncryptInput{KeyID: testARN, Plaintext: []byte("secret"), Options: o})
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.Encrypt(ctx,
+					kmsclient.EncryptInput{KeyID: testARN, Plaintext: []byte("secret"), Options: o}))
 			}},
 		{"Decrypt", object("KeyId", testARN, "Plaintext", b64(32)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				_, err := c.Decrypt(t.Context(),
-					kmsclient.DecryptInput{KeyID: testARN, CiphertextBlob: blob, Options: o})
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.Decrypt(ctx,
+					kmsclient.DecryptInput{KeyID: testARN, CiphertextBlob: blob, Options: o}))
 			}},
 		{"ReEncrypt", object("KeyId", testARN, "SourceKeyId", otherARN, "CiphertextBlob", b64(9)),
-			func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-				_, err := c.ReEncrypt(t.Context(), kmsclient.ReEncryptInput{DestinationKeyID: testARN,
-					SourceKeyID: otherARN, CiphertextBlob: blob, Options: o})
-				return err
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.ReEncrypt(ctx, kmsclient.ReEncryptInput{DestinationKeyID: testARN,
+					SourceKeyID: otherARN, CiphertextBlob: blob, Options: o}))
 			}},
-		{"DescribeKey", meta, func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.DescribeKey(t.Context(), testARN, kmsclient.Options{})
-			return err
+		{"DescribeKey", meta, func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+			return second(c.DescribeKey(ctx, testARN, kmsclient.Options{}))
 		}},
-		{"CreateKey", meta, func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
-			return err
+		{"CreateKey", meta, func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+			return second(c.CreateKey(ctx, kmsclient.CreateKeyInput{}))
 		}},
 		{"ScheduleKeyDeletion", `{"KeyId":"` + testARN + `","DeletionDate":1700000000}`,
-			func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-				_, err := c.ScheduleKeyDeletion(t.Context(), testARN, 7)
-				return err
+			func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+				return second(c.ScheduleKeyDeletion(ctx, testARN, 7))
 			}},
 	}
 }
+
+// second is the error of a call that gives something else, too.
+func second[T any](_ T, err error) error { return err }
 
 // TestEveryOperationChecks: each takes its good answer, refuses {}, and refuses a good answer that
 // lacks one member.
@@ -202,12 +195,12 @@ func TestEveryOperationChecks(t *testing.T) {
 			answer := op.good
 			f := serve(t, func(w http.ResponseWriter, r *http.Request) { says(http.StatusOK, answer)(w, r) })
 			c := awskms.New(quick(f.URL))
-			must(t, op.call(t, c, kmsclient.Options{}))
+			must(t, op.call(t.Context(), c, kmsclient.Options{}))
 			if got := f.seen[0].Header.Get("X-Amz-Target"); got != "TrentService."+op.name {
 				t.Errorf("asked for %q", got)
 			}
 			answer = "{}"
-			wantError(t, op.call(t, c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
+			wantError(t, op.call(t.Context(), c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
 			for _, member := range []string{"KeyId", "CiphertextBlob", "Plaintext", "PublicKey",
 				"PrivateKeyPlaintext", "PrivateKeyCiphertextBlob", "SourceKeyId",
 				"KeyPairSpec", "Arn", "DeletionDate"} {
@@ -215,7 +208,7 @@ func TestEveryOperationChecks(t *testing.T) {
 					continue // not used
 				}
 				if answer = strings.Replace(op.good, `"`+member+`"`, `"Other"`, 1); answer != op.good {
-					wantError(t, op.call(t, c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
+					wantError(t, op.call(t.Context(), c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
 				}
 			}
 		})
@@ -232,7 +225,7 @@ func TestDryRunDone(t *testing.T) {
 			clean(t)
 			keys(t)
 			f := serve(t, says(http.StatusOK, op.good))
-			wantError(t, op.call(t, awskms.New(quick(f.URL)), kmsclient.Options{DryRun: true}),
+			wantError(t, op.call(t.Context(), awskms.New(quick(f.URL)), kmsclient.Options{DryRun: true}),
 				kmsclient.ErrBadAnswer, "dry run")
 			if !strings.Contains(string(f.bytes[0]), `"DryRun":true`) {
 				t.Errorf("asked %s", f.bytes[0])

@@ -49,6 +49,107 @@ func moto(t *testing.T) string {
 	}
 }
 
+// motoKeys are a client of moto and keys there: one with an alias, and another.
+type motoKeys struct {
+	*awskms.Client
+	key, other *kmsclient.KeyMetadata
+	context    map[string]string
+}
+
+// describe names the key in every form.
+func (m motoKeys) describe(t *testing.T) {
+	for _, id := range []string{m.key.KeyID, m.key.ARN, "alias/interop",
+		strings.Replace(m.key.ARN, "key/"+m.key.KeyID, "alias/interop", 1)} {
+		about, err := m.DescribeKey(t.Context(), id, kmsclient.Options{})
+		must(t, err)
+		if about.ARN != m.key.ARN || !about.Enabled || about.KeyState != kmsclient.StateEnabled ||
+			about.Description != "interop" {
+			t.Errorf("%s: %+v", id, about)
+		}
+	}
+	_, err := m.DescribeKey(t.Context(), "alias/nobody", kmsclient.Options{})
+	wantError(t, err, kmsclient.ErrNotFound, "alias/nobody")
+}
+
+func (m motoKeys) dataKeys(t *testing.T) {
+	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128},
+		{KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
+		in.KeyID, in.EncryptionContext = "alias/interop", m.context
+		key, err := m.GenerateDataKey(t.Context(), in)
+		must(t, err)
+		opened, err := m.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: key.KeyID,
+			CiphertextBlob: key.CiphertextBlob, EncryptionContext: m.context})
+		must(t, err)
+		if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) ||
+			opened.KeyID != m.key.ARN || key.KeyID != m.key.ARN {
+			t.Errorf("%+v: another key comes back", in)
+		}
+		key.Plaintext.Destroy()
+		opened.Plaintext.Destroy()
+	}
+	key, err := m.GenerateDataKeyWithoutPlaintext(t.Context(),
+		kmsclient.GenerateDataKeyInput{KeyID: m.key.ARN, KeySpec: kmsclient.AES256})
+	must(t, err)
+	if key.Plaintext != nil {
+		t.Error("with a plaintext")
+	}
+}
+
+// encrypt encrypts, decrypts and moves to the other key.
+func (m motoKeys) encrypt(t *testing.T) {
+	for _, n := range []int{1, 31, 32, 33, 4096} {
+		plain := bytes.Repeat([]byte{0xfe}, n)
+		sealed, err := m.Encrypt(t.Context(),
+			kmsclient.EncryptInput{KeyID: m.key.ARN, Plaintext: plain, EncryptionContext: m.context})
+		must(t, err)
+		opened, err := m.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: m.key.ARN,
+			CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: m.context})
+		must(t, err)
+		if !bytes.Equal(opened.Plaintext.Bytes(), plain) {
+			t.Errorf("%d bytes: something else comes back", n)
+		}
+		opened.Plaintext.Destroy()
+		_, err = m.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: m.key.ARN,
+			CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
+		wantError(t, err, kmsclient.ErrInvalidCiphertext)
+		moved, err := m.ReEncrypt(t.Context(),
+			kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyID: m.key.ARN,
+				SourceEncryptionContext: m.context, DestinationKeyID: m.other.ARN})
+		must(t, err)
+		if moved.SourceKeyID != m.key.ARN || moved.KeyID != m.other.ARN {
+			t.Errorf("moved from %s to %s", moved.SourceKeyID, moved.KeyID)
+		}
+	}
+}
+
+func (m motoKeys) lists(t *testing.T) {
+	list, err := m.ListKeys(t.Context())
+	must(t, err)
+	aliases, err := m.ListAliases(t.Context(), m.key.KeyID)
+	must(t, err)
+	if len(list) != 2 || len(aliases) != 1 || aliases[0].Name != "alias/interop" {
+		t.Errorf("%+v, %+v", list, aliases)
+	}
+}
+
+func (m motoKeys) identity(t *testing.T) {
+	who, err := m.CallerIdentity(t.Context(), "")
+	must(t, err)
+	if who.Account == "" || !strings.HasPrefix(who.ARN, "arn:aws:") {
+		t.Errorf("%+v", who)
+	}
+}
+
+// dryRun: moto does not know it.
+func (m motoKeys) dryRun(t *testing.T) {
+	_, err := m.GenerateDataKey(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: m.key.ARN,
+		KeySpec: kmsclient.AES256, Options: kmsclient.Options{DryRun: true}})
+	wantError(t, err, kmsclient.ErrBadAnswer, "dry run")
+	if !errors.Is(err, kmsclient.ErrNotDryRun) {
+		t.Errorf("%v is not ErrNotDryRun", err)
+	}
+}
+
 // TestInteropMoto runs the operations that moto does right: another implementation of KMS than
 // ours.
 func TestInteropMoto(t *testing.T) {
@@ -63,92 +164,13 @@ func TestInteropMoto(t *testing.T) {
 	must(t, c.CreateAlias(ctx, "alias/interop", made.KeyID))
 	other, err := c.CreateKey(ctx, kmsclient.CreateKeyInput{})
 	must(t, err)
-
-	t.Run("DescribeKey", func(t *testing.T) {
-		for _, id := range []string{made.KeyID, made.ARN, "alias/interop",
-			strings.Replace(made.ARN, "key/"+made.KeyID, "alias/interop", 1)} {
-			about, err := c.DescribeKey(ctx, id, kmsclient.Options{})
-			must(t, err)
-			if about.ARN != made.ARN || !about.Enabled || about.KeyState != kmsclient.StateEnabled ||
-				about.Description != "interop" {
-				t.Errorf("%s: %+v", id, about)
-			}
-		}
-		_, err := c.DescribeKey(ctx, "alias/nobody", kmsclient.Options{})
-		wantError(t, err, kmsclient.ErrNotFound, "alias/nobody")
-	})
-	ec := map[string]string{"app": "web", "käse": "\"<&>\" \U0001F512"}
-	t.Run("GenerateDataKey", func(t *testing.T) {
-		for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128},
-			{KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
-			in.KeyID, in.EncryptionContext = "alias/interop", ec
-			key, err := c.GenerateDataKey(ctx, in)
-			must(t, err)
-			opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.KeyID,
-				CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
-			must(t, err)
-			if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) ||
-				opened.KeyID != made.ARN || key.KeyID != made.ARN {
-				t.Errorf("%+v: another key comes back", in)
-			}
-			key.Plaintext.Destroy()
-			opened.Plaintext.Destroy()
-		}
-		key, err := c.GenerateDataKeyWithoutPlaintext(ctx,
-			kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256})
-		must(t, err)
-		if key.Plaintext != nil {
-			t.Error("with a plaintext")
-		}
-	})
-	t.Run("Encrypt", func(t *testing.T) {
-		for _, n := range []int{1, 31, 32, 33, 4096} {
-			plain := bytes.Repeat([]byte{0xfe}, n)
-			sealed, err := c.Encrypt(ctx,
-				kmsclient.EncryptInput{KeyID: made.ARN, Plaintext: plain, EncryptionContext: ec})
-			must(t, err)
-			opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN,
-				CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
-			must(t, err)
-			if !bytes.Equal(opened.Plaintext.Bytes(), plain) {
-				t.Errorf("%d bytes: something else comes back", n)
-			}
-			opened.Plaintext.Destroy()
-			_, err = c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN,
-				CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
-			wantError(t, err, kmsclient.ErrInvalidCiphertext)
-			moved, err := c.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob,
-				SourceKeyID: made.ARN, SourceEncryptionContext: ec, DestinationKeyID: other.ARN})
-			must(t, err)
-			if moved.SourceKeyID != made.ARN || moved.KeyID != other.ARN {
-				t.Errorf("moved from %s to %s", moved.SourceKeyID, moved.KeyID)
-			}
-		}
-	})
-	t.Run("Lists", func(t *testing.T) {
-		list, err := c.ListKeys(ctx)
-		must(t, err)
-		aliases, err := c.ListAliases(ctx, made.KeyID)
-		must(t, err)
-		if len(list) != 2 || len(aliases) != 1 || aliases[0].Name != "alias/interop" {
-			t.Errorf("%+v, %+v", list, aliases)
-		}
-	})
-	t.Run("CallerIdentity", func(t *testing.T) {
-		who, err := c.CallerIdentity(ctx, "")
-		must(t, err)
-		if who.Account == "" || !strings.HasPrefix(who.ARN, "arn:aws:") {
-			t.Errorf("%+v", who)
-		}
-	})
-	t.Run("DryRun", func(t *testing.T) { // which moto does not know
-		_, err := c.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN,
-			KeySpec: kmsclient.AES256, Options: kmsclient.Options{DryRun: true}})
-		wantError(t, err, kmsclient.ErrBadAnswer, "dry run")
-		if !errors.Is(err, kmsclient.ErrNotDryRun) {
-			t.Errorf("%v is not ErrNotDryRun", err)
-		}
-	})
+	m := motoKeys{c, made, other, map[string]string{"app": "web", "käse": "\"<&>\" \U0001F512"}}
+	t.Run("DescribeKey", m.describe)
+	t.Run("GenerateDataKey", m.dataKeys)
+	t.Run("Encrypt", m.encrypt)
+	t.Run("Lists", m.lists)
+	t.Run("CallerIdentity", m.identity)
+	t.Run("DryRun", m.dryRun)
 }
 
 // TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws

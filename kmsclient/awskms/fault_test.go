@@ -64,14 +64,24 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// TestForeignAnswers: what is not from KMS.
-func TestForeignAnswers(t *testing.T) {
-	for name, test := range map[string]struct {
-		answer   http.HandlerFunc
-		kind     error
-		attempts int
-		words    string
-	}{
+// hijacked answers with what f writes to the connection, which is then closed.
+func hijacked(f func(conn net.Conn)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		f(conn)
+	}
+}
+
+type foreignAnswer struct {
+	answer   http.HandlerFunc
+	kind     error
+	attempts int
+	words    string
+}
+
+func foreignAnswers(t *testing.T) map[string]foreignAnswer {
+	return map[string]foreignAnswer{
 		"502 of a proxy": {says(502, "<html>Bad Gateway"), kmsclient.ErrUnavailable, 5, "502"},
 		"503 at length":  {says(503, strings.Repeat("x", 200<<10)), kmsclient.ErrUnavailable, 5, "503"},
 		"429":            {says(429, "{}"), kmsclient.ErrThrottled, 5, "429"},
@@ -85,40 +95,34 @@ func TestForeignAnswers(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"))
 		}, kmsclient.ErrBadAnswer, 1, "JSON"},
-		"endless head": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
+		"endless head": {hijacked(func(conn net.Conn) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
 			for range 300 {
 				_, _ = fmt.Fprintf(conn, "X: %s\r\n", strings.Repeat("x", 1024))
 			}
-		}, kmsclient.ErrBadAnswer, 1, "longer"},
-		"endless interim": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
+		}), kmsclient.ErrBadAnswer, 1, "longer"},
+		"endless interim": {hijacked(func(conn net.Conn) {
 			for range 100 {
 				_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\n\r\n")
 			}
-		}, kmsclient.ErrBadAnswer, 1, "end"},
-		"not HTTP": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
+		}), kmsclient.ErrBadAnswer, 1, "end"},
+		"not HTTP": {hijacked(func(conn net.Conn) {
 			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n\r\n")
-		}, kmsclient.ErrBadAnswer, 1, "not HTTP"},
-		"closed": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			conn.Close()
-		}, kmsclient.ErrUnavailable, 5, ""},
+		}), kmsclient.ErrBadAnswer, 1, "not HTTP"},
+		"closed": {hijacked(func(net.Conn) {}), kmsclient.ErrUnavailable, 5, ""},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(`{"KeyId":`))
 		}, kmsclient.ErrUnavailable, 5, "middle"},
-		"reset": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
+		"reset": {hijacked(func(conn net.Conn) {
 			must(t, conn.(*net.TCPConn).SetLinger(0))
-			conn.Close()
-		}, kmsclient.ErrUnavailable, 5, ""},
-	} {
+		}), kmsclient.ErrUnavailable, 5, ""},
+	}
+}
+
+// TestForeignAnswers: what is not from KMS.
+func TestForeignAnswers(t *testing.T) {
+	for name, test := range foreignAnswers(t) {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
 			keys(t)

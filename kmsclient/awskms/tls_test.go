@@ -40,22 +40,16 @@ func secure(t testing.TB, answer http.Handler,
 	return s, bundle
 }
 
-// TestTLS: certificates are checked against the bundle of Config, the environment or the profile. A
-// failure is not repeated.
-func TestTLS(t *testing.T) {
-	var connections atomic.Int32
-	s, bundle := secure(t, goodKey(), func(s *httptest.Server) {
-		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				connections.Add(1)
-			}
-		}
-	})
-	for name, test := range map[string]struct {
-		set   func(t *testing.T, cfg *awskms.Config)
-		kind  error // nil: succeeds
-		words string
-	}{
+// tlsCase is a configuration for a server with a certificate of its own.
+type tlsCase struct {
+	set   func(t *testing.T, cfg *awskms.Config)
+	kind  error // nil: succeeds
+	words string
+}
+
+// tlsCases are for a server whose certificate is in bundle. count counts the connections to one.
+func tlsCases(bundle string, count func(*httptest.Server)) map[string]tlsCase {
+	return map[string]tlsCase{
 		"unknown root": {func(*testing.T, *awskms.Config) {}, kmsclient.ErrUnavailable, "certificate"},
 		"Config":       {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle }, nil, ""},
 		"AWS_CA_BUNDLE": {func(t *testing.T, _ *awskms.Config) {
@@ -78,20 +72,30 @@ func TestTLS(t *testing.T) {
 		"empty bundle": {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = os.DevNull },
 			kmsclient.ErrInvalidRequest, "CA bundle"},
 		"older TLS": {func(t *testing.T, cfg *awskms.Config) {
-			old, bundle := secure(t, goodKey(), func(s *httptest.Server) {
+			old, bundle := secure(t, goodKey(), count, func(s *httptest.Server) {
 				s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-				s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-					if state == http.StateNew {
-						connections.Add(1)
-					}
-				}
 			})
 			cfg.CABundle, cfg.EndpointURL = bundle, old.URL
 		}, kmsclient.ErrUnavailable, "protocol version not supported"},
 		"https to http": {func(t *testing.T, cfg *awskms.Config) {
 			cfg.EndpointURL = "https" + strings.TrimPrefix(unsent(t).URL, "http")
 		}, kmsclient.ErrUnavailable, "no secure connection"},
-	} {
+	}
+}
+
+// TestTLS: certificates are checked against the bundle of Config, the environment or the profile. A
+// failure is not repeated.
+func TestTLS(t *testing.T) {
+	var connections atomic.Int32
+	count := func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				connections.Add(1)
+			}
+		}
+	}
+	s, bundle := secure(t, goodKey(), count)
+	for name, test := range tlsCases(bundle, count) {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
 			keys(t)
@@ -163,84 +167,96 @@ func describe() int {
 	return 0
 }
 
+// proxy is an HTTP proxy whose tunnels all lead to one target. It answers whole URLs by itself.
+type proxy struct {
+	t       *testing.T
+	target  string
+	answers http.Handler
+
+	mu     sync.Mutex
+	asked  []string // since it was told how to answer
+	status int      // of CONNECT
+}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.asked = append(p.asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
+	refused := p.status != http.StatusOK
+	p.mu.Unlock()
+	if r.Method != http.MethodConnect {
+		p.answers.ServeHTTP(w, r)
+		return
+	}
+	if refused {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	out, err := net.Dial("tcp", p.target)
+	must(p.t, err)
+	in, _, err := http.NewResponseController(w).Hijack()
+	must(p.t, err)
+	_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\n\r\n")
+	go func() { _, _ = io.Copy(out, in); out.Close() }()
+	_, _ = io.Copy(in, out)
+	in.Close()
+}
+
+func (p *proxy) reset(status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked, p.status = nil, status
+}
+
+func (p *proxy) was() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
 // TestProxy: CONNECT with the user of the environment, whole URLs for http, NO_PROXY, and refusals
 // that are not repeated.
 func TestProxy(t *testing.T) {
 	described := says(200,
 		`{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`)
 	target, bundle := secure(t, described)
-	var mu sync.Mutex
-	var asked []string
-	status := http.StatusOK
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
-		refused := status != http.StatusOK
-		mu.Unlock()
-		if r.Method != http.MethodConnect {
-			described(w, r)
-			return
-		}
-		if refused {
-			w.WriteHeader(http.StatusProxyAuthRequired)
-			return
-		}
-		out, err := net.Dial("tcp", target.Listener.Addr().String())
-		must(t, err)
-		in, _, err := http.NewResponseController(w).Hijack()
-		must(t, err)
-		_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\n\r\n")
-		go func() { _, _ = io.Copy(out, in); out.Close() }()
-		_, _ = io.Copy(in, out)
-		in.Close()
-	}))
-	t.Cleanup(proxy.Close)
-	with := "http://user:hunter2@" + proxy.Listener.Addr().String()
+	p := &proxy{t: t, target: target.Listener.Addr().String(), answers: described}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	with := "http://user:hunter2@" + server.Listener.Addr().String()
 	auth := " Basic dXNlcjpodW50ZXIy"
 
-	reset := func(with int) {
-		mu.Lock()
-		defer mu.Unlock()
-		asked, status = nil, with
-	}
-	was := func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return asked
-	}
-
 	t.Run("CONNECT", func(t *testing.T) {
-		reset(http.StatusOK)
+		p.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_CA_BUNDLE="+bundle,
 			"AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(was()) != 1 ||
-			was()[0] != "CONNECT example.com:443"+auth {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err != nil || !strings.HasSuffix(out, testARN) || len(p.was()) != 1 ||
+			p.was()[0] != "CONNECT example.com:443"+auth {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, p.was())
 		}
 	})
 	t.Run("plain", func(t *testing.T) {
-		reset(http.StatusOK)
+		p.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTP_PROXY="+with, "ENVSEAL_TEST_PLAIN=1",
 			"AWS_ENDPOINT_URL_KMS=http://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(was()) != 1 ||
-			was()[0] != "POST http://example.com/"+auth {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err != nil || !strings.HasSuffix(out, testARN) || len(p.was()) != 1 ||
+			p.was()[0] != "POST http://example.com/"+auth {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, p.was())
 		}
 	})
 	t.Run("NO_PROXY", func(t *testing.T) {
-		reset(http.StatusOK)
+		p.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "NO_PROXY=.invalid",
 			"AWS_ENDPOINT_URL_KMS=https://kms.invalid")
-		if err == nil || len(was()) != 0 || !strings.Contains(out, "kms.invalid") {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err == nil || len(p.was()) != 0 || !strings.Contains(out, "kms.invalid") {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, p.was())
 		}
 	})
 	t.Run("refuses", func(t *testing.T) {
-		reset(http.StatusProxyAuthRequired)
+		p.reset(http.StatusProxyAuthRequired)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err == nil || len(was()) != 1 || !strings.Contains(out, "407") ||
+		if err == nil || len(p.was()) != 1 || !strings.Contains(out, "407") ||
 			strings.Contains(out, "hunter2") {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, p.was())
 		}
 	})
 	t.Run("socks", func(t *testing.T) {

@@ -25,42 +25,44 @@ func parse(t testing.TB, s string) *devserver.Faults {
 	return f
 }
 
-// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the
-// wire. A kind without a row fails.
-func TestFaultKinds(t *testing.T) {
-	r := start(t, devserver.Options{})
-	code := func(status int, want string) func(reply, error) bool {
-		return func(p reply, err error) bool {
-			return err == nil && p.status == status && p.code() == want
-		}
-	}
-	plain := func(p reply) []byte {
-		s, _ := p.members["Plaintext"].(string)
-		b, _ := base64.StdEncoding.DecodeString(s)
-		return b
-	}
-	has := func(p reply, name string) bool { _, ok := p.members[name]; return ok }
-	rows := map[string]func(p reply, err error) bool{
-		"throttle":      code(400, "ThrottlingException"),
-		"limit":         code(400, "LimitExceededException"),
-		"deny":          code(400, "AccessDeniedException"),
-		"expired":       code(400, "ExpiredTokenException"),
-		"skewed":        code(400, "InvalidSignatureException"),
-		"skew":          code(400, "InvalidSignatureException"),
-		"internal":      code(500, "KMSInternalException"),
-		"unavailable":   code(500, "KeyUnavailableException"),
-		"timeout":       code(503, "DependencyTimeoutException"),
-		"notfound":      code(400, "NotFoundException"),
-		"disabled":      code(400, "DisabledException"),
-		"pending":       code(400, "KMSInvalidStateException"),
-		"badciphertext": code(400, "InvalidCiphertextException"),
-		"incorrectkey":  code(400, "IncorrectKeyException"),
-		"keyusage":      code(400, "InvalidKeyUsageException"),
-		"granttoken":    code(400, "InvalidGrantTokenException"),
-		"502":           code(502, "InternalFailure"),
-		"delay":         func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
-		"hang":          func(p reply, err error) bool { return err != nil },
-		"reset":         func(p reply, err error) bool { return err != nil && p.status == 0 },
+// faultCodes are the answers to faults that are no more than an exception.
+var faultCodes = map[string]struct {
+	status int
+	code   string
+}{
+	"throttle":      {400, "ThrottlingException"},
+	"limit":         {400, "LimitExceededException"},
+	"deny":          {400, "AccessDeniedException"},
+	"expired":       {400, "ExpiredTokenException"},
+	"skewed":        {400, "InvalidSignatureException"},
+	"skew":          {400, "InvalidSignatureException"},
+	"internal":      {500, "KMSInternalException"},
+	"unavailable":   {500, "KeyUnavailableException"},
+	"timeout":       {503, "DependencyTimeoutException"},
+	"notfound":      {400, "NotFoundException"},
+	"disabled":      {400, "DisabledException"},
+	"pending":       {400, "KMSInvalidStateException"},
+	"badciphertext": {400, "InvalidCiphertextException"},
+	"incorrectkey":  {400, "IncorrectKeyException"},
+	"keyusage":      {400, "InvalidKeyUsageException"},
+	"granttoken":    {400, "InvalidGrantTokenException"},
+	"502":           {502, "InternalFailure"},
+}
+
+func (p reply) plaintext() []byte {
+	s, _ := p.members["Plaintext"].(string)
+	b, _ := base64.StdEncoding.DecodeString(s)
+	return b
+}
+
+func (p reply) has(member string) bool { _, ok := p.members[member]; return ok }
+
+// faultAnswers tell whether an answer is what a fault makes of it. key is the one asked for.
+func faultAnswers(key string) map[string]func(p reply, err error) bool {
+	all := map[string]func(p reply, err error) bool{
+		"delay": func(p reply, err error) bool { return err == nil && len(p.plaintext()) == 32 },
+		"hang":  func(p reply, err error) bool { return err != nil },
+		"reset": func(p reply, err error) bool { return err != nil && p.status == 0 },
 		"redirect": func(p reply, err error) bool {
 			return p.status == 307 && p.header.Get("Location") == "/elsewhere"
 		},
@@ -70,16 +72,16 @@ func TestFaultKinds(t *testing.T) {
 		"huge":     func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
 		"gzip":     func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
 		"empty":    func(p reply, err error) bool { return p.status == 200 && string(p.body) == "{}" },
-		"short":    func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 31 },
-		"wrongkey": func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 32 },
+		"short":    func(p reply, err error) bool { return p.status == 200 && len(p.plaintext()) == 31 },
+		"wrongkey": func(p reply, err error) bool { return p.status == 200 && len(p.plaintext()) == 32 },
 		"noplaintext": func(p reply, err error) bool {
-			return has(p, "CiphertextBlob") && !has(p, "Plaintext")
+			return p.has("CiphertextBlob") && !p.has("Plaintext")
 		},
 		"noblob": func(p reply, err error) bool {
-			return has(p, "Plaintext") && !has(p, "CiphertextBlob")
+			return p.has("Plaintext") && !p.has("CiphertextBlob")
 		},
 		"otherkey": func(p reply, err error) bool {
-			return len(plain(p)) == 32 && p.members["KeyId"] != r.key.ARN
+			return len(p.plaintext()) == 32 && p.members["KeyId"] != key
 		},
 		"badbase64": func(p reply, err error) bool {
 			s, _ := p.members["Plaintext"].(string)
@@ -91,8 +93,21 @@ func TestFaultKinds(t *testing.T) {
 		"cut": func(p reply, err error) bool {
 			return errors.Is(err, io.ErrUnexpectedEOF) && len(p.body) > 10
 		},
-		"trickle": func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
+		"trickle": func(p reply, err error) bool { return err == nil && len(p.plaintext()) == 32 },
 	}
+	for kind, want := range faultCodes {
+		all[kind] = func(p reply, err error) bool {
+			return err == nil && p.status == want.status && p.code() == want.code
+		}
+	}
+	return all
+}
+
+// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the
+// wire. A kind without a row fails.
+func TestFaultKinds(t *testing.T) {
+	r := start(t, devserver.Options{})
+	rows := faultAnswers(r.key.ARN)
 	times := map[string]string{"delay": ":30ms", "trickle": ":10us"}
 	for _, k := range devserver.FaultKinds {
 		if rows[k.Name] == nil || k.Does == "" {
@@ -114,7 +129,7 @@ func TestFaultKinds(t *testing.T) {
 				t.Fatalf("%d %.200s %v", p.status, p.body, err)
 			}
 			p = r.ask("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`)
-			if len(plain(p)) != 32 {
+			if len(p.plaintext()) != 32 {
 				t.Fatalf("the call after the fault: %d %s", p.status, p.body)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,102 +22,120 @@ import (
 
 const listAll = `{"Limit":10}`
 
+// Exceptions of a signature that is not accepted.
+const (
+	wrong      = "InvalidSignatureException"
+	incomplete = "IncompleteSignatureException"
+	unknown    = "UnrecognizedClientException"
+)
+
+type signatureCase struct {
+	name    string
+	req     *http.Request
+	code    string // empty: accepted
+	message string
+}
+
+// signer makes requests that are wrong in one way each.
+type signer struct{ *rig }
+
+func (s signer) signed(how signing) *http.Request {
+	return s.sign(s.request("ListKeys", listAll), how)
+}
+
+// altered is a request that was changed after it was signed.
+func (s signer) altered(change func(*http.Request)) *http.Request {
+	req := s.signed(signing{})
+	change(req)
+	return req
+}
+
+// edit changes the Authorization header.
+func (s signer) edit(from, to string) func(*http.Request) {
+	return func(q *http.Request) {
+		old := q.Header.Get("Authorization")
+		if !strings.Contains(old, from) {
+			s.t.Fatalf("%q is not in %q", from, old)
+		}
+		q.Header.Set("Authorization", strings.Replace(old, from, to, 1))
+	}
+}
+
+func set(name, value string) func(*http.Request) {
+	return func(q *http.Request) { q.Header.Set(name, value) }
+}
+
+// signers are about who signed, and when.
+func (s signer) signers() []signatureCase {
+	return []signatureCase{
+		{"right", s.signed(signing{}), "", ""},
+		{"another Region", s.signed(signing{region: "us-east-1"}), "", ""},
+		{"four minutes old", s.signed(signing{ago: 4 * time.Minute}), "", ""},
+		{"unsigned header that decides nothing", s.altered(set("User-Agent", "other")), "", ""},
+		{"not signed", s.request("ListKeys", listAll), "MissingAuthenticationTokenException", "Missing"},
+		{"wrong secret", s.signed(signing{secret: "wrong"}), wrong, "does not match"},
+		{"unknown key id", s.signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}), unknown, "access key id"},
+		{"foreign session token", s.signed(signing{token: "stale"}), unknown, "unset AWS_SESSION_TOKEN"},
+		{"another service", s.signed(signing{service: "s3"}), wrong, "correct service: 'kms'"},
+		{"six minutes old", s.signed(signing{ago: 6 * time.Minute}), wrong, "Signature expired"},
+		{"six minutes ahead", s.signed(signing{ago: -6 * time.Minute}), wrong, "not yet current"},
+		{"a year old", s.signed(signing{ago: 365 * 24 * time.Hour}), wrong, "Signature expired"},
+	}
+}
+
+// requests are about what was signed.
+func (s signer) requests() []signatureCase {
+	return []signatureCase{
+		{"altered body", s.altered(func(q *http.Request) {
+			q.Body = io.NopCloser(strings.NewReader(`{"Limit":11}`))
+		}), wrong, "does not match"},
+		{"altered target", s.altered(set("X-Amz-Target", "TrentService.ListAliases")),
+			wrong, "does not match"},
+		{"altered content type", s.altered(set("Content-Type", "application/x-amz-json-1.1; charset=x")),
+			wrong, "does not match"},
+		{"altered host", s.altered(func(q *http.Request) { q.Host = "localhost:1" }),
+			wrong, "does not match"},
+		{"altered date", s.altered(set("X-Amz-Date",
+			time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))), wrong, ""},
+		{"added x-amz header", s.altered(set("X-Amz-More", "1")), wrong, "must be a signed header"},
+		{"second target", s.altered(func(q *http.Request) {
+			q.Header.Add("X-Amz-Target", "TrentService.ListAliases")
+		}), wrong, ""},
+		{"removed header", s.altered(func(q *http.Request) { q.Header.Del("X-Amz-Target") }),
+			wrong, "not in the request"},
+		{"host not signed", s.altered(s.edit("host;", "")), wrong, "'Host'"},
+	}
+}
+
+// headers are about the Authorization header and the date.
+func (s signer) headers() []signatureCase {
+	return []signatureCase{
+		{"altered scope date",
+			s.altered(s.edit("/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")), wrong, "scope"},
+		{"altered scope Region", s.altered(s.edit("/local/", "/us-east-1/")), wrong, "does not match"},
+		{"cut signature", s.altered(s.edit("Signature=", "Signature=0")), wrong, ""},
+		{"no signature", s.altered(s.edit(", Signature=", ", Sig=")), incomplete, "each once"},
+		{"no terminator", s.altered(s.edit("aws4_request", "aws4")), incomplete, "aws4_request"},
+		{"unsorted headers", s.altered(s.edit("SignedHeaders=", "SignedHeaders=z;")), incomplete,
+			"sorted"},
+		{"basic", s.altered(set("Authorization", "Basic QTpC")), incomplete, "AWS4-HMAC-SHA256"},
+		{"two", s.altered(func(q *http.Request) { q.Header.Add("Authorization", "x") }),
+			incomplete, "once"},
+		{"no date", s.altered(func(q *http.Request) {
+			s.edit(";x-amz-date", "")(q)
+			q.Header.Del("X-Amz-Date")
+		}), incomplete, "Date"},
+		{"date is no date", s.altered(set("X-Amz-Date", "yesterday")), incomplete, "in the form"},
+	}
+}
+
 // TestSignature sends requests that are wrong in one way each. The first is right, so that the
 // others are refused for their own fault.
 func TestSignature(t *testing.T) {
-	r := start(t, devserver.Options{})
-	signed := func(how signing, spoil func(*http.Request)) *http.Request {
-		req := r.sign(r.request("ListKeys", listAll), how)
-		if spoil != nil {
-			spoil(req)
-		}
-		return req
-	}
-	edit := func(from, to string) func(*http.Request) {
-		return func(q *http.Request) {
-			old := q.Header.Get("Authorization")
-			if !strings.Contains(old, from) {
-				t.Fatalf("%q is not in %q", from, old)
-			}
-			q.Header.Set("Authorization", strings.Replace(old, from, to, 1))
-		}
-	}
-	set := func(name, value string) func(*http.Request) {
-		return func(q *http.Request) { q.Header.Set(name, value) }
-	}
-	other := `{"Limit":11}`
-	for _, c := range []struct {
-		name    string
-		req     *http.Request
-		code    string // empty: accepted
-		message string
-	}{
-		{"right", signed(signing{}, nil), "", ""},
-		{"another Region", signed(signing{region: "us-east-1"}, nil), "", ""},
-		{"four minutes old", signed(signing{ago: 4 * time.Minute}, nil), "", ""},
-		{"unsigned header that decides nothing", signed(signing{}, set("User-Agent", "other")), "", ""},
-		{"not signed", r.request("ListKeys", listAll), "MissingAuthenticationTokenException", "Missing"},
-		{"wrong secret", signed(signing{secret: "wrong"}, nil),
-			"InvalidSignatureException", "does not match"},
-		{"unknown key id", signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}, nil),
-			"UnrecognizedClientException", "access key id"},
-		{"foreign session token", signed(signing{token: "stale"}, nil), "UnrecognizedClientException",
-			"unset AWS_SESSION_TOKEN"},
-		{"another service", signed(signing{service: "s3"}, nil), "InvalidSignatureException",
-			"correct service: 'kms'"},
-		{"six minutes old", signed(signing{ago: 6 * time.Minute}, nil),
-			"InvalidSignatureException", "Signature expired"},
-		{"six minutes ahead", signed(signing{ago: -6 * time.Minute}, nil),
-			"InvalidSignatureException", "not yet current"},
-		{"a year old", signed(signing{ago: 365 * 24 * time.Hour}, nil),
-			"InvalidSignatureException", "Signature expired"},
-		{"altered body", signed(signing{}, func(q *http.Request) {
-			q.Body = io.NopCloser(strings.NewReader(other))
-		}), "InvalidSignatureException", "does not match"},
-		{"altered target", signed(signing{}, set("X-Amz-Target", "TrentService.ListAliases")),
-			"InvalidSignatureException", "does not match"},
-		{"altered content type",
-			signed(signing{}, set("Content-Type", "application/x-amz-json-1.1; charset=x")),
-			"InvalidSignatureException", "does not match"},
-		{"altered host", signed(signing{}, func(q *http.Request) { q.Host = "localhost:1" }),
-			"InvalidSignatureException", "does not match"},
-		{"altered date", signed(signing{},
-			set("X-Amz-Date", time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))),
-			"InvalidSignatureException", ""},
-		{"added x-amz header", signed(signing{}, set("X-Amz-More", "1")), "InvalidSignatureException",
-			"must be a signed header"},
-		{"second target", signed(signing{}, func(q *http.Request) {
-			q.Header.Add("X-Amz-Target", "TrentService.ListAliases")
-		}), "InvalidSignatureException", ""},
-		{"removed header", signed(signing{}, func(q *http.Request) { q.Header.Del("X-Amz-Target") }),
-			"InvalidSignatureException", "not in the request"},
-		{"host not signed", signed(signing{}, edit("host;", "")), "InvalidSignatureException", "'Host'"},
-		{"altered scope date",
-			signed(signing{}, edit("/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")),
-			"InvalidSignatureException", "scope"},
-		{"altered scope Region", signed(signing{}, edit("/local/", "/us-east-1/")),
-			"InvalidSignatureException", "does not match"},
-		{"cut signature", signed(signing{}, edit("Signature=", "Signature=0")),
-			"InvalidSignatureException", ""},
-		{"no signature", signed(signing{}, edit(", Signature=", ", Sig=")),
-			"IncompleteSignatureException", "each once"},
-		{"no terminator", signed(signing{}, edit("aws4_request", "aws4")),
-			"IncompleteSignatureException", "aws4_request"},
-		{"unsorted headers", signed(signing{}, edit("SignedHeaders=", "SignedHeaders=z;")),
-			"IncompleteSignatureException", "sorted"},
-		{"basic", signed(signing{}, set("Authorization", "Basic QTpC")),
-			"IncompleteSignatureException", "AWS4-HMAC-SHA256"},
-		{"two", signed(signing{}, func(q *http.Request) { q.Header.Add("Authorization", "x") }),
-			"IncompleteSignatureException", "once"},
-		{"no date", signed(signing{}, func(q *http.Request) {
-			edit(";x-amz-date", "")(q)
-			q.Header.Del("X-Amz-Date")
-		}), "IncompleteSignatureException", "Date"},
-		{"date is no date", signed(signing{}, set("X-Amz-Date", "yesterday")),
-			"IncompleteSignatureException", "in the form"},
-	} {
+	s := signer{start(t, devserver.Options{})}
+	for _, c := range slices.Concat(s.signers(), s.requests(), s.headers()) {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := r.do(c.req)
+			p, err := s.do(c.req)
 			must(t, err)
 			message, _ := p.members["message"].(string)
 			if p.code() != c.code || !strings.Contains(message, c.message) {
