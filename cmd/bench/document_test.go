@@ -121,7 +121,28 @@ func (b *bench) document() string {
 		}
 		line("")
 	}
-	return strings.TrimRight(w.String(), "\n") + "\n"
+	return wrapped(strings.TrimRight(w.String(), "\n") + "\n")
+}
+
+// wrapped breaks the lines of text at 100 bytes, but for those of tables.
+func wrapped(text string) string {
+	var out []string
+	for _, line := range strings.Split(text, "\n") {
+		indent := ""
+		if strings.HasPrefix(line, "* ") {
+			indent = "  "
+		}
+		for len(line) > 100 && line[0] != '|' {
+			at := strings.LastIndexByte(line[:101], ' ')
+			if at <= len(indent) {
+				break
+			}
+			out = append(out, line[:at])
+			line = indent + line[at+1:]
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
 }
 
 // writeGoals is the table of all goals, which are about 2 cores.
