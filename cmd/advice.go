@@ -3,15 +3,11 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/envseal/envseal/format"
 )
-
-// errDirectory is why an input is refused that is none.
-var errDirectory = errors.New("is a directory")
 
 // advise adds to an error of a command over its input name what the user more likely wanted of it.
 func advise(command, name string, err error) error {
@@ -47,42 +43,8 @@ func directoryHint(command, name string) string {
 	return "every sealed file below it: find " + dir + " -name '*.sealed' -exec envseal " + command + " {} +"
 }
 
-// keyFileAt is the key file of that name, nil if it is none that can be read.
-func keyFileAt(name string) *keyFile {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > format.MaxKeyFile {
-		return nil
-	}
-	in, err := openInput(name)
-	if err != nil {
-		return nil
-	}
-	defer in.Close()
-	text, err := io.ReadAll(io.LimitReader(in, format.MaxKeyFile+1))
-	if err != nil || !mayBeKeyFile(text) {
-		return nil
-	}
-	k, err := parseKeyFile(text)
-	if err != nil {
-		return nil
-	}
-	return k
-}
-
-func isKeyFile(name string, k *keyFile) error {
-	return fail(exitNotEnvseal, "`envseal inspect "+shellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", display(name), k)
-}
-
-// successor says how a key file, which has no slots to change, follows a change of keys.
-func (k *keyFile) successor() string {
-	command := "envseal data-key -k KEY -o FILE"
-	if k.pair != nil {
-		command = "envseal key-pair -k KEY -o FILE"
-	}
-	return "a key file is not re-wrapped: make a new one for the new key with `" + command + "`; the files that were sealed with this one are re-wrapped themselves, each by its name"
-}
-
-// noOpenedName says why there is no name for what a file would be opened to, err being the reason if the file is one.
+// noOpenedName says why there is no name for what a file would be opened to. err is the reason if
+// the file is sealed.
 func noOpenedName(name string, err error) error {
 	info, statErr := os.Stat(name)
 	switch {

@@ -1,114 +1,178 @@
 package cmd
 
 import (
+	"context"
+	"flag"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// permute moves the flags of a command before its arguments. The flag parser underneath stops at the first argument and would take `FILE -k KEY` for three files, without a word.
-// Nothing behind "--" is touched, and "-" is an argument. Where "--" is the value of --from-command or --to-command, what is behind it is the command, and comes last
-// behind a "--" of its own; see splitCommand.
-func permute(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 {
-		return args, nil
+// readCommandLine finds the command that args name below root, args[0] being the program, and reads
+// its flags, which may stand anywhere among its arguments. What it returns is what the action of its
+// Command takes.
+//
+// The library's own way, cli.App.Run, stops at the first argument, splits values at commas, and
+// prints the help by text/template, for which the linker keeps every method of every type.
+func readCommandLine(ctx context.Context, root *cli.Command, args []string) (*cli.Context, error) {
+	command, rest := findCommand(root, args[min(1, len(args)):])
+	if len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' && len(command.Subcommands) > 0 {
+		return nil, unknownCommand(command, rest[0])
 	}
-	args, err := awsOrder(app.Commands, args)
+	r, err := newFlagReader(command)
 	if err != nil {
 		return nil, err
 	}
-	done, rest, flags, err := namedCommand(app, args)
-	if err != nil {
+	if err := r.read(rest); err != nil {
 		return nil, err
 	}
-	path := append([]string{app.Name}, done[1:]...)
-	var options, arguments []string
-	marked := false // what follows the options must not be taken for one
-	for len(rest) > 0 {
-		arg := rest[0]
-		rest = rest[1:]
-		if arg == "--" {
-			arguments, marked = append(arguments, rest...), true
-			break
-		}
-		if len(arg) < 2 || arg[0] != '-' {
-			arguments = append(arguments, arg)
-			continue
-		}
-		if arg == "-h" || arg == "--help" {
-			app.Writer = stdoutWriter() // asked for, so it is data
-		}
-		if name, value, ok := attached(flags, arg); ok {
-			options = append(options, name, value)
-			continue
-		}
-		if each := unbundled(flags, arg); each != nil {
-			rest = append(each, rest...)
-			continue
-		}
-		if name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "="); flags[name] == nil && name != "help" && name != "h" {
-			return nil, unknownFlag(path, arg, flags)
-		}
-		options = append(options, arg)
-		if !takesNext(flags, arg) {
-			continue
-		}
-		if len(rest) == 0 {
-			return nil, fail(exitUsage, orHelp(strings.Join(path, " "), ""), "flag %s needs a value", arg)
-		}
-		value := rest[0]
-		options, rest = append(options, value), rest[1:]
-		if name := strings.TrimLeft(arg, "-"); value == argvMark && (name == fromCommand || name == toCommand) {
-			arguments, marked = append(append(arguments, argvMark), rest...), true
-			break
-		}
+	if err := r.set.Parse(append([]string{"--"}, r.arguments...)); err != nil {
+		return nil, err
 	}
-	if marked || len(arguments) > 0 && strings.HasPrefix(arguments[0], "-") {
-		options = append(options, "--")
+	c := cli.NewContext(nil, r.set, &cli.Context{Context: ctx})
+	c.Command = command
+	if c.Bool("help") {
+		return c, nil
 	}
-	return append(append(done, options...), arguments...), nil
+	return c, refuseEmptyNames(c)
 }
 
-// namedCommand splits args behind the words that name a command, and gives the flags of that command.
-func namedCommand(app *cli.App, args []string) (words, rest []string, flags map[string]cli.Flag, err error) {
-	words, rest = append([]string{}, args[:1]...), args[1:]
-	flags = map[string]cli.Flag{}
-	commands := app.Commands
-	for len(rest) > 0 {
-		c := findCommand(commands, rest[0])
+// findCommand goes down from root as long as words name a command, and gives what is left of them.
+func findCommand(root *cli.Command, words []string) (*cli.Command, []string) {
+	for len(words) > 0 {
+		c := root.Command(words[0])
 		if c == nil {
 			break
 		}
-		words, rest = append(words, rest[0]), rest[1:]
-		commands, flags = c.Subcommands, flagsByName(c.Flags)
+		root, words = c, words[1:]
 	}
-	if len(commands) > 0 && len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' {
-		err = unknownCommand(append([]string{app.Name}, words[1:]...), rest[0], commands)
-	}
-	return words, rest, flags, err
+	return root, words
 }
 
-// commandFirst puts a command in the place of the flags that stand for one.
-func commandFirst(args []string) []string {
-	if len(args) < 2 {
-		return args
-	}
-	command := ""
-	switch args[1] {
-	case "-h", "-help", "--help":
-		command = "help"
-	case "-version", "--version":
-		command = "version"
-	default:
-		return args
-	}
-	return append([]string{args[0], command}, args[2:]...)
+// flagReader reads what stands behind the name of a command.
+type flagReader struct {
+	command   *cli.Command
+	known     map[string]cli.Flag
+	set       *flag.FlagSet
+	given     map[string]string   // the name under which a flag was given, by its first
+	lists     map[string][]string // the values of flags that may be repeated, by their first name
+	arguments []string
 }
 
-func findCommand(commands []*cli.Command, name string) *cli.Command {
-	for _, c := range commands {
-		if c.HasName(name) {
-			return c
+func newFlagReader(command *cli.Command) (*flagReader, error) {
+	r := &flagReader{
+		command: command, known: flagsByName(command.Flags),
+		set:   flag.NewFlagSet(command.Name, flag.ContinueOnError),
+		given: map[string]string{}, lists: map[string][]string{},
+	}
+	for _, f := range command.Flags {
+		if err := f.Apply(r.set); err != nil {
+			return nil, fail(exitUsage, helpOn(command), "%w", err)
+		}
+		r.share(f, r.set.Lookup(f.Names()[0]).Value)
+	}
+	return r, nil
+}
+
+// share has all names of f stand for one value.
+func (r *flagReader) share(f cli.Flag, value flag.Value) {
+	for _, name := range f.Names() {
+		r.set.Lookup(name).Value = value
+	}
+}
+
+// read tells flags from arguments. Nothing behind "--" is a flag, and "-" is an argument.
+func (r *flagReader) read(args []string) error {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			r.arguments = append(r.arguments, args...)
+			return nil
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			r.arguments = append(r.arguments, arg)
+			continue
+		}
+		if each := unbundled(r.known, arg); each != nil {
+			args = append(each, args...)
+			continue
+		}
+		name, value, attached := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		f := r.known[name]
+		switch {
+		case f == nil:
+			return unknownFlag(r.command, arg, r.known)
+		case strings.HasPrefix(arg, "---"):
+			return fail(exitUsage, helpOn(r.command), "bad flag syntax: %s", arg)
+		case attached:
+		case !needsValue(f):
+			value = "true"
+		case len(args) == 0:
+			return fail(exitUsage, helpOn(r.command), "flag %s needs a value", arg)
+		default:
+			value, args = args[0], args[1:]
+		}
+		if err := r.assign(f, name, value, attached); err != nil {
+			return err
+		}
+		if value == "--" && !attached && precedesCommand(f) {
+			r.arguments = append(append(r.arguments, "--"), args...)
+			return nil
+		}
+	}
+	return nil
+}
+
+// assign gives the flag f, which is called name here, a value.
+func (r *flagReader) assign(f cli.Flag, name, value string, attached bool) error {
+	names := f.Names()
+	first := names[0]
+	if before, ok := r.given[first]; ok && before != name {
+		return fail(exitUsage, helpOn(r.command), "Cannot use two forms of the same flag: %s %s", names[1], first)
+	}
+	r.given[first] = name
+	if err := r.set.Set(name, value); err != nil {
+		return r.valueError(f, name, value, attached, err)
+	}
+	if isRepeated(f) {
+		// the library would split at commas, and takes no other way from outside
+		r.lists[first] = append(r.lists[first], strings.TrimSpace(value))
+		r.share(f, cli.NewStringSlice(r.lists[first]...))
+	}
+	return nil
+}
+
+// valueError says what is wrong with a value, err being the flag's own reason. A flag whose value
+// may be left out says in its error which values there are.
+func (r *flagReader) valueError(f cli.Flag, name, value string, attached bool, err error) error {
+	const unread = "parse error" // what package flag says of whatever it cannot read
+	flag, help, reason := dashes(name)+name, helpOn(r.command), err.Error()
+	switch {
+	case needsValue(f) && reason == unread:
+		return fail(exitUsage, help, "%s %q: not a whole number", flag, value)
+	case needsValue(f):
+		return fail(exitUsage, help, "%s %q: %w", flag, value, err)
+	case !attached:
+		return fail(exitUsage, help, "%s: %w", flag, err)
+	case reason == unread:
+		return fail(exitUsage, help, "%s takes no value, %q is given", flag, value)
+	}
+	return fail(exitUsage, reason, "%s=%s: no such value", flag, shown(value))
+}
+
+// refuseEmptyNames refuses a flag that names a file or directory and is given without a name: an
+// empty variable of a script, most likely, which must not have the flag pass for one that was not
+// given. Of those with a variable of the environment it is not known which of both was empty.
+func refuseEmptyNames(c *cli.Context) error {
+	for _, f := range c.Command.Flags {
+		d, ok := f.(cli.DocGenerationFlag)
+		if !ok || isRepeated(f) || len(d.GetEnvVars()) > 0 || !d.TakesValue() {
+			continue
+		}
+		name, kind := f.Names()[0], placeholder(d.GetUsage())
+		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
+			return fail(exitUsage, "is a variable empty that should name it?", "--%s: the name is empty", name)
 		}
 	}
 	return nil
@@ -124,49 +188,32 @@ func flagsByName(flags []cli.Flag) map[string]cli.Flag {
 	return m
 }
 
-// attached splits -oFILE and -fqoFILE, the value in one word with its flag, as Unix filters take it.
-func attached(flags map[string]cli.Flag, arg string) (name, value string, ok bool) {
-	if strings.HasPrefix(arg, "--") || len(arg) < 3 || flags[strings.TrimLeft(strings.SplitN(arg, "=", 2)[0], "-")] != nil {
-		return "", "", false
-	}
-	for i := 1; i < len(arg)-1; i++ {
-		f, known := flags[arg[i:i+1]]
-		if !known {
-			break
-		}
-		if needsValue(f) {
-			return arg[:i+1], arg[i+1:], true
-		}
-	}
-	return "", "", false
-}
-
-// takesNext tells whether the value of a flag is the next argument. Unknown flags are left for the parser to refuse.
-func takesNext(flags map[string]cli.Flag, arg string) bool {
-	name := strings.TrimLeft(arg, "-")
-	if strings.Contains(name, "=") {
-		return false
-	}
-	f, ok := flags[name]
-	return ok && needsValue(f)
-}
-
-// unbundled splits -fvo, short flags in one word of which the last may take a value; nil if arg is something else. The flag parser underneath splits them as well, but takes a
-// value of the same letters before them for the word.
-func unbundled(flags map[string]cli.Flag, arg string) (each []string) {
-	if strings.HasPrefix(arg, "--") || len(arg) < 3 || flags[arg[1:]] != nil {
+// unbundled splits short flags in one word, as Unix filters take them: -fvo, of which the last may
+// take a value, and -oFILE or -fvoFILE. It is nil if arg is something else.
+func unbundled(known map[string]cli.Flag, arg string) (each []string) {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	if strings.HasPrefix(arg, "--") || len(arg) < 3 || known[name] != nil {
 		return nil
 	}
 	for i := 1; i < len(arg); i++ {
-		if flags[arg[i:i+1]] == nil {
+		f := known[arg[i:i+1]]
+		if f == nil {
 			return nil
 		}
 		each = append(each, "-"+arg[i:i+1])
+		if needsValue(f) && i+1 < len(arg) {
+			return append(each, arg[i+1:])
+		}
 	}
 	return each
 }
 
-func needsValue(f cli.Flag) bool {
-	d, ok := f.(cli.DocGenerationFlag)
-	return ok && d.TakesValue()
+// takesNext tells whether the value of a flag is the next argument. Unknown flags take none.
+func takesNext(known map[string]cli.Flag, arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	f, ok := known[name]
+	return ok && needsValue(f)
 }

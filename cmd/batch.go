@@ -1,37 +1,32 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
-	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/urfave/cli/v2"
 )
 
-// batch is a run over the files of a command line: one after the other, going on after a failure.
+// batch is the files of a command line.
 type batch struct {
-	c     *cli.Context
-	names []string // as typed; "-" alone means stdin
-	list  bool     // the names come from --files0-from
-	log   *fileLog // of --log-json; nil without
+	workOptions
+	command string   // the command's name
+	names   []string // as typed; "-" alone means stdin
+	list    bool     // the names come from --files0-from
 
 	mu    sync.Mutex
 	taken map[string]string // outputs of this run, and whose they are
 }
 
 // newBatch takes the arguments of a command; none means stdin, unless there is a list of names.
-func newBatch(c *cli.Context) (*batch, error) {
-	b := &batch{c: c, names: fileArgs(c)}
-	if c.String("files0-from") != "" {
-		named, err := newNamedBatch(c)
-		if err != nil {
-			return nil, err
-		}
-		b.names, b.list = named.names, true
-		return b, b.check()
+func newBatch(command string, o workOptions, args []string) (*batch, error) {
+	if o.Names != "" {
+		return newNamedBatch(command, o, args)
 	}
+	b := &batch{workOptions: o, command: command, names: args}
 	if len(b.names) == 0 {
 		b.names = []string{"-"}
 	}
@@ -49,80 +44,126 @@ func newBatch(c *cli.Context) (*batch, error) {
 	return b, b.check()
 }
 
-// check refuses what no file of the run could make right.
+// newNamedBatch is newBatch for commands that take files only: named as arguments or by
+// --files0-from, never stdin. Without any name it is an error, but an empty list is one with nothing
+// to do.
+func newNamedBatch(command string, o workOptions, args []string) (*batch, error) {
+	const hint = "name files, or a list of them with --files0-from"
+	if o.Names == "" {
+		if len(args) == 0 {
+			return nil, fail(exitUsage, hint, "no file given")
+		}
+		b, err := newBatch(command, o, args)
+		if err == nil && b.names[0] == "-" {
+			err = fail(exitUsage, hint, "stdin cannot be used here")
+		}
+		return b, err
+	}
+	if len(args) > 0 {
+		return nil, fail(exitUsage, "", "--files0-from goes without further files, %s is one", shown(args[0]))
+	}
+	names, err := readNames(o.Names)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{workOptions: o, command: command, names: names, list: true}
+	return b, b.check()
+}
+
+// maxName bounds a name in a list, so that a list which is none does not fill the memory.
+const maxName = 1 << 16
+
+// readNames reads a list of names.
+func readNames(list string) ([]string, error) {
+	in, err := openInput(list)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var names []string
+	for r := bufio.NewReaderSize(in, maxName); ; {
+		part, err := r.ReadSlice(0)
+		switch {
+		case err == bufio.ErrBufferFull:
+			return nil, fail(exitUsage, "the names must be ended by zero bytes: find ... -print0",
+				"%s: a name of more than %d bytes", display(list), maxName)
+		case err == io.EOF && len(part) == 0:
+			return names, nil
+		case err != nil && err != io.EOF:
+			return nil, err
+		}
+		name := strings.TrimSuffix(string(part), "\x00")
+		switch {
+		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !isThere(name):
+			return nil, fail(exitUsage, "find ends them so with -print0; a list of lines becomes one by: "+
+				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", display(list))
+		case name == "":
+			return nil, fail(exitUsage, "", "%s: name %d is empty", display(list), len(names)+1)
+		case name == "-":
+			name = "." + string(os.PathSeparator) + name // a file of that name, as nobody types a list
+		}
+		names = append(names, name)
+	}
+}
+
+// check refuses what no file of the run could make right: values of flags that it may not even come
+// to, and outputs that cannot be.
 func (b *batch) check() error {
-	if err := b.checkLevel(); err != nil {
+	if _, err := parseProgressMode(b.Progress); err != nil {
 		return err
 	}
-	if err := b.checkValues(); err != nil {
-		return err
-	}
-	if err := b.checkOutput(); err != nil {
-		return err
-	}
-	return b.checkHeader()
-}
-
-// checkValues refuses values that cannot be, of flags that this run may not even come to.
-func (b *batch) checkValues() error {
-	if _, err := parseProgressMode(b.c.String("progress")); err != nil {
-		return err
-	}
-	if links := b.c.String("links"); links != linksSkip && links != linksKeep && b.c.IsSet("links") {
-		return fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
-	}
-	_, err := sizeHint(b.c)
-	return err
-}
-
-// checkOutput refuses outputs that cannot be.
-func (b *batch) checkOutput() error {
-	out, dir := b.c.String("output"), b.c.String("output-dir")
+	stdin := !b.list && b.names[0] == "-"
 	switch {
-	case out != "" && dir != "":
+	case b.Output != "" && b.OutputDir != "":
 		return fail(exitUsage, "", "-o and -O exclude each other")
-	case b.c.Bool("recursive") && !b.list && b.names[0] == "-":
+	case b.Recursive && stdin:
 		return fail(exitUsage, "name a directory", "-R needs named directories, the input is stdin")
-	case out != "" && (b.list || b.c.Bool("recursive")):
+	case b.Output != "" && (b.list || b.Recursive):
 		return fail(exitUsage, "use -O DIR", "-o takes one file")
-	case out != "" && len(b.names) > 1:
+	case b.Output != "" && len(b.names) > 1:
 		return fail(exitUsage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
-	case dir != "" && !b.list && b.names[0] == "-":
+	case b.OutputDir != "" && stdin:
 		return fail(exitUsage, "use -o FILE", "-O needs named files, the input is stdin")
-	case dir != "" && b.c.Bool("recursive") && !b.list && len(b.names) > 1: // their contents would get mixed up
-		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
-	case dir == "":
+	case b.OutputDir != "" && b.Recursive && !b.list && len(b.names) > 1: // their contents would get mixed up
+		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which "+
+			"keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
+	case b.OutputDir == "":
 		return nil
 	}
-	_, err := checkOutputDir(dir)
+	_, err := checkOutputDir(b.OutputDir)
 	return err
+}
+
+// checkHeader refuses one detached header for several files. name is the value of --header.
+func (b *batch) checkHeader(name string) error {
+	switch {
+	case name == "-":
+		return fail(exitUsage, "", "--header takes the name of a file")
+	case name != "" && len(b.names) > 1:
+		return fail(exitUsage, "run it once for each file", "--header goes with one file, %d are given",
+			len(b.names))
+	case name != "":
+		return b.oneFile("header")
+	}
+	return nil
+}
+
+// oneFile refuses the flag for a run over many files.
+func (b *batch) oneFile(flag string) error {
+	if b.many() {
+		return fail(exitUsage, "run it once for each file", "--%s goes with one file", flag)
+	}
+	return nil
 }
 
 // many tells whether this is a run over many files, as far as the command line shows.
-func (b *batch) many() bool {
-	return b.list || len(b.names) > 1 || b.c.Bool("recursive")
-}
+func (b *batch) many() bool { return b.list || len(b.names) > 1 || b.Recursive }
 
-// each works through all files: several at a time where there are many.
-func (b *batch) each(ctx context.Context, work treeWork) (err error) {
-	if b.log, err = newFileLog(b.c, work.verb()); err != nil {
-		return err
-	}
-	if b.many() {
-		err = b.runTree(ctx, work)
-	} else if err = b.run(ctx, work.single); err != nil {
-		b.log.failed(display(b.names[0]), err)
-	}
-	if e := b.log.close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// run calls do for each file, one after the other. A single file fails with its own code; of several the failures are printed as they come, summed up, and give exit code 3.
+// run calls do for each file, one after the other. A single file fails with its own code; of several
+// the failures are printed as they come, summed up, and give exit code 3.
 func (b *batch) run(ctx context.Context, do func(ctx context.Context, name string) error) error {
 	if len(b.names) == 1 {
-		return named(b.names[0], advise(b.c.Command.Name, b.names[0], do(ctx, b.names[0])))
+		return named(b.names[0], advise(b.command, b.names[0], do(ctx, b.names[0])))
 	}
 	var names []string
 	failed := 0
@@ -131,7 +172,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := named(name, advise(b.c.Command.Name, name, do(ctx, name)))
+		err := named(name, advise(b.command, name, do(ctx, name)))
 		if err == nil {
 			continue
 		}
@@ -139,7 +180,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 			names = append(names, name)
 		}
 		said.say(err)
-		if b.c.Bool("fail-fast") {
+		if b.FailFast {
 			if rest := len(b.names) - i - 1; rest > 0 {
 				note("stopped: %d more not tried", rest)
 			}
@@ -152,41 +193,10 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 	return fail(exitSome, "", "%d of %d files failed: %s", failed, len(b.names), listed(names, failed))
 }
 
-// listed names the first few of all.
-func listed(names []string, all int) string {
-	s := ""
-	for i, n := range names {
-		if i > 0 {
-			s += ", "
-		}
-		s += fmt.Sprintf("%q", n)
-	}
-	if all > len(names) {
-		s += fmt.Sprintf(" and %d more", all-len(names))
-	}
-	return s
-}
-
-// named puts the file before the reason, unless the reason begins with it.
-func named(name string, err error) error {
-	if err == nil || strings.HasPrefix(err.Error(), display(name)+":") {
-		return err
-	}
-	return fmt.Errorf("%s: %w", display(name), err)
-}
-
-// display is [shown] for the name of an input as it was typed, of which - is standard input.
-func display(name string) string {
-	if name == "-" || name == "" {
-		return "stdin"
-	}
-	return shown(name)
-}
-
 // target is where the output for an input goes: "-" for stdout.
 func (b *batch) target(name string, rename func(string) (string, error)) (string, error) {
-	if out := b.c.String("output"); out != "" {
-		return out, nil
+	if b.Output != "" {
+		return b.Output, nil
 	}
 	if name == "-" {
 		return "-", nil
@@ -195,13 +205,12 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 	if err != nil {
 		return "", err
 	}
-	if to != "-" && b.c.String("output-dir") == "" {
+	if b.OutputDir != "" {
+		to = filepath.Join(b.OutputDir, filepath.Base(to))
+	} else if to != "-" {
 		if err := checkBeside(name); err != nil {
 			return "", err
 		}
-	}
-	if dir := b.c.String("output-dir"); dir != "" {
-		to = filepath.Join(dir, filepath.Base(to))
 	}
 	return to, b.take(to, name)
 }
@@ -209,7 +218,8 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 // checkBeside refuses a descriptor: nothing can stand beside its name.
 func checkBeside(name string) error {
 	if _, ok := descriptorNumber(name); ok {
-		return fail(exitUsage, "name the output with -o FILE, or its directory with -O DIR", "%s: has no place for an output beside it", shown(name))
+		return fail(exitUsage, "name the output with -o FILE, or its directory with -O DIR",
+			"%s: has no place for an output beside it", shown(name))
 	}
 	return nil
 }
@@ -220,7 +230,8 @@ func (b *batch) take(target, name string) error {
 	defer b.mu.Unlock()
 	target = filepath.Clean(target)
 	if other, ok := b.taken[target]; ok {
-		return fail(exitUsage, "give it a run of its own, with another output", "%s is already the output of %s", shown(target), shown(other))
+		return fail(exitUsage, "give it a run of its own, with another output",
+			"%s is already the output of %s", shown(target), shown(other))
 	}
 	if b.taken == nil {
 		b.taken = map[string]string{}

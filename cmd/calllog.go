@@ -15,14 +15,14 @@ type callLog struct {
 	w  io.WriteCloser
 }
 
-func newCallLog(path string) (*callLog, error) {
+func newCallLog(path string, own []guarded) (*callLog, error) {
 	switch path {
 	case "":
 		return &callLog{}, nil
 	case "-":
 		return &callLog{w: os.Stderr}, nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := openAppend(path, own...)
 	if err != nil {
 		return nil, fail(exitOutput, "", "log: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -20,115 +19,47 @@ import (
 func Main(args []string) int {
 	args = commandFirst(args)
 	if !onlyTells(args) {
-		catchSignals()
-		defer live.leave()
+		catchSignals(hideProgress, reportProgress)
+		defer leave()
 	}
-	app := newApp(args...)
-	args, err := permute(app, args)
-	if err == nil {
-		err = app.RunContext(context.Background(), args)
-	}
-	if out, ok := app.Writer.(*pipeWriter); ok && err == nil {
-		err = out.err // help that could not be written
-	}
+	err := run(context.Background(), args)
 	warnUnlocked()
 	return report(err)
 }
 
-// newApp makes the command line. Of the commands it has the one that args name, as in envseal NAME [OPERATION] ..., and where they name none, or help, all.
-func newApp(args ...string) *cli.App {
-	app := &cli.App{
-		Name:                      "envseal",
-		HelpName:                  "envseal",
-		Usage:                     "seal files by envelope encryption on AWS KMS",
-		UsageText:                 "envseal COMMAND [flags] [FILE...]\n\nenvseal encrypt -k alias/backup FILE      writes FILE.sealed\nenvseal decrypt FILE.sealed               writes FILE\ncat FILE | envseal encrypt -k alias/backup | envseal decrypt",
-		HideVersion:               true,
-		HideHelpCommand:           true,
-		DisableSliceFlagSeparator: true,
-		UseShortOptionHandling:    true,
-		Writer:                    os.Stderr, // help goes to stdout only where it was asked for: stdout is for data
-		ErrWriter:                 os.Stderr,
-		ExitErrHandler:            func(*cli.Context, error) {},
-		OnUsageError:              usageErrorOf,
-		Action:                    noCommand,
-		Commands:                  commandsFor(args),
-	}
-	prepare(app.Commands)
-	cli.FlagStringer = plainFlag(cli.FlagStringer)
-	return app
-}
-
-// plainFlag leaves out of the help what a flag is when it is not given, where that is nothing.
-func plainFlag(text cli.FlagStringFunc) cli.FlagStringFunc {
-	return func(f cli.Flag) string {
-		return strings.ReplaceAll(strings.ReplaceAll(text(f), " (default: false)", ""), " (default: 0)", "")
-	}
-}
-
-// prepare gives every command what urfave/cli does not hand down.
-func prepare(commands []*cli.Command) {
-	for _, c := range commands {
-		c.OnUsageError = usageErrorOf
-		c.Before = refuseEmptyNames
-		c.UseShortOptionHandling = true
-		c.HideHelpCommand = true
-		withNames(c.Flags)
-		if len(c.Subcommands) > 0 {
-			prepare(c.Subcommands)
-			if c.Action == nil {
-				c.Action = noCommand
-			}
-		}
-		if do := c.Action; do != nil {
-			c.Action = func(c *cli.Context) error { return adviseLocal(c, do(c)) }
-		}
-	}
-}
-
-// refuseEmptyNames refuses a flag that names a file or directory and is given without a name: an empty variable of a script, most likely, which must not have the flag pass for one
-// that was not given. Of those with a variable of the environment it is not known which of both was empty.
-func refuseEmptyNames(c *cli.Context) error {
-	for _, f := range c.Command.Flags {
-		d, ok := f.(cli.DocGenerationFlag)
-		if !ok || isRepeated(f) || len(d.GetEnvVars()) > 0 || !d.TakesValue() {
-			continue
-		}
-		name, kind := f.Names()[0], placeholder(d.GetUsage())
-		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
-			return fail(exitUsage, "is a variable empty that should name it?", "--%s: the name is empty", name)
-		}
-	}
-	return nil
-}
-
-// usageErrorOf replaces urfave's, which prints the whole help to where the data goes.
-func usageErrorOf(c *cli.Context, err error, _ bool) error {
-	if err := valueError(c, err); err != nil {
+// run does what the command line says.
+func run(ctx context.Context, args []string) error {
+	root := rootCommand(args...)
+	args, err := awsOrder(root.Command("kms"), args)
+	if err != nil {
 		return err
 	}
-	return fail(exitUsage, "try `"+helpFor(c)+"`", "%w", err)
+	c, err := readCommandLine(ctx, root, args)
+	switch {
+	case err != nil:
+		return err
+	case c.Bool("help"):
+		command, _ := findCommand(c.Command, c.Args().Slice())
+		return showHelp(command)
+	}
+	return adviseLocal(ctx, readNamedKeys(c), readStore(c), c.Command.Action(c))
 }
 
-func helpFor(c *cli.Context) string {
-	if c.Command == nil || c.Command.HelpName == "" {
-		return "envseal help"
+// rootCommand is the program. Of the commands it has the one that args name, as in envseal NAME
+// [OPERATION] ..., and where they name none, or help, all.
+func rootCommand(args ...string) *cli.Command {
+	root := &cli.Command{
+		Name:  "envseal",
+		Usage: "seal files by envelope encryption on AWS KMS",
+		UsageText: "envseal COMMAND [flags] [FILE...]\n\n" +
+			"envseal encrypt -k alias/backup FILE      writes FILE.sealed\n" +
+			"envseal decrypt FILE.sealed               writes FILE\n" +
+			"cat FILE | envseal encrypt -k alias/backup | envseal decrypt",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 	}
-	return c.Command.HelpName + " --help"
-}
-
-// noCommand runs where a command or subcommand is missing or unknown.
-func noCommand(c *cli.Context) error {
-	name := c.Args().First()
-	if name == "" {
-		if c.Bool("help") {
-			return cli.ShowAppHelp(c)
-		}
-		if c.Command != nil && c.Command.HelpName != "" && c.Command.HelpName != c.App.Name {
-			return fail(exitUsage, orHelp(c.Command.HelpName, ""), "no command given")
-		}
-		return fail(exitUsage, "try `envseal help`, or `envseal encrypt -k KEY FILE`", "no command given")
-	}
-	return fail(exitUsage, "try `envseal help`", "unknown command %q", name)
+	root.Subcommands = commandsFor(root, args)
+	prepare(root, root.Name)
+	return root
 }
 
 // report prints err as a user should see it, and returns its exit code.

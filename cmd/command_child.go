@@ -28,28 +28,30 @@ func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = childAttributes()
 	adoptOrphans()
-	live.starting.RLock()
-	defer live.starting.RUnlock()
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // to the end of the goroutine: the command is signalled when the thread that started it ends
-		err := cmd.Start()
-		if err == nil {
-			c.pid = cmd.Process.Pid
-		}
-		started <- err
-		if err == nil {
-			c.await()
-			_ = cmd.Process.Release()
-			close(c.done)
-		}
-	}()
-	if err := <-started; err != nil {
+	err := startGroup(func() (int, error) {
+		started := make(chan error)
+		go func() {
+			// To the end of the goroutine: the command is signalled when the thread that started it ends.
+			runtime.LockOSThread()
+			err := cmd.Start()
+			if err == nil {
+				c.pid = cmd.Process.Pid
+			}
+			started <- err
+			if err == nil {
+				c.await()
+				_ = cmd.Process.Release()
+				close(c.done)
+			}
+		}()
+		err := <-started
+		return c.pid, err
+	})
+	if err != nil {
 		return nil, err
 	}
-	live.addGroup(c.pid)
 	noHook := atExit(c.end)
-	c.forget = func() { noHook(); live.groupEnded(c.pid) }
+	c.forget = func() { noHook(); groupEnded(c.pid) }
 	return c, nil
 }
 
@@ -79,9 +81,7 @@ func (c *child) await() {
 // have ended by that.
 func (c *child) wait() error {
 	<-c.done
-	if live.isDying() {
-		select {}
-	}
+	waitIfEnding()
 	c.forget()
 	if c.status == 0 {
 		return nil
@@ -126,7 +126,7 @@ func (c *child) gone(limit time.Duration) bool {
 		select {
 		case <-c.done:
 			if groupGone(c.pid) {
-				live.groupEnded(c.pid)
+				groupEnded(c.pid)
 				return true
 			}
 		default:

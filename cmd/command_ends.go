@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 // out of input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
 type producer struct {
 	line    *commandLine
+	r       *os.File // reads what it writes
 	w       *os.File // its standard output, until it is started
 	once    sync.Once
 	started error
@@ -28,10 +28,10 @@ func openProducer(line *commandLine) (*input, error) {
 	if err != nil {
 		return nil, inputError(line.String(), err)
 	}
-	in := &input{File: r, name: line.String(), command: &producer{line: line, w: w, givenUp: make(chan struct{})}}
-	if err := in.measure(); err != nil {
-		r.Close()
-		w.Close()
+	p := &producer{line: line, r: r, w: w, givenUp: make(chan struct{})}
+	in, err := newSourceInput(line.String(), r, p)
+	if err != nil {
+		p.close()
 		return nil, err
 	}
 	return in, nil
@@ -63,9 +63,10 @@ func (p *producer) result() error {
 
 func (p *producer) interrupt() { p.giveUp.Do(func() { close(p.givenUp) }) }
 
-// close ends the command if it is still running: nobody reads it any more. The input closes the pipe.
+// close ends the command if it is still running: nobody reads it any more.
 func (p *producer) close() {
 	p.once.Do(func() { p.w.Close() })
+	defer p.r.Close()
 	if p.child == nil {
 		return
 	}
@@ -91,7 +92,7 @@ func newConsumer(line *commandLine) (*consumer, error) {
 	if err != nil {
 		return nil, fail(exitConsumer, "", "%s: %w", line, reason(err))
 	}
-	widen(w)
+	widen(int(w.Fd()))
 	return &consumer{line: line, r: r, w: w}, nil
 }
 
@@ -159,7 +160,5 @@ func (c *consumer) Abort() {
 // durable: nobody knows what the command does with the data.
 func (c *consumer) durable() bool { return false }
 
-var (
-	_ sink      = (*consumer)(nil)
-	_ io.Reader = (*input)(nil)
-)
+// released tells whether anything was handed over.
+func (c *consumer) released() bool { return c.child != nil }

@@ -89,7 +89,7 @@ func TestInterruptedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	pipe, err := standardInput(r)
+	pipe, err := openInput(fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,12 @@ func TestInterruptedInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range []*input{pipe, mustOpen(t, fifo), command} {
+	named, err := openInput(fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer named.Close()
+	for _, in := range []*input{pipe, named, command} {
 		time.AfterFunc(50*time.Millisecond, in.Interrupt)
 		for range 2 { // and stays given up
 			if n, err := in.Read(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), errInterrupted.Error()) {
@@ -115,7 +120,5 @@ func TestInterruptedInput(t *testing.T) {
 		}
 	}
 	command.Close()
-	if err := pipe.Close(); err != nil {
-		t.Error(err)
-	}
+	pipe.Close()
 }

@@ -12,8 +12,9 @@ type commandMaker struct {
 	make  func() *cli.Command
 }
 
-// commandMakers are all commands in the order of the help. args is the whole command line.
-func commandMakers(args []string) []commandMaker {
+// commandMakers are all commands in the order of the help. root is what they are below, and args
+// the whole command line.
+func commandMakers(root *cli.Command, args []string) []commandMaker {
 	return []commandMaker{
 		{[]string{"encrypt", "enc", "e"}, encryptCommand},
 		{[]string{"decrypt", "dec", "d"}, decryptCommand},
@@ -25,12 +26,15 @@ func commandMakers(args []string) []commandMaker {
 		{[]string{"kms"}, func() *cli.Command { return kmsCommand(args) }},
 		{[]string{"doctor"}, doctorCommand},
 		{[]string{"keystore"}, keystoreCommand},
-		{[]string{"completion"}, completionCommand},
-		{[]string{"man"}, manCommand},
+		{[]string{"completion"}, func() *cli.Command { return completionCommand(describeAll) }},
+		{[]string{"man"}, func() *cli.Command { return manCommand(versionText(), describeAll) }},
 		{[]string{"version"}, versionCommand},
-		{nil, helpCommand}, // which shows them all
+		{nil, func() *cli.Command { return helpCommand(root) }}, // which shows them all
 	}
 }
+
+// describeAll describes the program with all commands.
+func describeAll() *commandDoc { return docOf(rootCommand()) }
 
 // onlyTells is for commands that print a text and end, to which signals may do what they do to any process.
 func onlyTells(args []string) bool {
@@ -39,8 +43,8 @@ func onlyTells(args []string) bool {
 
 // commandsFor makes the command that the command line names, or all where it names none. To make all, with their hundreds of flags, and have them
 // checked by urfave/cli takes as long as the rest of a short run.
-func commandsFor(args []string) []*cli.Command {
-	makers := commandMakers(args)
+func commandsFor(root *cli.Command, args []string) []*cli.Command {
+	makers := commandMakers(root, args)
 	if len(args) > 1 {
 		for _, m := range makers {
 			if slices.Contains(m.names, args[1]) {
@@ -55,34 +59,19 @@ func commandsFor(args []string) []*cli.Command {
 	return all
 }
 
-// namedFlag is a flag of urfave/cli that keeps its names: the library makes them with a regular expression, and asks for those of all flags for each flag.
-type namedFlag struct {
-	libraryFlag
-	names []string
-}
-
-// libraryFlag is what urfave/cli looks for in flags of one value.
-type libraryFlag interface {
-	cli.ActionableFlag
-	cli.CategorizableFlag
-	cli.DocGenerationFlag
-	cli.RequiredFlag
-	cli.VisibleFlag
-}
-
-// Names implements cli.Flag.
-func (f namedFlag) Names() []string { return f.names }
-
-// withNames makes named flags of the plain ones.
-func withNames(flags []cli.Flag) {
-	for i, f := range flags {
-		switch f := f.(type) {
-		case *cli.BoolFlag:
-			flags[i] = namedFlag{f, f.Names()}
-		case *cli.IntFlag:
-			flags[i] = namedFlag{f, f.Names()}
-		case *cli.StringFlag:
-			flags[i] = namedFlag{f, f.Names()}
-		}
+// commandFirst puts a command in the place of the flags that stand for one.
+func commandFirst(args []string) []string {
+	if len(args) < 2 {
+		return args
 	}
+	command := ""
+	switch args[1] {
+	case "-h", "-help", "--help":
+		command = "help"
+	case "-version", "--version":
+		command = "version"
+	default:
+		return args
+	}
+	return append([]string{args[0], command}, args[2:]...)
 }

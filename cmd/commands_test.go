@@ -2,18 +2,17 @@ package cmd
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/urfave/cli/v2"
 )
 
 // Every name of a command makes that command alone, and no other word does.
 func TestCommandAlone(t *testing.T) {
-	all := newApp().Commands
+	all := rootCommand().Subcommands
 	for _, want := range all {
 		for _, name := range want.Names() {
-			got := newApp("envseal", name, "--help").Commands
+			got := rootCommand("envseal", name, "--help").Subcommands
 			if want.Name == "help" {
 				if len(got) != len(all) {
 					t.Errorf("%s: %d commands, and it is to show all %d", name, len(got), len(all))
@@ -26,7 +25,7 @@ func TestCommandAlone(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{nil, {"envseal"}, {"envseal", ""}, {"envseal", "no-command"}, {"envseal", "--force", "encrypt"}} {
-		if n := len(newApp(args...).Commands); n != len(all) {
+		if n := len(rootCommand(args...).Subcommands); n != len(all) {
 			t.Errorf("%q: %d commands, want all %d", args, n, len(all))
 		}
 	}
@@ -34,18 +33,18 @@ func TestCommandAlone(t *testing.T) {
 
 // The same for the operations of `envseal kms`, which flags may precede.
 func TestOperationAlone(t *testing.T) {
-	all := newApp().Command("kms").Subcommands
+	all := rootCommand().Command("kms").Subcommands
 	for _, want := range all {
 		for _, before := range []string{"", "--region r", "--debug --query encrypt"} {
 			args := append(append([]string{"envseal", "kms"}, strings.Fields(before)...), want.Name, "--key-id", "k")
-			got := newApp(args...).Command("kms").Subcommands
+			got := rootCommand(args...).Command("kms").Subcommands
 			if len(got) != 1 || got[0].Name != want.Name || len(got[0].Flags) != len(want.Flags) {
 				t.Errorf("%q does not make the operation %s alone and whole", args, want.Name)
 			}
 		}
 	}
 	for _, line := range []string{"kms", "kms help", "kms --help", "kms --query decrypt", "kms list-keys"} {
-		if n := len(newApp(append([]string{"envseal"}, strings.Fields(line)...)...).Command("kms").Subcommands); n != len(all) {
+		if n := len(rootCommand(append([]string{"envseal"}, strings.Fields(line)...)...).Command("kms").Subcommands); n != len(all) {
 			t.Errorf("%s: %d operations, want all %d", line, n, len(all))
 		}
 	}
@@ -53,21 +52,16 @@ func TestOperationAlone(t *testing.T) {
 
 // A flag whose names are kept is found by each of them, and a list flag still takes commas as they are.
 func TestNamedFlags(t *testing.T) {
-	app := newApp("envseal", "encrypt")
-	command, seen := app.Commands[0], false
 	args := []string{"envseal", "encrypt", "-o", "out", "-fj", "3", "-k", "a,b", "file"}
-	command.Action = func(c *cli.Context) error {
-		seen = true
-		if c.String("output") != "out" || c.String("o") != "out" || !c.Bool("force") || c.Int("jobs") != 3 || !c.IsSet("j") || c.IsSet("rm") {
-			t.Errorf("flags of %q: output %q, force %v, jobs %d", args, c.String("output"), c.Bool("force"), c.Int("jobs"))
-		}
-		if keys := c.StringSlice("key-id"); len(keys) != 1 || keys[0] != "a,b" {
-			t.Errorf("-k a,b: %q", keys)
-		}
-		return nil
+	c, err := readCommandLine(t.Context(), rootCommand(args...), args)
+	if err != nil || c.Command.Name != "encrypt" {
+		t.Fatal(c, err)
 	}
-	if err := app.Run(args); err != nil || !seen {
-		t.Errorf("%v, action seen %v", err, seen)
+	if c.String("output") != "out" || c.String("o") != "out" || !c.Bool("force") || c.Int("jobs") != 3 || !c.IsSet("j") || c.IsSet("rm") {
+		t.Errorf("flags of %q: output %q, force %v, jobs %d", args, c.String("output"), c.Bool("force"), c.Int("jobs"))
+	}
+	if keys := c.StringSlice("key-id"); len(keys) != 1 || keys[0] != "a,b" {
+		t.Errorf("-k a,b: %q", keys)
 	}
 }
 
@@ -92,11 +86,77 @@ func TestNamesOfKeys(t *testing.T) {
 	}
 }
 
-func TestOnlyNames(t *testing.T) {
-	names := regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
-	for _, q := range []string{"", "Plaintext", "{a:KeyId, b:Arn}", "[0].x-y_z", "*", "keys(@)", "a|b", "a\tb", "`1`", "é"} {
-		if onlyNames(q) != names.MatchString(q) {
-			t.Errorf("%q has only names: %v", q, onlyNames(q))
+// Flags stand anywhere among the arguments, and mean what they mean to other Unix filters.
+func TestReadCommandLine(t *testing.T) {
+	for line, want := range map[string]struct{ set, args string }{
+		"encrypt f -k x g":                               {"key-id=[x]", "f g"},
+		"encrypt -k a -k b,c f":                          {"key-id=[a b,c]", "f"},
+		"encrypt -fqoout -jX":                            {"", ""},
+		"encrypt -fqoout -j1 f":                          {"force=true quiet=true output=out jobs=1", "f"},
+		"encrypt -o fq -fq f":                            {"output=fq force=true quiet=true", "f"},
+		"encrypt --output=-x -output y -":                {"output=y", "-"},
+		"encrypt -o -f -- -k --rm":                       {"output=-f", "-k --rm"},
+		"encrypt --from-command -- cat -f":               {"from-command=--", "-- cat -f"},
+		"encrypt --from-command=-- -f":                   {"from-command=-- force=true", ""},
+		"decrypt f --to-command -- cat --":               {"to-command=--", "f -- cat --"},
+		"encrypt -z --reuse-key=5 f":                     {"compress=fastest reuse-key=5", "f"},
+		"encrypt --compress=good fast":                   {"compress=good", "fast"},
+		"keystore create-key --multi-region=false a":     {"multi-region=false", "a"},
+		"kms generate-data-key --number-of-bytes -5 -f":  {"number-of-bytes=-5 force=true", ""},
+		"kms decrypt --grant-tokens a --grant-tokens= b": {"grant-tokens=[a ]", "b"},
+	} {
+		args := append([]string{"envseal"}, strings.Fields(line)...)
+		c, err := readCommandLine(t.Context(), rootCommand(args...), args)
+		if want.set == "" {
+			if codeOf(err) != exitUsage {
+				t.Errorf("%s: %v", line, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		for pair := range strings.SplitSeq(want.set, " ") {
+			name, value, ok := strings.Cut(pair, "=")
+			if ok && !strings.HasPrefix(value, "[") && (!c.IsSet(name) || c.Generic(name).(interface{ String() string }).String() != value) {
+				t.Errorf("%s: --%s is %v, want %s", line, name, c.Generic(name), value)
+			}
+		}
+		if _, list, ok := strings.Cut(want.set, "=["); ok {
+			name, _, _ := strings.Cut(want.set, "=")
+			if got := strings.Join(c.StringSlice(name), " "); got != strings.TrimSuffix(list, "]") {
+				t.Errorf("%s: --%s is %q, want %q", line, name, got, list)
+			}
+		}
+		if got := c.Args().Slice(); !slices.Equal(got, strings.Fields(want.args)) {
+			t.Errorf("%s: arguments %q, want %q", line, got, want.args)
+		}
+	}
+}
+
+// What is wrong on a command line is said as it was typed, with a hint.
+func TestCommandLineErrors(t *testing.T) {
+	for line, want := range map[string]struct{ message, hint string }{
+		"encrypt -f --force f":            {"Cannot use two forms of the same flag: f force", "try `envseal encrypt --help`"},
+		"encrypt ---force f":              {"bad flag syntax: ---force", "try `envseal encrypt --help`"},
+		"encrypt ---no f":                 {"unknown flag ---no", "did you mean `--no-sync`?"},
+		"encrypt -fx f":                   {"unknown flag -fx", "try `envseal encrypt --help`"},
+		"encrypt f -k":                    {"flag -k needs a value", "try `envseal encrypt --help`"},
+		"encrypt -j 99999999999999999999": {`-j "99999999999999999999": value out of range`, "try `envseal encrypt --help`"},
+		"encrypt -z=x f":                  {"-z=x: no such value", "--compress=LEVEL takes fastest, as without LEVEL, good or better"},
+		"encrypt -o= f":                   {"--output: the name is empty", "is a variable empty that should name it?"},
+		"kms --nosuch":                    {"Unknown options: --nosuch", "try `envseal kms --help`"},
+		"keystore -- init":                {`unknown command "init"`, "try `envseal help`"},
+		"keystore --force":                {"unknown flag --force", "try `envseal keystore --help`"},
+		"-":                               {`unknown command "-"`, "try `envseal help`"},
+		"help exit-code":                  {`unknown topic "exit-code"`, "did you mean `envseal help exit-codes`?"},
+		"help encrpt":                     {`unknown command "encrpt"`, "did you mean `envseal encrypt`?"},
+		"help version x":                  {`unknown command "version x"`, "try `envseal version --help`"},
+	} {
+		err := run(t.Context(), append([]string{"envseal"}, strings.Fields(line)...))
+		if code, hint := explain(err); code != exitUsage || err.Error() != want.message || hint != want.hint {
+			t.Errorf("%s: exit code %d, %v, hint %q; want %q", line, code, err, hint, want)
 		}
 	}
 }

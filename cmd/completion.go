@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -10,27 +12,28 @@ import (
 // shells are those that completions can be written for.
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
-func completionCommand() *cli.Command {
+// completionCommand makes scripts for what all describes.
+func completionCommand(all func() *commandDoc) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "print a completion script for bash, zsh or fish",
-		ArgsUsage: "bash|zsh|fish",
+		ArgsUsage: strings.Join(shells(), "|"),
 		UsageText: "envseal completion bash > /etc/bash_completion.d/envseal\n" +
 			"envseal completion zsh > \"${fpath[1]}/_envseal\"\n" +
 			"envseal completion fish > ~/.config/fish/completions/envseal.fish",
 		Description: "The script completes commands, flags, the values of flags that have a fixed set of them, and files. It runs no program, and so asks no key service\n" +
 			"and opens no keystore. For the running shell alone: source <(envseal completion bash), or envseal completion fish | source.",
-		Action: runCompletion,
+		Action: func(c *cli.Context) error { return runCompletion(c, all()) },
 	}
 }
 
-func runCompletion(c *cli.Context) error {
+func runCompletion(c *cli.Context, root *commandDoc) error {
 	const install = "envseal completion bash > /etc/bash_completion.d/envseal"
 	if n := c.NArg(); n != 1 {
 		return fail(exitUsage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
 	}
 	var script string
-	root := completionTree(newApp())
+	completeHelp(root)
 	switch shell := c.Args().First(); shell {
 	case "bash":
 		script = bashCompletion(root)
@@ -46,3 +49,58 @@ func runCompletion(c *cli.Context) error {
 	}
 	return nil
 }
+
+// completeHelp puts behind help what it takes: commands, without their flags, and topics.
+func completeHelp(root *commandDoc) {
+	isHelp := func(d *commandDoc) bool { return d.path == "help" }
+	help := root.children[slices.IndexFunc(root.children, isHelp)]
+	help.flags, help.children = nil, namesOnly(root.children, "help")
+	for _, t := range topics(root) {
+		d := &commandDoc{path: "help " + t.name, names: []string{t.name}, usage: t.usage}
+		help.children = append(help.children, d)
+	}
+}
+
+// namesOnly are copies of commands below the command above.
+func namesOnly(commands []*commandDoc, above string) []*commandDoc {
+	var all []*commandDoc
+	for _, c := range commands {
+		if c.path == "help" {
+			continue
+		}
+		path := above + " " + c.names[0]
+		all = append(all, &commandDoc{path: path, names: c.names, usage: c.usage, children: namesOnly(c.children, path)})
+	}
+	return all
+}
+
+// wordsFor are the words that lead from d to its child c, each behind the path of d, for a script
+// to compare with.
+func wordsFor(d, c *commandDoc, quoted func(string) string) []string {
+	var words []string
+	for _, name := range c.names {
+		words = append(words, quoted(d.path+"/"+name))
+	}
+	return words
+}
+
+// argumentWords are what the arguments of d may be: names of commands, without aliases, or words.
+func argumentWords(d *commandDoc) []string {
+	var all []string
+	for _, c := range d.children {
+		all = append(all, c.names[0])
+	}
+	return append(all, d.words...)
+}
+
+// firstClause is what fits beside a word in a list of completions.
+func firstClause(usage string) string {
+	usage = strings.ReplaceAll(usage, "`", "")
+	for _, end := range []string{"; ", ": ", " (", ", and "} {
+		usage, _, _ = strings.Cut(usage, end)
+	}
+	return usage
+}
+
+// singleQuoted is s for bash and zsh.
+func singleQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

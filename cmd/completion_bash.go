@@ -57,17 +57,17 @@ complete -F _envseal envseal
 `
 
 // bashCompletion is a script for bash.
-func bashCompletion(root *completionNode) string {
+func bashCompletion(root *commandDoc) string {
 	var b strings.Builder
 	b.WriteString("# bash completion of envseal, written by `envseal completion bash`. It runs no program.\n\n")
 	b.WriteString("# Sets path to the command that $1 names below it.\n_envseal_descend() {\n\tcase \"$path/$1\" in\n")
-	root.walk(func(n *completionNode) {
+	root.walk(func(n *commandDoc) {
 		for _, c := range n.children {
-			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(n.wordsFor(c, singleQuoted), " | "), singleQuoted(c.path))
+			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.path))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets flags to those of the command path.\n_envseal_flags() {\n\tflags=''\n\tcase $path in\n")
-	root.walk(func(n *completionNode) {
+	root.walk(func(n *commandDoc) {
 		var names []string
 		for _, f := range n.flags {
 			names = append(names, f.names...)
@@ -77,10 +77,10 @@ func bashCompletion(root *completionNode) string {
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what may stand behind the flag $1 of the command path.\n_envseal_value() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.walk(func(n *completionNode) { writeBashValues(&b, n) })
+	root.walk(func(n *commandDoc) { writeBashValues(&b, n) })
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what the arguments of the command path may be.\n_envseal_arguments() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.walk(func(n *completionNode) {
-		switch words := append(n.childNames(), n.words...); {
+	root.walk(func(n *commandDoc) {
+		switch words := argumentWords(n); {
 		case n.files:
 			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.path))
 		case words != nil:
@@ -92,12 +92,12 @@ func bashCompletion(root *completionNode) string {
 }
 
 // writeBashValues writes what stands behind the flags of n, those of one kind together.
-func writeBashValues(b *strings.Builder, n *completionNode) {
+func writeBashValues(b *strings.Builder, n *commandDoc) {
 	kinds := map[valueKind]string{anyValue: "any", fileValue: "file", dirValue: "dir", wordValue: "word", optionalWord: "optional"}
 	var actions []string
 	names := map[string][]string{} // of the flags, by action
 	for _, f := range n.flags {
-		if f.kind == noValue {
+		if kinds[f.kind] == "" {
 			continue
 		}
 		action := "kind=" + kinds[f.kind]

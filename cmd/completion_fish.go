@@ -6,25 +6,25 @@ import (
 )
 
 // fishCompletion is a script for fish, 3.0 or newer.
-func fishCompletion(root *completionNode) string {
+func fishCompletion(root *commandDoc) string {
 	var b strings.Builder
 	b.WriteString("# fish completion of envseal, written by `envseal completion fish`. It runs no program.\n\n")
 	b.WriteString("function __envseal_at --description 'whether the command line is at this command of envseal'\n")
 	b.WriteString("\tset -l words (commandline -opc)\n\tset -l path ''\n\tfor word in $words[2..-1]\n\t\tswitch \"$path/$word\"\n")
-	root.walk(func(n *completionNode) {
+	root.walk(func(n *commandDoc) {
 		for _, c := range n.children {
-			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(n.wordsFor(c, fishQuoted), " "), fishQuoted(c.path))
+			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(wordsFor(n, c, fishQuoted), " "), fishQuoted(c.path))
 		}
 	})
 	b.WriteString("\t\tend\n\tend\n\ttest \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c envseal -f\n")
-	root.walk(func(n *completionNode) { writeFish(&b, n) })
+	root.walk(func(n *commandDoc) { writeFish(&b, n) })
 	return b.String()
 }
 
-func writeFish(b *strings.Builder, n *completionNode) {
+func writeFish(b *strings.Builder, n *commandDoc) {
 	at := "complete -c envseal -n " + fishQuoted(strings.TrimSpace("__envseal_at "+doubleQuoted(n.path)))
 	for _, c := range n.children {
-		fmt.Fprintf(b, "%s -a %s -d %s\n", at, c.names[0], fishQuoted(c.usage))
+		fmt.Fprintf(b, "%s -a %s -d %s\n", at, c.names[0], fishQuoted(firstClause(c.usage)))
 	}
 	if n.files {
 		fmt.Fprintf(b, "%s -F\n", at)
@@ -33,12 +33,12 @@ func writeFish(b *strings.Builder, n *completionNode) {
 		fmt.Fprintf(b, "%s -a %s\n", at, fishQuoted(strings.Join(n.words, " ")))
 	}
 	for _, f := range n.flags {
-		fmt.Fprintf(b, "%s%s -d %s\n", at, fishFlag(f), fishQuoted(f.usage))
+		fmt.Fprintf(b, "%s%s -d %s\n", at, fishFlag(f), fishQuoted(firstClause(f.usage)))
 	}
 }
 
 // fishFlag are the options of `complete` for a flag.
-func fishFlag(f completionFlag) string {
+func fishFlag(f flagDoc) string {
 	var b strings.Builder
 	for _, name := range f.names {
 		if long, ok := strings.CutPrefix(name, "--"); ok {

@@ -15,10 +15,10 @@ fi
 `
 
 // zshCompletion is a script for zsh: one function for each command.
-func zshCompletion(root *completionNode) string {
+func zshCompletion(root *commandDoc) string {
 	var b strings.Builder
 	b.WriteString("#compdef envseal\n# zsh completion of envseal, written by `envseal completion zsh`. It runs no program.\n")
-	root.walk(func(n *completionNode) {
+	root.walk(func(n *commandDoc) {
 		if len(n.flags) == 0 && len(n.children) == 0 {
 			return
 		}
@@ -36,15 +36,15 @@ func zshCompletion(root *completionNode) string {
 	return b.String()
 }
 
-func zshFunction(n *completionNode) string {
+func zshFunction(n *commandDoc) string {
 	return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.TrimSpace("_envseal " + n.path))
 }
 
 // writeZshGroup writes the function of a command that has subcommands.
-func writeZshGroup(b *strings.Builder, n *completionNode) {
+func writeZshGroup(b *strings.Builder, n *commandDoc) {
 	b.WriteString("\tlocal context state state_descr line ret=1\n\ttypeset -A opt_args\n\tlocal -a commands\n\tcommands=(\n")
 	for _, c := range n.children {
-		fmt.Fprintf(b, "\t\t%s\n", singleQuoted(c.names[0]+":"+c.usage))
+		fmt.Fprintf(b, "\t\t%s\n", singleQuoted(c.names[0]+":"+firstClause(c.usage)))
 	}
 	b.WriteString("\t)\n\t_arguments -C")
 	writeZshSpecs(b, n)
@@ -59,7 +59,7 @@ func writeZshGroup(b *strings.Builder, n *completionNode) {
 }
 
 // writeZshSpecs writes what _arguments is to know of n's flags and arguments.
-func writeZshSpecs(b *strings.Builder, n *completionNode) {
+func writeZshSpecs(b *strings.Builder, n *commandDoc) {
 	for _, f := range n.flags {
 		for _, name := range f.names {
 			b.WriteString(" \\\n\t\t" + singleQuoted(zshSpec(f, name)))
@@ -74,7 +74,7 @@ func writeZshSpecs(b *strings.Builder, n *completionNode) {
 }
 
 // zshSpec describes a flag under one of its names.
-func zshSpec(f completionFlag, name string) string {
+func zshSpec(f flagDoc, name string) string {
 	excludes := "(" + strings.Join(f.names, " ") + ")"
 	if f.repeats {
 		excludes = "*"
@@ -84,7 +84,7 @@ func zshSpec(f completionFlag, name string) string {
 		attached = "+" // -fvalue or -f value
 	}
 	escape := strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, ":", `\:`)
-	text := "[" + escape.Replace(f.usage) + "]"
+	text := "[" + escape.Replace(firstClause(f.usage)) + "]"
 	value := ":" + escape.Replace(f.placeholder) + ":"
 	words := "(" + strings.Join(f.words, " ") + ")"
 	switch f.kind {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -119,6 +121,18 @@ func abridged(s string) string {
 		return fmt.Sprintf("%q...", s[:most])
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// contextText is a context for people.
+func contextText(ec format.Context) string {
+	if len(ec) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(ec)) {
+		parts = append(parts, plainText(k)+"="+plainText(ec[k]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // requirement is one --require-context: a key, and its value unless any will do.

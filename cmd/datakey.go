@@ -3,17 +3,13 @@ package cmd
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
-	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/urfave/cli/v2"
 )
-
-const makeDataKey = "envseal data-key -k KEY -o FILE"
 
 func dataKeyCommand() *cli.Command {
 	return &cli.Command{
@@ -24,52 +20,52 @@ func dataKeyCommand() *cli.Command {
 			"to decrypt, and cannot open what is sealed with it. The file holds nothing secret.\n" +
 			"With several -k, any one of them opens what is sealed with it; the further ones, of the same Region, are added by ReEncrypt, without a plaintext again.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags([]cli.Flag{keyIDFlag("make it for this `KEY` (repeatable)"), contextFlag(), grantTokensFlag()}, keyFileFlags(), awsFlags(), storeFlags()),
-		Action: runDataKey,
+		Flags: flags([]cli.Flag{keyIDFlag("make it for this `KEY` (repeatable)")}, keyFileFlags()),
+		Action: func(c *cli.Context) error {
+			if err := checkArgs(c, 0, 0); err != nil {
+				return err
+			}
+			return runDataKey(c.Context, readKeyFileOptions(c))
+		},
 	}
 }
 
-func runDataKey(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return fail(exitUsage, "try `"+helpFor(c)+"`", "data-key takes no arguments, %d given", c.NArg())
-	}
-	svc := newServices(c)
+func runDataKey(ctx context.Context, o keyFileOptions) error {
+	svc := newServices(o.aws, o.store)
 	defer svc.close()
-	harden(c)
-	ec, err := contextOf(c)
+	harden(false)
+	ec, err := contextOf(o.context)
 	if err != nil {
 		return err
 	}
-	keys, err := dataKeyDestinations(c, svc)
+	keys, err := dataKeyDestinations(ctx, svc, o.keyIDs)
 	if err != nil {
 		return err
 	}
-	var f *format.DataKeyFile
-	err = writeKeyFile(c, func() (_ []byte, err error) {
-		if f, err = newDataKeyFile(c, keys, ec); err != nil {
-			return nil, err
+	return o.write(func() (text []byte, notes []string, err error) {
+		f, err := newDataKeyFile(ctx, keys, ec, o.grantTokens)
+		if err != nil {
+			return nil, nil, err
 		}
-		return f.Encode()
+		for _, k := range f.Keys {
+			notes = append(notes, "data key for "+k.KeyID)
+		}
+		text, err = f.Encode()
+		return text, notes, err
 	})
-	if err != nil || c.Bool("quiet") {
-		return err
-	}
-	for _, k := range f.Keys {
-		note("data key for %s", k.KeyID)
-	}
-	return nil
 }
 
-// dataKeyDestinations are the keys of -k, which ReEncrypt must be able to reach from the first of them.
-func dataKeyDestinations(c *cli.Context, svc *services) ([]keyring.Destination, error) {
-	refs := keyRefs(c)
+// dataKeyDestinations are the keys of -k, which ReEncrypt must be able to reach from the first.
+func dataKeyDestinations(
+	ctx context.Context, svc *services, refs []string,
+) ([]keyring.Destination, error) {
 	if len(refs) == 0 {
 		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to make a data key for")
 	}
 	if len(refs) > format.DefaultMaxSlots {
 		return nil, fail(exitUsage, "", "%d keys, a data key file holds %d at most", len(refs), format.DefaultMaxSlots)
 	}
-	keys, err := svc.destinations(refs)
+	keys, err := svc.destinations(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -86,21 +82,25 @@ func dataKeyDestinations(c *cli.Context, svc *services) ([]keyring.Destination, 
 	return keys, nil
 }
 
-// newDataKeyFile has the data key made for the first key, and moved on to the others.
-func newDataKeyFile(c *cli.Context, keys []keyring.Destination, ec format.Context) (*format.DataKeyFile, error) {
-	grants := c.StringSlice("grant-tokens")
-	made, err := keys[0].Client.GenerateDataKeyWithoutPlaintext(c.Context, kmsclient.GenerateDataKeyInput{
-		KeyID: keys[0].KeyID, KeySpec: kmsclient.AES256, EncryptionContext: ec, Options: kmsclient.Options{GrantTokens: grants},
+// newDataKeyFile has the data key made for the first key, and re-encrypted for the others.
+func newDataKeyFile(
+	ctx context.Context, keys []keyring.Destination, ec format.Context, grantTokens []string,
+) (*format.DataKeyFile, error) {
+	key, err := keys[0].Client.GenerateDataKeyWithoutPlaintext(ctx, kmsclient.GenerateDataKeyInput{
+		KeyID: keys[0].KeyID, KeySpec: kmsclient.AES256, EncryptionContext: ec,
+		Options: kmsclient.Options{GrantTokens: grantTokens},
 	})
 	if err != nil {
 		return nil, err
 	}
-	slot, err := format.KMSSlot{KeyID: made.KeyID, CiphertextBlob: made.CiphertextBlob}.Slot()
+	slot, err := format.KMSSlot{KeyID: key.KeyID, CiphertextBlob: key.CiphertextBlob}.Slot()
 	if err != nil {
 		return nil, err
 	}
-	further := &keyring.Rewrap{Add: keys[1:], GrantTokens: grants}
-	slots, err := further.ChangeSlots(c.Context, &format.Header{Descriptor: format.Descriptor{Context: ec}, Slots: []format.Slot{slot}})
+	further := &keyring.Rewrap{Add: keys[1:], GrantTokens: grantTokens}
+	slots, err := further.ChangeSlots(ctx, &format.Header{
+		Descriptor: format.Descriptor{Context: ec}, Slots: []format.Slot{slot},
+	})
 	if err != nil {
 		return nil, furtherKeyError(err)
 	}
@@ -123,61 +123,4 @@ func furtherKeyError(err error) error {
 		return fail(exitRefused, "further keys are added by ReEncrypt, which needs kms:ReEncryptFrom on the first key and kms:ReEncryptTo on the others; one -k needs kms:GenerateDataKeyWithoutPlaintext only", "%w", err)
 	}
 	return err
-}
-
-// dataKeyFile is what --data-key names.
-type dataKeyFile struct {
-	*format.DataKeyFile
-	name string
-}
-
-// readDataKeyFile reads it, and settles the encryption context: that of the file, which -c may repeat; or for the plain answer of KMS, that of -c.
-func readDataKeyFile(c *cli.Context, name string) (*dataKeyFile, error) {
-	text, err := readKeyFile(name, "--data-key")
-	if err != nil {
-		return nil, err
-	}
-	f, err := format.ParseDataKeyFile(text)
-	if err != nil {
-		return nil, keyFileError(name, makeDataKey, err)
-	}
-	if f.Bare {
-		f.Context, err = contextOf(c)
-		return &dataKeyFile{f, name}, err
-	}
-	if args := c.StringSlice("encryption-context"); len(args) > 0 {
-		ec, err := parseContext(args)
-		if err != nil {
-			return nil, err
-		}
-		if !maps.Equal(ec, f.Context) {
-			return nil, fail(exitUsage, "leave -c away: KMS has bound the data key to the context that it was made with",
-				"%s: its encryption context is %s, and -c says %s", shown(name), contextText(f.Context), contextText(ec))
-		}
-	}
-	return &dataKeyFile{f, name}, nil
-}
-
-// unwrap asks KMS for the data key, once for all that is sealed with it.
-func (f *dataKeyFile) unwrap(ctx context.Context, id envelope.Identity, pairs []envelope.FileRecipient) (*envelope.DataKey, error) {
-	var slots []format.Slot
-	for _, k := range f.Keys {
-		slot, err := k.Slot()
-		if err != nil {
-			return nil, err
-		}
-		slots = append(slots, slot)
-	}
-	key, err := envelope.UnwrapDataKey(ctx, f.Context, slots, id, pairs...)
-	if err == nil {
-		return key, nil
-	}
-	code, hint := explain(err)
-	if errors.Is(err, kmsclient.ErrInvalidCiphertext) {
-		hint = "KMS does not know this data key under its encryption context: it is of another key service, or was altered"
-		if f.Bare {
-			hint = "the file does not say the encryption context that the data key was made with: give it with -c"
-		}
-	}
-	return nil, fail(code, hint, "%s: %w", shown(f.name), err)
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
-	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
-	"github.com/urfave/cli/v2"
 )
 
 func decryptCommand() *cli.Command {
@@ -28,7 +28,7 @@ func decryptCommand() *cli.Command {
 			treeHelp +
 			"Exit codes: `envseal help exit-codes`.",
 		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), decompressFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: runDecrypt,
+		Action: func(c *cli.Context) error { return runOpen(c, verbDecrypt) },
 	}
 }
 
@@ -36,149 +36,233 @@ func openFlags() []cli.Flag {
 	return []cli.Flag{
 		openHeaderFlag(),
 		rangeFlag(),
-		verifyFirstFlag(),
-		toCommandFlag(),
+		&cli.BoolFlag{Name: "verify-first", Category: catFiles, Usage: "read the file twice: nothing comes out before all of it is found to be authentic"},
+		beforeCommand(&cli.StringFlag{Name: toCommand, Category: catFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}),
 		&cli.BoolFlag{Name: "preserve-mode", Category: catFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
 	}
 }
 
-// opening is what one decrypt or verify command does to each of its files.
-type opening struct {
-	c            *cli.Context
-	svc          *services
-	requirements []requirement
-	allowed      []keyring.AllowedKey
-	clients      func(kmsclient.ARN) (kmsclient.Client, error)
-	options      envelope.OpenOptions
-	bytes        *byteRange // nil for all of them
+func openHeaderFlag() cli.Flag {
+	return &cli.StringFlag{Name: "header", Category: catFiles, Usage: "the header is in `FILE`, and the input has the chunks alone"}
 }
 
-func newOpening(c *cli.Context, svc *services) (*opening, error) {
-	o := &opening{c: c, svc: svc, clients: svc.forARN}
-	var err error
+// openOptions are the flags of decrypt and verify, which has fewer.
+type openOptions struct {
+	workOptions
+	aws   awsOptions
+	store storeOptions
+
+	keyIDs       []string
+	accounts     []string
+	requirements []requirement
+	grantTokens  []string
+	header       string // where a detached header is
+	verifyFirst  bool
+	preserveMode bool
+	bytes        *byteRange   // nil for all of them
+	to           *commandLine // what gets the data
+	args         []string     // files
+	open         envelope.OpenOptions
+}
+
+func readOpenOptions(c *cli.Context) (o openOptions, err error) {
+	if o.workOptions, err = readWork(c); err != nil {
+		return o, err
+	}
+	o.aws, o.store = readAWS(c), readStore(c)
+	o.keyIDs, o.accounts = c.StringSlice("key-id"), c.StringSlice("account")
+	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
+	o.verifyFirst, o.preserveMode = c.Bool("verify-first"), c.Bool("preserve-mode")
 	if o.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
-		return nil, err
+		return o, err
 	}
-	if o.options.Workers, err = workers(c); err != nil {
-		return nil, err
+	if o.bytes, err = parseRange(c.String("range"), c.IsSet("range")); err != nil {
+		return o, err
 	}
-	if o.options.MaxSlots = c.Int("max-slots"); o.options.MaxSlots < 0 {
-		return nil, fail(exitUsage, "", "--max-slots %d is negative", o.options.MaxSlots)
+	o.open = envelope.OpenOptions{Workers: o.Jobs, NoDecompress: c.Bool("no-decompress"), MaxSlots: c.Int("max-slots")}
+	if o.open.MaxSlots < 0 {
+		return o, fail(exitUsage, "", "--max-slots %d is negative", o.open.MaxSlots)
 	}
-	if o.bytes, err = rangeOf(c); err != nil {
-		return nil, err
+	if o.open.MaxSize, err = parseMaxSize(c.String("max-size"), c.IsSet("max-size")); err != nil {
+		return o, err
 	}
-	if err := decompression(c, &o.options); err != nil {
-		return nil, err
-	}
-	o.options.Check = func(h *format.Header) error {
-		for _, r := range o.requirements {
-			if err := r.check(h.Context); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	o.allowed, err = svc.allowed(c.StringSlice("key-id"))
+	o.to, o.args, err = commandOf(toCommand, c.String(toCommand), c.IsSet(toCommand), c.Args().Slice())
 	return o, err
 }
 
-// identity opens one file and says on stderr which key did, unless the user named the key.
-func (o *opening) identity(ctx context.Context, name string) envelope.Identity {
+// files are those that no output may replace.
+func (o *openOptions) files() []guarded {
+	own := ownFiles(o.aws.files(), o.store.files(), o.manyOptions.files())
+	return append(own, guardHeader(o.header)...)
+}
+
+// check refuses what does not go together.
+func (o *openOptions) check(b *batch) error {
+	if err := b.checkHeader(o.header); err != nil {
+		return err
+	}
+	outputs := []given{{"output-dir", o.OutputDir != ""}, {"rm", o.Remove}}
+	if o.bytes != nil {
+		if err := b.oneFile("range"); err != nil {
+			return err
+		}
+		others := append(outputs, given{toCommand, o.to != nil})
+		if err := exclude("range", "a range is not the file", others...); err != nil {
+			return err
+		}
+	}
+	if o.to == nil {
+		return nil
+	}
+	if err := b.oneFile(toCommand); err != nil {
+		return err
+	}
+	others := append(outputs, given{"output", o.Output != ""}, given{"force", o.Force})
+	return exclude(toCommand, "the data goes to the command", others...)
+}
+
+// opening is what one decrypt or verify command does to each of its files.
+type opening struct {
+	openOptions
+	batch   *batch
+	svc     *services
+	gate    *gate
+	allowed []keyring.AllowedKey
+	own     []guarded
+}
+
+// runOpen is decrypt or verify.
+func runOpen(c *cli.Context, verb string) error {
+	options, err := readOpenOptions(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Context
+	b, err := newBatch(verb, options.workOptions, options.args)
+	if err != nil {
+		return err
+	}
+	if err := options.check(b); err != nil {
+		return err
+	}
+	if err := refuseStrictFIPS(); err != nil {
+		return err
+	}
+	o := &opening{openOptions: options, batch: b, own: options.files()}
+	o.svc = newServices(o.aws, o.store)
+	defer o.svc.close()
+	harden(o.AllowCoreDumps)
+	o.open.Check = o.checkContext
+	if o.allowed, err = o.svc.allowed(ctx, o.keyIDs); err != nil {
+		return err
+	}
+	o.gate = newGate(b.many(), o.Reuse)
+	defer o.gate.close()
+	if verb == verbVerify {
+		return runFiles(ctx, b, o.own, &verifying{o})
+	}
+	return runFiles(ctx, b, o.own, o)
+}
+
+func (o *opening) checkContext(h *format.Header) error {
+	for _, r := range o.requirements {
+		if err := r.check(h.Context); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// identity opens one file. It notes in r which key did, and says so, unless the user named the key
+// or it is said of many files together.
+func (o *opening) identity(name string, many bool, r *result) envelope.Identity {
+	keys := make([]keyring.AllowedKey, len(o.allowed))
+	for i, k := range o.allowed {
+		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.client(k.Client, &r.calls)}
+	}
 	return &keyring.Discovery{
-		Client:      o.clients,
-		Keys:        o.allowed,
-		Accounts:    o.c.StringSlice("account"),
-		Region:      o.c.String("region"),
-		GrantTokens: o.c.StringSlice("grant-tokens"),
+		Client:      o.gate.forARN(o.svc.forARN, &r.calls),
+		Keys:        keys,
+		Accounts:    o.accounts,
+		Region:      o.aws.Region,
+		GrantTokens: o.grantTokens,
 		Used: func(arn string) {
-			if noteKey(ctx, arn) {
-				return
-			}
-			if o.c.Bool("verbose") || len(o.allowed) == 0 && !o.c.Bool("quiet") {
+			r.keyID = arn
+			if !many && (o.Verbose || len(o.allowed) == 0 && !o.Quiet) {
 				note("%s: opened with %s", display(name), arn)
 			}
 		},
 	}
 }
 
-func runDecrypt(c *cli.Context) error {
-	b, err := newBatch(c)
-	if err != nil {
-		return err
-	}
-	to, err := b.consumer()
-	if err != nil {
-		return err
-	}
-	return b.opening(func(o *opening) treeWork { return &openTree{o, o.decrypter(b, to)} })
-}
+// opening is the treeWork of decrypt.
 
-// opening has each file of the batch opened, by what work makes of the flags.
-func (b *batch) opening(work func(*opening) treeWork) error {
-	if err := refuseStrictFIPS(); err != nil {
-		return err
-	}
-	svc := newServices(b.c)
-	defer svc.close()
-	harden(b.c)
-	o, err := newOpening(b.c, svc)
-	if err != nil {
-		return err
-	}
-	gate := newGate(b.many(), reuseOf(b.c))
-	defer gate.close()
-	gate.allowed(o.allowed)
-	o.clients = gate.forARN(svc.forARN)
-	return b.each(b.c.Context, work(o))
-}
+func (o *opening) verb() string { return verbDecrypt }
 
-// decrypter opens a single file of the batch, for the command to, or into a file if that is nil.
-func (o *opening) decrypter(b *batch, to *commandLine) func(ctx context.Context, name string) error {
-	rename := func(name string) (string, error) {
-		to, err := o.unsealedName(name)
-		if err != nil {
-			err = noOpenedName(name, err)
-		}
-		return to, err
-	}
-	if o.bytes != nil || to != nil {
-		rename = func(string) (string, error) { return "-", nil } // no part goes by the name of the whole
-	}
-	return func(ctx context.Context, name string) error {
-		target, err := b.target(name, rename)
-		if err != nil {
-			return err
-		}
-		t := &transfer{c: o.c, name: name, target: target, perm: o.perm, mtime: o.bytes == nil, to: to, check: o.check, current: o.current, log: b.log, many: b.many()}
-		return t.run(ctx, o.open)
-	}
-}
-
-// unsealedName drops the suffix.
-func (o *opening) unsealedName(name string) (string, error) {
-	to, ok := strings.CutSuffix(name, o.c.String("suffix"))
+// target drops the suffix.
+func (o *opening) target(name string) (string, error) {
+	to, ok := strings.CutSuffix(name, o.Suffix)
 	if !ok || to == "" || strings.HasSuffix(to, "/") {
 		hint := "name the output with -o FILE, or the ending with --suffix"
-		if o.c.String("header") != "" {
+		if o.header != "" {
 			hint = "name the output with -o FILE"
 		}
-		return "", fail(exitUsage, hint, "name does not end in %q", o.c.String("suffix"))
+		return "", fail(exitUsage, hint, "name does not end in %q", o.Suffix)
 	}
 	return to, nil
 }
 
-func (o *opening) perm(in *input) os.FileMode {
-	return openedPerm(in, o.c.Bool("preserve-mode"))
+func (o *opening) skips(name string, _ bool) string {
+	if _, err := o.target(name); err != nil {
+		return "name does not end in " + o.Suffix
+	}
+	return ""
+}
+
+func (o *opening) perm(in *stat) os.FileMode { return openedPerm(in, o.preserveMode) }
+
+func (o *opening) dirPerm(mode os.FileMode) os.FileMode {
+	if o.preserveMode {
+		return mode.Perm()
+	}
+	return mode.Perm() & 0o700
+}
+
+// single opens a single file of the batch, for the command of --to-command, or into a file.
+func (o *opening) single(ctx context.Context, name string, log *fileLog) (result, error) {
+	target, err := o.batch.target(name, o.rename)
+	if err != nil {
+		return result{}, err
+	}
+	t := &transfer{
+		workOptions: o.workOptions, name: name, target: target, perm: o.perm, mtime: o.bytes == nil,
+		to: o.to, sizeHint: -1, own: o.own, log: log, check: o.check, current: o.current,
+		many: o.batch.many(),
+	}
+	return t.run(ctx, o.stream)
+}
+
+// rename gives the name of the output.
+func (o *opening) rename(name string) (string, error) {
+	if o.bytes != nil || o.to != nil {
+		return "-", nil // no part goes by the name of the whole
+	}
+	to, err := o.target(name)
+	if err != nil {
+		err = noOpenedName(name, err)
+	}
+	return to, err
 }
 
 // check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
-func (o *opening) check(_ context.Context, in *input) error {
-	options, err := openHeader(o.c, in, o.options)
+func (o *opening) check(in *input) error {
+	header := headerFile{name: o.header}
+	defer header.close()
+	options, err := header.prepare(in, o.open)
 	if err != nil {
 		return err
 	}
-	src, err := unarmored(in, in, options.Header != nil)
+	src, _, err := unarmored(&job{in: in, src: in, plain: true}, options.Header != nil)
 	if err != nil {
 		return err
 	}
@@ -186,47 +270,139 @@ func (o *opening) check(_ context.Context, in *input) error {
 	if err != nil {
 		return err
 	}
-	policy := &keyring.Discovery{Keys: o.allowed, Accounts: o.c.StringSlice("account"), Region: o.c.String("region")}
+	policy := &keyring.Discovery{Keys: o.allowed, Accounts: o.accounts, Region: o.aws.Region}
 	return policy.Allowed(h)
 }
 
-func (o *opening) open(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
-	start := time.Now()
-	h, err := o.release(ctx, dst, src, in)
-	if err != nil {
-		return discarding(dst, err)
+func (o *opening) canWhole() bool { return true }
+
+func (o *opening) whole(ctx context.Context, dst, src []byte) (out []byte, r result, err error) {
+	out, r.header, err = envelope.AppendOpened(ctx, dst, src, o.open, o.identity("", true, &r))
+	if streamOnly(err, r.header) {
+		return nil, r, errStream // compressed; or a header in another shape, or in a journal
 	}
-	noteHeader(ctx, h)
-	if o.c.Bool("verbose") && !isOneOfMany(ctx) {
-		note("%s: opened in %s", display(in.name), took(start))
-	}
-	return nil
+	return out, r, err
 }
 
-// release opens what is asked for of one file, in the way that is asked for.
-func (o *opening) release(ctx context.Context, dst io.Writer, src io.Reader, in *input) (*format.Header, error) {
-	id := o.identity(ctx, in.name)
-	if o.c.Bool("verify-first") {
-		held := &heldKey{Identity: id, in: in}
+// stream opens one file, in the way that is asked for.
+func (o *opening) stream(ctx context.Context, j *job) (r result, err error) {
+	start := time.Now()
+	if r.header, err = o.release(ctx, j, &r); err != nil {
+		return r, discarding(j.dst, err)
+	}
+	if o.Verbose && !j.many {
+		j.tellTime("opened", start)
+	}
+	return r, nil
+}
+
+func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Header, error) {
+	id := o.identity(j.in.name, j.many, r)
+	header := headerFile{name: o.header, again: o.verifyFirst}
+	defer header.close()
+	if o.verifyFirst {
+		held := &heldKey{Identity: id, in: j.in}
 		defer held.destroy()
-		progressIn(src).grow(in.size)
-		if err := o.verifyFirst(ctx, src, in, held); err != nil {
+		j.bar.grow(j.in.left)
+		if err := o.verifiedFirst(ctx, j, &header, held); err != nil {
 			return nil, err
 		}
 		id = held
 	}
-	options, err := openHeader(o.c, in, o.options)
+	options, err := header.prepare(j.in, o.workersFor(j))
 	if err != nil {
 		return nil, err
 	}
 	if o.bytes != nil {
-		return o.openRange(ctx, dst, in, options, id, progressIn(src))
+		return o.openRange(ctx, j, options, id)
 	}
-	if src, err = unarmored(src, in, options.Header != nil); err != nil {
+	src, plain, err := unarmored(j, options.Header != nil)
+	if err != nil {
 		return nil, err
 	}
-	if p, ok := newDirectPath(dst, src, in); ok && !p.out.direct { // from a file to one that appears when it is whole
-		return p.open(ctx, options, id)
+	if plain { // from a file to one that appears when it is whole
+		if p, ok := j.directPath(); ok && !p.out.direct {
+			return p.open(ctx, options, id)
+		}
 	}
-	return envelope.Open(ctx, dst, src, options, id)
+	return envelope.Open(ctx, struct{ io.Writer }{j.dst}, src, options, id)
+}
+
+// workersFor has one of many files, alone or not on the cores.
+func (o *opening) workersFor(j *job) envelope.OpenOptions {
+	options := o.open
+	if !j.alone {
+		options.Workers = 1
+	}
+	return options
+}
+
+// unarmored is what the job reads without its armor, and whether that is as it was. With a detached
+// header there is none, as chunks may begin with any byte.
+func unarmored(j *job, detached bool) (src io.Reader, plain bool, err error) {
+	var first [1]byte
+	switch {
+	case detached:
+		return j.in.givesUp(j.src), j.plain && j.in.regular, nil
+	case j.in.regular: // whose position stays where it is, for the direct path
+		if n, _ := j.in.ReadAt(first[:], j.in.offset()); n == 1 && !format.MayBeArmor(first[0]) {
+			return j.src, j.plain, nil
+		}
+	}
+	if src, _, err = format.Unarmored(j.src); err != nil {
+		return nil, false, err
+	}
+	return j.in.givesUp(src), false, nil
+}
+
+// discarding adds to the hint of a failed opening what is to be done with what came out before.
+func discarding(dst sink, err error) error {
+	code, hint := explain(err)
+	if !dst.released() || code == exitConsumer { // which has failed by itself
+		return err
+	}
+	if hint != "" {
+		hint += "; "
+	}
+	return &exitError{code: code, err: err, hint: hint + "what came out must be discarded"}
+}
+
+// fatal: the next file may have another key.
+func (o *opening) fatal(error) bool { return false }
+
+// current compares the plaintext's size. An output that is newer than its sealed file has been
+// worked on since, and is kept.
+func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
+	if !out.modTime.Equal(in.modTime) {
+		return false, out.modTime.Before(in.modTime)
+	}
+	h, exact, err := in.header()
+	if err != nil {
+		return false, false
+	}
+	if !exact {
+		return true, false
+	}
+	size, err := h.Layout().PlaintextSize(in.size)
+	return err == nil && size == out.size, true
+}
+
+// decompressFlags are those of commands that open compressed files.
+func decompressFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "no-decompress", Category: catFiles, Usage: "give out the zstd stream of a compressed file as it is"},
+		&cli.StringFlag{Name: "max-size", Category: catPolicy, Usage: "stop before more than `BYTES` (such as 10GiB) come out of a file: a small compressed one can hold any amount"},
+	}
+}
+
+// parseMaxSize reads --max-size, 0 for none.
+func parseMaxSize(text string, given bool) (int64, error) {
+	if !given {
+		return 0, nil
+	}
+	n, err := parseSize(text)
+	if err != nil || n <= 0 {
+		return 0, fail(exitUsage, "a number of bytes, such as 500M or 10GiB", "--max-size %q is not a size", text)
+	}
+	return n, nil
 }

@@ -33,24 +33,63 @@ func doctorCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "expect", Category: catPolicy, Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},
 			&cli.BoolFlag{Name: "json", Category: catOutput, Usage: "print JSON, with the field names of AWS"},
 		}, awsFlags(), storeFlags()),
-		Action: runDoctor,
+		Action: func(c *cli.Context) error {
+			o, err := readDoctor(c)
+			if err != nil {
+				return err
+			}
+			return runDoctor(c.Context, o)
+		},
 	}
+}
+
+type doctorOptions struct {
+	keyIDs        []string // of -k
+	contextValues []string // of -c
+	grantTokens   []string
+	expected      []expectation
+	file          string // "" is none
+	json          bool   // instead of a text for people
+	aws           awsOptions
+	store         storeOptions
+}
+
+func readDoctor(c *cli.Context) (doctorOptions, error) {
+	o := doctorOptions{
+		keyIDs:        c.StringSlice("key-id"),
+		contextValues: c.StringSlice("encryption-context"),
+		grantTokens:   c.StringSlice("grant-tokens"),
+		file:          c.Args().First(),
+		json:          c.Bool("json"),
+		aws:           readAWS(c),
+		store:         readStore(c),
+	}
+	if c.NArg() > 1 {
+		return o, fail(exitUsage, "", "doctor takes one FILE, %d are given", c.NArg())
+	}
+	if c.NArg() == 1 && o.file == "" {
+		return o, fail(exitUsage, "is a variable empty that should name it?", "file name is empty")
+	}
+	var err error
+	o.expected, err = parseExpectations(c.StringSlice("expect"))
+	return o, err
 }
 
 // doctor is one run of the command.
 type doctor struct {
-	c       *cli.Context
+	doctorOptions
 	svc     *services
 	context format.Context // of the operations that encrypt
 	slots   []heldSlot     // of FILE
 	bound   format.Context // the encryption context of FILE
-	keys    []*patient
+	keys    []*keyCheck
 	found   diagnosis
 	noIdent error // why there is no identity
 	noStore error // why the keystore did not open
 }
 
-// heldSlot is a key slot. What a key service is asked about it is decoded when it is: all those of a hostile header take many times its size.
+// heldSlot is a key slot. What a key service is asked about it is decoded when it is: all those of
+// a hostile header take many times its size.
 type heldSlot struct {
 	format.Slot
 	keyID string
@@ -73,64 +112,53 @@ func (d *doctor) sample(s heldSlot) *sample {
 	return &sample{arn: s.arn, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext}
 }
 
-func runDoctor(c *cli.Context) error {
-	if c.NArg() > 1 {
-		return fail(exitUsage, "", "doctor takes one FILE, %d are given", c.NArg())
-	}
-	if c.NArg() == 1 && c.Args().First() == "" {
-		return fail(exitUsage, "is a variable empty that should name it?", "file name is empty")
-	}
-	expected, err := parseExpectations(c.StringSlice("expect"))
-	if err != nil {
-		return err
-	}
-	d := &doctor{c: c, svc: newServices(c)}
+func runDoctor(ctx context.Context, o doctorOptions) error {
+	d := &doctor{doctorOptions: o, svc: newServices(o.aws, o.store)}
 	defer d.svc.close()
-	harden(c)
-	if err := d.admit(); err != nil {
+	harden(false)
+	if err := d.findKeys(); err != nil {
 		return err
 	}
-	if len(expected) > 0 && len(d.keys) == 0 {
+	if len(d.expected) > 0 && len(d.keys) == 0 {
 		return fail(exitUsage, "name it with -k KEY, ENVSEAL_KEY_ID or a sealed FILE", "--expect needs a key")
 	}
-	d.examine(c.Context)
-	if c.Context.Err() != nil {
-		return context.Cause(c.Context)
+	d.examine(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	err = d.judge(expected)
-	if printErr := d.found.write(stdoutWriter(), c.Bool("json")); printErr != nil {
+	err := d.judge()
+	if printErr := d.found.write(stdoutWriter(), d.json); printErr != nil {
 		return printErr
 	}
 	return err
 }
 
-// admit finds the keys to examine, and what FILE has of them.
-func (d *doctor) admit() error {
-	var err error
-	if d.context, err = contextOf(d.c); err != nil {
+// findKeys finds the keys to examine, and what FILE has of them.
+func (d *doctor) findKeys() (err error) {
+	if d.context, err = contextOf(d.contextValues); err != nil {
 		return err
 	}
-	refs := d.c.StringSlice("key-id")
-	if name := d.c.Args().First(); name != "" {
-		if err := d.readFile(name); err != nil {
-			return named(name, err)
+	refs := d.keyIDs
+	if d.file != "" {
+		if err := d.readFile(d.file); err != nil {
+			return named(d.file, err)
 		}
 		if len(refs) == 0 {
-			refs = d.keysOfFile(name)
+			refs = d.keysOfFile(d.file)
 		}
 	} else {
-		refs = keyRefs(d.c)
+		refs = keyRefs(refs)
 	}
 	for _, ref := range refs {
-		p := &patient{d: d, found: keyFinding{Key: ref}}
-		p.client, p.id, p.problem = d.svc.service(ref)
-		if codeOf(p.problem) == exitUsage {
-			return p.problem
+		k := &keyCheck{d: d, found: keyFinding{Key: ref}}
+		k.resolved, k.problem = d.svc.resolve(ref)
+		if codeOf(k.problem) == exitUsage {
+			return k.problem
 		}
-		if arn, err := kmsclient.ParseARN(p.id); err == nil {
-			p.id = arn.ReplicaIn(d.c.String("region")).String()
+		if arn, err := kmsclient.ParseARN(k.ID); err == nil {
+			k.ID = arn.ReplicaIn(d.aws.Region).String()
 		}
-		d.keys = append(d.keys, p)
+		d.keys = append(d.keys, k)
 	}
 	return nil
 }
@@ -142,7 +170,7 @@ func (d *doctor) readFile(name string) error {
 		return err
 	}
 	defer in.Close()
-	if err := in.useJournal(); err != nil {
+	if err := useJournal(in); err != nil {
 		return err
 	}
 	src, _, err := format.Unarmored(in)
@@ -194,10 +222,10 @@ func (d *doctor) keysOfFile(name string) []string {
 // examine fills in what is found.
 func (d *doctor) examine(ctx context.Context) {
 	region, aws := "", len(d.keys) == 0
-	for _, p := range d.keys {
-		if p.isAWS() {
+	for _, k := range d.keys {
+		if k.isAWS() {
 			aws = true
-			if arn, err := kmsclient.ParseARN(p.id); err == nil && region == "" {
+			if arn, err := kmsclient.ParseARN(k.ID); err == nil && region == "" {
 				region = arn.Region
 			}
 		}
@@ -206,21 +234,21 @@ func (d *doctor) examine(ctx context.Context) {
 	if aws {
 		identity.Go(func() { d.identify(ctx, region) }) // STS may be out of reach where KMS is not, and take its time
 	}
-	for _, p := range d.keys {
-		p.examine(ctx)
+	for _, k := range d.keys {
+		k.examine(ctx)
 	}
-	for _, p := range d.keys {
-		p.reEncrypt(ctx)
+	for _, k := range d.keys {
+		k.reEncrypt(ctx)
 	}
 	identity.Wait()
-	for _, p := range d.keys {
-		d.found.Keys = append(d.found.Keys, &p.found)
+	for _, k := range d.keys {
+		d.found.Keys = append(d.found.Keys, &k.found)
 	}
 	if ahead, known := d.svc.AWS().ClockSkew(); known {
 		s := ahead.Round(time.Second).Seconds()
 		d.found.ClockSkew = &s
 	}
-	d.lookAtStore()
+	d.lookAtStore(ctx)
 }
 
 // identify asks who the caller is, and where calls go that name no ARN.
@@ -238,9 +266,10 @@ func (d *doctor) identify(ctx context.Context, region string) {
 	}
 }
 
-// lookAtStore tells about the embedded keystore. It asks nobody for a passphrase unless a key needed it before.
-func (d *doctor) lookAtStore() {
-	path, err := keystorePath(d.c)
+// lookAtStore tells about the embedded keystore. It asks nobody for a passphrase unless a key
+// needed it before.
+func (d *doctor) lookAtStore(ctx context.Context) {
+	path, err := d.store.path()
 	if err != nil {
 		return
 	}
@@ -248,11 +277,7 @@ func (d *doctor) lookAtStore() {
 	f.Path = path
 	store := d.svc.opened()
 	if store == nil {
-		o := keystore.Options{IdentityFile: d.c.String("identity-file")}
-		if d.c.String("passphrase-file") != "" {
-			o.Passphrase = func() ([]byte, error) { return passphrase(d.c, "", false) }
-		}
-		if store, err = keystore.Open(path, o); err == nil {
+		if store, err = openUnasked(d.store); err == nil {
 			defer store.Close()
 		}
 	}
@@ -266,7 +291,7 @@ func (d *doctor) lookAtStore() {
 		return
 	case err == nil:
 		var keys []kmsclient.KeyEntry
-		if keys, err = store.ListKeys(d.c.Context); err == nil {
+		if keys, err = store.ListKeys(ctx); err == nil {
 			f.State, f.Keys = storeOpens, len(keys)
 			return
 		}

@@ -66,40 +66,40 @@ func (f *keyFinding) verdict(op string) operationFinding {
 }
 
 // judge gives the exit code: that all is as expected, or where nothing is expected, that each key is good for something.
-func (d *doctor) judge(expected []expectation) error {
-	for _, p := range d.keys {
-		if p.problem != nil {
-			return keyProblem(p.found.Key, p.problem)
+func (d *doctor) judge() error {
+	for _, k := range d.keys {
+		if k.problem != nil {
+			return keyProblem(k.found.Key, k.problem)
 		}
 	}
-	for _, e := range expected {
-		for _, p := range d.keys {
-			if o := p.found.verdict(e.op); o.Verdict != e.verdict {
-				d.found.Unmet = append(d.found.Unmet, p.unmet(e, o))
+	for _, e := range d.expected {
+		for _, k := range d.keys {
+			if o := k.found.verdict(e.op); o.Verdict != e.verdict {
+				d.found.Unmet = append(d.found.Unmet, k.unmet(e, o))
 			}
 		}
 	}
 	switch {
 	case len(d.found.Unmet) > 0:
-		if err := d.beyond(expected); err != nil {
+		if err := d.beyond(); err != nil {
 			return err
 		}
 		return fail(exitPolicy, "", "not as expected: %s", strings.Join(d.found.Unmet, "; "))
-	case len(expected) > 0:
+	case len(d.expected) > 0:
 		return nil
 	case len(d.keys) == 0:
 		return d.judgeServices()
 	}
-	for _, p := range d.keys {
-		if !p.found.usable() && p.refusal != nil {
-			return keyProblem(p.found.Key, p.refusal)
+	for _, k := range d.keys {
+		if !k.found.usable() && k.refusal != nil {
+			return keyProblem(k.found.Key, k.refusal)
 		}
 	}
 	return nil
 }
 
-func (p *patient) unmet(e expectation, o operationFinding) string {
-	text := fmt.Sprintf("%s: %s is %s", plainText(p.found.Key), e.op, o.Verdict)
+func (k *keyCheck) unmet(e expectation, o operationFinding) string {
+	text := fmt.Sprintf("%s: %s is %s", plainText(k.found.Key), e.op, o.Verdict)
 	if o.Reason != "" && o.Verdict != verdictDenied {
 		text += " (" + o.Reason + ")"
 	}
@@ -107,12 +107,12 @@ func (p *patient) unmet(e expectation, o operationFinding) string {
 }
 
 // beyond is the failure that left an expectation open, where it is worth another try.
-func (d *doctor) beyond(expected []expectation) error {
-	for _, e := range expected {
-		for _, p := range d.keys {
-			o := p.found.verdict(e.op)
+func (d *doctor) beyond() error {
+	for _, e := range d.expected {
+		for _, k := range d.keys {
+			o := k.found.verdict(e.op)
 			if o.Verdict == verdictUnknown && isBeyond(o.err) {
-				return keyProblem(p.found.Key, o.err)
+				return keyProblem(k.found.Key, o.err)
 			}
 		}
 	}

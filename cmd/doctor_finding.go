@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +81,7 @@ type operationFinding struct {
 }
 
 // note takes down the answer to a dry run.
-func (p *patient) note(op string, err error) {
+func (k *keyCheck) note(op string, err error) {
 	f := operationFinding{Operation: op, Verdict: verdictRefused, err: err}
 	switch {
 	case errors.Is(err, kmsclient.ErrDryRun):
@@ -96,14 +95,14 @@ func (p *patient) note(op string, err error) {
 	default:
 		f.Reason = reasonOf(err)
 	}
-	if op != opDescribe && f.Verdict != verdictAllowed && !f.notDry && p.refusal == nil {
-		p.refusal = err
+	if op != opDescribe && f.Verdict != verdictAllowed && !f.notDry && k.refusal == nil {
+		k.refusal = err
 	}
-	p.found.Operations = append(p.found.Operations, f)
+	k.found.Operations = append(k.found.Operations, f)
 }
 
-func (p *patient) unknown(op, why string) {
-	p.found.Operations = append(p.found.Operations, operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
+func (k *keyCheck) unknown(op, why string) {
+	k.found.Operations = append(k.found.Operations, operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
 }
 
 // isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this caller.
@@ -150,10 +149,7 @@ func hintFor(err error) string {
 // write prints it as JSON, or for people.
 func (d *diagnosis) write(w io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(d)
+		return writeIndented(w, d)
 	}
 	var b strings.Builder
 	d.print(&b)

@@ -6,55 +6,48 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/kmsclient"
-	"github.com/envseal/envseal/kmsclient/awskms"
 )
 
-// patient is a key under examination.
-type patient struct {
-	d      *doctor
-	client kmsclient.Client
-	id     string // as the key service takes it
-	arn    kmsclient.ARN
+// keyCheck is a key under examination.
+type keyCheck struct {
+	resolved
+	d   *doctor
+	arn kmsclient.ARN
 	// problem is why the key could not be examined: no service, nobody there, no credentials.
 	problem error
 	// refusal is the first answer other than yes, for the message where there was no yes at all.
 	refusal error
 	sample  *sample
-	without string             // why there is no sample
-	moves   map[*patient]error // answers to ReEncrypt to other keys
+	without string              // why there is no sample
+	moves   map[*keyCheck]error // answers to ReEncrypt to other keys
 	found   keyFinding
-}
-
-func (p *patient) isAWS() bool {
-	_, ok := p.client.(*awskms.Client)
-	return ok
 }
 
 // probes are the operations that need nothing but the key. All but the first are dry runs.
 var probes = []struct {
 	name string
-	ask  func(ctx context.Context, p *patient) error
+	ask  func(ctx context.Context, k *keyCheck) error
 }{
-	{opDescribe, func(ctx context.Context, p *patient) error { return p.describe(ctx) }},
-	{"generate-data-key", func(ctx context.Context, p *patient) error {
-		key, err := p.client.GenerateDataKey(ctx, p.dataKey(true))
+	{opDescribe, func(ctx context.Context, k *keyCheck) error { return k.describe(ctx) }},
+	{"generate-data-key", func(ctx context.Context, k *keyCheck) error {
+		key, err := k.Client.GenerateDataKey(ctx, k.dataKey(true))
 		if err == nil {
 			key.Plaintext.Destroy()
 		}
 		return dry(err)
 	}},
-	{opWithoutPlaintext, func(ctx context.Context, p *patient) error {
-		_, err := p.client.GenerateDataKeyWithoutPlaintext(ctx, p.dataKey(true))
+	{opWithoutPlaintext, func(ctx context.Context, k *keyCheck) error {
+		_, err := k.Client.GenerateDataKeyWithoutPlaintext(ctx, k.dataKey(true))
 		return dry(err)
 	}},
-	{"generate-data-key-pair-without-plaintext", func(ctx context.Context, p *patient) error {
-		_, err := p.client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
-			KeyID: p.id, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: p.d.context, Options: p.options(true)})
+	{"generate-data-key-pair-without-plaintext", func(ctx context.Context, k *keyCheck) error {
+		_, err := k.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
+			KeyID: k.ID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: k.d.context, Options: k.options(true)})
 		return dry(err)
 	}},
-	{"encrypt", func(ctx context.Context, p *patient) error {
-		_, err := p.client.Encrypt(ctx, kmsclient.EncryptInput{
-			KeyID: p.id, Plaintext: []byte("dry run"), EncryptionContext: p.d.context, Options: p.options(true)})
+	{"encrypt", func(ctx context.Context, k *keyCheck) error {
+		_, err := k.Client.Encrypt(ctx, kmsclient.EncryptInput{
+			KeyID: k.ID, Plaintext: []byte("dry run"), EncryptionContext: k.d.context, Options: k.options(true)})
 		return dry(err)
 	}},
 }
@@ -68,12 +61,12 @@ const (
 	opTo               = "re-encrypt-to"
 )
 
-func (p *patient) options(dryRun bool) kmsclient.Options {
-	return kmsclient.Options{GrantTokens: p.d.c.StringSlice("grant-tokens"), DryRun: dryRun}
+func (k *keyCheck) options(dryRun bool) kmsclient.Options {
+	return kmsclient.Options{GrantTokens: k.d.grantTokens, DryRun: dryRun}
 }
 
-func (p *patient) dataKey(dryRun bool) kmsclient.GenerateDataKeyInput {
-	return kmsclient.GenerateDataKeyInput{KeyID: p.id, KeySpec: kmsclient.AES256, EncryptionContext: p.d.context, Options: p.options(dryRun)}
+func (k *keyCheck) dataKey(dryRun bool) kmsclient.GenerateDataKeyInput {
+	return kmsclient.GenerateDataKeyInput{KeyID: k.ID, KeySpec: kmsclient.AES256, EncryptionContext: k.d.context, Options: k.options(dryRun)}
 }
 
 // dry turns success, which a dry run does not have, into what it means.
@@ -85,41 +78,41 @@ func dry(err error) error {
 }
 
 // examine asks for everything but ReEncrypt, which can take two keys.
-func (p *patient) examine(ctx context.Context) {
-	if p.problem != nil {
-		p.found.Problem, p.found.Hint = oneLine(p.problem), hintFor(p.problem)
+func (k *keyCheck) examine(ctx context.Context) {
+	if k.problem != nil {
+		k.found.Problem, k.found.Hint = oneLine(k.problem), hintFor(k.problem)
 		return
 	}
-	p.arn, _ = kmsclient.ParseARN(p.id)
+	k.arn, _ = kmsclient.ParseARN(k.ID)
 	for _, probe := range probes {
-		err := probe.ask(ctx, p)
-		if p.note(probe.name, err); len(p.found.Operations) == 1 && isBeyond(err) {
-			p.problem = err // the others would only fail in the same way, each after its time
-			p.found.Problem, p.found.Hint = reasonOf(err), hintFor(err)
-			p.found.Operations = nil
+		err := probe.ask(ctx, k)
+		if k.note(probe.name, err); len(k.found.Operations) == 1 && isBeyond(err) {
+			k.problem = err // the others would only fail in the same way, each after its time
+			k.found.Problem, k.found.Hint = reasonOf(err), hintFor(err)
+			k.found.Operations = nil
 			return
 		}
 	}
-	p.found.Endpoint = p.endpoint(ctx)
-	if p.takeSample(ctx); p.sample == nil {
-		p.unknown(opDecrypt, p.without)
+	k.found.Endpoint = k.endpoint(ctx)
+	if k.takeSample(ctx); k.sample == nil {
+		k.unknown(opDecrypt, k.without)
 		return
 	}
-	out, err := p.client.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: p.id, CiphertextBlob: p.sample.blob, EncryptionContext: p.sample.context, Options: p.options(true)})
+	out, err := k.Client.Decrypt(ctx, kmsclient.DecryptInput{
+		KeyID: k.ID, CiphertextBlob: k.sample.blob, EncryptionContext: k.sample.context, Options: k.options(true)})
 	if err == nil {
 		out.Plaintext.Destroy()
 	}
-	p.note(opDecrypt, dry(err))
+	k.note(opDecrypt, dry(err))
 }
 
 // describe is the one operation that is not run dry.
-func (p *patient) describe(ctx context.Context) error {
-	m, err := p.client.DescribeKey(ctx, p.id, p.options(false))
+func (k *keyCheck) describe(ctx context.Context) error {
+	m, err := k.Client.DescribeKey(ctx, k.ID, k.options(false))
 	if err != nil {
 		return err
 	}
-	f := &p.found
+	f := &k.found
 	f.ARN, f.KeyState, f.KeySpec, f.KeyUsage, f.MultiRegion = m.ARN, m.KeyState, m.KeySpec, m.KeyUsage, &m.MultiRegion
 	if c := m.MultiRegionConfiguration; c != nil {
 		f.MultiRegionConfiguration = &multiRegionFinding{MultiRegionKeyType: c.KeyType, PrimaryKey: c.Primary.ARN, ReplicaKeys: []string{}}
@@ -128,7 +121,7 @@ func (p *patient) describe(ctx context.Context) error {
 		}
 	}
 	f.Hint = stateHint(m)
-	p.arn, _ = kmsclient.ParseARN(m.ARN)
+	k.arn, _ = kmsclient.ParseARN(m.ARN)
 	return kmsclient.ErrDryRun
 }
 
@@ -144,73 +137,73 @@ func stateHint(m *kmsclient.KeyMetadata) string {
 	return ""
 }
 
-func (p *patient) endpoint(ctx context.Context) string {
-	if !p.isAWS() {
+func (k *keyCheck) endpoint(ctx context.Context) string {
+	if !k.isAWS() {
 		return "embedded keystore"
 	}
-	region := p.arn.Region
+	region := k.arn.Region
 	if region == "" {
-		region, _ = p.d.svc.AWS().Region(ctx)
+		region, _ = k.d.svc.AWS().Region(ctx)
 	}
-	endpoint, _ := p.d.svc.AWS().Endpoint(ctx, region) // it has just been asked
+	endpoint, _ := k.d.svc.AWS().Endpoint(ctx, region) // it has just been asked
 	return endpoint
 }
 
 // takeSample finds something that the key has encrypted, or has it made.
-func (p *patient) takeSample(ctx context.Context) {
-	for _, s := range p.d.slots {
-		if s.arn == p.arn || s.arn.IsReplica(p.arn) || s.arn.KeyID() == p.id {
-			p.sample = p.d.sample(s)
+func (k *keyCheck) takeSample(ctx context.Context) {
+	for _, s := range k.d.slots {
+		if s.arn == k.arn || s.arn.IsReplica(k.arn) || s.arn.KeyID() == k.ID {
+			k.sample = k.d.sample(s)
 			return
 		}
 	}
-	may := p.found.operation(opWithoutPlaintext)
+	may := k.found.operation(opWithoutPlaintext)
 	switch {
 	case may.Verdict == verdictAllowed || may.notDry:
-		p.makeSample(ctx)
-	case p.arn.KeyID() == "" && len(p.d.slots) > 0: // an alias of who knows which key: KMS refuses a blob of another
-		p.sample = p.d.sample(p.d.slots[0])
+		k.makeSample(ctx)
+	case k.arn.KeyID() == "" && len(k.d.slots) > 0: // an alias of who knows which key: KMS refuses a blob of another
+		k.sample = k.d.sample(k.d.slots[0])
 	default:
-		p.without = "nothing to ask about: give a FILE that is sealed for this key"
+		k.without = "nothing to ask about: give a FILE that is sealed for this key"
 	}
 }
 
-func (p *patient) makeSample(ctx context.Context) {
-	key, err := p.client.GenerateDataKeyWithoutPlaintext(ctx, p.dataKey(false))
+func (k *keyCheck) makeSample(ctx context.Context) {
+	key, err := k.Client.GenerateDataKeyWithoutPlaintext(ctx, k.dataKey(false))
 	if err != nil {
-		p.without = "no data key to ask about: " + reasonOf(err)
+		k.without = "no data key to ask about: " + reasonOf(err)
 		return
 	}
-	p.sample = &sample{blob: key.CiphertextBlob, context: p.d.context}
-	if p.sample.arn, err = kmsclient.ParseARN(key.KeyID); err == nil {
-		p.arn, p.found.ARN = p.sample.arn, key.KeyID
+	k.sample = &sample{blob: key.CiphertextBlob, context: k.d.context}
+	if k.sample.arn, err = kmsclient.ParseARN(key.KeyID); err == nil {
+		k.arn, k.found.ARN = k.sample.arn, key.KeyID
 	}
 }
 
 // reEncrypt asks for both halves of ReEncrypt, which needs kms:ReEncryptFrom on one key and kms:ReEncryptTo on the other: from the key to
 // itself, and where that leaves a half open, with the other keys of the same Region.
-func (p *patient) reEncrypt(ctx context.Context) {
-	if p.problem != nil {
+func (k *keyCheck) reEncrypt(ctx context.Context) {
+	if k.problem != nil {
 		return
 	}
-	from, to := openHalf(p.without), openHalf(p.without)
-	for _, other := range p.partners() {
+	from, to := openHalf(k.without), openHalf(k.without)
+	for _, other := range k.partners() {
 		if from.open {
-			from.take(p.reEncryptTo(ctx, other), "kms:ReEncryptTo")
+			from.take(k.reEncryptTo(ctx, other), "kms:ReEncryptTo")
 		}
 		if to.open {
-			to.take(other.reEncryptTo(ctx, p), "kms:ReEncryptFrom")
+			to.take(other.reEncryptTo(ctx, k), "kms:ReEncryptFrom")
 		}
 	}
-	from.tell(p, opFrom)
-	to.tell(p, opTo)
+	from.record(k, opFrom)
+	to.record(k, opTo)
 }
 
 // partners are the keys that ReEncrypt can reach from this one, itself first.
-func (p *patient) partners() []*patient {
-	all := []*patient{p}
-	for _, other := range p.d.keys {
-		if other != p && other.problem == nil && other.client == p.client && other.arn.Region == p.arn.Region {
+func (k *keyCheck) partners() []*keyCheck {
+	all := []*keyCheck{k}
+	for _, other := range k.d.keys {
+		if other != k && other.problem == nil && other.Client == k.Client && other.arn.Region == k.arn.Region {
 			all = append(all, other)
 		}
 	}
@@ -220,41 +213,42 @@ func (p *patient) partners() []*patient {
 var errNoSample = errors.New("no sample")
 
 // reEncryptTo asks once for each other key.
-func (p *patient) reEncryptTo(ctx context.Context, other *patient) error {
-	if p.sample == nil {
+func (k *keyCheck) reEncryptTo(ctx context.Context, other *keyCheck) error {
+	if k.sample == nil {
 		return errNoSample
 	}
-	if err, asked := p.moves[other]; asked {
+	if err, asked := k.moves[other]; asked {
 		return err
 	}
-	_, err := p.client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
-		CiphertextBlob: p.sample.blob, SourceKeyID: p.sourceID(), SourceEncryptionContext: p.sample.context,
-		DestinationKeyID: other.id, DestinationEncryptionContext: p.sample.context, Options: p.options(true)})
-	if p.moves == nil {
-		p.moves = map[*patient]error{}
+	_, err := k.Client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
+		CiphertextBlob: k.sample.blob, SourceKeyID: k.sourceID(), SourceEncryptionContext: k.sample.context,
+		DestinationKeyID: other.ID, DestinationEncryptionContext: k.sample.context, Options: k.options(true)})
+	if k.moves == nil {
+		k.moves = map[*keyCheck]error{}
 	}
-	p.moves[other] = dry(err)
-	return p.moves[other]
+	k.moves[other] = dry(err)
+	return k.moves[other]
 }
 
 // sourceID is the key of the sample by its ARN, where that is known.
-func (p *patient) sourceID() string {
-	if p.arn.KeyID() != "" {
-		return p.arn.String()
+func (k *keyCheck) sourceID() string {
+	if k.arn.KeyID() != "" {
+		return k.arn.String()
 	}
-	return p.id
+	return k.ID
 }
 
 // half is what is known of one half of ReEncrypt.
 type half struct {
-	open bool // nothing has settled it yet
+	open bool // no answer has decided it yet
 	err  error
 	why  string
 }
 
 func openHalf(why string) half { return half{open: true, why: why} }
 
-// take learns from an answer. A denial that names the other half's permission settles nothing: KMS names the first that is missing.
+// take learns from an answer. A denial that names the other half's permission decides nothing: KMS
+// names the first that is missing.
 func (h *half) take(err error, otherHalf string) {
 	if errors.Is(err, errNoSample) {
 		return
@@ -264,10 +258,10 @@ func (h *half) take(err error, otherHalf string) {
 	h.why = "denied for want of " + otherHalf + ": name a further key with -k for which that is allowed"
 }
 
-func (h *half) tell(p *patient, op string) {
+func (h *half) record(k *keyCheck, op string) {
 	if h.open {
-		p.unknown(op, h.why)
+		k.unknown(op, h.why)
 		return
 	}
-	p.note(op, h.err)
+	k.note(op, h.err)
 }

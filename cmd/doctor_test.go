@@ -7,7 +7,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// TestHalf: a denial of ReEncrypt names the permission that is missing. It settles that half; the other stays open until another key settles it.
+// TestHalf: a denial of ReEncrypt names the permission that is missing. It decides that half;
+// the other stays open until another key decides it.
 func TestHalf(t *testing.T) {
 	denied := func(permission string) error {
 		return &kmsclient.Error{Op: "ReEncrypt", Code: "AccessDeniedException", Kind: kmsclient.ErrAccessDenied,
@@ -21,21 +22,21 @@ func TestHalf(t *testing.T) {
 		{"allowed", []error{kmsclient.ErrDryRun}, verdictAllowed},
 		{"denied", []error{denied("ReEncryptFrom")}, verdictDenied},
 		{"denied for another reason", []error{denied("ReEncryptTo")}, verdictUnknown},
-		{"another key settles it: allowed", []error{denied("ReEncryptTo"), kmsclient.ErrDryRun}, verdictAllowed},
-		{"another key settles it: denied", []error{denied("ReEncryptTo"), denied("ReEncryptFrom")}, verdictDenied},
-		{"none settles it", []error{denied("ReEncryptTo"), denied("ReEncryptTo")}, verdictUnknown},
+		{"another key decides it: allowed", []error{denied("ReEncryptTo"), kmsclient.ErrDryRun}, verdictAllowed},
+		{"another key decides it: denied", []error{denied("ReEncryptTo"), denied("ReEncryptFrom")}, verdictDenied},
+		{"none decides it", []error{denied("ReEncryptTo"), denied("ReEncryptTo")}, verdictUnknown},
 		{"denied without a reason", []error{&kmsclient.Error{Kind: kmsclient.ErrAccessDenied}}, verdictDenied},
 		{"nothing to ask about", []error{errNoSample}, verdictUnknown},
 		{"not dry", []error{kmsclient.ErrNotDryRun}, verdictUnknown},
 		{"disabled", []error{kmsclient.ErrDisabled}, verdictRefused},
 	} {
-		h, p := openHalf("nothing to ask about"), &patient{}
+		h, p := openHalf("nothing to ask about"), &keyCheck{}
 		for _, err := range c.answers {
 			if h.open {
 				h.take(err, "kms:ReEncryptTo")
 			}
 		}
-		h.tell(p, opFrom)
+		h.record(p, opFrom)
 		if o := p.found.operation(opFrom); o.Verdict != c.want || o.Verdict != verdictAllowed && o.Reason == "" {
 			t.Errorf("%s: %+v, want %s", c.name, o, c.want)
 		}

@@ -2,15 +2,18 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/bits"
-	"slices"
+	"os"
+	"strings"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient/keyring"
-	"github.com/urfave/cli/v2"
 )
 
 func encryptCommand() *cli.Command {
@@ -28,8 +31,14 @@ func encryptCommand() *cli.Command {
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			treeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: runEncrypt,
+		Flags: flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: func(c *cli.Context) error {
+			o, err := readSealOptions(c)
+			if err != nil {
+				return err
+			}
+			return runEncrypt(c.Context, o)
+		},
 	}
 }
 
@@ -40,116 +49,166 @@ func sealFlags() []cli.Flag {
 		&cli.StringFlag{Name: "data-key", Category: catKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
 		contextFlag(),
 		grantTokensFlag(),
-		sealHeaderFlag(),
+		&cli.StringFlag{Name: "header", Category: catFiles, Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"},
 		compressFlag(),
-		armorFlag(),
-		fromCommandFlag(),
+		&cli.BoolFlag{Name: "armor", Aliases: []string{"a"}, Category: catFiles, Usage: "write the sealed file as text (PEM), a third larger; decrypt, verify and inspect know it by themselves"},
+		beforeCommand(&cli.StringFlag{Name: fromCommand, Category: catFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}),
 		&cli.BoolFlag{Name: "fail-on-empty", Category: catFiles, Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
-		sizeHintFlag(),
+		&cli.StringFlag{Name: "size-hint", Category: catFiles, Usage: "that a pipe or command will bring about so many `BYTES`: for the progress, and for the sealed size that -v tells before the data flows"},
 		&cli.StringFlag{Name: "chunk-size", Category: catFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
 
-// sealing is what one encrypt command does to each of its files.
-type sealing struct {
-	c       *cli.Context
-	keys    []envelope.Recipient     // of -k
-	pairs   []envelope.FileRecipient // of -r
-	made    *dataKeyFile             // of --data-key
-	key     *envelope.DataKey        // unwrapped from it
-	context format.Context
-	options envelope.SealOptions
-	pool    *keyPool // of the data keys
+// sealOptions are the flags of encrypt.
+type sealOptions struct {
+	workOptions
+	aws   awsOptions
+	store storeOptions
+
+	keyIDs      []string
+	pairs       []string // files
+	dataKey     string   // file
+	context     []string
+	grantTokens []string
+	header      string // where a detached header goes
+	armor       bool
+	from        *commandLine // what is sealed instead of a file
+	args        []string     // files
+	failOnEmpty bool
+	sizeHint    int64
+	seal        envelope.SealOptions
 }
 
-func runEncrypt(c *cli.Context) error {
-	b, err := newBatch(c)
+func readSealOptions(c *cli.Context) (o sealOptions, err error) {
+	if o.workOptions, err = readWork(c); err != nil {
+		return o, err
+	}
+	o.aws, o.store = readAWS(c), readStore(c)
+	o.keyIDs, o.pairs = c.StringSlice("key-id"), c.StringSlice("recipient")
+	o.dataKey, o.context = c.String("data-key"), c.StringSlice("encryption-context")
+	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
+	o.armor, o.failOnEmpty = c.Bool("armor"), c.Bool("fail-on-empty")
+	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: compressionOf(c)}
+	if o.sizeHint, err = parseSizeHint(c.String("size-hint")); err != nil {
+		return o, err
+	}
+	if o.seal.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
+		return o, err
+	}
+	o.from, o.args, err = commandOf(fromCommand, c.String(fromCommand), c.IsSet(fromCommand), c.Args().Slice())
+	return o, err
+}
+
+// files are those that no output may replace.
+func (o *sealOptions) files() []guarded {
+	return ownFiles(o.aws.files(), o.store.files(), o.manyOptions.files(), contextFiles(o.context),
+		namedBy("data-key", o.dataKey), namedBy("recipient", o.pairs...))
+}
+
+// sealing is what one encrypt command does to each of its files.
+type sealing struct {
+	sealOptions
+	batch  *batch
+	keys   []*keyring.KMSKey        // of -k
+	made   *dataKeyFile             // of --data-key
+	key    *envelope.DataKey        // unwrapped from it
+	pairs  []envelope.FileRecipient // of -r
+	bound  format.Context
+	pool   *keyPool // of the data keys
+	gate   *gate
+	own    []guarded
+	rename func(string) (string, error)
+}
+
+func runEncrypt(ctx context.Context, o sealOptions) error {
+	if err := o.checkLevel(); err != nil {
+		return err
+	}
+	b, err := newBatch(verbEncrypt, o.workOptions, o.args)
 	if err != nil {
+		return err
+	}
+	if err := o.check(b); err != nil {
+		return err
+	}
+	svc := newServices(o.aws, o.store)
+	defer svc.close()
+	harden(o.AllowCoreDumps)
+	s := &sealing{sealOptions: o, batch: b, own: o.files()}
+	s.rename = func(name string) (string, error) { return s.target(name) }
+	if o.from != nil {
+		s.rename = func(string) (string, error) { return "-", nil }
+	}
+	if err := s.findKeys(ctx, svc); err != nil {
+		return err
+	}
+	if err := s.unwrap(ctx, svc); err != nil {
+		return err
+	}
+	defer s.destroy()
+	s.gate = newGate(b.many(), o.Reuse)
+	defer s.gate.close()
+	s.pool = &keyPool{make: s.newDataKey, files: o.Reuse}
+	defer s.pool.close()
+	return runFiles(ctx, b, s.own, s)
+}
+
+// check refuses what does not go together.
+func (o *sealOptions) check(b *batch) error {
+	if err := b.checkHeader(o.header); err != nil {
 		return err
 	}
 	if err := refuseStrictFIPS(); err != nil {
 		return err
 	}
-	from, err := b.producer()
-	if err != nil {
-		return err
+	if o.failOnEmpty && b.many() {
+		return fail(exitUsage, "run it once for each file", "--fail-on-empty goes with one input")
 	}
-	svc := newServices(c)
-	defer svc.close()
-	harden(c)
-	s, err := newSealing(c, svc)
-	if err != nil {
-		return err
+	if o.armor && o.header != "" {
+		return fail(exitUsage, "", "--armor and --header exclude each other")
 	}
-	if err := s.unwrap(svc); err != nil {
-		return err
-	}
-	defer s.destroy()
-	gate := newGate(b.many(), reuseOf(c))
-	defer gate.close()
-	gate.recipients(s.keys)
-	s.pool = &keyPool{make: s.dataKey, files: reuseOf(c)}
-	defer s.pool.close()
-	work := &sealTree{sealing: s}
-	work.one = work.sealer(b, from)
-	return b.each(c.Context, work)
+	return o.checkCommand(b)
 }
 
-// sealer seals a single file of the batch, or what the command from writes if that is not nil.
-func (s *sealTree) sealer(b *batch, from *commandLine) func(ctx context.Context, name string) error {
-	rename := s.target
-	if from != nil {
-		rename = func(string) (string, error) { return "-", nil }
+// checkCommand has the command take the place of the only file.
+func (o *sealOptions) checkCommand(b *batch) error {
+	switch {
+	case o.from == nil:
+		return nil
+	case b.list:
+		return exclude(fromCommand, "there is no file", given{"files0-from", true})
+	case b.many() || len(o.args) > 0:
+		return fail(exitUsage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, shown(b.names[0]))
 	}
-	return func(ctx context.Context, name string) error {
-		target, err := b.target(name, rename)
-		if err != nil {
-			return err
-		}
-		t := &transfer{c: s.c, name: name, target: target, perm: sealedPerm, mtime: true, header: s.c.String("header"), from: from, current: s.current, log: b.log, many: b.many()}
-		return t.run(ctx, s.seal)
-	}
+	b.names[0] = o.from.String()
+	return exclude(fromCommand, "there is no file", given{"rm", o.Remove}, given{"output-dir", o.OutputDir != ""})
 }
 
-func newSealing(c *cli.Context, svc *services) (*sealing, error) {
-	s := &sealing{c: c}
-	var err error
-	if s.options.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
-		return nil, err
+// findKeys finds whom to seal for.
+func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
+	refs := s.keyIDs
+	if len(s.sealOptions.pairs) == 0 && s.dataKey == "" { // the environment must add no KMS call to these
+		refs = keyRefs(refs)
 	}
-	if s.options.Workers, err = workers(c); err != nil {
-		return nil, err
-	}
-	if c.Bool("armor") && c.String("header") != "" {
-		return nil, fail(exitUsage, "", "--armor and --header exclude each other")
-	}
-	s.options.Compress = compressionOf(c)
-	refs, pairs := keyRefs(c), c.StringSlice("recipient")
-	switch name := c.String("data-key"); {
-	case name != "" && len(refs) > 0:
-		return nil, fail(exitUsage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
-	case name == "" && len(refs)+len(pairs) == 0:
-		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
-	case name == "":
-		s.context, err = contextOf(c)
+	switch {
+	case s.dataKey != "" && len(refs) > 0:
+		return fail(exitUsage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
+	case s.dataKey == "" && len(refs)+len(s.sealOptions.pairs) == 0:
+		return fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
+	case s.dataKey == "":
+		s.bound, err = contextOf(s.context)
 	default:
-		if s.made, err = readDataKeyFile(c, name); err == nil {
-			s.context = s.made.Context
+		if s.made, err = readDataKeyFile(s.dataKey, s.context); err == nil {
+			s.bound = s.made.Context
 		}
 	}
 	if err != nil {
-		return nil, err
-	}
-	return s, s.addRecipients(svc, refs, pairs)
-}
-
-// addRecipients finds whom to seal for.
-func (s *sealing) addRecipients(svc *services, refs, pairs []string) error {
-	var err error
-	if s.keys, err = svc.recipients(refs, s.c.StringSlice("grant-tokens")); err != nil {
 		return err
 	}
-	if s.pairs, err = pairRecipients(pairs); err != nil {
+	if s.keys, err = svc.recipients(ctx, refs, s.grantTokens); err != nil {
+		return err
+	}
+	if s.pairs, err = pairRecipients(s.sealOptions.pairs); err != nil {
 		return err
 	}
 	n := len(s.keys) + len(s.pairs)
@@ -163,17 +222,16 @@ func (s *sealing) addRecipients(svc *services, refs, pairs []string) error {
 }
 
 // unwrap has KMS decrypt the data key of --data-key, unless nothing is going to be sealed.
-func (s *sealing) unwrap(svc *services) error {
-	if s.made == nil || s.c.Bool("dry-run") {
+func (s *sealing) unwrap(ctx context.Context, svc *services) (err error) {
+	if s.made == nil || s.DryRun {
 		return nil
 	}
-	id := &keyring.Discovery{Client: svc.forARN, Region: s.c.String("region"), GrantTokens: s.c.StringSlice("grant-tokens"), Used: func(arn string) {
-		if s.c.Bool("verbose") {
+	id := &keyring.Discovery{Client: svc.forARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
+		if s.Verbose {
 			note("%s: unwrapped with %s", shown(s.made.name), arn)
 		}
 	}}
-	var err error
-	s.key, err = s.made.unwrap(s.c.Context, id, s.pairs)
+	s.key, err = s.made.unwrap(ctx, id, s.pairs)
 	return err
 }
 
@@ -183,58 +241,192 @@ func (s *sealing) destroy() {
 	}
 }
 
-// dataKey makes a data key.
-func (s *sealing) dataKey(ctx context.Context) (*envelope.DataKey, error) {
-	all := slices.Clone(s.keys) // first, so that a KMS key makes the data key
+// newDataKey makes a data key, and counts the calls that it takes.
+func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey, error) {
+	var all []envelope.Recipient
+	for _, k := range s.keys { // first, so that a KMS key makes the data key
+		counted := *k
+		counted.Client = s.gate.client(k.Client, calls)
+		all = append(all, &counted)
+	}
 	for _, p := range s.pairs {
 		all = append(all, p)
 	}
-	return envelope.NewDataKey(ctx, s.context, all...)
+	return envelope.NewDataKey(ctx, s.bound, all...)
+}
+
+// takeKey gives a data key for a file of size bytes, -1 if nobody knows, and counts the calls that
+// it takes. The caller owes the pool's give.
+func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*sharedKey, error) {
+	if s.key != nil {
+		return &sharedKey{DataKey: s.key, lent: true}, nil
+	}
+	log := s.sealOptions.seal.ChunkSizeLog2
+	if log == 0 {
+		log = format.DefaultChunkSizeLog2
+	}
+	chunks := int64(-1)
+	if size >= 0 {
+		chunks = format.Layout{ChunkSize: 1 << log}.Chunks(size)
+	}
+	key, err := s.pool.take(ctx, chunks, calls)
+	if err != nil {
+		return nil, &keyFailure{err}
+	}
+	return key, nil
+}
+
+// keyFailure is that no data key could be had for sealing.
+type keyFailure struct{ err error }
+
+func (k *keyFailure) Error() string { return k.err.Error() }
+func (k *keyFailure) Unwrap() error { return k.err }
+
+// sealing is the treeWork of encrypt.
+
+func (s *sealing) verb() string { return verbEncrypt }
+
+func (s *sealing) target(name string) (string, error) { return name + s.Suffix, nil }
+
+// skips: a sealed file among the inputs, where the outputs go beside them, is most likely the output
+// of an earlier run; below -O, where the two cannot be mixed up, it is sealed like any other.
+func (s *sealing) skips(name string, beside bool) string {
+	if beside && strings.HasSuffix(name, s.Suffix) {
+		return "name ends in " + s.Suffix + " already"
+	}
+	return ""
+}
+
+// check: any file can be sealed.
+func (s *sealing) check(*input) error { return nil }
+
+func (s *sealing) perm(in *stat) os.FileMode { return sealedPerm(in) }
+
+func (s *sealing) dirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
+
+// single seals a single file of the batch, or what the command of --from-command writes.
+func (s *sealing) single(ctx context.Context, name string, log *fileLog) (result, error) {
+	target, err := s.batch.target(name, s.rename)
+	if err != nil {
+		return result{}, err
+	}
+	t := &transfer{
+		workOptions: s.workOptions, name: name, target: target, perm: sealedPerm, mtime: true,
+		header: s.header, from: s.from, text: s.armor, refuseEmpty: s.failOnEmpty,
+		sizeHint: s.sizeHint, own: s.own, log: log, current: s.current, many: s.batch.many(),
+	}
+	return t.run(ctx, s.stream)
+}
+
+func (s *sealing) canWhole() bool {
+	return s.sealOptions.seal.Compress == envelope.LevelNone && !s.armor
+}
+
+func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r result, err error) {
+	key, err := s.takeKey(ctx, int64(len(src)), &r.calls)
+	if err != nil {
+		return nil, r, err
+	}
+	defer s.pool.give(key)
+	o := s.sealOptions.seal
+	o.LastUse = key.single
+	out, r.header, err = envelope.AppendSealed(ctx, dst, src, key.DataKey, o)
+	return out, r, err
+}
+
+// stream seals one file.
+func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
+	start := time.Now()
+	key, err := s.takeKey(ctx, j.in.left, &r.calls)
+	if err != nil {
+		return r, err
+	}
+	defer s.pool.give(key)
+	o := s.sealOptions.seal
+	o.LastUse = key.single
+	if !j.alone {
+		o.Workers = 1
+	}
+	if j.dst.header != nil {
+		o.Header = j.dst.header
+	}
+	if s.Verbose && !j.many {
+		o.Begun = func(h *format.Header) { s.tellSize(h, j.in) }
+	}
+	if r.header, err = s.sealTo(ctx, j, key.DataKey, o); err != nil {
+		return r, err
+	}
+	if s.Verbose && !j.many {
+		for _, slot := range r.header.Slots {
+			note("%s: sealed for %s", display(j.in.name), sealedFor(slot))
+		}
+		j.tellTime("sealed", start)
+	}
+	return r, nil
 }
 
 // sealTo writes armor if it is asked for, and takes the direct path where both ends can.
-func (s *sealing) sealTo(ctx context.Context, dst io.Writer, src io.Reader, in *input, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
-	if s.c.Bool("armor") {
-		err = armored(dst, func(dst io.Writer) error {
-			h, err = envelope.Seal(ctx, dst, src, key, o)
-			return err
-		})
-		return h, err
-	}
-	if p, ok := newDirectPath(dst, src, in); ok && o.Compress == envelope.LevelNone {
-		return p.seal(ctx, key, o)
-	}
-	return envelope.Seal(ctx, dst, src, key, o)
-}
-
-// seal seals one file.
-func (s *sealing) seal(ctx context.Context, dst io.Writer, src io.Reader, in *input) error {
-	start := time.Now()
-	key, err := s.takeKey(ctx, in.size)
-	if err != nil {
-		return err
-	}
-	defer s.pool.give(key)
-	options := s.options
-	options.LastUse, options.Header = key.single, headerWriter(dst)
-	if s.c.Bool("verbose") && !isOneOfMany(ctx) {
-		options.Begun = func(h *format.Header) { s.tellSize(h, in) }
-	}
-	h, err := s.sealTo(ctx, dst, givesUp(src, in), in, key.DataKey, options)
-	if err != nil {
-		return err
-	}
-	noteHeader(ctx, h)
-	if s.c.Bool("verbose") && !isOneOfMany(ctx) {
-		for _, slot := range h.Slots {
-			note("%s: sealed for %s", display(in.name), sealedFor(slot))
+func (s *sealing) sealTo(ctx context.Context, j *job, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
+	src := j.in.givesUp(j.src)
+	if s.armor {
+		w := format.NewArmorWriter(j.dst)
+		if h, err = envelope.Seal(ctx, w, src, key, o); err != nil {
+			return nil, err // without an END line
 		}
-		note("%s: sealed in %s", display(in.name), took(start))
+		return h, w.Close()
 	}
-	return nil
+	if o.Compress == envelope.LevelNone {
+		if p, ok := j.directPath(); ok {
+			return p.seal(ctx, key, o)
+		}
+	}
+	return envelope.Seal(ctx, struct{ io.Writer }{j.dst}, src, key, o)
 }
 
-// parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for the default.
+// fatal: all files are sealed for the same keys, so what one cannot be sealed for none can.
+func (s *sealing) fatal(err error) bool {
+	var k *keyFailure
+	return errors.As(err, &k)
+}
+
+// current compares the sealed file's size, in which that of its own header is the only unknown. Of a
+// compressed or armored one the time alone has to do.
+func (s *sealing) current(in, out *statedFile) (current, replaceable bool) {
+	h, exact, err := out.header()
+	if err != nil {
+		return false, false // nobody knows what it is, so it stays
+	}
+	if !out.modTime.Equal(in.modTime) {
+		return false, true
+	}
+	if !exact {
+		return true, false
+	}
+	size, err := h.Layout().SealedSize(in.size)
+	return err == nil && size == out.size, true
+}
+
+// tellSize says how large the output will be, as far as it is known before the data is.
+func (s *sealing) tellSize(h *format.Header, in *input) {
+	if h.Compression != format.CompressionNone {
+		return
+	}
+	size := in.left
+	if size < 0 {
+		size = s.sizeHint
+	}
+	sealed, err := payload(h, s.header != "").SealedSize(size)
+	if err != nil {
+		return // size is unknown, or more than can be sealed, which is said elsewhere
+	}
+	if s.armor {
+		sealed = format.ArmoredSize(sealed)
+	}
+	note("%s: sealed size: %d bytes", display(in.name), sealed)
+}
+
+// parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for the
+// default.
 func parseChunkSize(s string) (uint8, error) {
 	if s == "" {
 		return 0, nil
@@ -247,10 +439,28 @@ func parseChunkSize(s string) (uint8, error) {
 	return uint8(log), nil
 }
 
-func workers(c *cli.Context) (int, error) {
-	n := c.Int("jobs")
-	if n < 0 || n > 1024 {
-		return 0, fail(exitUsage, "", "-j %d is not a number of workers from 1 to 1024", n)
+// parseSizeHint reads --size-hint, -1 for none.
+func parseSizeHint(text string) (int64, error) {
+	if text == "" {
+		return -1, nil
+	}
+	n, err := parseSize(text)
+	if err != nil || n < 0 {
+		return 0, fail(exitUsage, "a number of bytes, such as 500M or 10GiB", "--size-hint %q is not a size", text)
 	}
 	return n, nil
+}
+
+// checkLevel refuses a level of compression that stands where a file does: what it was meant for
+// would be compressed otherwise, and to tell by a missing file is too late.
+func (o *sealOptions) checkLevel() error {
+	if o.Names != "" || o.seal.Compress == envelope.LevelNone {
+		return nil
+	}
+	for _, name := range o.args {
+		if _, err := envelope.ParseLevel(name); err == nil && !isThere(name) {
+			return fail(exitUsage, "write --compress="+name, "%s: no such file", name)
+		}
+	}
+	return nil
 }

@@ -3,6 +3,8 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 )
 
 // Exit codes, stable; `envseal help exit-codes` prints them.
@@ -42,4 +44,21 @@ func codeOf(err error) int {
 		return e.code
 	}
 	return 0
+}
+
+// reason takes the operation and the path off an error of package os: messages here name the file
+// themselves, first.
+func reason(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	case errors.As(err, &call):
+		return call.Err
+	}
+	return err
 }

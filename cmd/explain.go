@@ -85,6 +85,8 @@ var explanations = []explanation{
 	{fs.ErrNotExist, exitOther, ""},
 }
 
+const strictFIPSHint = "GODEBUG=fips140=on takes all cryptography from Go's FIPS 140-3 module without refusing what is not approved; SECURITY.md says what that means"
+
 // explain finds the exit code of an error and what to type next. An exit code given where the error arose comes first.
 func explain(err error) (code int, hint string) {
 	var e *exitError

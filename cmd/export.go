@@ -1,7 +1,7 @@
 package cmd
 
 import (
-	"os"
+	"context"
 
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -21,39 +21,59 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "new-passphrase-file", Usage: "protect it by the passphrase in the first line of `FILE`"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "write the keys in the clear"},
 		}, storeFlags()),
-		Action: onStore(0, 0, exportKeystore),
+		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+			return exportOptions{
+				output:            c.String("output"),
+				force:             c.Bool("force"),
+				to:                c.StringSlice("to"),
+				newPassphrase:     c.Bool("new-passphrase"),
+				newPassphraseFile: c.String("new-passphrase-file"),
+				plaintext:         c.Bool("plaintext-insecure"),
+				store:             readStore(c),
+			}.run
+		}),
 	}
 }
 
-func exportKeystore(c *cli.Context, store *keystore.Store) error {
-	target := c.String("output")
-	if target == "" {
+// exportOptions has the protection of the keystore if it names no other.
+type exportOptions struct {
+	output            string   // - is standard output
+	force             bool     // replaces output
+	to                []string // age recipients
+	newPassphrase     bool     // is asked for
+	newPassphraseFile string
+	plaintext         bool // no protection
+	store             storeOptions
+}
+
+func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
+	if o.output == "" {
 		return fail(exitUsage, "name the backup with -o FILE; -o - is stdout", "no output given")
 	}
-	o := keystore.ExportOptions{Recipients: c.StringSlice("to"), PlaintextInsecure: c.Bool("plaintext-insecure")}
+	how := keystore.ExportOptions{Recipients: o.to, PlaintextInsecure: o.plaintext}
 	var err error
-	switch file := c.String("new-passphrase-file"); {
-	case file != "":
-		o.Passphrase, err = firstLine(file)
-	case c.Bool("new-passphrase"):
-		o.Passphrase, err = readPassphrase("Passphrase of the backup: ", true)
+	if o.newPassphrase || o.newPassphraseFile != "" {
+		how.Passphrase, err = passphrase(o.newPassphraseFile, "Passphrase of the backup: ", true)
 	}
 	if err != nil {
 		return err
 	}
-	defer clear(o.Passphrase)
-	var out sink
-	if target == "-" {
-		out, err = stdoutOutput(true) // -o - means it
-	} else {
-		out, err = createOutput(target, outputOptions{force: c.Bool("force"), perm: os.FileMode(0o600), inputs: ownFiles(c)})
-	}
+	defer clear(how.Passphrase)
+	out, err := o.create()
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
-	if err := store.Export(out, o); err != nil {
+	if err := store.Export(out, how); err != nil {
 		return err
 	}
 	return out.Commit()
+}
+
+func (o exportOptions) create() (*output, error) {
+	if o.output == "-" {
+		return stdoutOutput(true) // -o - means it
+	}
+	own := ownFiles(namedBy("new-passphrase-file", o.newPassphraseFile), o.store.files())
+	return createOutput(o.output, outputOptions{force: o.force, perm: 0o600, inputs: own})
 }

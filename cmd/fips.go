@@ -2,10 +2,10 @@ package cmd
 
 import "crypto/fips140"
 
-const strictFIPSHint = "GODEBUG=fips140=on takes all cryptography from Go's FIPS 140-3 module without refusing what is not approved; SECURITY.md says what that means"
-
-// refuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed files are made of. It is asked before any key service is: a data key
-// that is then of no use costs a call. What needs no payload key (inspect, rewrap, data-key, key-pair, doctor and kms with AWS KMS) works in that mode.
+// refuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed
+// files consist of. It is asked before any key service is: a data key that is then of no use costs
+// a call. What needs no payload key (inspect, rewrap, data-key, key-pair, doctor and kms with AWS
+// KMS) works in that mode.
 func refuseStrictFIPS() error {
 	if !fips140.Enforced() {
 		return nil

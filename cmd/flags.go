@@ -1,9 +1,14 @@
 package cmd
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -35,6 +40,52 @@ func awsFlags() []cli.Flag {
 	}
 }
 
+// awsOptions say how AWS KMS is reached. Empty ones are as the aws command has them.
+type awsOptions struct {
+	// Profile is that of the AWS config and credentials files.
+	Profile string
+	// Region is for keys that are not named by an ARN, and for replicas of multi-Region keys.
+	Region string
+	// EndpointURL replaces AWS's own.
+	EndpointURL string
+	// CABundle is a PEM file of certificate authorities.
+	CABundle string
+	// NoVerifySSL leaves certificates unchecked.
+	NoVerifySSL bool
+	// NoSignRequest leaves requests unsigned.
+	NoSignRequest bool
+	// ConnectTimeout and ReadTimeout have a default if 0.
+	ConnectTimeout, ReadTimeout time.Duration
+	// UseFIPS asks the FIPS endpoint.
+	UseFIPS bool
+	// MaxAttempts is for one call; 0 stands for the default.
+	MaxAttempts int
+	// RoleARN is the IAM role to assume first.
+	RoleARN string
+	// Debug logs requests to stderr.
+	Debug bool
+}
+
+func readAWS(c *cli.Context) awsOptions {
+	return awsOptions{
+		Profile:        c.String("profile"),
+		Region:         c.String("region"),
+		EndpointURL:    c.String("endpoint-url"),
+		CABundle:       c.String("ca-bundle"),
+		NoVerifySSL:    c.Bool("no-verify-ssl"),
+		NoSignRequest:  c.Bool("no-sign-request"),
+		ConnectTimeout: seconds(c.Int("cli-connect-timeout")),
+		ReadTimeout:    seconds(c.Int("cli-read-timeout")),
+		UseFIPS:        c.Bool("use-fips-endpoint"),
+		MaxAttempts:    c.Int("max-attempts"),
+		RoleARN:        c.String("role-arn"),
+		Debug:          c.Bool("debug"),
+	}
+}
+
+// files are those that no output may replace.
+func (o awsOptions) files() []ownName { return namedBy("ca-bundle", o.CABundle) }
+
 func storeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "keystore", Category: catStore, EnvVars: []string{"ENVSEAL_KEYSTORE"}, Usage: "`FILE` of the embedded keystore"},
@@ -43,12 +94,78 @@ func storeFlags() []cli.Flag {
 	}
 }
 
+// storeOptions say where the embedded keystore is, and what opens it.
+type storeOptions struct {
+	// Keystore is its file; "" stands for the default.
+	Keystore string
+	// PassphraseFile has the passphrase in its first line; without, it is asked for.
+	PassphraseFile string
+	// IdentityFile is an age identity; "" stands for the one beside the keystore.
+	IdentityFile string
+}
+
+func readStore(c *cli.Context) storeOptions {
+	return storeOptions{
+		Keystore:       c.String("keystore"),
+		PassphraseFile: c.String("passphrase-file"),
+		IdentityFile:   c.String("identity-file"),
+	}
+}
+
+// path is that of the keystore.
+func (o storeOptions) path() (string, error) {
+	if o.Keystore != "" {
+		return filepath.Clean(o.Keystore), nil
+	}
+	return keystore.DefaultPath()
+}
+
+// identityPath is that of the identity file of the keystore at path.
+func (o storeOptions) identityPath(path string) string {
+	if o.IdentityFile != "" {
+		return filepath.Clean(o.IdentityFile)
+	}
+	return path + ".identity"
+}
+
+// files are those that no output may replace.
+func (o storeOptions) files() []ownName {
+	all := namedBy("passphrase-file", o.PassphraseFile)
+	if path, err := o.path(); err == nil {
+		all = append(all, ownName{path, "the keystore"},
+			ownName{o.identityPath(path), "the identity file of the keystore"})
+	}
+	return all
+}
+
 func messageFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Usage: "errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Usage: "say what is done"},
-		&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
+		oneOf(&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
+			string(progressAuto), string(progressAlways), string(progressNever), string(progressJSON)),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+	}
+}
+
+// messageOptions say what the user is told, and what a crash may leave behind.
+type messageOptions struct {
+	// Quiet leaves errors only.
+	Quiet bool
+	// Verbose says what is done.
+	Verbose bool
+	// Progress is auto, always, never or json, as it was typed.
+	Progress string
+	// AllowCoreDumps lets a core file have the memory, keys included.
+	AllowCoreDumps bool
+}
+
+func readMessages(c *cli.Context) messageOptions {
+	return messageOptions{
+		Quiet:          c.Bool("quiet"),
+		Verbose:        c.Bool("verbose"),
+		Progress:       c.String("progress"),
+		AllowCoreDumps: c.Bool("allow-core-dumps"),
 	}
 }
 
@@ -65,6 +182,71 @@ func fileFlags() []cli.Flag {
 		failFastFlag(),
 		jobsFlag(),
 	}
+}
+
+// fileOptions say where outputs go, and how inputs and outputs are dealt with.
+type fileOptions struct {
+	// Output is the file for a single input, - for stdout, "" for a file beside the input.
+	Output string
+	// OutputDir is the directory of outputs, "" for that of each input.
+	OutputDir string
+	// Force replaces outputs that exist.
+	Force bool
+	// Remove removes each input once its output is on the disk.
+	Remove bool
+	// Suffix is the ending of sealed files.
+	Suffix string
+	// NoSync does not wait for the disk.
+	NoSync bool
+	// DryRun says what would be done, and does nothing.
+	DryRun bool
+	// FailFast begins no further file after a failure.
+	FailFast bool
+	// Jobs is the number of workers; 0 stands for one per core.
+	Jobs int
+}
+
+func readFiles(c *cli.Context) (fileOptions, error) {
+	jobs, err := workers(c)
+	return fileOptions{
+		Output:    c.String("output"),
+		OutputDir: c.String("output-dir"),
+		Force:     c.Bool("force"),
+		Remove:    c.Bool("rm"),
+		Suffix:    c.String("suffix"),
+		NoSync:    c.Bool("no-sync"),
+		DryRun:    c.Bool("dry-run"),
+		FailFast:  c.Bool("fail-fast"),
+		Jobs:      jobs,
+	}, err
+}
+
+// workers is -j.
+func workers(c *cli.Context) (int, error) {
+	n := c.Int("jobs")
+	if n < 0 || n > 1024 {
+		return 0, fail(exitUsage, "", "-j %d is not a number of workers from 1 to 1024", n)
+	}
+	return n, nil
+}
+
+// keyIDFlag is -k of commands that make keys; see keyRefs for its default.
+func keyIDFlag(usage string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: catKeys, Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
+}
+
+// readNamedKeys are all keys that the command line or the environment names, for advice.
+func readNamedKeys(c *cli.Context) (refs []string) {
+	for _, flag := range []string{"key-id", "to", "add", "drop"} {
+		if refs = append(refs, c.StringSlice(flag)...); c.String(flag) != "" {
+			refs = append(refs, c.String(flag))
+		}
+	}
+	return append(refs, os.Getenv("ENVSEAL_KEY_ID"))
+}
+
+func contextFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: catKeys, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
 }
 
 func suffixFlag() cli.Flag {
@@ -90,15 +272,32 @@ func policyFlags() []cli.Flag {
 	}
 }
 
-// optionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The value's IsBoolFlag says so to the flag parser, and this to the help.
-type optionalValue struct{ *cli.GenericFlag }
-
-// TakesValue implements cli.DocGenerationFlag.
-func (optionalValue) TakesValue() bool { return false }
-
-// String is for the help.
-func (f optionalValue) String() string { return cli.FlagStringer(f) }
+// checkArgs refuses a command line that has not from least to most arguments.
+func checkArgs(c *cli.Context, least, most int) error {
+	n := c.NArg()
+	if n >= least && n <= most {
+		return nil
+	}
+	takes := fmt.Sprintf("%d to %d arguments", least, most)
+	switch {
+	case most == 0:
+		takes = "no arguments"
+	case least == most && most == 1:
+		takes = "one argument"
+	}
+	return fail(exitUsage, "try `"+helpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), takes, n)
+}
 
 func flags(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// contextFiles are the files that the values of -c name.
+func contextFiles(values []string) (all []ownName) {
+	for _, value := range values {
+		if name, ok := strings.CutPrefix(value, "file://"); ok {
+			all = append(all, namedBy("encryption-context", name)...)
+		}
+	}
+	return all
+}

@@ -1,13 +1,11 @@
 package cmd
 
-import (
-	"github.com/envseal/envseal/envelope/keymem"
-	"github.com/urfave/cli/v2"
-)
+import "github.com/envseal/envseal/envelope/keymem"
 
-// harden keeps the memory of a command that will hold keys out of core dumps and away from other processes of the user.
-func harden(c *cli.Context) {
-	if c.Bool("allow-core-dumps") {
+// harden keeps the memory of a command that will hold keys out of core dumps and away from other
+// processes of the user, unless --allow-core-dumps is given.
+func harden(allowCoreDumps bool) {
+	if allowCoreDumps {
 		warn("--allow-core-dumps: a core file of this process may hold keys")
 		return
 	}

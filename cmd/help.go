@@ -1,71 +1,264 @@
 package cmd
 
 import (
-	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
 
-// exitCodesText documents the exit codes. They are stable: scripts may rely on them.
-const exitCodesText = `Exit codes of envseal. They are stable; treat an unknown one as a failure.
-
-    0  done
-    1  other failure: an input that cannot be read, that changed while it was read, or that is empty with --fail-on-empty
-    2  usage: unknown flag, missing key, a directory where a file is needed
-    3  some of several files failed; the messages say which and why
-    4  damaged: tampered with, truncated, or data behind the end
-    5  the key service refused: access denied; wrong, disabled, deleted or unknown key; no valid credentials
-    6  the key service cannot be reached, limits its requests, does not answer, or has a quota that is used up: try again
-    7  not an envseal file, or one of a newer format
-    8  the output exists, is the input, or cannot be written
-    9  policy: key, account or encryption context not allowed, or more data than --max-size
-   10  the command of --from-command failed, or wrote nothing with --fail-on-empty
-   11  the command of --to-command failed, or stopped reading before the end
-  129  ended by SIGHUP
-  130  ended by SIGINT (Ctrl-C), which ends the script or loop around it as well
-  141  ended by SIGPIPE: the reader of the output went away
-  143  ended by SIGTERM
-
-Whatever the code, an output file is either whole or not there, and an existing one is untouched unless the code is 0.
-What a failed decrypt wrote to a pipe must be discarded.
-`
-
-func helpCommand() *cli.Command {
+// helpCommand is help on root, which has all commands where it is run.
+func helpCommand(root *cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "help",
 		Aliases:   []string{"h"},
-		Usage:     "help on a command, or `envseal help exit-codes`",
-		ArgsUsage: "[COMMAND [SUBCOMMAND] | exit-codes]",
-		Action: func(c *cli.Context) error {
-			c.App.Writer = stdoutWriter() // help that was asked for is data
-			name := c.Args().First()
-			switch {
-			case name == "":
-				return cli.ShowAppHelp(c)
-			case name == "exit-codes":
-				_, err := fmt.Fprint(stdoutWriter(), exitCodesText)
-				return err
-			}
-			return helpOn(c, c.Args().Slice())
-		},
+		Usage:     "help on a command or a topic, such as `envseal help exit-codes`",
+		ArgsUsage: "[COMMAND [SUBCOMMAND] | TOPIC]",
+		Action:    func(c *cli.Context) error { return helpAbout(root, c.Args().Slice()) },
 	}
 }
 
-// helpOn shows what `envseal NAMES --help` does.
-func helpOn(c *cli.Context, names []string) error {
-	commands := c.App.Commands
-	for i, name := range names {
-		found := findCommand(commands, name)
-		if found == nil {
-			return unknownCommand(append([]string{c.App.Name}, names[:i]...), name, commands)
+// helpAbout shows the help on the command or the topic that words name.
+func helpAbout(root *cli.Command, words []string) error {
+	command, rest := findCommand(root, words)
+	if len(rest) == 0 || rest[0] == "" {
+		return showHelp(command)
+	}
+	if command != root {
+		return unknownCommand(command, rest[0])
+	}
+	names := namesOf(root.Subcommands)
+	for _, t := range topics(docOf(root)) {
+		if t.name == rest[0] {
+			return printPage(func(p *page) { p.blocks(blocks(t.text)) })
 		}
-		commands = found.Subcommands
+		names = append(names, t.name)
 	}
-	app := newApp()
-	out := stdoutWriter()
-	app.Writer = out
-	if err := app.RunContext(c.Context, append(append([]string{app.Name}, names...), "--help")); err != nil {
-		return err
+	if meant := near(rest[0], names); root.Command(meant) == nil && meant != "" {
+		return fail(exitUsage, orHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
 	}
-	return out.err
+	return unknownCommand(root, rest[0])
+}
+
+// showHelp shows the help on a command.
+func showHelp(command *cli.Command) error {
+	d := docOf(command)
+	return printPage(func(p *page) { p.command(d) })
+}
+
+// printPage prints what write does to standard output. Lines are as long as COLUMNS says or the
+// terminal is wide, but 100 columns are as many as can be read with ease.
+func printPage(write func(*page)) error {
+	width := columns(os.Stdout)
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		width = n
+	}
+	p := &page{width: min(max(width, 20), 100)}
+	write(p)
+	_, err := io.WriteString(stdoutWriter(), p.String())
+	return err
+}
+
+// page is a text for a terminal, with lines of at most width columns where words allow it.
+type page struct {
+	strings.Builder
+	width int
+}
+
+const (
+	indent     = 2 // of terms
+	inward     = 6 // of what stands below a term
+	narrowPage = 60
+)
+
+// command writes the help on a command.
+func (p *page) command(d *commandDoc) {
+	p.entries(d.examples, p.exampleColumn(d.examples), ` \`)
+	about := []block{{}, {text: sentence(d.usage)}}
+	if len(d.names) > 1 {
+		about = append(about, block{text: "Also: " + strings.Join(d.names[1:], ", ") + "."})
+	}
+	if d.about != nil {
+		about = append(append(about, block{}), d.about...)
+	}
+	p.blocks(about)
+	p.list("commands", terms(d.children))
+	if d.path == "" {
+		var all []block
+		for _, t := range topics(d) {
+			all = append(all, block{t.name, t.usage})
+		}
+		p.list("topics, for envseal help TOPIC", all)
+	}
+	p.flags(d.groups())
+}
+
+// terms are commands with what they do.
+func terms(commands []*commandDoc) (all []block) {
+	for _, c := range commands {
+		all = append(all, block{strings.Join(c.names, ", "), c.usage})
+	}
+	return all
+}
+
+// flags writes groups of flags, with one column for what all of them do.
+func (p *page) flags(groups []flagGroup) {
+	var all []block
+	for _, g := range groups {
+		for _, f := range g.flags {
+			all = append(all, block{p.flagTerm(f), strings.Replace(f.text(), "`", "", 2)})
+		}
+	}
+	column := p.column(all)
+	for _, g := range groups {
+		title := g.title
+		if title == "" {
+			title = "flags"
+		}
+		p.title(title)
+		p.entries(all[:len(g.flags)], column, "")
+		all = all[len(g.flags):]
+	}
+}
+
+// flagTerm are the names of a flag with its value: -o, --output FILE.
+func (p *page) flagTerm(f flagDoc) string {
+	names := slices.Clone(f.names)
+	slices.SortStableFunc(names, func(a, b string) int { return len(a) - len(b) })
+	term := strings.Join(names, ", ")
+	if len(names[0]) > 2 && p.width >= narrowPage {
+		term = "    " + term // below the long names of those that have a short one
+	}
+	switch f.kind {
+	case noValue:
+		return term
+	case optionalText, optionalWord:
+		return term + "[=" + f.placeholder + "]"
+	}
+	if f.repeats {
+		return term + " " + f.placeholder + "..."
+	}
+	return term + " " + f.placeholder
+}
+
+// list writes terms under a title, if there are any.
+func (p *page) list(title string, all []block) {
+	if all != nil {
+		p.title(title)
+		p.entries(all, p.column(all), "")
+	}
+}
+
+func (p *page) title(title string) {
+	p.WriteString("\n" + strings.ToUpper(title[:1]) + title[1:] + ":\n")
+}
+
+// blocks writes paragraphs, and the terms among them.
+func (p *page) blocks(all []block) {
+	column := p.column(all)
+	for _, b := range all {
+		if _, err := strconv.Atoi(b.term); err == nil {
+			b.term = strings.Repeat(" ", column-indent-2-len(b.term)) + b.term
+		}
+		if b.term != "" {
+			p.entries([]block{b}, column, "")
+			continue
+		}
+		p.lines(wrap(b.text, p.width), 0, 0, "")
+	}
+}
+
+// column is where what terms mean begins: behind the longest, unless little room would be left.
+func (p *page) column(all []block) int {
+	column := 0
+	for _, b := range all {
+		if b.text != "" {
+			column = max(column, indent+utf8.RuneCountInString(b.term)+2)
+		}
+	}
+	switch most := p.width * 2 / 5; {
+	case column <= most:
+		return column
+	case p.width < narrowPage:
+		return inward
+	default:
+		return most
+	}
+}
+
+// exampleColumn is where remarks begin: beside the examples if all have room there, else below.
+func (p *page) exampleColumn(all []block) int {
+	column, remark := 0, 0
+	for _, b := range all {
+		if b.text != "" {
+			column, remark = max(column, indent+len(b.term)+3), max(remark, len(b.text))
+		}
+	}
+	if column+remark <= p.width {
+		return column
+	}
+	return inward
+}
+
+// entries writes terms, with what they mean at the column. A term that takes several lines has the
+// mark at the end of each but the last.
+func (p *page) entries(all []block, column int, mark string) {
+	for _, b := range all {
+		if b == (block{}) {
+			p.WriteString("\n")
+			continue
+		}
+		n, text := indent+utf8.RuneCountInString(b.term), wrap(b.text, p.width-column)
+		switch room := column - n; {
+		case room >= 2 && b.text != "":
+			text[0] = strings.Repeat(" ", indent) + b.term + strings.Repeat(" ", room) + text[0]
+			p.lines(text, 0, column, "")
+			continue
+		case n <= p.width:
+			p.lines([]string{b.term}, indent, indent, "")
+		default:
+			p.lines(wrap(b.term, p.width-inward-len(mark)), indent, inward, mark)
+		}
+		if b.text != "" {
+			p.lines(text, column, column, "")
+		}
+	}
+}
+
+// lines writes lines behind blanks: so many for the first, so many for the others.
+func (p *page) lines(lines []string, first, others int, mark string) {
+	for i, line := range lines {
+		if i > 0 {
+			first = others
+		}
+		if i == len(lines)-1 {
+			mark = ""
+		}
+		if line != "" {
+			p.WriteString(strings.Repeat(" ", first) + line + mark)
+		}
+		p.WriteString("\n")
+	}
+}
+
+// wrap parts text into lines of at most width columns, and longer ones where a word is longer.
+func wrap(text string, width int) []string {
+	lines, left := []string{""}, width
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last, left = word, width-n
+		case left >= n+1:
+			*last, left = *last+" "+word, left-n-1
+		default:
+			lines, left = append(lines, word), width-n
+		}
+	}
+	return lines
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func writeFile(t *testing.T, path, text string) string {
@@ -70,8 +72,8 @@ func TestOpenInputRefuses(t *testing.T) {
 func TestOpenInputRegular(t *testing.T) {
 	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
 	in := mustOpen(t, path)
-	if !in.regular || in.size != 10 || in.name != path {
-		t.Fatalf("regular %v, size %d, name %q", in.regular, in.size, in.name)
+	if !in.regular || in.left != 10 || in.name != path {
+		t.Fatalf("regular %v, size %d, name %q", in.regular, in.left, in.name)
 	}
 	text, err := io.ReadAll(in)
 	if err != nil || string(text) != "0123456789" {
@@ -90,8 +92,8 @@ func TestInputPipe(t *testing.T) {
 	go os.WriteFile(path, []byte("through a pipe"), 0)
 	in := mustOpen(t, path)
 	text, err := io.ReadAll(in)
-	if err != nil || string(text) != "through a pipe" || in.regular || in.size != -1 {
-		t.Fatalf("read %q, %v; regular %v, size %d", text, err, in.regular, in.size)
+	if err != nil || string(text) != "through a pipe" || in.regular || in.left != -1 {
+		t.Fatalf("read %q, %v; regular %v, size %d", text, err, in.regular, in.left)
 	}
 	if err := in.checkUnchanged(); err != nil {
 		t.Error(err)
@@ -105,8 +107,8 @@ func TestInputGenerated(t *testing.T) {
 	if err != nil || len(text) == 0 {
 		t.Fatalf("read %q, %v", text, err)
 	}
-	if in.regular || in.size != -1 {
-		t.Errorf("regular %v, size %d", in.regular, in.size)
+	if in.regular || in.left != -1 {
+		t.Errorf("regular %v, size %d", in.regular, in.left)
 	}
 	if err := in.checkUnchanged(); err != nil {
 		t.Error(err)
@@ -124,7 +126,7 @@ func TestStandardInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	in, err := standardInput(f)
-	if err != nil || !in.regular || in.size != 6 || in.name != "stdin" {
+	if err != nil || !in.regular || in.left != 6 || in.name != "stdin" {
 		t.Fatalf("%+v, %v", in, err)
 	}
 	appendTo(t, f.Name(), "x")
@@ -187,7 +189,7 @@ func TestCheckUnchanged(t *testing.T) {
 
 func TestReadErrorNamesTheFile(t *testing.T) {
 	in := mustOpen(t, writeFile(t, filepath.Join(t.TempDir(), "file"), "x"))
-	in.File.Close()
+	unix.Close(in.fd)
 	_, err := in.Read(make([]byte, 1))
 	wantCode(t, err, exitOther, "file: ")
 	_, err = in.ReadAt(make([]byte, 1), 0)
@@ -203,18 +205,17 @@ func TestPerms(t *testing.T) {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(path)
+		in, err := statPath(path, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := &input{info: info}
-		if got := sealedPerm(in); got != c.sealed {
+		if got := sealedPerm(&in); got != c.sealed {
 			t.Errorf("%v: sealed %v, want %v", c.mode, got, c.sealed)
 		}
-		if got := openedPerm(in, false); got != c.opened {
+		if got := openedPerm(&in, false); got != c.opened {
 			t.Errorf("%v: opened %v, want %v", c.mode, got, c.opened)
 		}
-		if got := openedPerm(in, true); got != c.sealed {
+		if got := openedPerm(&in, true); got != c.sealed {
 			t.Errorf("%v: opened as it was %v, want %v", c.mode, got, c.sealed)
 		}
 	}
@@ -233,10 +234,10 @@ func TestPermsOfPipe(t *testing.T) {
 	}
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)
-	if got := sealedPerm(in); got != 0o640 {
+	if got := sealedPerm(&in.stat); got != 0o640 {
 		t.Errorf("sealed %v, want 0640", got)
 	}
-	if got := openedPerm(in, true); got != 0o600 {
+	if got := openedPerm(&in.stat, true); got != 0o600 {
 		t.Errorf("opened %v, want 0600", got)
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -30,13 +27,19 @@ func inspectCommand() *cli.Command {
 			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
 		},
 		Action: func(c *cli.Context) error {
-			b, err := newBatch(c)
+			b, err := newBatch("inspect", workOptions{}, c.Args().Slice())
 			if err != nil {
 				return err
 			}
-			return b.run(c.Context, func(_ context.Context, name string) error { return inspect(c, name) })
+			o := inspectOptions{json: c.Bool("json"), maxSlots: c.Int("max-slots")}
+			return b.run(c.Context, o.inspect)
 		},
 	}
+}
+
+type inspectOptions struct {
+	json     bool // instead of a text for people
+	maxSlots int  // of a sealed file; 0 stands for the default
 }
 
 // inspection is what inspect --json prints. Sizes are in bytes.
@@ -74,30 +77,30 @@ type inspectedSlot struct {
 	Body                     []byte         `json:",omitempty"`
 }
 
-func inspect(c *cli.Context, name string) error {
+func (o inspectOptions) inspect(_ context.Context, name string) error {
 	in, err := openInput(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := in.useJournal(); err != nil {
+	if err := useJournal(in); err != nil {
 		return err
 	}
 	buffered := bufio.NewReader(in)
 	if first, _ := buffered.Peek(len(pemBlock)); mayBeKeyFile(first) {
-		return inspectKeyFile(c, name, buffered)
+		return o.inspectKeyFile(name, buffered)
 	}
 	src, armored, err := format.Unarmored(buffered)
 	if err != nil {
 		return err
 	}
-	h, err := format.ReadHeader(src, format.Limits{MaxSlots: c.Int("max-slots")})
+	h, err := format.ReadHeader(src, format.Limits{MaxSlots: o.maxSlots})
 	if err != nil {
 		return err
 	}
-	i := describe(h, in, armored)
+	i := newInspection(h, in, armored)
 	out := bufio.NewWriterSize(stdoutWriter(), 1<<16)
-	if c.Bool("json") {
+	if o.json {
 		err = i.printJSON(out)
 	} else {
 		err = i.print(out)
@@ -109,7 +112,7 @@ func inspect(c *cli.Context, name string) error {
 }
 
 // inspectKeyFile does the same for a file that begins as key files do, of which src is the contents.
-func inspectKeyFile(c *cli.Context, name string, src io.Reader) error {
+func (o inspectOptions) inspectKeyFile(name string, src io.Reader) error {
 	text, err := io.ReadAll(io.LimitReader(src, format.MaxKeyFile+1))
 	if err != nil {
 		return err
@@ -121,14 +124,14 @@ func inspectKeyFile(c *cli.Context, name string, src io.Reader) error {
 	if err != nil {
 		return keyFileError(display(name), "envseal key-pair` or `envseal data-key", err)
 	}
-	i := k.describe(name)
-	if c.Bool("json") {
-		return printIndented(i)
+	i := inspectedKeyFile(k, name)
+	if o.json {
+		return writeIndented(stdoutWriter(), i)
 	}
 	return i.print(stdoutWriter(), k.String())
 }
 
-func describe(h *format.Header, in *input, armored bool) *inspection {
+func newInspection(h *format.Header, in *input, armored bool) *inspection {
 	i := &inspection{
 		File:              in.name,
 		Kind:              "sealed file",
@@ -226,23 +229,4 @@ func (s inspectedSlot) text() string {
 		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, plainText(s.KeyID), s.PublicKeyID, contextText(s.PairEncryptionContext))
 	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
-}
-
-func contextText(ec format.Context) string {
-	if len(ec) == 0 {
-		return "none"
-	}
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(ec)) {
-		parts = append(parts, plainText(k)+"="+plainText(ec[k]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// plainText quotes what is not plainly printable.
-func plainText(s string) string {
-	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
-		return q
-	}
-	return s
 }

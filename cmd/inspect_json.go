@@ -11,25 +11,17 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-func printIndented(v any) error {
-	enc := json.NewEncoder(stdoutWriter())
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// printJSON is printIndented, with the slots.
+// printJSON is writeIndented, with the slots.
 func (i *inspection) printJSON(w *bufio.Writer) error {
 	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(i); err != nil {
+	if err := writeIndented(&text, i); err != nil {
 		return err
 	}
 	const noSlots = "\n  \"KeySlots\": [" // in a string, quotes are escaped
 	before, behind, _ := strings.Cut(text.String(), noSlots)
 	w.WriteString(before + noSlots)
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
 	enc.SetIndent("    ", "  ")
 	for n, s := range i.slots {
 		if n > 0 {

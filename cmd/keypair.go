@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -24,12 +25,26 @@ func keyPairCommand() *cli.Command {
 			"Exit codes: `envseal help exit-codes`.",
 		Flags: flags([]cli.Flag{
 			keyIDFlag("the `KEY` that encrypts the private key"),
-			&cli.StringFlag{Name: "key-pair-spec", Category: catKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")},
-			contextFlag(), grantTokensFlag(),
-			&cli.StringFlag{Name: "format", Category: catFiles, Value: "json", Usage: "json or pem"},
-		}, keyFileFlags(), awsFlags(), storeFlags()),
-		Action: runKeyPair,
+			oneOf(&cli.StringFlag{Name: "key-pair-spec", Category: catKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")}, pairSpecs()...),
+			oneOf(&cli.StringFlag{Name: "format", Category: catFiles, Value: "json", Usage: "json or pem"}, "json", "pem"),
+		}, keyFileFlags()),
+		Action: func(c *cli.Context) error {
+			if err := checkArgs(c, 0, 0); err != nil {
+				return err
+			}
+			return runKeyPair(c.Context, keyPairOptions{
+				keyFileOptions: readKeyFileOptions(c),
+				spec:           c.String("key-pair-spec"),
+				format:         c.String("format"),
+			})
+		},
 	}
+}
+
+type keyPairOptions struct {
+	keyFileOptions
+	spec   string // as KMS calls it
+	format string // json or pem
 }
 
 // pairSpecs are the key pair specs that can be sealed to.
@@ -43,66 +58,70 @@ func pairSpecs() []string {
 	return all
 }
 
-func runKeyPair(c *cli.Context) error {
-	refs := keyRefs(c)
-	spec, as := c.String("key-pair-spec"), c.String("format")
-	switch _, ok := format.PairSchemeOf(spec); {
-	case c.NArg() > 0:
-		return fail(exitUsage, "try `"+helpFor(c)+"`", "key-pair takes no arguments, %d given", c.NArg())
-	case len(refs) == 0:
+// check refuses what no pair can be made of.
+func (o *keyPairOptions) check() error {
+	switch _, ok := format.PairSchemeOf(o.spec); {
+	case len(o.keyIDs) == 0:
 		return fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to encrypt the private key")
-	case len(refs) > 1:
-		return fail(exitUsage, "make a pair for each key, and seal for all of them: encrypt -r PAIR1 -r PAIR2", "a pair has one private key under one KMS key, %d keys are given", len(refs))
+	case len(o.keyIDs) > 1:
+		return fail(exitUsage, "make a pair for each key, and seal for all of them: encrypt -r PAIR1 -r PAIR2", "a pair has one private key under one KMS key, %d keys are given", len(o.keyIDs))
 	case !ok:
-		return fail(exitUsage, "take one of "+strings.Join(pairSpecs(), ", "), "key pair spec %q cannot be sealed to", spec)
-	case as != "json" && as != "pem":
-		return fail(exitUsage, "", "--format %q is neither json nor pem", as)
+		return fail(exitUsage, "take one of "+strings.Join(pairSpecs(), ", "), "key pair spec %q cannot be sealed to", o.spec)
+	case o.format != "json" && o.format != "pem":
+		return fail(exitUsage, "", "--format %q is neither json nor pem", o.format)
 	}
-	svc := newServices(c)
-	defer svc.close()
-	harden(c)
-	var f *format.PairFile
-	err := writeKeyFile(c, func() (_ []byte, err error) {
-		if f, err = newPairFile(c, svc, refs[0]); err != nil {
-			return nil, err
-		}
-		if as == "pem" {
-			return f.EncodePEM()
-		}
-		return f.EncodeJSON()
-	})
-	if err != nil || c.Bool("quiet") {
-		return err
-	}
-	id := f.PublicKeyID()
-	note("key pair %s, public key %s", f.KeyPairSpec, hex.EncodeToString(id[:]))
-	note("private key encrypted under %s", f.KeyID)
 	return nil
 }
 
+func runKeyPair(ctx context.Context, o keyPairOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	svc := newServices(o.aws, o.store)
+	defer svc.close()
+	harden(false)
+	return o.write(func() (text []byte, notes []string, err error) {
+		f, err := o.newPairFile(ctx, svc)
+		if err != nil {
+			return nil, nil, err
+		}
+		id := f.PublicKeyID()
+		notes = []string{
+			"key pair " + f.KeyPairSpec + ", public key " + hex.EncodeToString(id[:]),
+			"private key encrypted under " + f.KeyID,
+		}
+		if o.format == "pem" {
+			text, err = f.EncodePEM()
+		} else {
+			text, err = f.EncodeJSON()
+		}
+		return text, notes, err
+	})
+}
+
 // newPairFile has the pair made, and tries whether it can be sealed to before anybody is given it.
-func newPairFile(c *cli.Context, svc *services, ref string) (*format.PairFile, error) {
-	ec, err := contextOf(c)
+func (o *keyPairOptions) newPairFile(ctx context.Context, svc *services) (*format.PairFile, error) {
+	ec, err := contextOf(o.context)
 	if err != nil {
 		return nil, err
 	}
-	client, id, err := svc.client(ref)
+	key, err := svc.resolveKnown(ctx, o.keyIDs[0])
 	if err != nil {
 		return nil, err
 	}
-	made, err := client.GenerateDataKeyPairWithoutPlaintext(c.Context, kmsclient.GenerateDataKeyPairInput{
-		KeyID: id, KeyPairSpec: c.String("key-pair-spec"), EncryptionContext: ec,
-		Options: kmsclient.Options{GrantTokens: c.StringSlice("grant-tokens")},
+	pair, err := key.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
+		KeyID: key.ID, KeyPairSpec: o.spec, EncryptionContext: ec,
+		Options: kmsclient.Options{GrantTokens: o.grantTokens},
 	})
 	if err != nil {
 		return nil, err
 	}
 	f := &format.PairFile{
-		KeyID: made.KeyID, KeyPairSpec: made.KeyPairSpec, PublicKey: made.PublicKey, PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob,
-		Context: ec, Created: time.Now(),
+		KeyID: pair.KeyID, KeyPairSpec: pair.KeyPairSpec, PublicKey: pair.PublicKey,
+		PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, Context: ec, Created: time.Now(),
 	}
 	if _, err := keyring.NewPairRecipient(f); err != nil {
-		return nil, fail(exitRefused, "whatever answers at this endpoint is not a sound KMS; nothing was written", "%s: %w", made.KeyID, err)
+		return nil, fail(exitRefused, "whatever answers at this endpoint is not a sound KMS; nothing was written", "%s: %w", pair.KeyID, err)
 	}
 	return f, nil
 }

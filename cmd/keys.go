@@ -2,35 +2,38 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
-	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
 	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"
-	"github.com/urfave/cli/v2"
 )
 
 // localPrefix marks a key of the embedded keystore on the command line.
 const localPrefix = "local:"
 
-// services are the key services that a command may ask. Both are made when they are first needed, so that a command that needs none pays for none.
-// It is safe for concurrent use.
-type services struct {
-	c *cli.Context
+const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or local:NAME for the embedded keystore"
 
-	mu     sync.Mutex
-	aws    *awskms.Client
-	store  *keystore.Store
-	stores error // why the keystore did not open; asked for once
+// services are the key services that a command may ask. Each is made when it is first needed, so
+// that a command that needs none pays for none. It is safe for concurrent use.
+type services struct {
+	awsOptions   awsOptions
+	storeOptions storeOptions
+
+	mu       sync.Mutex
+	aws      *awskms.Client
+	store    *keystore.Store
+	storeErr error // why the keystore did not open, which is tried once
 }
 
-func newServices(c *cli.Context) *services { return &services{c: c} }
+func newServices(aws awsOptions, store storeOptions) *services {
+	return &services{awsOptions: aws, storeOptions: store}
+}
 
 // close wipes what the services hold.
 func (s *services) close() {
@@ -46,24 +49,24 @@ func (s *services) AWS() *awskms.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aws == nil {
-		s.aws = awskms.New(awsConfig(s.c))
+		s.aws = awskms.New(awsConfig(s.awsOptions))
 	}
 	return s.aws
 }
 
-func awsConfig(c *cli.Context) awskms.Config {
+func awsConfig(o awsOptions) awskms.Config {
 	cfg := awskms.Config{
-		Profile:        c.String("profile"),
-		Region:         c.String("region"),
-		EndpointURL:    c.String("endpoint-url"),
-		CABundle:       c.String("ca-bundle"),
-		RoleARN:        c.String("role-arn"),
-		NoVerifySSL:    c.Bool("no-verify-ssl"),
-		NoSignRequest:  c.Bool("no-sign-request"),
-		UseFIPS:        c.Bool("use-fips-endpoint"),
-		ConnectTimeout: seconds(c.Int("cli-connect-timeout")),
-		ReadTimeout:    seconds(c.Int("cli-read-timeout")),
-		MaxAttempts:    c.Int("max-attempts"),
+		Profile:        o.Profile,
+		Region:         o.Region,
+		EndpointURL:    o.EndpointURL,
+		CABundle:       o.CABundle,
+		RoleARN:        o.RoleARN,
+		NoVerifySSL:    o.NoVerifySSL,
+		NoSignRequest:  o.NoSignRequest,
+		UseFIPS:        o.UseFIPS,
+		ConnectTimeout: o.ConnectTimeout,
+		ReadTimeout:    o.ReadTimeout,
+		MaxAttempts:    o.MaxAttempts,
 		Warn:           func(line string) { warn("%s", line) },
 	}
 	if isTerminal(os.Stdin) && isTerminal(os.Stderr) {
@@ -72,7 +75,7 @@ func awsConfig(c *cli.Context) awskms.Config {
 			return string(code), err
 		}
 	}
-	if c.Bool("debug") {
+	if o.Debug {
 		cfg.Debug = os.Stderr
 	}
 	return cfg
@@ -82,10 +85,10 @@ func awsConfig(c *cli.Context) awskms.Config {
 func (s *services) Store() (*keystore.Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.store == nil && s.stores == nil {
-		s.store, s.stores = openKeystore(s.c)
+	if s.store == nil && s.storeErr == nil {
+		s.store, s.storeErr = openKeystore(s.storeOptions)
 	}
-	return s.store, s.stores
+	return s.store, s.storeErr
 }
 
 // opened is the embedded keystore if a key has needed it and it opened, otherwise nil.
@@ -95,28 +98,37 @@ func (s *services) opened() *keystore.Store {
 	return s.store
 }
 
-func openKeystore(c *cli.Context) (*keystore.Store, error) {
-	path, err := keystorePath(c)
+func openKeystore(o storeOptions) (*keystore.Store, error) {
+	path, err := o.path()
 	if err != nil {
 		return nil, err
 	}
 	return keystore.Open(path, keystore.Options{
-		IdentityFile: c.String("identity-file"),
-		Passphrase:   func() ([]byte, error) { return passphrase(c, "Passphrase of the keystore "+path+": ", false) },
+		IdentityFile: o.IdentityFile,
+		Passphrase: func() ([]byte, error) {
+			return passphrase(o.PassphraseFile, "Passphrase of the keystore "+path+": ", false)
+		},
 	})
 }
 
-func keystorePath(c *cli.Context) (string, error) {
-	if p := c.String("keystore"); p != "" {
-		return filepath.Clean(p), nil
+// openUnasked opens the keystore without asking anybody: its error is keystore.ErrNeedPassphrase
+// where that takes a passphrase and no file has it.
+func openUnasked(o storeOptions) (*keystore.Store, error) {
+	path, err := o.path()
+	if err != nil {
+		return nil, err
 	}
-	return keystore.DefaultPath()
+	how := keystore.Options{IdentityFile: o.IdentityFile}
+	if o.PassphraseFile != "" {
+		how.Passphrase = func() ([]byte, error) { return firstLine(o.PassphraseFile) }
+	}
+	return keystore.Open(path, how)
 }
 
-// passphrase reads it from the file that the user named, or asks for it.
-func passphrase(c *cli.Context, prompt string, confirm bool) ([]byte, error) {
-	if path := c.String("passphrase-file"); path != "" {
-		return firstLine(path)
+// passphrase reads it from the file if one is named, or asks for it.
+func passphrase(file, prompt string, confirm bool) ([]byte, error) {
+	if file != "" {
+		return firstLine(file)
 	}
 	return readPassphrase(prompt, confirm)
 }
@@ -136,36 +148,165 @@ func firstLine(path string) ([]byte, error) {
 	return line, nil
 }
 
-// service is client for commands that show what the service itself says of a key.
-func (s *services) service(ref string) (kmsclient.Client, string, error) {
+// resolved is where a key reference leads: a key service, and the reference as it takes it.
+type resolved struct {
+	Client kmsclient.Client
+	ID     string
+	// Store is Client where that is the embedded keystore, and nil where it is AWS.
+	Store *keystore.Store
+}
+
+func (s *services) onAWS(id string) resolved { return resolved{Client: s.AWS(), ID: id} }
+
+// isAWS tells whether the reference leads to AWS, and not to the keystore or nowhere.
+func (r resolved) isAWS() bool { return r.Client != nil && r.Store == nil }
+
+func inStore(store *keystore.Store, id string) resolved {
+	return resolved{Client: store, ID: id, Store: store}
+}
+
+// resolve finds the service of a key reference. It is for commands that show what the service
+// itself says of a key; others want resolveKnown.
+func (s *services) resolve(ref string) (resolved, error) {
 	if ref == "" {
-		return nil, "", fail(exitUsage, keyHint, "key id is empty")
+		return resolved{}, fail(exitUsage, keyHint, "key id is empty")
 	}
 	if ref == localPrefix {
-		return nil, "", fail(exitUsage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
+		return resolved{}, fail(exitUsage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
 	}
 	if name, ok := strings.CutPrefix(ref, localPrefix); ok {
 		store, err := s.Store()
 		if err != nil {
-			return nil, "", err
+			return resolved{}, err
 		}
-		return store, localName(name), nil
+		return inStore(store, localName(name)), nil
 	}
 	if arn, err := kmsclient.ParseARN(ref); err == nil {
-		c, err := s.forARN(arn)
-		return c, ref, err
+		key, err := s.resolveARN(arn)
+		key.ID = ref
+		return key, err
 	} else if strings.HasPrefix(ref, "arn:") {
-		return nil, "", fail(exitUsage, keyHint, "key id: %w", err)
+		return resolved{}, fail(exitUsage, keyHint, "key id: %w", err)
 	}
 	if err := noKeyID(ref); err != nil {
-		return nil, "", err
+		return resolved{}, err
 	}
-	return s.AWS(), ref, nil
+	return s.onAWS(ref), nil
 }
 
-const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or local:NAME for the embedded keystore"
+// resolveKnown does the same, and refuses at once, as it was typed, a name that the keystore does
+// not have.
+func (s *services) resolveKnown(ctx context.Context, ref string) (resolved, error) {
+	key, err := s.resolve(ref)
+	if err != nil || key.Store == nil || !strings.HasPrefix(key.ID, "alias/") {
+		return key, err
+	}
+	_, err = key.Store.DescribeKey(ctx, key.ID, kmsclient.Options{})
+	if errors.Is(err, kmsclient.ErrNotFound) {
+		err = noSuchName(ctx, s.storeOptions, key.Store, ref, key.ID)
+	}
+	return key, err
+}
 
-// isKeyID tells whether ref is the id of a key: a UUID in lower case, whose dashes may be missing, behind mrk- where the key is for several Regions.
+// resolveARN finds the service that holds a key. A key of the Region "local" is the keystore's if
+// it has it; otherwise it is that of a development server, if an endpoint is set.
+func (s *services) resolveARN(arn kmsclient.ARN) (resolved, error) {
+	if arn.Region != kmsclient.LocalRegion {
+		return s.onAWS(arn.String()), nil
+	}
+	store, err := s.Store()
+	if err == nil && store.HasKey(arn.String()) {
+		return inStore(store, arn.String()), nil
+	}
+	if s.endpointSet() {
+		return s.onAWS(arn.String()), nil
+	}
+	if err != nil && !errors.Is(err, keystore.ErrNoKeystore) {
+		return resolved{}, err
+	}
+	path, pathErr := s.storeOptions.path()
+	if pathErr != nil {
+		return resolved{}, pathErr
+	}
+	if err != nil {
+		return resolved{}, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
+	}
+	return resolved{}, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
+}
+
+// forARN is resolveARN for who wants no more than the client, such as keyring.Discovery.
+func (s *services) forARN(arn kmsclient.ARN) (kmsclient.Client, error) {
+	key, err := s.resolveARN(arn)
+	return key.Client, err
+}
+
+// endpointSet tells whether the user named a KMS endpoint other than AWS's own.
+func (s *services) endpointSet() bool {
+	return s.awsOptions.EndpointURL != "" || os.Getenv("AWS_ENDPOINT_URL_KMS") != "" ||
+		os.Getenv("AWS_ENDPOINT_URL") != ""
+}
+
+// recipients turns the key references of -k into recipients.
+func (s *services) recipients(
+	ctx context.Context, refs, grantTokens []string,
+) ([]*keyring.KMSKey, error) {
+	var all []*keyring.KMSKey
+	for _, ref := range refs {
+		key, err := s.resolveKnown(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &keyring.KMSKey{Client: key.Client, KeyID: key.ID, GrantTokens: grantTokens})
+	}
+	return all, nil
+}
+
+// allowed turns the key references of a policy into keyring's form.
+func (s *services) allowed(ctx context.Context, refs []string) ([]keyring.AllowedKey, error) {
+	var all []keyring.AllowedKey
+	for _, ref := range refs {
+		key, err := s.resolveKnown(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if key.Store != nil && strings.HasPrefix(key.ID, "alias/") {
+			// The keystore costs no call, so the policy can compare ARNs, and ask for slots of
+			// this key only.
+			meta, err := key.Store.DescribeKey(ctx, key.ID, kmsclient.Options{})
+			if err != nil {
+				return nil, err
+			}
+			key.ID = meta.ARN
+		}
+		all = append(all, keyring.AllowedKey{KeyID: key.ID, Client: key.Client})
+	}
+	return all, nil
+}
+
+// destinations finds the services and Regions of keys to re-encrypt for.
+func (s *services) destinations(ctx context.Context, refs []string) ([]keyring.Destination, error) {
+	var all []keyring.Destination
+	for _, ref := range refs {
+		key, err := s.resolveKnown(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		d := keyring.Destination{KeyID: key.ID, Client: key.Client, Region: kmsclient.LocalRegion}
+		if arn, err := kmsclient.ParseARN(key.ID); err == nil {
+			arn = arn.ReplicaIn(s.awsOptions.Region)
+			d.KeyID, d.Region = arn.String(), arn.Region
+		} else if key.isAWS() {
+			if d.Region, err = s.AWS().Region(ctx); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// isKeyID tells whether ref is the id of a key: a UUID in lower case, whose dashes may be missing,
+// behind mrk- where the key is for several Regions.
 func isKeyID(ref string) bool {
 	rest := strings.TrimPrefix(ref, "mrk-")
 	for i, n := range [...]int{8, 4, 4, 4, 12} {
@@ -180,8 +321,42 @@ func isKeyID(ref string) bool {
 	return rest == ""
 }
 
-// consistsOf tells whether s has no characters but those of set.
-func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
+// isAliasName is KMS's rule for the name of an alias that users may make (API reference,
+// CreateAlias).
+func isAliasName(alias string) bool {
+	name, ok := strings.CutPrefix(alias, "alias/")
+	return ok && len(name) >= 1 && len(name) <= 250 && consistsOf(name, lettersAndDigits+"/_-") &&
+		!strings.HasPrefix(name, "aws/")
+}
+
+// namesOneKey tells whether ref is the id or ARN of a key, and no alias, which may lead to another
+// key tomorrow.
+func namesOneKey(ref string) bool {
+	arn, err := kmsclient.ParseARN(ref)
+	return err == nil && !arn.IsAlias() || isKeyID(ref)
+}
+
+// looksLikeKey tells whether the name of a file is rather that of a key.
+func looksLikeKey(name string) bool {
+	for _, prefix := range []string{localPrefix, "alias/", "arn:"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return isKeyID(name)
+}
+
+// noKeyID refuses a reference that is a key file instead: AWS would be asked for a key of that
+// name.
+func noKeyID(ref string) error {
+	if isKeyID(ref) {
+		return nil
+	}
+	if k := keyFileAt(ref); k != nil {
+		return fail(exitUsage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", shown(ref), k)
+	}
+	return nil
+}
 
 // localName turns NAME into alias/NAME, and leaves alias/NAME, ARNs and key ids as they are.
 func localName(name string) string {
@@ -191,67 +366,96 @@ func localName(name string) string {
 	return "alias/" + name
 }
 
-// forARN finds the service that holds a key. A key of the Region "local" is the keystore's if it has it; otherwise it is that of a development server, if
-// an endpoint is set.
-func (s *services) forARN(arn kmsclient.ARN) (kmsclient.Client, error) {
-	if arn.Region != kmsclient.LocalRegion {
-		return s.AWS(), nil
+// typedKey is the id of a key as one of refs, those of the command line, names it.
+func typedKey(refs []string, id string) string {
+	for _, ref := range refs {
+		if name, ok := strings.CutPrefix(ref, localPrefix); ok && localName(name) == id {
+			return ref
+		}
 	}
-	store, err := s.Store()
-	if err == nil && store.HasKey(arn.String()) {
-		return store, nil
+	return id
+}
+
+// noSuchName is the error for the reference ref to the alias id, which the keystore does not have.
+func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref, id string) error {
+	hint := "`envseal keystore list-keys` shows what it has"
+	if strings.Contains(ref, ",") {
+		return fail(exitUsage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", shown(ref))
 	}
-	if s.endpointSet() {
-		return s.AWS(), nil
+	aliases, _ := store.ListAliases(ctx, "")
+	var names []string
+	for _, a := range aliases {
+		names = append(names, strings.TrimPrefix(a.Name, "alias/"))
 	}
-	if err != nil && !errors.Is(err, keystore.ErrNoKeystore) {
-		return nil, err
+	if meant := near(strings.TrimPrefix(id, "alias/"), names); meant != "" {
+		hint = "did you mean " + localPrefix + meant + "?"
 	}
-	path, pathErr := keystorePath(s.c)
-	if pathErr != nil {
-		return nil, pathErr
-	}
+	path, err := o.path()
 	if err != nil {
-		return nil, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
+		return err
 	}
-	return nil, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
+	return fail(exitRefused, hint, "%s: keystore %s has no key of that name", shown(ref), shown(path))
 }
 
-// endpointSet tells whether the user named a KMS endpoint other than AWS's own.
-func (s *services) endpointSet() bool {
-	return s.c.String("endpoint-url") != "" || os.Getenv("AWS_ENDPOINT_URL_KMS") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
+// adviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a
+// key of the name. refs are the keys of the command line.
+func adviseLocal(ctx context.Context, refs []string, o storeOptions, err error) error {
+	var said *reported
+	if err == nil || errors.As(err, &said) || !neverAsked(err) {
+		return err
+	}
+	name, sure := localMeant(ctx, refs, o)
+	if name == "" {
+		return err
+	}
+	code, hint := explain(err)
+	if hint != "" {
+		hint += "; "
+	}
+	if hint += "the embedded keystore has a key of that name: " + localPrefix + name; !sure {
+		hint = "a key of the embedded keystore is called " + localPrefix + name
+	}
+	return &exitError{code: code, err: err, hint: hint}
 }
 
-// recipients turns the key references of -k into recipients.
-func (s *services) recipients(refs, grantTokens []string) ([]envelope.Recipient, error) {
-	var all []envelope.Recipient
+// neverAsked tells whether a call to AWS came to nothing because there was no Region or no
+// credentials for it.
+func neverAsked(err error) bool {
+	var e *kmsclient.Error
+	return errors.As(err, &e) &&
+		(errors.Is(e.Kind, kmsclient.ErrCredentials) || strings.HasPrefix(e.Message, "no Region"))
+}
+
+// localMeant is the name of the first of refs that the embedded keystore may have. It is sure where
+// the keystore opens without a passphrase: for a hint, none is asked for and none read.
+func localMeant(ctx context.Context, refs []string, o storeOptions) (name string, sure bool) {
+	o.PassphraseFile = ""
+	store, err := openUnasked(o)
+	if err == nil {
+		defer store.Close()
+	} else if !errors.Is(err, keystore.ErrNeedPassphrase) {
+		return "", false
+	}
 	for _, ref := range refs {
-		client, id, err := s.client(ref)
-		if err != nil {
-			return nil, err
+		name := withoutService(ref)
+		if !isAliasName("alias/"+name) || isKeyID(name) {
+			continue
 		}
-		all = append(all, &keyring.KMSKey{Client: client, KeyID: id, GrantTokens: grantTokens})
+		if store == nil {
+			return name, false
+		}
+		if _, err := store.DescribeKey(ctx, "alias/"+name, kmsclient.Options{}); err == nil {
+			return name, true
+		}
 	}
-	return all, nil
+	return "", false
 }
 
-// allowed turns the key references of a policy into keyring's form.
-func (s *services) allowed(refs []string) ([]keyring.AllowedKey, error) {
-	var all []keyring.AllowedKey
-	for _, ref := range refs {
-		client, id, err := s.client(ref)
-		if err != nil {
-			return nil, err
-		}
-		if store, ok := client.(*keystore.Store); ok && strings.HasPrefix(id, "alias/") {
-			// The keystore costs no call, so the policy can compare ARNs, and ask for slots of this key only.
-			meta, err := store.DescribeKey(s.c.Context, id, kmsclient.Options{})
-			if err != nil {
-				return nil, err
-			}
-			id = meta.ARN
-		}
-		all = append(all, keyring.AllowedKey{KeyID: id, Client: client})
+// withoutService is ref without alias/, and without a local: that was not written so.
+func withoutService(ref string) string {
+	service := len(localPrefix) - 1
+	if len(ref) > service+1 && strings.EqualFold(ref[:service], localPrefix[:service]) && strings.ContainsAny(ref[service:service+1], ":/.") {
+		return ref[service+1:]
 	}
-	return all, nil
+	return strings.TrimPrefix(strings.TrimPrefix(ref, "alias:"), "alias/")
 }

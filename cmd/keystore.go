@@ -1,12 +1,11 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -30,31 +29,45 @@ func keystoreCommand() *cli.Command {
 					&cli.StringFlag{Name: "description", Usage: "`TEXT` to remember the key by"},
 					&cli.BoolFlag{Name: "multi-region", Usage: "make a multi-Region key (its id starts with mrk-)"},
 				}, storeFlags()),
-				Action: onStore(0, 1, createKey),
+				Action: onStore(0, 1, func(c *cli.Context) onStoreWork {
+					return createKeyOptions{
+						name:        strings.TrimPrefix(c.Args().First(), localPrefix),
+						description: c.String("description"),
+						multiRegion: c.Bool("multi-region"),
+					}.run
+				}),
 			},
 			{
 				Name: "list-keys", Usage: "list keys, their states and aliases", Flags: flags([]cli.Flag{
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 				}, storeFlags()),
-				Action: onStore(0, 0, listKeys),
+				Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+					return listKeysOptions{json: c.Bool("json")}.run
+				}),
 			},
 			{
 				Name: "rotate-key", Usage: "new backing key for what is sealed from now on; old files still open", ArgsUsage: name, Flags: storeFlags(),
-				Action: onStore(1, 1, onKey((*keystore.Store).RotateKeyOnDemand)),
+				Action: onKey((*keystore.Store).RotateKeyOnDemand),
 			},
 			{
 				Name: "disable-key", Usage: "refuse the key until it is enabled again", ArgsUsage: name, Flags: storeFlags(),
-				Action: onStore(1, 1, onKey((*keystore.Store).DisableKey)),
+				Action: onKey((*keystore.Store).DisableKey),
 			},
 			{
 				Name: "enable-key", Usage: "allow the key again", ArgsUsage: name, Flags: storeFlags(),
-				Action: onStore(1, 1, onKey((*keystore.Store).EnableKey)),
+				Action: onKey((*keystore.Store).EnableKey),
 			},
 			{
 				Name: "alias", Usage: "let alias/NAME name a key, or no longer", ArgsUsage: "NAME [NAME|KEY]",
 				UsageText: "envseal keystore alias NAME KEY       alias/NAME names KEY from now on\nenvseal keystore alias --delete NAME",
 				Flags:     flags([]cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}}, storeFlags()),
-				Action:    onStore(1, 2, setAlias),
+				Action: onStore(1, 2, func(c *cli.Context) onStoreWork {
+					return aliasOptions{
+						args:   c.Args().Slice(),
+						delete: c.Bool("delete"),
+						store:  readStore(c),
+					}.run
+				}),
 			},
 			exportCommand(),
 			serveCommand(),
@@ -62,53 +75,51 @@ func keystoreCommand() *cli.Command {
 	}
 }
 
-// onKey resolves the key first: like KMS, these operations take a key id or ARN and no alias.
-func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) func(*cli.Context, *keystore.Store) error {
-	return func(c *cli.Context, s *keystore.Store) error {
-		meta, err := describeArg(c, s, c.Args().First())
-		if err != nil {
+// onStoreWork is what a command does with the opened keystore.
+type onStoreWork func(ctx context.Context, s *keystore.Store) error
+
+// onStore makes an action of the work that read finds on the command line, which has from least to
+// most arguments.
+func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := checkArgs(c, least, most); err != nil {
 			return err
 		}
-		return do(s, c.Context, meta.ARN)
-	}
-}
-
-// describeArg describes the key that an argument names, with local: or without.
-func describeArg(c *cli.Context, s *keystore.Store, arg string) (*kmsclient.KeyMetadata, error) {
-	id := localName(strings.TrimPrefix(arg, localPrefix))
-	meta, err := s.DescribeKey(c.Context, id, kmsclient.Options{})
-	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
-		return nil, noSuchName(c, s, arg, id)
-	}
-	return meta, err
-}
-
-func keyArg(c *cli.Context) string { return strings.TrimPrefix(c.Args().First(), localPrefix) }
-
-// onStore makes an action of do, which gets the opened keystore; the command takes from least to most arguments.
-func onStore(least, most int, do func(*cli.Context, *keystore.Store) error) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		if n := c.NArg(); n < least || n > most {
-			return fail(exitUsage, "try `"+helpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), counted(least, most), n)
-		}
-		harden(c)
-		store, err := openKeystore(c)
+		harden(false)
+		store, err := openKeystore(readStore(c))
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		return do(c, store)
+		return read(c)(c.Context, store)
 	}
 }
 
-func counted(least, most int) string {
-	switch {
-	case most == 0:
-		return "no arguments"
-	case least == most && most == 1:
-		return "one argument"
+// onKey makes an action of do for the key that the argument names. Like KMS, these operations take
+// a key id or ARN and no alias, so the key is resolved first.
+func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) cli.ActionFunc {
+	return onStore(1, 1, func(c *cli.Context) onStoreWork {
+		arg, o := c.Args().First(), readStore(c)
+		return func(ctx context.Context, s *keystore.Store) error {
+			meta, err := describeArg(ctx, o, s, arg)
+			if err != nil {
+				return err
+			}
+			return do(s, ctx, meta.ARN)
+		}
+	})
+}
+
+// describeArg describes the key that an argument names, with local: or without.
+func describeArg(
+	ctx context.Context, o storeOptions, s *keystore.Store, arg string,
+) (*kmsclient.KeyMetadata, error) {
+	id := localName(strings.TrimPrefix(arg, localPrefix))
+	meta, err := s.DescribeKey(ctx, id, kmsclient.Options{})
+	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
+		return nil, noSuchName(ctx, o, s, arg, id)
 	}
-	return fmt.Sprintf("%d to %d arguments", least, most)
+	return meta, err
 }
 
 func initCommand() *cli.Command {
@@ -122,83 +133,93 @@ func initCommand() *cli.Command {
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "do not encrypt the keystore (throw-away tests only)"},
 			&cli.IntFlag{Name: "work-factor", Usage: "scrypt cost of the passphrase, 16 to 18 (default 17)"},
 		}, storeFlags()),
-		Action: initKeystore,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return fail(exitUsage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
+			}
+			return initOptions{
+				noPassphrase: c.Bool("no-passphrase"),
+				plaintext:    c.Bool("plaintext-insecure"),
+				workFactor:   c.Int("work-factor"),
+				store:        readStore(c),
+			}.run()
+		},
 	}
 }
 
-func initKeystore(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return fail(exitUsage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
-	}
-	harden(c)
-	path, err := keystorePath(c)
+type initOptions struct {
+	noPassphrase bool // an identity file opens it
+	plaintext    bool // it is not encrypted
+	workFactor   int  // of the passphrase; 0 stands for the default
+	store        storeOptions
+}
+
+func (o initOptions) run() error {
+	harden(false)
+	path, err := o.store.path()
 	if err != nil {
 		return err
 	}
-	o := keystore.CreateOptions{WorkFactor: c.Int("work-factor"), PlaintextInsecure: c.Bool("plaintext-insecure")}
+	how := keystore.CreateOptions{WorkFactor: o.workFactor, PlaintextInsecure: o.plaintext}
 	switch {
-	case o.PlaintextInsecure:
+	case o.plaintext:
 		warn("keystore %s is not encrypted: whoever reads it has the keys", path)
-	case c.Bool("no-passphrase"):
-		o.IdentityFile = identityPath(c, path)
+	case o.noPassphrase:
+		how.IdentityFile = o.store.identityPath(path)
 	default:
 		// Nobody should choose a passphrase for a file that is not made in the end.
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("%s: %w", path, keystore.ErrExists)
 		}
-		if o.Passphrase, err = passphrase(c, "New passphrase of the keystore "+path+": ", true); err != nil {
+		how.Passphrase, err = passphrase(o.store.PassphraseFile, "New passphrase of the keystore "+path+": ", true)
+		if err != nil {
 			return err
 		}
-		defer clear(o.Passphrase)
+		defer clear(how.Passphrase)
 	}
-	if err := keystore.Create(path, o); err != nil {
+	if err := keystore.Create(path, how); err != nil {
 		return err
 	}
 	note("keystore %s made", path)
-	if o.IdentityFile != "" {
-		note("its identity file %s (mode 0600) opens it without a passphrase: keep it as safe as the keys, and apart from backups of the keystore", o.IdentityFile)
+	if how.IdentityFile != "" {
+		note("its identity file %s (mode 0600) opens it without a passphrase: keep it as safe as the keys, and apart from backups of the keystore", how.IdentityFile)
 	}
 	return nil
 }
 
-func identityPath(c *cli.Context, path string) string {
-	if p := c.String("identity-file"); p != "" {
-		return filepath.Clean(p)
-	}
-	return path + ".identity"
+type createKeyOptions struct {
+	name        string // "" for a key without an alias
+	description string
+	multiRegion bool
 }
 
-const lettersAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-// isAliasName is KMS's rule for the name of an alias that users may make (API reference, CreateAlias).
-func isAliasName(alias string) bool {
-	name, ok := strings.CutPrefix(alias, "alias/")
-	return ok && len(name) >= 1 && len(name) <= 250 && consistsOf(name, lettersAndDigits+"/_-") && !strings.HasPrefix(name, "aws/")
-}
-
-func createKey(c *cli.Context, s *keystore.Store) error {
+func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
 	alias := ""
-	if name := keyArg(c); name != "" {
-		alias = "alias/" + strings.TrimPrefix(name, "alias/")
+	if o.name != "" {
+		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
 		if !isAliasName(alias) {
-			return fail(exitUsage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(name))
+			return fail(exitUsage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(o.name))
 		}
-		if meta, err := s.DescribeKey(c.Context, alias, kmsclient.Options{}); err == nil {
-			return fail(exitOther, "choose another name, or rotate the key: envseal keystore rotate-key "+name, "%s exists already: %s", alias, meta.ARN)
+		if meta, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
+			return fail(exitOther, "choose another name, or rotate the key: envseal keystore rotate-key "+o.name, "%s exists already: %s", alias, meta.ARN)
 		}
 	}
-	meta, err := s.CreateKey(c.Context, kmsclient.CreateKeyInput{Description: c.String("description"), MultiRegion: c.Bool("multi-region")})
+	meta, err := s.CreateKey(ctx, kmsclient.CreateKeyInput{
+		Description: o.description, MultiRegion: o.multiRegion,
+	})
 	if err != nil {
 		return err
 	}
 	if alias != "" {
-		if err := s.CreateAlias(c.Context, alias, meta.KeyID); err != nil {
+		if err := s.CreateAlias(ctx, alias, meta.KeyID); err != nil {
 			return fmt.Errorf("key %s is made, but not its alias: %w", meta.ARN, err)
 		}
 	}
 	_, err = fmt.Fprintln(stdoutWriter(), meta.ARN)
 	return err
 }
+
+type listKeysOptions struct{ json bool }
 
 // listedKey is a row of list-keys.
 type listedKey struct {
@@ -209,72 +230,74 @@ type listedKey struct {
 	Aliases  []string
 }
 
-func listKeys(c *cli.Context, s *keystore.Store) error {
-	keys, err := s.ListKeys(c.Context)
+func (o listKeysOptions) run(ctx context.Context, s *keystore.Store) error {
+	keys, err := s.ListKeys(ctx)
 	if err != nil {
 		return err
 	}
 	rows := []listedKey{}
 	for _, k := range keys {
-		row, err := describeListed(c, s, k.ARN)
+		row, err := describeListed(ctx, s, k.ARN)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, row)
 	}
-	if c.Bool("json") {
-		enc := json.NewEncoder(stdoutWriter())
-		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"Keys": rows})
+	if o.json {
+		return writeIndented(stdoutWriter(), map[string]any{"Keys": rows})
 	}
 	w := tabwriter.NewWriter(stdoutWriter(), 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ALIASES\tSTATE\tCREATED\tARN")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", orDash(strings.Join(r.Aliases, ",")), r.KeyState, r.Created, r.ARN)
+		aliases := cmp.Or(strings.Join(r.Aliases, ","), "-")
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", aliases, r.KeyState, r.Created, r.ARN)
 	}
 	return w.Flush()
 }
 
-func describeListed(c *cli.Context, s *keystore.Store, arn string) (listedKey, error) {
-	meta, err := s.DescribeKey(c.Context, arn, kmsclient.Options{})
+func describeListed(ctx context.Context, s *keystore.Store, arn string) (listedKey, error) {
+	meta, err := s.DescribeKey(ctx, arn, kmsclient.Options{})
 	if err != nil {
 		return listedKey{}, err
 	}
-	aliases, err := s.ListAliases(c.Context, meta.KeyID)
+	aliases, err := s.ListAliases(ctx, meta.KeyID)
 	if err != nil {
 		return listedKey{}, err
 	}
-	row := listedKey{KeyID: meta.KeyID, ARN: meta.ARN, KeyState: meta.KeyState, Created: meta.CreationDate.UTC().Format("2006-01-02"), Aliases: []string{}}
+	row := listedKey{
+		KeyID: meta.KeyID, ARN: meta.ARN, KeyState: meta.KeyState,
+		Created: meta.CreationDate.UTC().Format("2006-01-02"), Aliases: []string{},
+	}
 	for _, a := range aliases {
 		row.Aliases = append(row.Aliases, a.Name)
 	}
 	return row, nil
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+type aliasOptions struct {
+	args   []string // the alias, and the key for it
+	delete bool
+	store  storeOptions
 }
 
-func setAlias(c *cli.Context, s *keystore.Store) error {
-	alias := "alias/" + strings.TrimPrefix(keyArg(c), "alias/")
-	if c.Bool("delete") {
-		if c.NArg() != 1 {
+func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
+	name := strings.TrimPrefix(o.args[0], localPrefix)
+	alias := "alias/" + strings.TrimPrefix(name, "alias/")
+	if o.delete {
+		if len(o.args) != 1 {
 			return fail(exitUsage, "", "--delete takes the alias alone")
 		}
-		return s.DeleteAlias(c.Context, alias)
+		return s.DeleteAlias(ctx, alias)
 	}
-	if c.NArg() != 2 {
+	if len(o.args) != 2 {
 		return fail(exitUsage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
 	}
-	meta, err := describeArg(c, s, c.Args().Get(1))
+	meta, err := describeArg(ctx, o.store, s, o.args[1])
 	if err != nil {
 		return err
 	}
-	if _, err := s.DescribeKey(c.Context, alias, kmsclient.Options{}); err == nil {
-		return s.UpdateAlias(c.Context, alias, meta.KeyID)
+	if _, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
+		return s.UpdateAlias(ctx, alias, meta.KeyID)
 	}
-	return s.CreateAlias(c.Context, alias, meta.KeyID)
+	return s.CreateAlias(ctx, alias, meta.KeyID)
 }

@@ -8,10 +8,12 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The operations of `aws kms` that envseal uses, as commands that take the same flags and print the same documents.
+// The operations of `aws kms` that envseal uses, as commands that take the same flags and print the
+// same documents.
 //
-// kms_operations.go has what each operation takes and answers, kms_input.go and its neighbours how flags and documents become a request,
-// kms_document.go and kms_output.go how the answer is printed. Where the two major versions of the aws command differ, envseal does as
+// kms_operations.go has what each operation takes and answers, kms_input.go and its neighbours how
+// flags and documents become a request, kms_calls.go how a key service is asked, and kms_output.go
+// where the answer goes. Where the two major versions of the aws command differ, envseal does as
 // version 2: a binary value is base64 text unless it comes by fileb://, and times are ISO 8601.
 
 // kmsOperation is one operation of KMS.
@@ -21,7 +23,7 @@ type kmsOperation struct {
 	secret  string      // the member of the answer that is plaintext key material, or empty
 	members []kmsMember // of the request, in the order of the API
 	answer  document    // what an answer may hold, for --generate-cli-skeleton output
-	call    func(ctx context.Context, svc *services, in *kmsRequest) (document, error)
+	call    kmsCall
 }
 
 // command is the name on the command line: generate-data-key.
@@ -30,7 +32,8 @@ func (op *kmsOperation) command() string { return dashed(op.name) }
 const catRequest = "request"
 const catAnswer = "answer"
 
-// kmsCommand has the operation that args, the whole command line, name, and all where they name none.
+// kmsCommand has the operation that args, the whole command line, name, and all where they name
+// none.
 func kmsCommand(args []string) *cli.Command {
 	c := &cli.Command{
 		Name:      "kms",
@@ -38,8 +41,10 @@ func kmsCommand(args []string) *cli.Command {
 		UsageText: "envseal kms OPERATION [flags]\n\nenvseal kms generate-data-key --key-id alias/backup --key-spec AES_256 --plaintext-out data.key\nenvseal kms decrypt --ciphertext-blob fileb://blob --key-id alias/backup --query Plaintext --output text",
 		Description: "A script that calls `aws kms` for these operations works with `envseal kms`, and with a key local:NAME without AWS.\n" +
 			"Other operations are left to `aws`.",
-		Flags:  kmsSharedFlags(),
-		Action: noOperation,
+		Flags: kmsSharedFlags(),
+		Action: func(*cli.Context) error {
+			return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
+		},
 	}
 	all := kmsOperations()
 	asked := askedOperation(c, args)
@@ -86,7 +91,7 @@ func kmsDescription(op *kmsOperation) string {
 	var b strings.Builder
 	b.WriteString("The text of an error is that of `aws`. The exit codes are envseal's (`envseal help exit-codes`): 2 for a request that is not valid,\n" +
 		"5 where KMS refuses, 6 where it cannot be reached.")
-	if takesDryRun(op) {
+	if op.has(dryRunMember.name) {
 		b.WriteString(" A dry run ends with DryRunOperationException and code 1 where the call is\nallowed, and with 5 where it is not.")
 	}
 	b.WriteString("\nBinary values are base64 text, or the bytes of a file with fileb://FILE. Every other value may come from file://FILE.")
@@ -101,25 +106,19 @@ func kmsDescription(op *kmsOperation) string {
 	return b.String()
 }
 
-func takesDryRun(op *kmsOperation) bool {
-	for _, m := range op.members {
-		if m.kind == flagMember {
-			return true
-		}
-	}
-	return false
-}
-
-// kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as well.
+// kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as
+// well.
 func kmsSharedFlags() []cli.Flag {
 	return flags([]cli.Flag{
-		&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+		oneOf(&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+			"json", "yaml", "text"),
 		&cli.StringFlag{Name: "query", Category: catAnswer, Usage: "print what this JMESPath `EXPRESSION` finds in the answer"},
 		&cli.StringFlag{Name: "color", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-pager", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-paginate", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-auto-prompt", Category: catAnswer, Usage: "ignored", Hidden: true},
-		&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+		oneOf(&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+			"base64", "raw-in-base64-out"),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}, awsFlags(), storeFlags())
 }
@@ -129,7 +128,8 @@ func kmsInputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "cli-input-json", Category: catRequest, Usage: "`JSON` of the request, or file://FILE; flags override it"},
 		&cli.StringFlag{Name: "cli-input-yaml", Category: catRequest, Usage: "the same as `YAML`"},
-		&cli.StringFlag{Name: skeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+		oneOf(&cli.StringFlag{Name: skeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+			"input", "yaml-input", "output"),
 	}
 }
 
@@ -140,25 +140,68 @@ func kmsSecretFlags(op *kmsOperation) []cli.Flag {
 	}
 }
 
-// noOperation runs where no operation is named.
-func noOperation(c *cli.Context) error {
-	return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
+// kmsOptions are the flags of an operation as they were given. Where that counts, nil is a flag
+// that was not.
+type kmsOptions struct {
+	format       string  // of --output
+	query        *string // JMESPath
+	plaintextOut *string // a file
+	force        bool
+	skeleton     *string // input, yaml-input or output; empty is input
+	binaryFormat string  // of --cli-binary-format
+	inputJSON    *string // a request, or file://FILE
+	inputYAML    *string
+	aws          awsOptions
+	store        storeOptions
+	coreDumps    bool                   // may hold keys
+	members      map[string]givenMember // by the member's name, those that were given
 }
 
-// runKMS does one operation. All that can be wrong with the way the answer is wanted is found before the key service is asked.
+func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
+	given := func(flag string) *string {
+		if value := c.String(flag); c.IsSet(flag) {
+			return &value
+		}
+		return nil
+	}
+	o := &kmsOptions{
+		format: c.String("output"), query: given("query"), plaintextOut: given("plaintext-out"),
+		force: c.Bool("force"), skeleton: given(skeletonFlag),
+		binaryFormat: c.String("cli-binary-format"), aws: readAWS(c), store: readStore(c),
+		coreDumps: c.Bool("allow-core-dumps"),
+		inputJSON: given("cli-input-json"), inputYAML: given("cli-input-yaml"),
+		members: map[string]givenMember{},
+	}
+	for _, m := range op.members {
+		if g, ok := m.given(c); ok {
+			o.members[m.name] = g
+		}
+	}
+	return o
+}
+
+// files are those that no output may replace.
+func (o *kmsOptions) files() []guarded { return ownFiles(o.aws.files(), o.store.files()) }
+
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
 		return fail(exitUsage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
-	out, err := newKMSPrinter(c, op)
+	return readKMSOptions(c, op).run(c.Context, op)
+}
+
+// run does one operation. All that can be wrong with the way the answer is wanted is found before
+// the key service is asked.
+func (o *kmsOptions) run(ctx context.Context, op *kmsOperation) error {
+	out, err := newKMSPrinter(op, o)
 	if err != nil {
 		return err
 	}
-	if kind := c.String(skeletonFlag); c.IsSet(skeletonFlag) {
-		return out.skeleton(kind)
+	if o.skeleton != nil {
+		return out.skeleton(*o.skeleton)
 	}
-	harden(c)
-	in, err := readKMSRequest(c, op)
+	harden(o.coreDumps)
+	in, err := readKMSRequest(op, o)
 	if err != nil {
 		return err
 	}
@@ -167,12 +210,12 @@ func runKMS(c *cli.Context, op *kmsOperation) error {
 		return err
 	}
 	defer out.close()
-	svc := newServices(c)
+	svc := newServices(o.aws, o.store)
 	defer svc.close()
-	doc, err := op.call(c.Context, svc, in)
+	doc, err := in.call(ctx, svc)
 	if err != nil {
 		return kmsFailure(err)
 	}
 	defer doc.destroy()
-	return out.print(doc)
+	return out.deliver(doc)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// awsError is a refusal of the key service in the words that the aws command prints, with the request id behind them.
+// awsError is a refusal of the key service in the words that the aws command prints, with the
+// request id behind them.
 type awsError struct{ refusal *kmsclient.Error }
 
 func (e awsError) Error() string {
@@ -21,13 +22,6 @@ func (e awsError) Error() string {
 
 func (e awsError) Unwrap() error { return e.refusal }
 
-// kmsHints are what to do where the hint of other commands, which have a sealed file, would mislead.
-var kmsHints = []explanation{
-	{is: kmsclient.ErrDryRun, code: exitOther, hint: "the call is allowed; nothing was done"},
-	{is: kmsclient.ErrInvalidCiphertext, code: exitRefused, hint: "the blob is damaged, was given in another encoding (see --cli-binary-format), or the encryption context is not the one it was made with"},
-	{is: kmsclient.ErrIncorrectKey, code: exitRefused, hint: "the blob was made by another key than the one named"},
-}
-
 // kmsFailure words a failed call as the aws command does, where a service refused it.
 func kmsFailure(err error) error {
 	var e *kmsclient.Error
@@ -35,10 +29,13 @@ func kmsFailure(err error) error {
 		return err
 	}
 	code, hint := explain(err)
-	for _, h := range kmsHints {
-		if errors.Is(err, h.is) {
-			code, hint = h.code, h.hint
-		}
+	switch { // other commands have a sealed file, and hints that would mislead here
+	case errors.Is(err, kmsclient.ErrDryRun):
+		code, hint = exitOther, "the call is allowed; nothing was done"
+	case errors.Is(err, kmsclient.ErrInvalidCiphertext):
+		code, hint = exitRefused, "the blob is damaged, was given in another encoding (see --cli-binary-format), or the encryption context is not the one it was made with"
+	case errors.Is(err, kmsclient.ErrIncorrectKey):
+		code, hint = exitRefused, "the blob was made by another key than the one named"
 	}
 	if e.Code != "" && e.Message != "" { // otherwise it is no answer of a service
 		err = awsError{e}

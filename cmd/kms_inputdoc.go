@@ -11,24 +11,24 @@ import (
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
-	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
 )
 
 // rawBytes is a binary value of a YAML document, which is not base64 any more.
 type rawBytes string
 
-// inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool, json.Number, nil, []any and map[string]any. A
-// plaintext in such a document passes through ordinary memory.
-func inputDocument(c *cli.Context) (map[string]any, error) {
+// inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool,
+// json.Number, nil, []any and map[string]any. A plaintext in such a document passes through
+// ordinary memory.
+func (o *kmsOptions) inputDocument() (map[string]any, error) {
 	const asJSON, asYAML = "cli-input-json", "cli-input-yaml"
 	switch {
-	case c.IsSet(asJSON) && c.IsSet(asYAML):
+	case o.inputJSON != nil && o.inputYAML != nil:
 		return nil, fail(exitUsage, "", "--%s and --%s exclude each other", asJSON, asYAML)
-	case c.IsSet(asJSON):
-		return parseInput(asJSON, c.String(asJSON), readJSON)
-	case c.IsSet(asYAML):
-		return parseInput(asYAML, c.String(asYAML), readYAML)
+	case o.inputJSON != nil:
+		return parseInput(asJSON, *o.inputJSON, readJSON)
+	case o.inputYAML != nil:
+		return parseInput(asYAML, *o.inputYAML, readYAML)
 	}
 	return nil, nil
 }
@@ -76,7 +76,8 @@ func readYAML(text string) (any, error) {
 	return fromYAML(n.Content[0])
 }
 
-// fromYAML gives a node the types that a JSON document has. Aliases are refused: a request needs none, and they can blow up a document.
+// fromYAML gives a node the types that a JSON document has. Aliases are refused: a request needs
+// none, and they can blow up a document.
 func fromYAML(n *yaml.Node) (any, error) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -127,10 +128,8 @@ func scalarFromYAML(n *yaml.Node) (v any, err error) {
 
 // fromDocument sets the member to a value of an input document.
 func (r *kmsRequest) fromDocument(m kmsMember, v any, raw bool) error {
-	var (
-		value any
-		err   error
-	)
+	var value any
+	var err error
 	switch m.kind {
 	case refusedMember:
 		return notSupported(m)
@@ -218,7 +217,8 @@ func textPairs(m kmsMember, v any) (map[string]string, error) {
 	return pairs, err
 }
 
-// documentBlob is a binary value of a document: !!binary of YAML, or text as --cli-binary-format says. A file:// in it means nothing, as for `aws`.
+// documentBlob is a binary value of a document: !!binary of YAML, or text as --cli-binary-format
+// says. A file:// in it means nothing, as for `aws`.
 func documentBlob(m kmsMember, v any, raw bool) (*keymem.Buffer, error) {
 	if b, ok := v.(rawBytes); ok {
 		return decodeBlob(m, []byte(b), true)

@@ -6,27 +6,28 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// keyMetadata gives KeyMetadata in the order of the API, without the members that do not apply to the key.
+// keyMetadata gives KeyMetadata in the order of the API, without the members that do not apply to
+// the key.
 func keyMetadata(m kmsclient.KeyMetadata) document {
-	d := document{{"AWSAccountId", m.AccountID}, {"KeyId", m.KeyID}, {"Arn", m.ARN}, {"CreationDate", m.CreationDate},
-		{"Enabled", m.Enabled}, {"Description", m.Description}, {"KeyUsage", m.KeyUsage}, {"KeyState", m.KeyState}}
-	d = d.withTime("DeletionDate", m.DeletionDate).withTime("ValidTo", m.ValidTo).with("Origin", m.Origin).
-		with("CustomKeyStoreId", m.CustomKeyStoreID).with("CloudHsmClusterId", m.CloudHSMClusterID).with("ExpirationModel", m.ExpirationModel).
-		with("KeyManager", m.KeyManager).with("CustomerMasterKeySpec", m.KeySpec).with("KeySpec", m.KeySpec).
-		withTexts("EncryptionAlgorithms", m.Algorithms).withTexts("SigningAlgorithms", m.SigningAlgorithms).
-		withTexts("KeyAgreementAlgorithms", m.AgreementAlgorithms)
-	d = append(d, docMember{"MultiRegion", m.MultiRegion})
+	d := document{}.add("AWSAccountId", m.AccountID).add("KeyId", m.KeyID).add("Arn", m.ARN).
+		add("CreationDate", m.CreationDate).add("Enabled", m.Enabled).
+		add("Description", m.Description).add("KeyUsage", m.KeyUsage).add("KeyState", m.KeyState).
+		with("DeletionDate", m.DeletionDate).with("ValidTo", m.ValidTo).with("Origin", m.Origin).
+		with("CustomKeyStoreId", m.CustomKeyStoreID).
+		with("CloudHsmClusterId", m.CloudHSMClusterID).
+		with("ExpirationModel", m.ExpirationModel).with("KeyManager", m.KeyManager).
+		with("CustomerMasterKeySpec", m.KeySpec).with("KeySpec", m.KeySpec).
+		with("EncryptionAlgorithms", m.Algorithms).
+		with("SigningAlgorithms", m.SigningAlgorithms).
+		with("KeyAgreementAlgorithms", m.AgreementAlgorithms).
+		add("MultiRegion", m.MultiRegion)
 	if c := m.MultiRegionConfiguration; c != nil {
-		d = append(d, docMember{"MultiRegionConfiguration", multiRegion(c)})
+		d = d.add("MultiRegionConfiguration", multiRegion(c))
 	}
-	if m.PendingDeletionWindowInDays != 0 {
-		d = append(d, docMember{"PendingDeletionWindowInDays", m.PendingDeletionWindowInDays})
-	}
-	d = d.withTexts("MacAlgorithms", m.MACAlgorithms)
-	if m.XksKeyID != "" {
-		d = append(d, docMember{"XksKeyConfiguration", document{{"Id", m.XksKeyID}}})
-	}
-	return d.with("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
+	return d.with("PendingDeletionWindowInDays", m.PendingDeletionWindowInDays).
+		with("MacAlgorithms", m.MACAlgorithms).
+		with("XksKeyConfiguration", document{}.with("Id", m.XksKeyID)).
+		with("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
 }
 
 func multiRegion(c *kmsclient.MultiRegionConfiguration) document {
@@ -34,37 +35,29 @@ func multiRegion(c *kmsclient.MultiRegionConfiguration) document {
 	for _, k := range c.Replicas {
 		replicas = append(replicas, regionKey(k))
 	}
-	return document{{"MultiRegionKeyType", c.KeyType}, {"PrimaryKey", regionKey(c.Primary)}, {"ReplicaKeys", replicas}}
+	return document{}.add("MultiRegionKeyType", c.KeyType).add("PrimaryKey", regionKey(c.Primary)).
+		add("ReplicaKeys", replicas)
 }
 
 func regionKey(k kmsclient.RegionKey) document {
-	return document{{"Arn", k.ARN}, {"Region", k.Region}}
-}
-
-// withTime appends a time that is left out where it is zero.
-func (d document) withTime(name string, t time.Time) document {
-	if t.IsZero() {
-		return d
-	}
-	return append(d, docMember{name, t})
-}
-
-// withTexts appends a list that is left out where it is empty.
-func (d document) withTexts(name string, list []string) document {
-	if len(list) == 0 {
-		return d
-	}
-	return append(d, docMember{name, list})
+	return document{}.add("Arn", k.ARN).add("Region", k.Region)
 }
 
 // sampleMetadata shows in its place the name of each member.
-var sampleMetadata = kmsclient.KeyMetadata{
-	AccountID: "AWSAccountId", KeyID: "KeyId", ARN: "Arn", CreationDate: time.Unix(0, 0), Enabled: true, Description: "Description", KeyUsage: "KeyUsage",
-	KeyState: "KeyState", DeletionDate: time.Unix(0, 0), ValidTo: time.Unix(0, 0), Origin: "Origin", CustomKeyStoreID: "CustomKeyStoreId",
-	CloudHSMClusterID: "CloudHsmClusterId", ExpirationModel: "ExpirationModel", KeyManager: "KeyManager", KeySpec: "KeySpec",
-	Algorithms: []string{"EncryptionAlgorithmSpec"}, SigningAlgorithms: []string{"SigningAlgorithmSpec"},
-	AgreementAlgorithms: []string{"KeyAgreementAlgorithmSpec"}, MACAlgorithms: []string{"MacAlgorithmSpec"}, MultiRegion: true,
-	MultiRegionConfiguration: &kmsclient.MultiRegionConfiguration{KeyType: "MultiRegionKeyType", Primary: kmsclient.RegionKey{ARN: "Arn", Region: "Region"},
-		Replicas: []kmsclient.RegionKey{{ARN: "Arn", Region: "Region"}}},
-	PendingDeletionWindowInDays: 1, XksKeyID: "Id", CurrentKeyMaterialID: "CurrentKeyMaterialId",
+func sampleMetadata() document {
+	sample := kmsclient.RegionKey{ARN: "Arn", Region: "Region"}
+	return keyMetadata(kmsclient.KeyMetadata{
+		AccountID: "AWSAccountId", KeyID: "KeyId", ARN: "Arn", CreationDate: time.Unix(0, 0),
+		Enabled: true, Description: "Description", KeyUsage: "KeyUsage", KeyState: "KeyState",
+		DeletionDate: time.Unix(0, 0), ValidTo: time.Unix(0, 0), Origin: "Origin",
+		CustomKeyStoreID: "CustomKeyStoreId", CloudHSMClusterID: "CloudHsmClusterId",
+		ExpirationModel: "ExpirationModel", KeyManager: "KeyManager", KeySpec: "KeySpec",
+		Algorithms:          []string{"EncryptionAlgorithmSpec"},
+		SigningAlgorithms:   []string{"SigningAlgorithmSpec"},
+		AgreementAlgorithms: []string{"KeyAgreementAlgorithmSpec"},
+		MACAlgorithms:       []string{"MacAlgorithmSpec"}, MultiRegion: true,
+		MultiRegionConfiguration: &kmsclient.MultiRegionConfiguration{KeyType: "MultiRegionKeyType",
+			Primary: sample, Replicas: []kmsclient.RegionKey{sample}},
+		PendingDeletionWindowInDays: 1, XksKeyID: "Id", CurrentKeyMaterialID: "CurrentKeyMaterialId",
+	})
 }

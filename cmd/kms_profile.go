@@ -2,16 +2,17 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 )
 
-// profileSetting is a setting that the aws command itself, not the SDK, finds in the profile of its config file, such as output. It is empty
-// where there is none; a file that cannot be read counts as empty, as for `aws`, since the SDK reports it where it matters.
-func profileSetting(c *cli.Context, name string) string {
+// profileSetting is a setting that the aws command itself, not the SDK, finds in the profile of its
+// config file, such as output. profile is that of --profile, or empty. The setting is empty where
+// there is none; a file that cannot be read counts as empty, as for `aws`, since the SDK reports it
+// where it matters.
+func profileSetting(profile, name string) string {
 	path := os.Getenv("AWS_CONFIG_FILE")
 	if path == "" {
 		home, err := os.UserHomeDir()
@@ -20,24 +21,17 @@ func profileSetting(c *cli.Context, name string) string {
 		}
 		path = filepath.Join(home, ".aws", "config")
 	}
-	profile := c.String("profile")
-	for _, variable := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
-		if profile == "" {
-			profile = os.Getenv(variable)
-		}
-	}
-	if profile == "" {
-		profile = "default"
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	profile = cmp.Or(profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), "default")
 	return settingOf(bufio.NewScanner(f), profile, name)
 }
 
-// settingOf reads the lines of a config file: [default] or [profile NAME], then name = value. Indented lines belong to the setting above them.
+// settingOf reads the lines of a config file: [default] or [profile NAME], then name = value.
+// Indented lines belong to the setting above them.
 func settingOf(lines *bufio.Scanner, profile, name string) (value string) {
 	within := false
 	for lines.Scan() {

@@ -15,36 +15,34 @@ func (p *kmsPrinter) skeleton(kind string) error {
 	case "yaml-input":
 		return p.op.writeYAMLSample(w)
 	case "output":
-		return p.write(w, p.op.answer)
+		return p.print(w, p.op.answer)
 	}
 	return fail(exitUsage, "", "--%s %q is neither input, yaml-input nor output", skeletonFlag, kind)
 }
 
-// sampleRequest has every member that envseal takes, with the values that `aws` shows.
-func (op *kmsOperation) sampleRequest() document {
-	var d document
-	for _, m := range op.members {
-		if m.kind != refusedMember {
-			d = append(d, docMember{m.name, m.sampleValue()})
+// sampleAnswer shows texts by their names and bytes as null, as `aws` does.
+func sampleAnswer(members ...string) (d document) {
+	for _, name := range members {
+		switch name {
+		case "CiphertextBlob", "Plaintext",
+			"PublicKey", "PrivateKeyCiphertextBlob", "PrivateKeyPlaintext":
+			d = d.add(name, nil)
+		default:
+			d = d.add(name, name)
 		}
 	}
 	return d
 }
 
-func (m kmsMember) sampleValue() any {
-	switch m.kind {
-	case numberMember:
-		return 0
-	case flagMember:
-		return true
-	case listMember:
-		return []string{""}
-	case pairsMember:
-		return document{{"KeyName", ""}}
-	case blobMember:
-		return nil
+// sampleRequest has every member that envseal takes, with the values that `aws` shows.
+func (op *kmsOperation) sampleRequest() (d document) {
+	for _, m := range op.members {
+		if m.kind != refusedMember {
+			value, _ := m.samples()
+			d = d.add(m.name, value)
+		}
 	}
-	return m.sample
+	return d
 }
 
 // writeYAMLSample says in comments what must be given.
@@ -57,25 +55,27 @@ func (op *kmsOperation) writeYAMLSample(w io.Writer) error {
 		if m.required {
 			need = "[REQUIRED] "
 		}
-		if _, err := fmt.Fprintf(w, "%s: %s  # %s%s\n", m.name, m.sampleYAML(), need, strings.ReplaceAll(m.usage, "`", "")); err != nil {
+		_, text := m.samples()
+		if _, err := fmt.Fprintf(w, "%s: %s  # %s%s\n", m.name, text, need, strings.ReplaceAll(m.usage, "`", "")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m kmsMember) sampleYAML() string {
+// samples are what a skeleton shows for the member, in JSON and in YAML.
+func (m kmsMember) samples() (value any, yaml string) {
 	switch m.kind {
 	case numberMember:
-		return "0"
+		return 0, "0"
 	case flagMember:
-		return "true"
+		return true, "true"
 	case listMember:
-		return "['']"
+		return []string{""}, "['']"
 	case pairsMember:
-		return "{KeyName: ''}"
+		return document{}.add("KeyName", ""), "{KeyName: ''}"
 	case blobMember:
-		return "!!binary ''"
+		return nil, "!!binary ''"
 	}
-	return "'" + m.sample + "'"
+	return m.sample, "'" + m.sample + "'"
 }

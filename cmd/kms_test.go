@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -9,78 +10,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/kmsclient"
-	"github.com/envseal/envseal/kmsclient/keystore"
 )
-
-func TestShorthand(t *testing.T) {
-	for text, want := range map[string]map[string]string{
-		"a=b":                               {"a": "b"},
-		"a=b,c=d":                           {"a": "b", "c": "d"},
-		"a=b=c":                             {"a": "b=c"},
-		"a=,b=":                             {"a": "", "b": ""},
-		` a = "x, y" , b = 'it"s' `:         {"a": "x, y", "b": `it"s`},
-		`a="say \"hi\" \\",b=c\,d`:          {"a": `say "hi" \`, "b": "c,d"},
-		"aws:s3:arn=arn:aws:s3:::b/k,x-y=ü": {"aws:s3:arn": "arn:aws:s3:::b/k", "x-y": "ü"},
-		"a=inner space ,b=1":                {"a": "inner space", "b": "1"},
-		`a=C:\temp`:                         {"a": `C:\temp`},
-	} {
-		if got, err := parseShorthand(text); err != nil || !maps.Equal(got, want) {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "a", "=b", "a=b,", "a=b,,c=d", "a=1,a=2", `a="b`, `a='b'c`, "a=[b]", "a={b=c}", "a,b=c"} {
-		if got, err := parseShorthand(text); err == nil {
-			t.Errorf("%q is taken for %v", text, got)
-		}
-	}
-}
-
-func FuzzShorthand(f *testing.F) {
-	for _, s := range []string{"a=b,c=d", `a="x, y",b='z'`, `a=b\,c`, "a", "a=[b]"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		pairs, err := parseShorthand(text)
-		if err == nil && len(pairs) == 0 {
-			t.Fatalf("%q: no pairs and no error", text)
-		}
-		for k := range pairs {
-			if k == "" || strings.ContainsAny(k, "=,") {
-				t.Fatalf("%q: key %q", text, k)
-			}
-		}
-	})
-}
-
-func TestAWSOrder(t *testing.T) {
-	commands := newApp().Commands
-	for line, want := range map[string]string{
-		"encrypt --grant-tokens a b": "encrypt --grant-tokens a b",
-		"kms":                        "kms",
-		"kms --help":                 "kms --help",
-		"kms help":                   "kms --help",
-		"kms decrypt help":           "kms decrypt --help",
-		"kms --region r --debug decrypt --key-id k":               "kms decrypt --region r --debug --key-id k",
-		"kms --output=text decrypt":                               "kms decrypt --output=text",
-		"kms decrypt --grant-tokens a b --key-id k":               "kms decrypt --grant-tokens a --grant-tokens b --key-id k",
-		"kms decrypt --grant-tokens --key-id k":                   "kms decrypt --key-id k",
-		"kms decrypt --grant-tokens":                              "kms decrypt",
-		"kms decrypt --key-id --grant-tokens --grant-tokens a b":  "kms decrypt --key-id --grant-tokens --grant-tokens a --grant-tokens b",
-		"kms decrypt --generate-cli-skeleton":                     "kms decrypt --generate-cli-skeleton=input",
-		"kms decrypt --generate-cli-skeleton --region r":          "kms decrypt --generate-cli-skeleton=input --region r",
-		"kms decrypt --generate-cli-skeleton output":              "kms decrypt --generate-cli-skeleton output",
-		"kms decrypt --no-dry-run --grant-tokens a -- --x b":      "kms decrypt --no-dry-run --grant-tokens a -- --x b",
-		"kms generate-data-key --dry-run --number-of-bytes -5 -f": "kms generate-data-key --dry-run --number-of-bytes -5 -f",
-	} {
-		got, err := awsOrder(commands, append([]string{"envseal"}, strings.Fields(line)...))
-		if err != nil || strings.Join(got[1:], " ") != want {
-			t.Errorf("%s: %q, %v", line, got, err)
-		}
-	}
-	if _, err := awsOrder(commands, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
-		t.Errorf("an unknown operation: %v", err)
-	}
-}
 
 func TestProfileSetting(t *testing.T) {
 	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\n"
@@ -124,32 +54,15 @@ func TestBlobValue(t *testing.T) {
 	}
 }
 
-// storeWithKey makes a keystore with one key in it.
-func storeWithKey(t *testing.T, path string) (*keystore.Store, *kmsclient.KeyMetadata) {
-	t.Helper()
-	if err := keystore.Create(path, keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
-		t.Fatal(err)
-	}
-	store, err := keystore.Open(path, keystore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	key, err := store.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store, key
-}
-
-// TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every member has a flag of its own.
+// TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every
+// member has a flag of its own.
 func TestSkeletons(t *testing.T) {
 	for _, op := range kmsOperations() {
-		text, _, err := jsonOf(op.sampleRequest())
-		if err != nil {
+		var text, out bytes.Buffer
+		if err := printJSON(&text, op.sampleRequest()); err != nil {
 			t.Fatal(err)
 		}
-		fromJSON, err := readJSON(string(text))
+		fromJSON, err := readJSON(text.String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,9 +81,9 @@ func TestSkeletons(t *testing.T) {
 			}
 		}
 		var answer map[string]any
-		out, _, err := jsonOf(op.answer)
-		if err != nil || json.Unmarshal(out, &answer) != nil || len(answer) == 0 {
-			t.Errorf("%s: sample answer %s, %v", op.name, out, err)
+		err = printJSON(&out, op.answer)
+		if err != nil || json.Unmarshal(out.Bytes(), &answer) != nil || len(answer) == 0 {
+			t.Errorf("%s: sample answer %s, %v", op.name, &out, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -11,28 +12,24 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/envelope/keymem"
-	"github.com/urfave/cli/v2"
 )
 
-// maxParameter bounds what is read for a value that is text: the longest is an encryption context, of which KMS takes 8 192 bytes.
+// maxParameter bounds what is read for a value that is text: the longest is an encryption context,
+// of which KMS takes 8 192 bytes.
 const maxParameter = 256 << 10
 
-// maxBlobText bounds what is read for a value that is bytes: 6 144 as base64 with line breaks, and then some.
+// maxBlobText bounds what is read for a value that is bytes: 6 144 as base64 with line breaks, and
+// then some.
 const maxBlobText = 16 << 10
 
-// blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than base64.
-func blobsAreRaw(c *cli.Context) (bool, error) {
-	format := c.String("cli-binary-format")
-	if format == "" {
-		format = profileSetting(c, "cli_binary_format")
+// blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than
+// base64.
+func (o *kmsOptions) blobsAreRaw() (bool, error) {
+	format := cmp.Or(o.binaryFormat, profileSetting(o.aws.Profile, "cli_binary_format"), "base64")
+	if format != "base64" && format != "raw-in-base64-out" {
+		return false, fail(exitUsage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
 	}
-	switch format {
-	case "", "base64":
-		return false, nil
-	case "raw-in-base64-out":
-		return true, nil
-	}
-	return false, fail(exitUsage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
+	return format != "base64", nil
 }
 
 // textValue resolves file://, of which `aws` takes any value.
@@ -88,8 +85,8 @@ func pairsValue(flag, arg string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// blobValue is a binary value: fileb:// reads bytes; otherwise it is base64, or with raw the bytes themselves. Nil stands for no bytes.
-// The caller owes the Destroy.
+// blobValue is a binary value: fileb:// reads bytes; otherwise it is base64, or with raw the bytes
+// themselves. Nil stands for no bytes. The caller owes the Destroy.
 func blobValue(m kmsMember, arg string, raw bool) (*keymem.Buffer, error) {
 	path, binary := strings.CutPrefix(arg, "fileb://")
 	isFile := binary
@@ -150,16 +147,15 @@ func readBlob(m kmsMember, arg, path string) (*keymem.Buffer, error) {
 		return nil, err
 	}
 	n, err := io.ReadFull(in, buf.Bytes())
-	switch {
-	case err == nil:
-		buf.Destroy()
-		return nil, badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", shown(arg), m.most)
-	case err != io.EOF && err != io.ErrUnexpectedEOF:
+	switch err {
+	case nil:
+		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", shown(arg), m.most)
+	case io.EOF, io.ErrUnexpectedEOF:
+		err = nil
+	}
+	if err != nil || n == 0 {
 		buf.Destroy()
 		return nil, err
-	case n == 0:
-		buf.Destroy()
-		return nil, nil
 	}
 	buf.Truncate(n)
 	return buf, nil
@@ -179,7 +175,8 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 	return b, err
 }
 
-// openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of the environment.
+// openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of
+// the environment.
 func openParameter(flag, arg, path string) (*input, error) {
 	path = os.Expand(path, func(name string) string {
 		if v, ok := os.LookupEnv(name); ok {

@@ -36,44 +36,42 @@ func roffMarked(s, font string) string {
 	return strings.Join(parts, "")
 }
 
-// usages writes the lines of a usage text, each with the remark that stands behind some blanks.
-func (p *manWriter) usages(text string) {
-	for line := range strings.Lines(text) {
-		usage, remark, _ := strings.Cut(strings.TrimSpace(line), "   ")
-		if usage == "" {
-			continue
-		}
-		if remark = strings.TrimSpace(remark); remark == "" {
-			p.paragraph()
-			p.line(`\fB` + roffText(usage) + `\fR`)
-			continue
-		}
-		p.line(".TP")
-		p.line(`\fB` + roffText(usage) + `\fR`)
-		p.line(roffText(remark))
-	}
+// manWriter writes a page in roff. The zero value is ready to use.
+type manWriter struct {
+	b      strings.Builder
+	shared []flagGroup // see share
+	gap    bool        // a new paragraph begins, unless what comes next does it
+	top    bool        // a section begins
 }
 
-// text writes a description: its lines are filled, but those that are indented stay as they are.
-func (p *manWriter) text(s string) {
-	for line := range strings.Lines(s) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case line == "":
+// line writes a line as it is.
+func (p *manWriter) line(s string) {
+	if p.gap && !strings.HasPrefix(s, ".TP") {
+		p.b.WriteString(".PP\n")
+	}
+	p.gap, p.top = false, strings.HasPrefix(s, ".S")
+	p.b.WriteString(s + "\n")
+}
+
+// paragraph has a new one begin.
+func (p *manWriter) paragraph() { p.gap = !p.top }
+
+// blocks writes paragraphs, and terms with what they mean.
+func (p *manWriter) blocks(all []block) {
+	for _, b := range all {
+		switch term := `\fB` + roffText(b.term) + `\fR`; {
+		case b == (block{}):
 			p.paragraph()
-		case line[0] == ' ':
+		case b.term == "":
+			p.line(roffMarked(b.text, "B"))
+		case b.text == "":
 			p.paragraph()
-			p.line(".RS 4\n.nf")
-			p.line(roffText(strings.TrimSpace(line)))
-			p.line(".fi\n.RE")
+			p.line(term)
 			p.paragraph()
 		default:
-			p.line(roffMarked(line, "B"))
+			p.line(".TP")
+			p.line(term)
+			p.line(roffMarked(b.text, "B"))
 		}
 	}
-}
-
-// sentence begins with a capital and ends with a full stop.
-func sentence(s string) string {
-	return strings.ToUpper(s[:1]) + s[1:] + "."
 }

@@ -23,7 +23,7 @@ func childBind(args []string) error {
 	if err := unix.Mount(filepath.Dir(args[0]), args[1], "", unix.MS_BIND, ""); err != nil {
 		return err
 	}
-	_, err = createOutput(filepath.Join(args[1], "in"), outputOptions{force: true, inputs: []*input{in}})
+	_, err = createOutput(filepath.Join(args[1], "in"), outputOptions{force: true, inputs: []guarded{in.guard()}})
 	return err
 }
 

@@ -18,7 +18,9 @@ func childLimit(args []string) error {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
 		return err
 	}
-	namedTemps = args[0] == "named"
+	if err := otherMachine(args[0]); err != nil {
+		return err
+	}
 	out, err := createOutput(args[1], outputOptions{perm: 0o600, force: true})
 	if err != nil {
 		return err
@@ -63,7 +65,11 @@ func childDrop(args []string) error {
 		return fmt.Errorf("closed: %v", err)
 	}
 	for _, named := range []bool{false, true} {
-		namedTemps = named
+		if named {
+			if err := otherMachine("named"); err != nil {
+				return err
+			}
+		}
 		out, err := createOutput(filepath.Join(args[0], "blind", fmt.Sprint("out", named)), outputOptions{perm: 0o600})
 		if err != nil {
 			return err
@@ -104,7 +110,7 @@ func childThrough([]string) error {
 	if err != nil {
 		return err
 	}
-	out, err := stdoutOutput(false, in)
+	out, err := stdoutOutput(false, in.guard())
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,8 @@ import (
 )
 
 func TestStaleTempsGo(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
-		swept.Clear() // the number of a directory that another test removed may come again
 		writeFile(t, filepath.Join(dir, ".envseal-dead.tmp"), "left behind")
 		writeFile(t, filepath.Join(dir, ".envseal-notes"), "not ours")
 		writeFile(t, filepath.Join(dir, "victim"), "victim")
@@ -22,7 +21,7 @@ func TestStaleTempsGo(t *testing.T) {
 		if err := syscall.Mkfifo(filepath.Join(dir, ".envseal-pipe.tmp"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out := mustCreate(t, filepath.Join(dir, "out"), outputOptions{perm: 0o600})
+		out := mustCreate(t, named, filepath.Join(dir, "out"), outputOptions{perm: 0o600})
 		mustWrite(t, out, "text")
 		if err := out.Commit(); err != nil {
 			t.Fatal(err)
@@ -35,13 +34,10 @@ func TestStaleTempsGo(t *testing.T) {
 }
 
 func TestLiveTempsStay(t *testing.T) {
-	namedTemps = true
-	defer func() { namedTemps = false }()
 	dir := t.TempDir()
-	first := mustCreate(t, filepath.Join(dir, "first"), outputOptions{perm: 0o600})
+	first := mustCreate(t, true, filepath.Join(dir, "first"), outputOptions{perm: 0o600})
 	mustWrite(t, first, "one")
-	swept.Clear() // as if the next were another process
-	second := mustCreate(t, filepath.Join(dir, "second"), outputOptions{perm: 0o600})
+	second := mustCreate(t, true, filepath.Join(dir, "second"), outputOptions{perm: 0o600})
 	mustWrite(t, second, "two")
 	for _, out := range []*output{first, second} {
 		if err := out.Commit(); err != nil {
@@ -53,8 +49,6 @@ func TestLiveTempsStay(t *testing.T) {
 
 // While some runs start, others clean up: nobody may lose a temp file that is in use.
 func TestStaleRace(t *testing.T) {
-	namedTemps = true
-	defer func() { namedTemps = false }()
 	dir := t.TempDir()
 	d, err := openDirectory(dir)
 	if err != nil {
@@ -73,14 +67,14 @@ func TestStaleRace(t *testing.T) {
 			entries, _ := os.ReadDir(dir)
 			for _, e := range entries {
 				if strings.HasPrefix(e.Name(), tempPrefix) {
-					removeIfStale(d, e.Name())
+					d.removeIfStale(e.Name())
 				}
 			}
 		}
 	}()
 	for i := range 500 {
 		target := filepath.Join(dir, fmt.Sprint(i))
-		out := mustCreate(t, target, outputOptions{perm: 0o600, noSync: true})
+		out := mustCreate(t, true, target, outputOptions{perm: 0o600, noSync: true})
 		mustWrite(t, out, "text")
 		if err := out.Commit(); err != nil {
 			t.Fatal(err)

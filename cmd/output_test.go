@@ -11,19 +11,33 @@ import (
 )
 
 // bothWays runs a test with and without files that have no name.
-func bothWays(t *testing.T, test func(t *testing.T)) {
+func bothWays(t *testing.T, test func(t *testing.T, named bool)) {
 	for name, named := range map[string]bool{"unnamed": false, "named": true} {
 		t.Run(name, func(t *testing.T) {
-			namedTemps = named
-			defer func() { namedTemps = false }()
-			test(t)
+			test(t, named)
 		})
 	}
 }
 
-func mustCreate(t *testing.T, target string, o outputOptions) *output {
+// createAs is createOutput, and named as where there are no files without a name.
+func createAs(named bool, target string, o outputOptions) (*output, error) {
+	if !named {
+		return createOutput(target, o)
+	}
+	parent, base := splitName(target)
+	dir, err := openDirectory(parent)
+	if err != nil {
+		return nil, err
+	}
+	dir.named.Store(true)
+	out := dir.newOutput(base, target, o)
+	out.shared = false
+	return out.begin()
+}
+
+func mustCreate(t *testing.T, named bool, target string, o outputOptions) *output {
 	t.Helper()
-	out, err := createOutput(target, o)
+	out, err := createAs(named, target, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +73,13 @@ func wantFiles(t *testing.T, dir string, want map[string]string) {
 }
 
 func TestCommitNew(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := filepath.Join(dir, "out")
 		when := time.Date(2001, 2, 3, 4, 5, 6, 789012345, time.UTC)
-		out := mustCreate(t, target, outputOptions{perm: 0o644, modTime: when})
+		out := mustCreate(t, named, target, outputOptions{perm: 0o644, modTime: when})
 		mustWrite(t, out, "text")
-		if info, err := out.File().Stat(); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := out.asFile().Stat(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("mode of the temp file %v, %v", info.Mode(), err)
 		}
 		if _, err := os.Lstat(target); err == nil {
@@ -85,14 +99,14 @@ func TestCommitNew(t *testing.T) {
 }
 
 func TestCommitReplaces(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := writeFile(t, filepath.Join(dir, "out"), "old")
 		_, err := createOutput(target, outputOptions{perm: 0o600})
 		wantCode(t, err, exitOutput, "out: exists already")
 		for _, noSync := range []bool{false, true} {
 			text := fmt.Sprint("new ", noSync)
-			out := mustCreate(t, target, outputOptions{perm: 0o600, force: true, noSync: noSync})
+			out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true, noSync: noSync})
 			mustWrite(t, out, text)
 			if err := out.Commit(); err != nil {
 				t.Fatal(err)
@@ -103,10 +117,10 @@ func TestCommitReplaces(t *testing.T) {
 }
 
 func TestAbort(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := writeFile(t, filepath.Join(dir, "out"), "old")
-		out := mustCreate(t, target, outputOptions{perm: 0o600, force: true})
+		out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
 		mustWrite(t, out, "half")
 		out.Abort()
 		out.Abort()
@@ -119,16 +133,16 @@ func TestAbort(t *testing.T) {
 
 // What turns up between createOutput and Commit must not be overwritten.
 func TestCommitFindsTarget(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := filepath.Join(dir, "out")
-		out := mustCreate(t, target, outputOptions{perm: 0o600})
+		out := mustCreate(t, named, target, outputOptions{perm: 0o600})
 		mustWrite(t, out, "mine")
 		writeFile(t, target, "theirs")
 		wantCode(t, out.Commit(), exitOutput, "exists already")
 		wantFiles(t, dir, map[string]string{"out": "theirs"})
 
-		out = mustCreate(t, target, outputOptions{perm: 0o600, force: true})
+		out = mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
 		if err := os.Remove(target); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +157,7 @@ func TestCommitFindsTarget(t *testing.T) {
 }
 
 func TestCommitRace(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		for round := range 100 {
 			name := fmt.Sprint("out", round)
@@ -151,7 +165,7 @@ func TestCommitRace(t *testing.T) {
 			var ready, done sync.WaitGroup
 			ready.Add(len(errs))
 			for i := range errs {
-				out := mustCreate(t, filepath.Join(dir, name), outputOptions{perm: 0o600, noSync: true})
+				out := mustCreate(t, named, filepath.Join(dir, name), outputOptions{perm: 0o600, noSync: true})
 				mustWrite(t, out, fmt.Sprint(i))
 				done.Go(func() {
 					ready.Done()
@@ -186,12 +200,12 @@ func TestOutputIsInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	number := fmt.Sprint(in.Fd())
+	number := fmt.Sprint(in.fd)
 	for _, spelling := range []string{
 		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
 	} {
 		for _, force := range []bool{false, true} {
-			_, err := createOutput(spelling, outputOptions{force: force, perm: 0o600, inputs: []*input{in}})
+			_, err := createOutput(spelling, outputOptions{force: force, perm: 0o600, inputs: []guarded{in.guard()}})
 			wantCode(t, err, exitOutput, "is the input as well")
 		}
 	}
@@ -199,7 +213,7 @@ func TestOutputIsInput(t *testing.T) {
 }
 
 func TestOutputSymlink(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		writeFile(t, filepath.Join(dir, "victim"), "victim")
 		for link, to := range map[string]string{"link": "victim", "dangling": "nowhere"} {
@@ -209,7 +223,7 @@ func TestOutputSymlink(t *testing.T) {
 			}
 			_, err := createOutput(link, outputOptions{perm: 0o600})
 			wantCode(t, err, exitOutput, "is a symbolic link")
-			out := mustCreate(t, link, outputOptions{perm: 0o600, force: true})
+			out := mustCreate(t, named, link, outputOptions{perm: 0o600, force: true})
 			mustWrite(t, out, "new")
 			if err := out.Commit(); err != nil {
 				t.Fatal(err)
@@ -242,10 +256,10 @@ func TestOutputRefuses(t *testing.T) {
 }
 
 func TestOutputDevice(t *testing.T) {
-	out := mustCreate(t, "/dev/full", outputOptions{perm: 0o600})
+	out := mustCreate(t, false, "/dev/full", outputOptions{perm: 0o600})
 	_, err := out.Write([]byte("6 bytes"))
 	wantCode(t, err, exitOutput, "/dev/full: no space left on device")
-	out = mustCreate(t, "/dev/null", outputOptions{perm: 0o644})
+	out = mustCreate(t, false, "/dev/null", outputOptions{perm: 0o644})
 	mustWrite(t, out, "text")
 	if err := out.Commit(); err != nil {
 		t.Error(err)
@@ -265,7 +279,7 @@ func TestOutputPipe(t *testing.T) {
 		text, _ := os.ReadFile(path)
 		got <- string(text)
 	}()
-	out := mustCreate(t, path, outputOptions{perm: 0o600})
+	out := mustCreate(t, false, path, outputOptions{perm: 0o600})
 	mustWrite(t, out, "text")
 	if err := out.Commit(); err != nil {
 		t.Fatal(err)
@@ -282,7 +296,7 @@ func TestOutputDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	out := mustCreate(t, fmt.Sprint("/dev/fd/", f.Fd()), outputOptions{})
+	out := mustCreate(t, false, fmt.Sprint("/dev/fd/", f.Fd()), outputOptions{})
 	mustWrite(t, out, "tail")
 	if err := out.Commit(); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,11 +54,16 @@ type progress struct {
 	stopped sync.WaitGroup
 	json    bool
 
-	mu  sync.Mutex // guards the terminal's line
-	bar interface {
-		render(s snapshot, columns int) string // at most columns-1 wide
-	}
+	mu    sync.Mutex // guards the terminal's line
+	bar   line
+	fresh func() line // makes bar, whose clock begins then
 	drawn bool
+}
+
+// line draws how far some work has come.
+type line interface {
+	// render is at most columns-1 wide.
+	render(s snapshot, columns int) string
 }
 
 // beginning is what the rate is counted from.
@@ -74,17 +80,17 @@ func newProgress(mode progressMode, name string, total int64, quiet bool) *progr
 
 func startProgress(stderr *os.File, mode progressMode, name string, total int64, quiet bool) *progress {
 	p := &progress{err: stderr, json: mode == progressJSON}
-	p.restart()
-	p.total.Store(total)
-	p.name.Store(&name)
-	p.bar = newBarLine(total, columns(stderr))
-	p.run(mode, quiet)
+	p.fresh = func() line { return newBarLine(p.total.Load(), columns(stderr)) }
+	p.run(mode, name, total, quiet)
 	return p
 }
 
 // run shows p in the way of mode, until finish.
-func (p *progress) run(mode progressMode, quiet bool) {
-	live.addBar(p)
+func (p *progress) run(mode progressMode, name string, total int64, quiet bool) {
+	p.name.Store(&name)
+	p.total.Store(total)
+	p.restart()
+	screen.add(p)
 	if p.json {
 		p.every(jsonInterval, func() { p.printJSON("progress", nil) })
 	} else if mode == progressAlways || mode == progressAuto && !quiet && isTerminal(p.err) {
@@ -100,9 +106,7 @@ func (p *progress) restart() {
 	p.since.Store(&beginning{time.Now(), p.done.Load()})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b, ok := p.bar.(*barLine); ok { // which has a clock of its own
-		p.bar = newBarLine(b.total, columns(p.err))
-	}
+	p.bar = p.fresh()
 }
 
 // every runs show at the interval, after the delay, until finish.
@@ -146,14 +150,6 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// progressIn is what counts the bytes of src, nil if nothing does.
-func progressIn(src io.Reader) *progress {
-	if c, ok := src.(*countingReader); ok {
-		return c.progress
-	}
-	return nil
-}
-
 // expect sets the total, and what is done back to nothing.
 func (p *progress) expect(total int64) {
 	if p != nil {
@@ -179,7 +175,7 @@ func (p *progress) grow(n int64) {
 // finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the reason. It may be called
 // more than once; the first call counts.
 func (p *progress) finish(err error) {
-	if p == nil || !live.dropBar(p) {
+	if p == nil || !screen.drop(p) {
 		return
 	}
 	if p.stop == nil {
@@ -208,28 +204,63 @@ func (p *progress) hide() {
 	}
 }
 
+// screen is what this process shows on its terminal.
+var screen terminalLine
+
+// terminalLine has the bars, and knows who wants the terminal for himself just now.
+type terminalLine struct {
+	held atomic.Int32 // messages and questions
+	mu   sync.Mutex
+	bars []*progress
+}
+
+func (d *terminalLine) add(p *progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bars = append(d.bars, p)
+}
+
+// drop is false if p had been dropped before.
+func (d *terminalLine) drop(p *progress) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := len(d.bars)
+	d.bars = slices.DeleteFunc(d.bars, func(other *progress) bool { return other == p })
+	return len(d.bars) < before
+}
+
+func (d *terminalLine) all() []*progress {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.bars)
+}
+
 // hideProgress wipes the bars, until they are next drawn.
 func hideProgress() {
-	for _, p := range live.allBars() {
+	for _, p := range screen.all() {
 		p.hide()
 	}
 }
 
-// held is how many messages and questions want the terminal for themselves just now.
-var held atomic.Int32
+// reportProgress prints a line for each bar.
+func reportProgress() {
+	for _, p := range screen.all() {
+		p.report()
+	}
+}
 
 // holdProgress wipes the bar and keeps it away until release.
 func holdProgress() (release func()) {
-	held.Add(1)
+	screen.held.Add(1)
 	hideProgress()
-	return func() { held.Add(-1) }
+	return func() { screen.held.Add(-1) }
 }
 
 // holdForQuestion is holdProgress for a question: the time until it is answered does not count.
 func holdForQuestion() (release func()) {
 	forget := holdProgress()
 	return func() {
-		for _, p := range live.allBars() {
+		for _, p := range screen.all() {
 			p.restart()
 		}
 		forget()
@@ -243,7 +274,7 @@ func (p *progress) draw() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if held.Load() > 0 || time.Since(p.since.Load().at) < progressDelay {
+	if screen.held.Load() > 0 || time.Since(p.since.Load().at) < progressDelay {
 		return
 	}
 	line := p.bar.render(p.snapshot(), columns(p.err))

@@ -3,7 +3,6 @@ package cmd
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,13 +32,9 @@ func newTreeProgress(mode progressMode, quiet bool) *progress {
 
 func newTreeProgressOn(stderr *os.File, mode progressMode, quiet bool) *progress {
 	p := &progress{err: stderr, json: mode == progressJSON, files: &fileCount{}}
-	p.restart()
-	name := "files"
-	p.name.Store(&name)
-	p.total.Store(-1)
 	p.files.total.Store(-1)
-	p.bar = newTreeLine()
-	p.run(mode, quiet)
+	p.fresh = func() line { return newTreeLine() }
+	p.run(mode, "files", -1, quiet)
 	return p
 }
 
@@ -185,30 +180,4 @@ func (l *treeLine) drawBar(fraction float64, columns int) string {
 		return line
 	}
 	return "0% [" + strings.Repeat(" ", width) + "]" // the library draws nothing before the first percent
-}
-
-// measure finds out how much there is to do, for the display alone, and while the work has begun.
-func (t *treeRun) measure(names []string) {
-	var files, bytes int64
-	for _, name := range names {
-		err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
-			if t.stopped.Load() || t.over.Load() {
-				return fs.SkipAll
-			}
-			if err != nil || !d.Type().IsRegular() && path != name {
-				return nil
-			}
-			if _, e := t.work.target(d.Name()); e != nil || path != name && (isOwnTemp(d.Name()) || t.work.skips(d.Name(), t.outputDir == "") != "") {
-				return nil
-			}
-			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
-				files, bytes = files+1, bytes+info.Size()
-			}
-			return nil
-		})
-		if err != nil || t.stopped.Load() || t.over.Load() {
-			return
-		}
-	}
-	t.progress.setTotals(files, bytes)
 }

@@ -1,44 +1,34 @@
 package cmd
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
+	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
-	"github.com/urfave/cli/v2"
 )
 
-// keyIDFlag is -k of commands that make keys; see keyRefs for its default.
-func keyIDFlag(usage string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: catKeys, Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
-}
-
-func contextFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: catKeys, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
-}
-
-// keyRefs are the keys of -k. ENVSEAL_KEY_ID is one only where the command line names nobody to seal for: it must not add a call to KMS to `encrypt -r`.
-func keyRefs(c *cli.Context) []string {
-	refs := c.StringSlice("key-id")
-	named := len(refs) > 0 || len(c.StringSlice("recipient")) > 0 || c.String("data-key") != ""
-	if ref := os.Getenv("ENVSEAL_KEY_ID"); !named && ref != "" {
+// keyRefs are the keys of -k, or that of ENVSEAL_KEY_ID where there are none.
+func keyRefs(refs []string) []string {
+	if ref := os.Getenv("ENVSEAL_KEY_ID"); len(refs) == 0 && ref != "" {
 		return []string{ref}
 	}
 	return refs
 }
 
-// contextOf is the encryption context of -c, or that of the environment.
-func contextOf(c *cli.Context) (format.Context, error) {
-	args := c.StringSlice("encryption-context")
-	if text := os.Getenv("ENVSEAL_ENCRYPTION_CONTEXT"); len(args) == 0 && text != "" {
-		args = []string{text}
+// contextOf is the encryption context of -c, or that of ENVSEAL_ENCRYPTION_CONTEXT where there are
+// no values.
+func contextOf(values []string) (format.Context, error) {
+	if text := os.Getenv("ENVSEAL_ENCRYPTION_CONTEXT"); len(values) == 0 && text != "" {
+		values = []string{text}
 	}
-	return parseContext(args)
+	return parseContext(values)
 }
 
 // pairRecipients reads the pair files of -r. It asks no key service.
@@ -54,7 +44,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 		}
 		f, err := format.ParsePairFile(text)
 		if err != nil {
-			return nil, keyFileError(name, "envseal key-pair -k KEY -o FILE", err)
+			return nil, keyFileError(name, makePair, err)
 		}
 		r, err := keyring.NewPairRecipient(f)
 		if err != nil {
@@ -63,35 +53,6 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 		all = append(all, r)
 	}
 	return all, nil
-}
-
-// readKeyFile reads a small file that a flag names, which may be a pipe, but not standard input: that is for data.
-func readKeyFile(name, flag string) ([]byte, error) {
-	if name == "" || name == "-" {
-		return nil, fail(exitUsage, "", "%s takes the name of a file", flag)
-	}
-	in, err := openInput(name)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	return io.ReadAll(io.LimitReader(in, format.MaxKeyFile+1))
-}
-
-// keyFileError says what to do about a data key file or pair file that cannot be read. made is the command that makes one.
-func keyFileError(name, made string, err error) error {
-	code, hint := exitOther, ""
-	switch {
-	case errors.Is(err, format.ErrVersion):
-		code, hint = exitNotEnvseal, "a newer envseal made this file: upgrade to use it"
-	case errors.Is(err, format.ErrNotKeyFile):
-		code, hint = exitNotEnvseal, "make one with `"+made+"`"
-	case errors.Is(err, format.ErrTruncated):
-		code, hint = exitDamaged, "the end is missing: copy it again from its source, or make another with `"+made+"`"
-	case errors.Is(err, format.ErrDamaged):
-		code, hint = exitDamaged, "it is not as it was made: copy it again from its source, or make another with `"+made+"`"
-	}
-	return fail(code, hint, "%s: %w", shown(name), err)
 }
 
 // sealedFor names the key that opens a slot, for -v.
@@ -105,37 +66,62 @@ func sealedFor(s format.Slot) string {
 	return s.Type.String()
 }
 
-// writeKeyFile writes what work makes, a data key file or pair file, which hold nothing secret, to -o or to standard output. A file that cannot be written is refused before
-// work asks KMS for anything.
-func writeKeyFile(c *cli.Context, work func() (text []byte, err error)) error {
-	target := c.String("output")
-	if target == "" || target == "-" {
-		text, err := work()
-		if err == nil {
-			_, err = stdoutWriter().Write(text)
-		}
-		return err
-	}
-	out, err := createOutput(target, outputOptions{force: c.Bool("force"), perm: 0o666 &^ umask(), inputs: ownFiles(c)})
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	text, err := work()
-	if err != nil {
-		return err
-	}
-	if _, err := out.Write(text); err != nil {
-		return err
-	}
-	return out.Commit()
+// dataKeyFile is what --data-key names.
+type dataKeyFile struct {
+	*format.DataKeyFile
+	name string
 }
 
-// keyFileFlags are those of the commands that write such files.
-func keyFileFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: catFiles, Usage: "write to `FILE` (default: stdout)"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "replace an existing FILE"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Usage: "errors only"},
+// readDataKeyFile reads it, and finds the encryption context: that of the file, which -c may
+// repeat; or for the plain answer of KMS, that of -c.
+func readDataKeyFile(name string, contextValues []string) (*dataKeyFile, error) {
+	text, err := readKeyFile(name, "--data-key")
+	if err != nil {
+		return nil, err
 	}
+	f, err := format.ParseDataKeyFile(text)
+	if err != nil {
+		return nil, keyFileError(name, makeDataKey, err)
+	}
+	if f.Bare {
+		f.Context, err = contextOf(contextValues)
+		return &dataKeyFile{f, name}, err
+	}
+	if len(contextValues) > 0 {
+		ec, err := parseContext(contextValues)
+		if err != nil {
+			return nil, err
+		}
+		if !maps.Equal(ec, f.Context) {
+			return nil, fail(exitUsage, "leave -c away: KMS has bound the data key to the context that it was made with",
+				"%s: its encryption context is %s, and -c says %s", shown(name), contextText(f.Context), contextText(ec))
+		}
+	}
+	return &dataKeyFile{f, name}, nil
+}
+
+// unwrap asks KMS for the data key, once for all that is sealed with it.
+func (f *dataKeyFile) unwrap(
+	ctx context.Context, id envelope.Identity, pairs []envelope.FileRecipient,
+) (*envelope.DataKey, error) {
+	var slots []format.Slot
+	for _, k := range f.Keys {
+		slot, err := k.Slot()
+		if err != nil {
+			return nil, err
+		}
+		slots = append(slots, slot)
+	}
+	key, err := envelope.UnwrapDataKey(ctx, f.Context, slots, id, pairs...)
+	if err == nil {
+		return key, nil
+	}
+	code, hint := explain(err)
+	if errors.Is(err, kmsclient.ErrInvalidCiphertext) {
+		hint = "KMS does not know this data key under its encryption context: it is of another key service, or was altered"
+		if f.Bare {
+			hint = "the file does not say the encryption context that the data key was made with: give it with -c"
+		}
+	}
+	return nil, fail(code, hint, "%s: %w", shown(f.name), err)
 }

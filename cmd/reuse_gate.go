@@ -4,9 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient"
-	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
 // gate stands between the files of a run and the key services: it counts the calls, slows down together where a service asks for it, and keeps unwrapped data keys where
@@ -15,13 +13,13 @@ type gate struct {
 	patient bool         // for many files, which a busy service must not fail
 	kept    *unwrapCache // nil: every file asks
 
-	mu      sync.Mutex
-	clients map[kmsclient.Client]*gatedClient
+	mu       sync.Mutex
+	limiters map[kmsclient.Client]*limiter
 }
 
 // newGate makes a gate for one file or for many. reuse is how many files an unwrapped data key is for; with less than 2 none is kept.
 func newGate(many bool, reuse int) *gate {
-	g := &gate{patient: many, clients: map[kmsclient.Client]*gatedClient{}}
+	g := &gate{patient: many, limiters: map[kmsclient.Client]*limiter{}}
 	if many && reuse > 1 {
 		g.kept = newUnwrapCache(reuse)
 	}
@@ -35,79 +33,66 @@ func (g *gate) close() {
 	}
 }
 
-// client puts the gate before c.
-func (g *gate) client(c kmsclient.Client) kmsclient.Client {
+// client puts the gate before c, nil before nil. calls, unless nil, counts what the service is really
+// asked.
+func (g *gate) client(c kmsclient.Client, calls *int) kmsclient.Client {
 	if c == nil {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.clients[c] == nil {
-		g.clients[c] = &gatedClient{Client: c, gate: g, limiter: newLimiter()}
+	if g.limiters[c] == nil {
+		g.limiters[c] = newLimiter()
 	}
-	return g.clients[c]
+	return gatedClient{Client: c, gate: g, limiter: g.limiters[c], calls: calls}
 }
 
 // forARN puts the gate before what find finds.
-func (g *gate) forARN(find func(kmsclient.ARN) (kmsclient.Client, error)) func(kmsclient.ARN) (kmsclient.Client, error) {
+func (g *gate) forARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls *int) func(kmsclient.ARN) (kmsclient.Client, error) {
 	return func(arn kmsclient.ARN) (kmsclient.Client, error) {
 		c, err := find(arn)
 		if err != nil {
 			return nil, err
 		}
-		return g.client(c), nil
+		return g.client(c, calls), nil
 	}
 }
 
-// recipients puts the gate before the services of KMS keys.
-func (g *gate) recipients(all []envelope.Recipient) {
-	for _, r := range all {
-		if k, ok := r.(*keyring.KMSKey); ok {
-			k.Client = g.client(k.Client)
-		}
-	}
-}
-
-// allowed puts the gate before the services that resolve aliases.
-func (g *gate) allowed(all []keyring.AllowedKey) {
-	for i := range all {
-		all[i].Client = g.client(all[i].Client)
-	}
-}
-
-// gatedClient is a key service behind the gate, as far as sealing and opening ask it.
+// gatedClient is a key service behind the gate, as far as sealing and opening ask it. Two of one
+// service, for one file, are equal.
 type gatedClient struct {
 	kmsclient.Client
 	gate    *gate
 	limiter *limiter
+	calls   *int
 }
 
-func (c *gatedClient) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (out *kmsclient.DataKey, err error) {
+func (c gatedClient) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (out *kmsclient.DataKey, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.GenerateDataKey(ctx, in); return err })
 	return out, err
 }
 
-func (c *gatedClient) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (out *kmsclient.EncryptOutput, err error) {
+func (c gatedClient) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (out *kmsclient.EncryptOutput, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.Encrypt(ctx, in); return err })
 	return out, err
 }
 
-func (c *gatedClient) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (c gatedClient) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	if c.gate.kept == nil {
 		return c.decrypt(ctx, in)
 	}
 	return c.gate.kept.decrypt(ctx, c, in)
 }
 
-func (c *gatedClient) decrypt(ctx context.Context, in kmsclient.DecryptInput) (out *kmsclient.DecryptOutput, err error) {
+func (c gatedClient) decrypt(ctx context.Context, in kmsclient.DecryptInput) (out *kmsclient.DecryptOutput, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.Decrypt(ctx, in); return err })
 	return out, err
 }
 
-func (c *gatedClient) call(ctx context.Context, ask func() error) error {
+func (c gatedClient) call(ctx context.Context, ask func() error) error {
 	counted := func() error {
-		if r := recordOf(ctx); r != nil {
-			r.calls++
+		if c.calls != nil {
+			*c.calls++
 		}
 		return ask()
 	}

@@ -67,7 +67,7 @@ func newCountedStore(t *testing.T) (*countedStore, string) {
 }
 
 func (s *countedStore) pool(arn string, files int) *keyPool {
-	return &keyPool{files: files, make: func(ctx context.Context) (*envelope.DataKey, error) {
+	return &keyPool{files: files, make: func(ctx context.Context, _ *int) (*envelope.DataKey, error) {
 		return envelope.NewDataKey(ctx, nil, &keyring.KMSKey{Client: s, KeyID: arn})
 	}}
 }
@@ -82,7 +82,7 @@ func TestKeyPoolShares(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for range 125 {
-					key, err := pool.take(t.Context(), 3)
+					key, err := pool.take(t.Context(), 3, nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -117,7 +117,7 @@ func TestKeyPoolDestroys(t *testing.T) {
 	pool := store.pool(arn, 2)
 	var keys []*sharedKey
 	for range 4 {
-		key, err := pool.take(t.Context(), 1)
+		key, err := pool.take(t.Context(), 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestKeyPoolCountsChunks(t *testing.T) {
 		chunks int64
 		calls  int32
 	}{{1 << 30, 1}, {1 << 30, 1}, {1, 2}, {1<<31 - 1, 2}, {1, 3}, {1<<31 + 5, 4}, {-1, 5}, {-1, 6}, {1, 7}} {
-		key, err := pool.take(t.Context(), c.chunks)
+		key, err := pool.take(t.Context(), c.chunks, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

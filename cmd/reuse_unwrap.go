@@ -27,7 +27,7 @@ type unwrapCache struct {
 }
 
 type unwrapID struct {
-	client *gatedClient
+	client kmsclient.Client
 	sum    [sha256.Size]byte
 }
 
@@ -49,8 +49,8 @@ func newUnwrapCache(files int) *unwrapCache {
 // decrypt answers from the cache, or asks: one asks, and all who want the same wait for the answer. The caller owns the plaintext, which is a copy.
 //
 // A refusal is kept as well: what KMS does not decrypt for this caller it will not decrypt for the next file either.
-func (u *unwrapCache) decrypt(ctx context.Context, c *gatedClient, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
-	id := unwrapID{c, digestOf(in)}
+func (u *unwrapCache) decrypt(ctx context.Context, c gatedClient, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+	id := unwrapID{c.Client, digestOf(in)}
 	u.mu.Lock()
 	k := u.keys[id]
 	first := k == nil || k.left == 0
@@ -87,7 +87,7 @@ func (u *unwrapCache) decrypt(ctx context.Context, c *gatedClient, in kmsclient.
 }
 
 // ask fills k.
-func (u *unwrapCache) ask(ctx context.Context, c *gatedClient, id unwrapID, in kmsclient.DecryptInput, k *unwrapped) {
+func (u *unwrapCache) ask(ctx context.Context, c gatedClient, id unwrapID, in kmsclient.DecryptInput, k *unwrapped) {
 	out, err := c.decrypt(ctx, in)
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -24,8 +24,8 @@ func (s *countedStore) blob(t *testing.T, arn, context string) kmsclient.Decrypt
 func TestUnwrapsAreShared(t *testing.T) {
 	store, arn := newCountedStore(t)
 	gate := newGate(true, 100)
-	client := gate.client(store)
-	if client != gate.client(store) {
+	client := gate.client(store, nil)
+	if client != gate.client(store, nil) {
 		t.Error("two limiters for one service")
 	}
 	in := store.blob(t, arn, "a")
@@ -66,7 +66,7 @@ func TestUnwrapsAreToldApart(t *testing.T) {
 	store, arn := newCountedStore(t)
 	gate := newGate(true, 100)
 	defer gate.close()
-	client := gate.client(store)
+	client := gate.client(store, nil)
 	a, b := store.blob(t, arn, "a"), store.blob(t, arn, "b")
 	mixed, tokens, anonymous := a, a, a
 	mixed.EncryptionContext = b.EncryptionContext
@@ -93,7 +93,7 @@ func TestUnwrapFailures(t *testing.T) {
 	store, arn := newCountedStore(t)
 	gate := newGate(true, 100)
 	defer gate.close()
-	client := gate.client(store)
+	client := gate.client(store, nil)
 	in := store.blob(t, arn, "a")
 	fail := func(kind error, calls int32) {
 		t.Helper()
@@ -129,7 +129,7 @@ func TestUnwrapsAreBounded(t *testing.T) {
 	store.slow = 0
 	gate := newGate(true, 100)
 	defer gate.close()
-	client := gate.client(store)
+	client := gate.client(store, nil)
 	first := store.blob(t, arn, "first")
 	for i := range 3 * maxKept {
 		for _, in := range []kmsclient.DecryptInput{store.blob(t, arn, string(rune('a'+i))), first} {

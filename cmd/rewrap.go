@@ -11,8 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const verbRewrap = "rewrap"
-
 func rewrapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      verbRewrap,
@@ -31,8 +29,14 @@ func rewrapCommand() *cli.Command {
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
 			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
 			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(rewrapFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: runRewrap,
+		Flags: flags(rewrapFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: func(c *cli.Context) error {
+			o, err := readRewrapOptions(c)
+			if err != nil {
+				return err
+			}
+			return runRewrap(c.Context, o)
+		},
 	}
 }
 
@@ -56,112 +60,117 @@ func rewrapFlags() []cli.Flag {
 	}
 }
 
-// rewrapping is what one rewrap command does to each of its files.
-type rewrapping struct {
-	c            *cli.Context
-	requirements []requirement
-	maxSlots     int
-	change       keyring.Rewrap
-	update       []keyring.Destination // files that are for exactly these are left out
-	sum          rewrapSum
+// rewrapOptions are the flags of rewrap.
+type rewrapOptions struct {
+	workOptions
+	aws   awsOptions
+	store storeOptions
+
+	to, add, drop []string // keys
+	accounts      []string
+	grantTokens   []string
+	viaDecrypt    bool
+	sharePair     bool
+	requirements  []requirement
+	maxSlots      int
+	keepTime      bool     // of modification
+	args          []string // files
 }
 
-func runRewrap(c *cli.Context) error {
-	b, err := newNamedBatch(c)
+func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
+	if o.workOptions, err = readWork(c); err != nil {
+		return o, err
+	}
+	o.aws, o.store = readAWS(c), readStore(c)
+	o.to, o.add, o.drop = c.StringSlice("to"), c.StringSlice("add"), c.StringSlice("drop")
+	o.accounts, o.grantTokens = c.StringSlice("account"), c.StringSlice("grant-tokens")
+	o.viaDecrypt, o.sharePair = c.Bool("via-decrypt"), c.Bool("share-pair")
+	o.keepTime, o.args = c.Bool("preserve-mtime"), c.Args().Slice()
+	if o.maxSlots = c.Int("max-slots"); o.maxSlots < 0 {
+		return o, fail(exitUsage, "", "--max-slots %d is negative", o.maxSlots)
+	}
+	o.requirements, err = parseRequirements(c.StringSlice("require-context"))
+	return o, err
+}
+
+// check refuses what does not go together.
+func (o *rewrapOptions) check() error {
+	switch {
+	case len(o.to)+len(o.add)+len(o.drop) == 0:
+		return fail(exitUsage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
+	case o.Update && len(o.to) == 0:
+		return fail(exitUsage, "", "--update goes with --to")
+	case len(o.to) > 0 && len(o.add)+len(o.drop) > 0:
+		return fail(exitUsage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
+	}
+	return nil
+}
+
+// rewrapping is what one rewrap command does to each of its files.
+type rewrapping struct {
+	rewrapOptions
+	change keyring.Rewrap
+	update []keyring.Destination // files that are for exactly these are left out
+	sum    rewrapSum
+}
+
+func runRewrap(ctx context.Context, o rewrapOptions) error {
+	b, err := newNamedBatch(verbRewrap, o.workOptions, o.args)
 	if err != nil {
 		return err
 	}
-	svc := newServices(c)
+	if err := o.check(); err != nil {
+		return err
+	}
+	svc := newServices(o.aws, o.store)
 	defer svc.close()
-	harden(c)
-	r, err := newRewrapping(c, svc)
-	if err != nil {
+	harden(o.AllowCoreDumps)
+	r := &rewrapping{rewrapOptions: o}
+	if err := r.findKeys(ctx, svc); err != nil {
 		return err
 	}
 	r.sum.many = len(b.names) > 1
-	if r.update, err = svc.updated(c, r.change.To); err != nil {
-		return err
-	}
 	forget := atExit(r.interrupted)
 	defer forget()
-	err = b.run(c.Context, r.file)
+	err = b.run(ctx, r.file)
 	r.sumUp()
 	return err
 }
 
-func newRewrapping(c *cli.Context, svc *services) (*rewrapping, error) {
-	to, add, drop := c.StringSlice("to"), c.StringSlice("add"), c.StringSlice("drop")
-	switch {
-	case len(to)+len(add)+len(drop) == 0:
-		return nil, fail(exitUsage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
-	case c.Bool("update") && len(to) == 0:
-		return nil, fail(exitUsage, "", "--update goes with --to")
-	case len(to) > 0 && len(add)+len(drop) > 0:
-		return nil, fail(exitUsage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
+// findKeys finds out what is to become of slots.
+func (r *rewrapping) findKeys(ctx context.Context, svc *services) (err error) {
+	r.change = keyring.Rewrap{
+		Client: svc.forARN, Accounts: r.accounts, Region: r.aws.Region, GrantTokens: r.grantTokens,
+		ViaDecrypt: r.viaDecrypt, SharePair: r.sharePair, DryRun: r.DryRun,
 	}
-	r := &rewrapping{c: c, maxSlots: c.Int("max-slots"), change: keyring.Rewrap{
-		Client:      svc.forARN,
-		Accounts:    c.StringSlice("account"),
-		Region:      c.String("region"),
-		GrantTokens: c.StringSlice("grant-tokens"),
-		ViaDecrypt:  c.Bool("via-decrypt"),
-		SharePair:   c.Bool("share-pair"),
-		DryRun:      c.Bool("dry-run"),
-	}}
-	var err error
-	if r.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
-		return nil, err
+	if r.change.To, err = svc.destinations(ctx, r.to); err != nil {
+		return err
 	}
-	if r.maxSlots < 0 {
-		return nil, fail(exitUsage, "", "--max-slots %d is negative", r.maxSlots)
+	if r.change.Add, err = svc.destinations(ctx, r.add); err != nil {
+		return err
 	}
-	if r.change.To, err = svc.destinations(to); err != nil {
-		return nil, err
+	if r.change.Drop, err = slotKeys(ctx, svc, r.drop, r.grantTokens); err != nil {
+		return err
 	}
-	if r.change.Add, err = svc.destinations(add); err != nil {
-		return nil, err
+	if r.Update {
+		r.update, err = updated(ctx, r.change.To, r.grantTokens)
 	}
-	r.change.Drop, err = svc.slotKeys(drop, r.change.GrantTokens)
-	return r, err
-}
-
-// destinations finds the services and Regions of keys to re-wrap for.
-func (s *services) destinations(refs []string) ([]keyring.Destination, error) {
-	var all []keyring.Destination
-	for _, ref := range refs {
-		client, id, err := s.client(ref)
-		if err != nil {
-			return nil, err
-		}
-		d := keyring.Destination{KeyID: id, Client: client}
-		if arn, err := kmsclient.ParseARN(id); err == nil {
-			arn = arn.ReplicaIn(s.c.String("region"))
-			d.KeyID, d.Region = arn.String(), arn.Region
-		} else if client == kmsclient.Client(s.AWS()) {
-			if d.Region, err = s.AWS().Region(s.c.Context); err != nil {
-				return nil, err
-			}
-		} else {
-			d.Region = kmsclient.LocalRegion
-		}
-		all = append(all, d)
-	}
-	return all, nil
+	return err
 }
 
 // slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a call.
-func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
+func slotKeys(ctx context.Context, svc *services, refs, grantTokens []string) ([]string, error) {
 	var all []string
 	for _, ref := range refs {
-		if arn, err := kmsclient.ParseARN(ref); err == nil && !arn.IsAlias() || isKeyID(ref) {
+		if namesOneKey(ref) {
 			all = append(all, ref)
 			continue
 		}
-		client, id, err := s.client(ref)
+		key, err := svc.resolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		meta, err := client.DescribeKey(s.c.Context, id, kmsclient.Options{GrantTokens: grantTokens})
+		meta, err := key.Client.DescribeKey(ctx, key.ID, kmsclient.Options{GrantTokens: grantTokens})
 		if err != nil {
 			return nil, err
 		}
@@ -173,13 +182,13 @@ func (s *services) slotKeys(refs, grantTokens []string) ([]string, error) {
 // file re-wraps one file.
 func (r *rewrapping) file(ctx context.Context, name string) error {
 	r.sum.tried.Add(1)
-	p, err := openPlace(name, r.c.Bool("force"))
+	p, err := openPlace(name, r.Force)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if r.c.Bool("preserve-mtime") {
-		p.modTime = p.info.ModTime()
+	if r.keepTime {
+		p.modKept = p.stat.modTime
 	}
 	old, h, err := r.read(p)
 	if err != nil {
@@ -207,7 +216,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	}
 	r.tell(name, events)
 	r.sum.done.Add(1)
-	if r.c.Bool("verbose") {
+	if r.Verbose {
 		note("%s: header written %s in %s", display(name), how, time.Since(start).Round(time.Microsecond))
 	}
 	return nil
@@ -234,7 +243,7 @@ func (r *rewrapping) read(p *place) ([]byte, *format.Header, error) {
 // header reads the file's header, and first puts right what an interrupted rewrap left. A dry run leaves it.
 func (r *rewrapping) header(p *place) ([]byte, error) {
 	if r.change.DryRun {
-		head, _, err := soundHead(p.file, p.info.Size(), p.path())
+		head, _, err := p.soundHead()
 		return head, err
 	}
 	return p.recover()
@@ -245,12 +254,12 @@ func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how st
 	if err := p.mayKeepTime(); err != nil {
 		return "", err
 	}
-	new, err := marshalFor(changed, int64(len(old)), p.info.Size())
+	new, err := marshalFor(changed, int64(len(old)), p.size)
 	if err != nil {
 		return "", err
 	}
 	if len(new) != len(old) {
-		return "with a copy of the file", p.replace(old, new, r.c.Bool("force"))
+		return "with a copy of the file", p.replace(old, new, r.Force)
 	}
 	if !p.isStill(old) {
 		return "", p.changedError()

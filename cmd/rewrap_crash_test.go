@@ -95,25 +95,26 @@ func (r *crashRig) file(header int) []byte {
 	return append(bytes.Clone(r.headers[header]), r.payload...)
 }
 
-// rewrap re-wraps the file in r.dir for the next header, as the command does, and gives the calls it made.
+// rewrap re-wraps the file in r.dir for the next header, as the command does, and gives the steps.
 func (r *crashRig) rewrap() []step {
 	r.Helper()
 	p, err := openPlace(filepath.Join(r.dir, crashName), false)
 	r.must(err)
 	defer p.Close()
-	var steps []step
-	p.watch = func(s step) {
-		s.data = bytes.Clone(s.data)
-		steps = append(steps, s)
-	}
+	head, fromJournal, err := p.soundHead()
+	r.must(err)
+	steps, err := p.recoverySteps(head, fromJournal)
+	r.must(err)
 	old, err := p.recover()
 	r.must(err)
 	at := slices.IndexFunc(r.headers, func(h []byte) bool { return bytes.Equal(h, old) })
 	if at < 0 {
 		r.Fatal("the header after recovery is none of the file's")
 	}
-	r.must(p.overwrite(old, r.headers[(at+1)%len(r.headers)]))
-	return steps
+	new := r.headers[(at+1)%len(r.headers)]
+	r.must(p.overwrite(old, new))
+	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new), p.settleSteps()),
+		func(s step) bool { return s.call == stepTime }) // the model has no times
 }
 
 // opens lays the image out and opens the file as decrypt does. It tells by which header.
@@ -124,7 +125,7 @@ func (r *crashRig) opens(image map[string][]byte) (string, error) {
 		return "", err
 	}
 	defer in.Close()
-	if err := in.useJournal(); err != nil {
+	if err := useJournal(in); err != nil {
 		return "", err
 	}
 	var out bytes.Buffer
@@ -136,7 +137,8 @@ func (r *crashRig) opens(image map[string][]byte) (string, error) {
 		return "", fmt.Errorf("opened to something else")
 	}
 	for i, h := range r.headers {
-		if bytes.Equal(in.head, h) {
+		got := make([]byte, len(h))
+		if _, err := in.ReadAt(got, 0); err == nil && bytes.Equal(got, h) {
 			from := "file"
 			if !bytes.HasPrefix(image[crashName], h) {
 				from = "journal"
@@ -263,7 +265,7 @@ func TestCrashesAreNoticed(t *testing.T) {
 	lay(t, r.dir, start.running())
 	steps := r.rewrap()
 	for i, s := range steps[:len(steps)-1] {
-		if s.call != "sync" && s.call != "syncdir" {
+		if s.call != stepSync && s.call != stepSyncDir {
 			continue
 		}
 		without := slices.Delete(slices.Clone(steps), i, i+1)

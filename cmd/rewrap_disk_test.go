@@ -65,28 +65,28 @@ func (d *diskModel) rename(name string, to int) {
 // apply is what the call does.
 func (d *diskModel) apply(s step) {
 	switch s.call {
-	case "create":
+	case stepCreate:
 		d.next++
 		d.inodes[d.next] = &inode{}
 		d.rename(s.name, d.next)
-	case "write":
+	case stepWrite:
 		n := d.inodes[d.now(s.name)]
 		n.writes = append(n.writes, step{off: s.off, data: bytes.Clone(s.data)})
-	case "sync":
+	case stepSync:
 		n := d.inodes[d.now(s.name)]
 		n.synced, n.writes = n.seen(), nil
-	case "remove":
+	case stepRemove:
 		d.rename(s.name, 0)
-	case "rename":
+	case stepRename:
 		moved := d.now(s.name)
 		d.rename(s.name, 0)
 		d.rename(s.to, moved)
-	case "syncdir":
+	case stepSyncDir:
 		for name := range d.names {
 			d.names[name] = []int{d.now(name)}
 		}
 	default:
-		panic("unknown call " + s.call)
+		panic("unknown call " + string(s.call))
 	}
 }
 
@@ -154,7 +154,7 @@ func (n *inode) crash(r *rand.Rand) []byte {
 
 // partial gives the states in the middle of s: a write that was cut off at every sector and at some bytes.
 func partial(s step, r *rand.Rand) []step {
-	if s.call != "write" {
+	if s.call != stepWrite {
 		return nil
 	}
 	var cuts []int
@@ -166,7 +166,7 @@ func partial(s step, r *rand.Rand) []step {
 	}
 	var all []step
 	for _, cut := range cuts {
-		all = append(all, step{call: "write", name: s.name, off: s.off, data: s.data[:cut]})
+		all = append(all, step{call: stepWrite, name: s.name, off: s.off, data: s.data[:cut]})
 	}
 	return all
 }

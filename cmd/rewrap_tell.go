@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/envseal/envseal/envelope"
@@ -32,12 +33,12 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 		if e.Decrypted {
 			how = ", by Decrypt and Encrypt"
 		}
-		terse := r.sum.many && !r.c.Bool("verbose")
+		terse := r.sum.many && !r.Verbose
 		if e.Decrypted && !r.change.DryRun {
 			r.decrypted(name, e.From, terse)
 		}
 		switch {
-		case r.c.Bool("quiet"), terse && !r.change.DryRun && !e.Kept:
+		case r.Quiet, terse && !r.change.DryRun && !e.Kept:
 		case e.Kept && e.From == "":
 			note("%s: kept a slot of a type that this version does not know", display(name))
 		case e.Kept:
@@ -45,7 +46,7 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 		case e.To == "":
 			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
 		default:
-			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, typedKey(r.c, e.To), how)
+			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, typedKey(slices.Concat(r.to, r.add), e.To), how)
 		}
 	}
 }
@@ -77,7 +78,7 @@ func (r *rewrapping) decrypted(name, keyID string, terse bool) {
 // sumUp says what has come of many files.
 func (r *rewrapping) sumUp() {
 	r.warnExposed()
-	if !r.sum.many || r.c.Bool("quiet") {
+	if !r.sum.many || r.Quiet {
 		return
 	}
 	tried, done, left := r.sum.tried.Load(), r.sum.done.Load(), r.sum.left.Load()

@@ -1,23 +1,23 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
-	"github.com/urfave/cli/v2"
 )
 
-// updated are the keys of --to as the slots of a file have them, for --update: an alias is resolved, once for all files. There are none if no file is to be left out, which is
-// also so, and said, where the caller may not resolve an alias: to make all slots anew takes time, and does no harm.
-func (s *services) updated(c *cli.Context, to []keyring.Destination) ([]keyring.Destination, error) {
-	if !c.Bool("update") {
-		return nil, nil
-	}
+// updated are the keys of --to as the slots of a file have them, for --update: an alias is resolved,
+// once for all files. There are none, which leaves out no file and is said, where the caller may
+// not resolve an alias: to make all slots anew takes time, and does no harm.
+func updated(
+	ctx context.Context, to []keyring.Destination, grantTokens []string,
+) ([]keyring.Destination, error) {
 	var all []keyring.Destination
 	for _, d := range to {
-		if arn, err := kmsclient.ParseARN(d.KeyID); !(err == nil && !arn.IsAlias() || isKeyID(d.KeyID)) {
-			meta, err := d.Client.DescribeKey(c.Context, d.KeyID, kmsclient.Options{GrantTokens: c.StringSlice("grant-tokens")})
+		if !namesOneKey(d.KeyID) {
+			meta, err := d.Client.DescribeKey(ctx, d.KeyID, kmsclient.Options{GrantTokens: grantTokens})
 			if errors.Is(err, kmsclient.ErrAccessDenied) {
 				warn("--update leaves out no file: without kms:DescribeKey nobody can tell which key %s is, and a key ARN needs none: %v", shown(d.KeyID), err)
 				return nil, nil
@@ -38,7 +38,7 @@ func (r *rewrapping) leaveOut(name string, err error) error {
 		return err
 	}
 	r.sum.left.Add(1)
-	if r.c.Bool("verbose") {
+	if r.Verbose {
 		note("%s: skipped: it is for exactly these keys", display(name))
 	}
 	return nil

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -30,30 +31,49 @@ func serveCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
 		}, storeFlags()),
-		Action: onStore(0, 0, serve),
+		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+			return serveOptions{
+				addr:    c.String("addr"),
+				pidFile: c.String("pid-file"),
+				log:     c.String("log"),
+				deny:    c.StringSlice("deny"),
+				faults:  c.String("faults"),
+				store:   readStore(c),
+			}.run
+		}),
 	}
 }
 
-func serve(c *cli.Context, store *keystore.Store) error {
-	faults, err := devserver.ParseFaults(c.String("faults"))
+type serveOptions struct {
+	addr    string   // loopback
+	pidFile string   // "" for none
+	log     string   // "" for none, - for stderr
+	deny    []string // operations
+	faults  string   // as devserver.ParseFaults reads them
+	store   storeOptions
+}
+
+func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
+	faults, err := devserver.ParseFaults(o.faults)
 	if err != nil {
 		return fail(exitUsage, "", "--faults: %w", err)
 	}
-	log, err := newCallLog(c.String("log"))
+	own := ownFiles(o.store.files())
+	log, err := newCallLog(o.log, own)
 	if err != nil {
 		return err
 	}
 	defer log.close()
-	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: c.StringSlice("deny"), Log: log.write})
+	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: o.deny, Log: log.write})
 	if err != nil {
 		return fail(exitUsage, "", "%w", err)
 	}
-	ln, err := devserver.Listen(c.Context, c.String("addr"))
+	ln, err := devserver.Listen(ctx, o.addr)
 	if err != nil {
 		return listenError(err)
 	}
-	if f := c.String("pid-file"); f != "" {
-		remove, err := writePID(f)
+	if o.pidFile != "" {
+		remove, err := writePID(o.pidFile, own)
 		if err != nil {
 			ln.Close()
 			return err
@@ -61,13 +81,12 @@ func serve(c *cli.Context, store *keystore.Store) error {
 		defer remove()
 		defer atExit(remove)()
 	}
-	live.serving.Store(true)
-	defer live.serving.Store(false)
+	defer serving()()
 	if err := announce(srv, ln); err != nil {
 		ln.Close()
 		return err
 	}
-	return srv.Serve(c.Context, ln)
+	return srv.Serve(ctx, ln)
 }
 
 // listenError tells a port that is taken from an address that is not allowed.
@@ -79,10 +98,20 @@ func listenError(err error) error {
 }
 
 // writePID writes the process id to a file. remove takes the file away, unless it is another process's by then.
-func writePID(name string) (remove func(), err error) {
+func writePID(name string, own []guarded) (remove func(), err error) {
 	text := []byte(strconv.Itoa(os.Getpid()) + "\n")
-	if err := os.WriteFile(name, text, 0o644); err != nil {
-		return nil, fail(exitOutput, "", "%w", err)
+	out, err := createOutput(name, outputOptions{
+		force: true, perm: 0o644 &^ ownUmask(), noSync: true, inputs: own,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	if _, err := out.Write(text); err != nil {
+		return nil, err
+	}
+	if err := out.Commit(); err != nil {
+		return nil, err
 	}
 	return func() {
 		if now, err := os.ReadFile(name); err == nil && bytes.Equal(now, text) {

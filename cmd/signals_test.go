@@ -19,14 +19,17 @@ import (
 // Files for one system add theirs.
 const childVariable = "ENVSEAL_TEST_CHILD"
 
-var children = map[string]func(args []string) error{
-	"write":    childWrite,
-	"stdout":   childStdout,
-	"text":     childText,
-	"messages": childMessages,
-	"limit":    childLimit,
-	"drop":     childDrop,
-	"through":  childThrough,
+// children are what a test process can be, by the name that is in childVariable. Tests add theirs.
+var children = map[string]func(args []string) error{}
+
+func init() {
+	children["write"] = childWrite
+	children["stdout"] = childStdout
+	children["text"] = childText
+	children["messages"] = childMessages
+	children["limit"] = childLimit
+	children["drop"] = childDrop
+	children["through"] = childThrough
 }
 
 func TestChildProcess(t *testing.T) {
@@ -35,9 +38,9 @@ func TestChildProcess(t *testing.T) {
 		return // an ordinary run of the tests: there is nothing to be a child of
 	}
 	args := os.Args[len(os.Args)-1]
-	catchSignals()
+	catchSignals(hideProgress, reportProgress)
 	err := children[name](strings.Split(args, "\x1f"))
-	live.leave()
+	leave()
 	if err == nil {
 		os.Exit(0)
 	}
@@ -83,7 +86,11 @@ func exitStatus(t *testing.T, err error) int {
 // childWrite writes half of an output, tells that it has come to the phase, and stays there.
 func childWrite(args []string) error {
 	phase, target := args[0], args[1]
-	namedTemps = strings.Contains(phase, "named")
+	if strings.Contains(phase, "named") {
+		if err := otherMachine("named"); err != nil {
+			return err
+		}
+	}
 	fmt.Println("started")
 	if phase == "open" {
 		fmt.Println(phase)
@@ -205,7 +212,9 @@ func TestIgnoredSignal(t *testing.T) {
 
 // childStdout writes without end to standard output, with a named temp file beside it.
 func childStdout(args []string) error {
-	namedTemps = true
+	if err := otherMachine("named"); err != nil {
+		return err
+	}
 	if _, err := createOutput(args[0], outputOptions{perm: 0o600}); err != nil {
 		return err
 	}

@@ -1,7 +1,8 @@
 package cmd
 
 import (
-	"os"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -9,14 +10,27 @@ import (
 
 // What is said of a word that nobody knows: what it may have been meant for, else where to read on.
 
-// unknownCommand is the error for a word in the place of one of the commands, behind path, which are the words before it.
-func unknownCommand(path []string, word string, commands []*cli.Command) error {
-	parent := strings.Join(path, " ")
-	hint := orHelp(parent, withPath(parent, near(word, namesOf(commands))))
-	if isThere(word) && len(path) == 1 {
+// noCommand is the action of a command that has others below it, none of which is named.
+func noCommand(c *cli.Context) error {
+	hint := helpOn(c.Command)
+	if c.Command.HelpName == "envseal" {
+		hint = "try `envseal help`, or `envseal encrypt -k KEY FILE`"
+	}
+	if name := c.Args().First(); name != "" {
+		return fail(exitUsage, "try `envseal help`", "unknown command %q", name)
+	}
+	return fail(exitUsage, hint, "no command given")
+}
+
+// unknownCommand is the error for a word in the place of one of the commands of parent.
+func unknownCommand(parent *cli.Command, word string) error {
+	path := parent.HelpName
+	hint := orHelp(path, withPath(path, near(word, namesOf(parent.Subcommands))))
+	_, below, _ := strings.Cut(path+" "+word, " ")
+	if !strings.Contains(path, " ") && isThere(word) {
 		hint = "for the file write `envseal encrypt -k KEY " + shellWord(word) + "`, or `envseal decrypt " + shellWord(word) + "`"
 	}
-	return fail(exitUsage, hint, "unknown command %q", strings.Join(append(path[1:], word), " "))
+	return fail(exitUsage, hint, "unknown command %q", below)
 }
 
 func namesOf(commands []*cli.Command) (all []string) {
@@ -34,42 +48,39 @@ func withPath(path, command string) string {
 	return path + " " + command
 }
 
-// unknownFlag is the error for a flag as it was typed that the command path does not have among the known ones.
-func unknownFlag(path []string, arg string, known map[string]cli.Flag) error {
+// unknownFlag is the error for a flag as it was typed that the command does not have.
+func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) error {
 	typed, _, _ := strings.Cut(arg, "=")
-	names := []string{"help"}
-	for name := range known {
-		names = append(names, name)
-	}
-	meant := near(strings.TrimLeft(typed, "-"), names)
+	meant := near(strings.TrimLeft(typed, "-"), slices.Collect(maps.Keys(known)))
 	if meant != "" {
 		meant = dashes(meant) + meant
 	}
-	hint := orHelp(strings.Join(path, " "), meant)
+	hint := orHelp(command.HelpName, meant)
 	if isThere(arg) {
 		hint = "for the file write " + shellWord("./"+arg)
 	}
-	if len(path) > 1 && path[1] == "kms" {
+	if strings.HasPrefix(command.HelpName, "envseal kms") {
 		return fail(exitUsage, hint, "Unknown options: %s", typed) // as aws says it
 	}
 	return fail(exitUsage, hint, "unknown flag %s", typed)
 }
 
-func isThere(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
-}
-
 // orHelp asks whether meant was meant, or where it is empty points to the help on command.
 func orHelp(command, meant string) string {
-	switch {
-	case meant != "":
+	if meant != "" {
 		return "did you mean `" + meant + "`?"
-	case command == "envseal":
+	}
+	if command == "envseal" {
 		return "try `envseal help`"
 	}
 	return "try `" + command + " --help`"
 }
+
+// helpOn points to the help on a command.
+func helpOn(command *cli.Command) string { return orHelp(command.HelpName, "") }
+
+// helpFor is what to type for the help on the command that runs.
+func helpFor(c *cli.Context) string { return c.Command.HelpName + " --help" }
 
 // near is which of the names was most likely meant by word, "" if none was: one that differs in a letter or two, then one that begins with it, then one that has it inside or is
 // inside of it. Of several it is the nearest, the shortest, the first.

@@ -4,86 +4,136 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/envseal/envseal/format"
 )
 
-// transfer is one file on its way from an input to an output, by the rules for files: nothing appears under the output's name before it is whole and
-// on the disk, and nothing is left if it fails.
+// transfer is one file on its way from an input to an output, by the rules for files: nothing
+// appears under the output's name before it is whole and on the disk, and nothing is left if it
+// fails.
 type transfer struct {
-	c      *cli.Context
+	workOptions
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
-	perm   func(*input) os.FileMode
+	perm   func(*stat) os.FileMode
 	mtime  bool         // the output gets the input's mtime
 	header string       // where a detached header goes, "" for none
 	from   *commandLine // what is sealed instead of a file, nil for a file
 	to     *commandLine // what gets the data instead of target, nil for target
 	into   sink         // the same for what is no command
-	log    *fileLog
+	text   bool         // the output is text, which a terminal may have
+
+	refuseEmpty bool
+	sizeHint    int64     // of an input whose size is not known, -1 for none
+	own         []guarded // what the output must not be, beside the input
+
+	log *fileLog
 	// check, if set, is what --dry-run can find out about the input without asking a key service
-	check func(ctx context.Context, in *input) error
-	// current, if set, is what --update asks: see treeWork
-	current func(in, out *statedFile) (current, replaceable bool)
-	older   bool   // the output is there, and --update has found it to be an older one
-	many    bool   // one of many files, whose progress is shown for all of them
-	made    string // directory of -O that was made for the output
+	check func(in *input) error
+	// current, if set, is the rule of --update
+	current currentRule
+
+	older bool   // the output is there, and --update has found it to be an older one
+	many  bool   // one of many files, whose progress is shown for all of them
+	made  string // directory of -O that was made for the output
 }
+
+// job is a file in the hands of a command.
+type job struct {
+	in    *input
+	src   io.Reader // reads in, and counts for bar
+	plain bool      // src does nothing else
+	dst   destination
+	bar   *progress
+	many  bool // one of many: what is the same for all is said once
+	alone bool // it may use all cores
+}
+
+// result is what became known of a file.
+type result struct {
+	header *format.Header
+	keyID  string // the key that opened it
+	calls  int    // to key services
+}
+
+// keyIDs are the keys of a file: the one that opened it, or all that it was sealed for.
+func (r *result) keyIDs() []string {
+	if r.keyID != "" {
+		return []string{r.keyID}
+	}
+	var all []string
+	if r.header != nil {
+		for _, s := range r.header.Slots {
+			if k, err := s.KMS(); err == nil {
+				all = append(all, k.KeyID)
+			} else if p, err := s.Pair(); err == nil {
+				all = append(all, p.KeyID)
+			}
+		}
+	}
+	return all
+}
+
+// work does what the command is for. It must read its input to the end.
+type work func(ctx context.Context, j *job) (result, error)
 
 // sink is what a transfer writes to.
 type sink interface {
 	io.Writer
 	Commit() error
-	durable() bool // once committed it survives a power cut: a file of its own, synced
+	durable() bool  // once committed it survives a power cut: a file of its own, synced
+	released() bool // something has left the process that cannot be taken back
 	Abort()
 }
 
-// run opens both ends, calls work, and commits. work must read its input to the end.
-func (t *transfer) run(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
-	if t.c.Bool("dry-run") {
-		return t.tryOut(ctx)
-	}
-	err := t.carry(ctx, work)
-	if err != nil {
-		t.takeBack()
-	}
-	if err != nil && !t.many {
-		t.log.failed(t.inputName(), named(t.name, err))
-	}
-	return err
+// destination is a sink, and what of it is a file.
+type destination struct {
+	sink
+	file   *output // for the data; nil for a command, or where nothing is written
+	header *output // for a detached header, nil for none
 }
 
-// carry is run but for the log of failures.
-func (t *transfer) carry(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error) error {
+// run opens both ends, has the work done, and commits.
+func (t *transfer) run(ctx context.Context, do work) (result, error) {
+	if t.DryRun {
+		return result{}, t.tryOut()
+	}
+	res, err := t.carry(ctx, do)
+	if err != nil && t.made != "" {
+		_ = takeBackDir(t.made)
+	}
+	return res, err
+}
+
+func (t *transfer) carry(ctx context.Context, do work) (result, error) {
 	in, err := t.takeInput()
 	if in == nil {
-		return err
+		return result{}, err
 	}
 	defer in.Close()
-	in.refuseEmpty = t.c.Bool("fail-on-empty")
-	out, err := t.open(in)
+	in.refuseEmpty = t.refuseEmpty
+	dst, err := t.open(in)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	defer out.Abort()
-	entry := t.log.begin(out, in, t.inputName(), t.displayTarget())
-	entry.record.many = t.many
-	err = t.work(withRecord(ctx, &entry.record), work, out, entry.reader(in), in)
+	defer dst.Abort()
+	entry := t.log.begin(dst.file, in, inputName(t.name), t.displayTarget())
+	j := &job{in: in, dst: dst, many: t.many, alone: true}
+	j.src, j.plain = entry.reader(in)
+	res, err := t.work(ctx, do, j)
 	if err == nil {
 		err = entry.measure()
 	}
 	if err == nil {
-		err = out.Commit()
+		err = dst.Commit()
 	}
 	if err != nil {
-		return err
+		return res, err
 	}
-	entry.done()
-	if r := recordOf(ctx); r != nil {
-		*r = entry.record
-	}
-	return t.removeInput(in, out)
+	entry.done(res)
+	return res, t.removeInput(in, dst)
 }
 
 // takeInput opens the input. There is none, and no error, if --update leaves it out.
@@ -96,7 +146,11 @@ func (t *transfer) takeInput() (*input, error) {
 		in.Close()
 		return nil, nil
 	}
-	if err := t.refuseRemoval(in); err != nil {
+	// Where --rm keeps the input anyhow, it has no say.
+	if t.Remove && !t.Force && !t.NoSync && t.target != "-" && in.regular && in.dir != nil {
+		err = in.refuseRemoval()
+	}
+	if err != nil {
 		in.Close()
 		return nil, err
 	}
@@ -104,7 +158,7 @@ func (t *transfer) takeInput() (*input, error) {
 }
 
 // tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
-func (t *transfer) tryOut(ctx context.Context) error {
+func (t *transfer) tryOut() error {
 	in, err := t.takeInput()
 	if in == nil {
 		return err
@@ -115,14 +169,14 @@ func (t *transfer) tryOut(ctx context.Context) error {
 		return err
 	}
 	if t.to == nil && missing == "" {
-		out, err := t.open(in)
+		dst, err := t.open(in)
 		if err != nil {
 			return err
 		}
-		defer out.Abort()
+		defer dst.Abort()
 	}
 	if t.check != nil {
-		if err := t.check(ctx, in); err != nil {
+		if err := t.check(in); err != nil {
 			return err
 		}
 	}
@@ -130,20 +184,20 @@ func (t *transfer) tryOut(ctx context.Context) error {
 	return nil
 }
 
-// work does the work, before the eyes of the user, and checks that nobody changed the input meanwhile.
-func (t *transfer) work(ctx context.Context, work func(ctx context.Context, dst io.Writer, src io.Reader, in *input) error, out sink, src io.Reader, in *input) (err error) {
+// work does the work, before the eyes of the user, and checks that nobody changed the input
+// meanwhile.
+func (t *transfer) work(ctx context.Context, do work, j *job) (res result, err error) {
 	if !t.many {
-		p, modeErr := progressOf(t.c, in)
-		if modeErr != nil {
-			return modeErr
+		if j.bar, err = t.progress(j.in); err != nil {
+			return res, err
 		}
-		src = p.reader(src)
-		defer func() { p.finish(err) }()
+		j.src = j.bar.reader(j.src)
+		defer func() { j.bar.finish(err) }()
 	}
-	if err := work(ctx, out, src, in); err != nil {
-		return err
+	if res, err = do(ctx, j); err != nil {
+		return res, err
 	}
-	return in.checkUnchanged()
+	return res, j.in.checkUnchanged()
 }
 
 func (t *transfer) openInput() (*input, error) {
@@ -153,84 +207,92 @@ func (t *transfer) openInput() (*input, error) {
 	return openInput(t.name)
 }
 
-func (t *transfer) open(in *input) (sink, error) {
+func (t *transfer) open(in *input) (destination, error) {
 	switch {
 	case t.into != nil:
-		return t.into, nil
+		return destination{sink: t.into}, nil
 	case t.to != nil:
-		return newConsumer(t.to)
+		c, err := newConsumer(t.to)
+		return destination{sink: c}, err
 	}
+	inputs := slices.Concat([]guarded{in.guard()}, t.own, t.log.guard())
 	if t.target == "-" {
-		meant := t.c.String("output") == "-" || t.c.Bool("armor") // which is text
-		out, err := stdoutOutput(meant, t.inputs(in)...)
+		out, err := stdoutOutput(t.Output == "-" || t.text, inputs...)
 		if err != nil {
-			return nil, err
+			return destination{}, err
 		}
-		return withHeader(out, t.header, t.target, in)
+		return t.withHeader(out, in)
 	}
 	o := outputOptions{
-		force:  t.c.Bool("force") || t.older,
-		perm:   t.perm(in),
-		noSync: t.c.Bool("no-sync"),
-		dryRun: t.c.Bool("dry-run"),
-		inputs: t.inputs(in),
+		force:  t.Force || t.older,
+		perm:   t.perm(&in.stat),
+		noSync: t.NoSync,
+		dryRun: t.DryRun,
+		inputs: inputs,
 	}
 	if t.mtime && in.regular {
-		o.modTime = in.info.ModTime()
+		o.modTime = in.modTime
 	}
 	if err := t.makeDir(); err != nil {
-		return nil, err
+		return destination{}, err
 	}
 	out, err := createOutput(t.target, o)
 	if err != nil {
-		return nil, err
+		return destination{}, err
 	}
-	return withHeader(out, t.header, t.target, in)
+	return t.withHeader(out, in)
+}
+
+// missingOutputDir is the directory of -O that the output wants made, "" if there is none.
+func (t *transfer) missingOutputDir() (string, error) {
+	if t.OutputDir == "" || t.to != nil || t.target == "-" {
+		return "", nil
+	}
+	if there, err := checkOutputDir(t.OutputDir); there || err != nil {
+		return "", err
+	}
+	return t.OutputDir, nil
+}
+
+// makeDir makes the directory of -O for the output.
+func (t *transfer) makeDir() error {
+	dir, err := t.missingOutputDir()
+	if dir == "" || err != nil {
+		return err
+	}
+	made, err := makeOutputDir(dir, 0o777, !t.NoSync)
+	if made {
+		t.made = dir
+	}
+	return err
 }
 
 // removeInput is --rm, after the output is committed.
-func (t *transfer) removeInput(in *input, out sink) error {
-	if !t.c.Bool("rm") {
+func (t *transfer) removeInput(in *input, dst sink) error {
+	if !t.Remove {
 		return nil
 	}
-	_, descriptor := descriptorNumber(t.name)
-	if !out.durable() || !in.regular || in.path == "" || descriptor {
+	if !dst.durable() || !in.regular || in.dir == nil {
 		warn("%s: kept: --rm removes a file only once its output is a file on the disk", display(t.name))
 		return nil
 	}
-	if in.checkUnchanged() != nil { // which may have happened in the time that the output took to reach the disk
-		return fail(exitOther, "", "%s: output is written, but the input is kept: it was changed meanwhile", display(t.name))
-	}
-	if err := os.Remove(t.name); err != nil {
-		return fail(exitOther, "", "output is written, but the input could not be removed: %w", err)
-	}
-	return nil
+	return in.remove()
 }
 
-// progressOf starts the progress of one file, as the user asked for it.
-func progressOf(c *cli.Context, in *input) (*progress, error) {
-	mode, err := parseProgressMode(c.String("progress"))
+// progress starts the progress of one file, as the user asked for it.
+func (t *transfer) progress(in *input) (*progress, error) {
+	mode, err := parseProgressMode(t.Progress)
 	if err != nil {
 		return nil, err
 	}
-	total := in.size
+	total := in.left
 	if total < 0 {
-		if total, err = sizeHint(c); err != nil {
-			return nil, err
-		}
+		total = t.sizeHint
 	}
-	if mode == progressAuto && in.File != nil && isTerminal(in.File) {
+	if mode == progressAuto && isTerminalFD(in.fd) {
 		mode = progressNever // somebody is typing there
 	}
-	return newProgress(mode, in.name, total, c.Bool("quiet")), nil
-}
-
-// inputName is the name of the input as the log has it: exact, however it may look.
-func (t *transfer) inputName() string {
-	if t.name == "-" {
-		return display(t.name)
-	}
-	return t.name
+	return newProgress(mode, in.name, total, t.Quiet), nil
 }
 
 func (t *transfer) displayTarget() string {
@@ -243,5 +305,71 @@ func (t *transfer) displayTarget() string {
 	return t.target
 }
 
-// took is how long something took, for -v.
-func took(start time.Time) string { return time.Since(start).Round(time.Millisecond).String() }
+// upToDate is --update for a single file: whether it is left out, since its output is there, by the
+// rule for the files of a tree. Where an older output is there, it lets the transfer replace that.
+func (t *transfer) upToDate(in *input) bool {
+	if !t.Update || t.current == nil || !in.isWhole() || !t.mtime || t.to != nil || t.target == "-" {
+		return false
+	}
+	if _, ok := descriptorNumber(t.target); ok {
+		return false
+	}
+	parent, base := splitName(t.target)
+	dir, err := openDirectory(parent)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	current, replaceable := t.current.compare(dir, base, in)
+	t.older = !current && replaceable
+	if current && t.Verbose {
+		note("%s: skipped: %s", display(t.name), skipUnchanged)
+	}
+	return current
+}
+
+// skipUnchanged is why --update leaves out a file.
+const skipUnchanged = "unchanged"
+
+// currentRule tells whether out is the output of in, as far as times and sizes tell; replaceable, if
+// not, that it is an older one.
+type currentRule func(in, out *statedFile) (current, replaceable bool)
+
+// compare asks the rule about what has the output's name in dir. It is neither current nor
+// replaceable if it is not there, no regular file, or the input itself: whatever it is comes out
+// when the output gets its name.
+func (rule currentRule) compare(dir *directory, name string, in *input) (current, replaceable bool) {
+	there, err := dir.openFile(name, name, false)
+	if err != nil {
+		return false, false
+	}
+	defer there.Close()
+	if there.fileID == in.fileID {
+		return false, false
+	}
+	return rule(&statedFile{in, &in.stat}, &statedFile{there, &there.stat})
+}
+
+// statedFile is an open file and what fstat said of it.
+type statedFile struct {
+	io.ReaderAt
+	*stat
+}
+
+// header reads the header of a sealed file, armored or not, and tells whether sizes follow from each
+// other. It leaves the file's position alone.
+func (f *statedFile) header() (h *format.Header, exact bool, err error) {
+	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.size))
+	if err != nil {
+		return nil, false, err
+	}
+	if h, err = format.ReadHeader(src, format.Limits{MaxSlots: format.MaxSlots}); err != nil {
+		return nil, false, err
+	}
+	return h, !armored && h.Compression == format.CompressionNone, nil
+}
+
+// tellTime is for -v: how long the work on a file took.
+func (j *job) tellTime(how string, start time.Time) {
+	note("%s: %s in %s", display(j.in.name), how, took(start))
+}

@@ -3,14 +3,11 @@ package cmd
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
-
-	"github.com/urfave/cli/v2"
 )
 
 // A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
@@ -19,47 +16,20 @@ import (
 // Every directory below the tree's root and below -O is opened by way of os.Root, and files by a single name relative to their directory's descriptor, without following a
 // link. So nothing outside the roots is read or written, whoever swaps directories for links meanwhile.
 
-// treeWork is what a command does to each file.
-type treeWork interface {
-	// verb is the command's name.
-	verb() string
-	// target is the name of the output of a file of this name, "" for a command that writes nothing.
-	target(name string) (string, error)
-	// skips tells why a file in a tree is no input, "" if it is one. beside says that the outputs go beside the inputs.
-	skips(name string, beside bool) string
-	// check is what a dry run can find out about an input without asking a key service.
-	check(ctx context.Context, in *input) error
-	// perm is the mode of an output whose input has this one, dirPerm the same for directories.
-	perm(os.FileMode) os.FileMode
-	dirPerm(os.FileMode) os.FileMode
-	// canWhole tells whether small files may go to whole.
-	canWhole() bool
-	// whole appends to dst the output of a file whose contents are src, and fills the record of ctx. errStream sends the file to stream.
-	whole(ctx context.Context, dst, src []byte) ([]byte, error)
-	// stream does the same for a file of any size, read from src, which is in. alone says that it may use all cores.
-	stream(ctx context.Context, dst io.Writer, src io.Reader, in *input, alone bool) error
-	// single does all for something that is not a regular file.
-	single(ctx context.Context, name string) error
-	// current tells whether out is the output of in, as far as times and sizes tell; replaceable, if not, that it is an older one.
-	current(in, out *statedFile) (current, replaceable bool)
-	// fatal tells whether all further files would fail by err too.
-	fatal(err error) bool
-}
-
 // errStream says that a small file is not for treeWork.whole.
 var errStream = errors.New("to be worked on as a stream")
 
 // treeRun is one run.
 type treeRun struct {
-	treeOptions
-	c        *cli.Context
+	workOptions
 	ctx      context.Context
 	work     treeWork
 	commits  *committer
 	progress *progress
 	log      *fileLog
-	own      []*input // what no output may replace
-	reads    bool     // the command writes nothing
+	own      []guarded // what no output may replace
+	sweeper  sweeper
+	reads    bool // the command writes nothing
 	bigFiles chan struct{}
 
 	tally
@@ -85,40 +55,63 @@ type tally struct {
 }
 
 const (
-	mostNamed  = 20     // failed files in the last line
 	mostErrors = 10_000 // failures that get a line when they happen
 )
 
-// newTreeRun makes a run out of the flags. The caller ends it with finish.
-func newTreeRun(ctx context.Context, c *cli.Context, work treeWork, log *fileLog) (*treeRun, error) {
-	o, err := newTreeOptions(c)
+// runFiles works through the files of the batch: one by itself, many side by side. own is what no
+// output may replace.
+func runFiles(ctx context.Context, b *batch, own []guarded, work treeWork) error {
+	log, err := newFileLog(b.manyOptions, work.verb(), own)
+	if err != nil {
+		return err
+	}
+	own = append(own, log.guard()...)
+	if b.many() {
+		err = runTree(ctx, b, own, work, log)
+	} else {
+		err = b.run(ctx, func(ctx context.Context, name string) error {
+			_, err := work.single(ctx, name, log)
+			return err
+		})
+		if err != nil {
+			log.failed(inputName(b.names[0]), err)
+		}
+	}
+	if e := log.close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// newTreeRun makes a run. The caller ends it with finish.
+func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork, log *fileLog) (*treeRun, error) {
+	if o.Suffix == "" {
+		return nil, fail(exitUsage, "", "--suffix is empty")
+	}
+	mode, err := parseProgressMode(o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	if c.String("header") != "" {
-		return nil, fail(exitUsage, "run it once for each file", "--header goes with one file")
-	}
-	if o.remove && o.noSync {
+	if o.Remove && o.NoSync {
 		warn("inputs are kept: --rm removes a file only once its output is safely on the disk, and --no-sync does not wait for that")
-		o.remove = false
+		o.Remove = false
 	}
-	if o.jobs == 0 {
-		o.jobs = runtime.NumCPU()
+	if o.Jobs == 0 {
+		o.Jobs = runtime.NumCPU()
 	}
-	t := &treeRun{treeOptions: o, c: c, ctx: ctx, work: work, log: log, own: ownFiles(c), reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1)}
+	t := &treeRun{
+		workOptions: o, ctx: ctx, work: work, log: log, own: own,
+		reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1),
+	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
-	mode, err := parseProgressMode(c.String("progress"))
-	if err != nil {
-		return nil, err
-	}
-	t.progress = newTreeProgress(mode, o.quiet || o.dryRun)
+	t.progress = newTreeProgress(mode, o.Quiet || o.DryRun)
 	t.commits = newCommitter(t)
 	return t, nil
 }
 
 // runTree works through all names of the batch.
-func (b *batch) runTree(ctx context.Context, work treeWork) error {
-	t, err := newTreeRun(ctx, b.c, work, b.log)
+func runTree(ctx context.Context, b *batch, own []guarded, work treeWork, log *fileLog) error {
+	t, err := newTreeRun(ctx, b.workOptions, own, work, log)
 	if err != nil {
 		return err
 	}
@@ -127,11 +120,11 @@ func (b *batch) runTree(ctx context.Context, work treeWork) error {
 	if t.progress.shows() {
 		go t.measure(b.names)
 	}
-	units := make(chan *unit, t.jobs)
+	units := make(chan *unit, t.Jobs)
 	var workers sync.WaitGroup
-	for range t.jobs {
+	for range t.Jobs {
 		workers.Go(func() {
-			w := newTreeWorker(t)
+			w := &treeWorker{treeRun: t}
 			defer w.wipe()
 			for u := range units {
 				w.unit(u)
@@ -153,11 +146,11 @@ const treeBallast = 8 << 20
 
 // failure is for a file that came to nothing: it is said at once, and counted.
 func (t *treeRun) failure(name string, err error) {
-	if !t.recursive { // below a directory no link is followed, and no name is opened again
+	if !t.Recursive { // below a directory no link is followed, and no name is opened again
 		err = advise(t.work.verb(), name, err)
 	}
 	err = named(name, err)
-	fatal := t.work.fatal(err) || isOutOfSpace(err)
+	fatal := t.work.fatal(err) || outOfSpace(err)
 	t.mu.Lock()
 	if t.fatal != nil && fatal { // one of those that failed together with the one that stopped the run
 		t.mu.Unlock()
@@ -174,7 +167,7 @@ func (t *treeRun) failure(name string, err error) {
 		t.fatal = err
 		t.stopped.Store(true)
 	}
-	if t.failFast {
+	if t.FailFast {
 		t.stopped.Store(true)
 	}
 	t.progress.fail()
@@ -202,7 +195,7 @@ func (t *treeRun) skip(name, why string) {
 	t.mu.Lock()
 	t.skipped[why]++
 	t.mu.Unlock()
-	if t.verbose {
+	if t.Verbose {
 		note("%s: skipped: %s", display(name), why)
 	}
 }
@@ -217,7 +210,28 @@ func (t *treeRun) opened(keyID string) {
 	t.mu.Unlock()
 }
 
-// isOutOfSpace tells whether no further file could be written either.
-func isOutOfSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+// measure finds out how much there is to do, for the display alone, and while the work has begun.
+func (t *treeRun) measure(names []string) {
+	var files, bytes int64
+	for _, name := range names {
+		err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
+			if t.stopped.Load() || t.over.Load() {
+				return fs.SkipAll
+			}
+			if err != nil || !d.Type().IsRegular() && path != name {
+				return nil
+			}
+			if _, e := t.work.target(d.Name()); e != nil || path != name && (isOwnTemp(d.Name()) || t.work.skips(d.Name(), t.OutputDir == "") != "") {
+				return nil
+			}
+			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+				files, bytes = files+1, bytes+info.Size()
+			}
+			return nil
+		})
+		if err != nil || t.stopped.Load() || t.over.Load() {
+			return
+		}
+	}
+	t.progress.setTotals(files, bytes)
 }

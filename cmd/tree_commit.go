@@ -1,24 +1,23 @@
 package cmd
 
 import (
-	"errors"
-	"io/fs"
-	"strings"
+	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// What the workers made has no names yet. It gets them in batches: all of a batch is brought to the disk, then each file appears under its name, then the names are brought to
-// the disk. Whenever the machine stops, each file is there whole, or what was there before.
+// What the workers made has no names yet. It gets them in batches: all of a batch is brought to the
+// disk, then each file appears under its name, then the names are brought to the disk. Whenever the
+// machine stops, each file is there whole, or what was there before.
 //
-// Where a whole file system can be synced at one go, one sync does for the names of a batch and the contents of the next. So 10 000 files take some 20 waits for the disk.
+// Where a whole file system can be synced at one go, one sync does for the names of a batch and the
+// contents of the next. So 10 000 files take some 20 waits for the disk.
 
 const (
 	batchFiles  = 512
 	batchBytes  = 256 << 20
-	fewFiles    = 16 // so many are synced one by one: a sync of the file system would wait for everybody else's data too
+	fewFiles    = 16 // so many are synced one by one: the file system may have everybody else's data too
 	parallelism = 8  // of single syncs
 )
 
@@ -49,7 +48,10 @@ type commitBatch struct {
 }
 
 func newCommitter(t *treeRun) *committer {
-	c := &committer{run: t, limit: batchLimit(), now: &commitBatch{folders: map[*folder]bool{}}, queue: make(chan *commitBatch, 1), ended: make(chan struct{}), above: map[string]bool{}}
+	c := &committer{
+		run: t, limit: batchLimit(), now: &commitBatch{folders: map[*folder]bool{}},
+		queue: make(chan *commitBatch, 1), ended: make(chan struct{}), above: map[string]bool{},
+	}
 	go c.loop()
 	return c
 }
@@ -66,8 +68,8 @@ func batchLimit() int {
 // add takes over a finished file. Without syncs it gets its name at once.
 func (c *committer) add(f *treeFile) {
 	f.dir.use()
-	if c.run.noSync {
-		if c.publish(f) {
+	if c.run.NoSync {
+		if c.synced(f) && c.publish(f) {
 			c.settled(f)
 		}
 		return
@@ -85,7 +87,7 @@ func (c *committer) add(f *treeFile) {
 
 // touch has the names in a directory be synced.
 func (c *committer) touch(d *folder) {
-	if c.run.noSync {
+	if c.run.NoSync {
 		return
 	}
 	c.mu.Lock()
@@ -101,7 +103,8 @@ func (c *committer) touch(d *folder) {
 	}
 }
 
-// send hands the batch to the goroutine that commits, and waits if that is behind. The lock is held, so that the other workers wait as well.
+// send hands the batch to the goroutine that commits, and waits if that is behind. The lock is held,
+// so that the other workers wait as well.
 func (c *committer) send() {
 	c.queue <- c.now
 	c.now = &commitBatch{folders: map[*folder]bool{}}
@@ -131,14 +134,14 @@ func (c *committer) commit(b *commitBatch) {
 	if len(b.files)+len(b.links) == 0 {
 		return
 	}
-	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && retry(func() error { return syncWhole(fd) }) == nil {
+	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && syncWhole(fd) == nil {
 		c.settleNamed() // their names were part of it
 	} else {
-		c.syncFiles(b)
+		inParallel(len(b.files), func(i int) { c.synced(b.files[i]) })
 		c.syncNames()
 	}
 	for _, f := range b.files {
-		if f.temp != nil && c.publish(f) {
+		if f.out != nil && c.publish(f) {
 			c.named = append(c.named, f)
 		}
 	}
@@ -151,7 +154,7 @@ func (c *committer) end() {
 	if len(c.named) == 0 && c.run.fruitless() {
 		c.tree.takeBack()
 	}
-	if c.run.noSync {
+	if c.run.NoSync {
 		c.blame(c.tree.finish(false))
 		c.settleNamed()
 		return
@@ -159,7 +162,7 @@ func (c *committer) end() {
 	if len(c.named)+len(c.dirs)+c.tree.count() > fewFiles {
 		if fd := c.commonDisk(nil); fd >= 0 {
 			c.blame(c.tree.finish(false))
-			if retry(func() error { return syncWhole(fd) }) == nil {
+			if syncWhole(fd) == nil {
 				c.settleNamed()
 				return
 			}
@@ -171,16 +174,14 @@ func (c *committer) end() {
 
 // blame keeps an error that is no single file's.
 func (c *committer) blame(err error) {
-	if err != nil {
-		c.run.failure(shownOut(c.tree), err)
+	if err == nil {
+		return
 	}
-}
-
-func shownOut(o *outTree) string {
-	if o == nil {
-		return "output"
+	name := "output"
+	if c.tree != nil {
+		name = c.tree.path
 	}
-	return o.path
+	c.run.failure(name, err)
 }
 
 // settleNamed is for files whose names are on the disk.
@@ -194,99 +195,149 @@ func (c *committer) settleNamed() {
 	c.named, c.dirs = nil, nil
 }
 
+// synced brings a file to the disk by itself. On a failure, which it tells, the file is gone.
+func (c *committer) synced(f *treeFile) bool { return c.step(f, f.out.sync(!f.dir.local)) }
+
 // publish gives a file its name and closes it. On a failure, which it tells, the file is gone.
 func (c *committer) publish(f *treeFile) bool {
-	err := f.appear()
-	if err == nil && c.run.noSync && !f.dir.local {
-		err = closeErrors(f.temp.fd)
-	}
-	if err != nil {
-		err = f.outputError(err)
-		f.giveUp()
-		c.run.failure(f.path(), err)
-		f.dir.leave()
+	_, err := f.out.publish()
+	if !c.step(f, err) {
 		return false
 	}
-	f.drop()
+	f.giveUp() // which has its name
 	return true
 }
 
-// appear gives the file its name. What has the name already goes, if it is not a directory, not the input itself and nothing that the run needs, and the user wants it to.
-func (f *treeFile) appear() error {
-	live.ending.RLock()
-	defer live.ending.RUnlock()
-	err := f.temp.linkNew()
-	if !f.force || !errors.Is(err, fs.ErrExist) {
-		return err
+// step gives a file up after an error.
+func (c *committer) step(f *treeFile, err error) bool {
+	if err == nil {
+		return true
 	}
-	var there unix.Stat_t
-	if e := unix.Fstatat(f.temp.dir, f.target, &there, unix.AT_SYMLINK_NOFOLLOW); e == nil {
-		if there.Mode&unix.S_IFMT == unix.S_IFDIR || there.Ino == f.in.Ino && there.Dev == f.in.Dev || f.run.ownFile(&there) != nil {
-			return err
-		}
-	}
-	return f.temp.replace()
+	err = f.out.failure(err)
+	f.giveUp()
+	c.run.failure(f.path(), err)
+	f.dir.leave()
+	return false
 }
 
 // settled is for a file that is in its place for good.
 func (c *committer) settled(f *treeFile) {
 	defer f.dir.leave()
 	c.run.finished(f)
-	if c.run.remove {
-		if err := f.removeInput(); err != nil {
+	if c.run.Remove {
+		if err := f.in.remove(); err != nil {
 			c.run.failure(f.path(), err)
 		}
 	}
 }
 
-// finished counts a file and tells of it.
-func (t *treeRun) finished(f *treeFile) {
-	t.done.Add(1)
-	t.progress.fileDone()
-	if t.log != nil {
-		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
-		if f.sized {
-			line.InputSize = &f.in.Size
+// commonDisk is a descriptor on the file system of all outputs that wait, -1 if they lie on several
+// or on one that cannot be synced as a whole.
+func (c *committer) commonDisk(b *commitBatch) int {
+	var on uint64
+	some := -1
+	same := func(dir *directory) bool {
+		st, err := statFD(dir.fd())
+		if err != nil || some >= 0 && st.dev != on {
+			return false
 		}
-		if f.target != "" {
-			line.Output, line.OutputSize = f.dir.showOut(f.target), &f.size
+		on, some = st.dev, dir.fd()
+		return true
+	}
+	if c.tree != nil && c.tree.dir != nil && !same(c.tree.dir) {
+		return -1
+	}
+	if b != nil {
+		for d := range b.folders {
+			if !same(d.out) {
+				return -1
+			}
 		}
-		t.log.done(line, &f.record)
 	}
-	t.opened(f.record.keyID)
-	if t.verbose {
-		note("%s: %s", display(f.path()), f.story())
+	for _, f := range c.named {
+		if !same(f.dir.out) {
+			return -1
+		}
 	}
+	if some < 0 || !kindOf(some).whole {
+		return -1
+	}
+	return some
 }
 
-// story is what -v tells of a file.
-func (f *treeFile) story() string {
-	how := "sealed for "
-	if f.record.keyID != "" {
-		how = "opened with "
+// syncNames syncs the directories in which files were published.
+func (c *committer) syncNames() {
+	var all []*folder
+	seen := map[*folder]int{}
+	add := func(d *folder) {
+		if _, ok := seen[d]; !ok {
+			seen[d] = len(all)
+			all = append(all, d)
+		}
 	}
-	if f.target != "" {
-		how = shown(f.dir.showOut(f.target)) + " " + how
+	for _, f := range c.named {
+		add(f.dir)
 	}
-	return how + strings.Join(f.record.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
+	for _, d := range c.dirs {
+		add(d)
+	}
+	failed := make([]error, len(all))
+	if !c.run.NoSync {
+		inParallel(len(all), func(i int) { failed[i] = c.syncFolder(all[i]) })
+	}
+	kept := c.named[:0]
+	for _, f := range c.named {
+		if err := failed[seen[f.dir]]; err != nil {
+			c.run.failure(f.path(), fail(exitOutput, "", "%s: is written, but may be gone after a power cut: "+
+				"sync of its directory: %w", shown(f.outPath()), reason(err)))
+			f.dir.leave()
+			continue
+		}
+		kept = append(kept, f)
+	}
+	c.named = kept
+	c.settleNamed()
 }
 
-// removeInput is --rm. What has the input's name by now must be what was read.
-func (f *treeFile) removeInput() error {
-	var now unix.Stat_t
-	dir, flags := int(f.dir.in.Fd()), unix.AT_SYMLINK_NOFOLLOW
-	if f.named {
-		flags = 0
+// syncFolder syncs a directory of outputs, and where this run made it, its name and those above it.
+func (c *committer) syncFolder(d *folder) error {
+	if err := d.out.sync(); err != nil || !d.fresh {
+		return err
 	}
-	err := unix.Fstatat(dir, f.name, &now, flags)
-	if err == nil && (now.Ino != f.in.Ino || now.Dev != f.in.Dev || now.Size != f.in.Size || now.Mtim != f.in.Mtim) {
-		return fail(exitOther, "", "%s: output is written, but the input is kept: it was changed meanwhile", shown(f.path()))
-	}
-	if err == nil {
-		err = retry(func() error { return unix.Unlinkat(dir, f.name, 0) })
-	}
-	if err != nil {
-		return fail(exitOther, "", "%s: output is written, but the input could not be removed: %w", shown(f.path()), err)
+	for rel := d.rel; rel != "."; rel = filepath.Dir(rel) {
+		if c.isAbove(rel) {
+			return nil
+		}
+		if err := c.tree.sync(filepath.Dir(rel)); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// isAbove tells whether the name of the directory rel is on the disk, and that it will be if not.
+func (c *committer) isAbove(rel string) bool {
+	c.aboveLock.Lock()
+	defer c.aboveLock.Unlock()
+	done := c.above[rel]
+	c.above[rel] = true
+	return done
+}
+
+// inParallel calls do for 0..n-1, several at a time.
+func inParallel(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, parallelism) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
 }

@@ -1,22 +1,22 @@
 package cmd
 
 import (
-	"errors"
-	"io"
-	"io/fs"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
-	"sync"
+	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// smallFile is up to which size a file is read whole into one buffer, and worked on without any further goroutine.
+	// smallFile is up to which size a file is read whole into one buffer, and worked on without any
+	// further goroutine.
 	smallFile = 1 << 20
 	// bigFile is from which size a file gets all cores, while other big files wait.
 	bigFile = 8 << 20
-	// sealedRoom is what a small sealed file may have beyond its contents, as far as buffers are made in advance.
+	// sealedRoom is what a small sealed file may have beyond its contents, as far as buffers are made
+	// in advance.
 	sealedRoom = 64 << 10
 )
 
@@ -28,160 +28,300 @@ type treeFile struct {
 	target string // of the output in dir, "" if there is none
 	start  time.Time
 	took   time.Duration
-	in     unix.Stat_t
-	sized  bool // in.Size is how much was read
-	force  bool // replaces what is there
-	run    *treeRun
-	temp   *tempFile
-	file   *os.File // temp, where it was written as a stream
-	listed *output  // temp as one that a signal must remove, if it has a name
-	size   int64    // of the output
+	in     *input
+	out    *output // nil if nothing is written
+	size   int64   // of the output
 	sum    string
-	record record
+	result
 }
 
 func (f *treeFile) path() string { return f.dir.show(f.name) }
 
+func (f *treeFile) outPath() string { return f.dir.showOut(f.target) }
+
 // giveUp closes and removes what was made of an output.
 func (f *treeFile) giveUp() {
-	if f.temp == nil {
+	if f.out != nil {
+		f.out.Abort()
+		f.out = nil
+	}
+}
+
+// story is what -v tells of a file.
+func (f *treeFile) story() string {
+	how := "sealed for "
+	if f.keyID != "" {
+		how = "opened with "
+	}
+	if f.target != "" {
+		how = shown(f.outPath()) + " " + how
+	}
+	return how + strings.Join(f.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
+}
+
+// treeWorker is one goroutine with its buffers.
+type treeWorker struct {
+	*treeRun
+	src, dst []byte
+	used     int // bytes of src and dst that held data
+}
+
+// wipe clears what the last files left.
+func (w *treeWorker) wipe() {
+	clear(w.src[:min(w.used, len(w.src))])
+	clear(w.dst[:min(w.used+sealedRoom, cap(w.dst))])
+}
+
+// unit works on some files of a directory.
+func (w *treeWorker) unit(u *unit) {
+	if u.special != "" {
+		w.special(u.special)
 		return
 	}
-	live.ending.RLock()
-	f.temp.removeTemp()
-	live.ending.RUnlock()
-	f.drop()
+	defer u.dir.leave()
+	w.progress.rename(u.dir.show(u.names[0]))
+	if w.reads {
+		defer w.log.flushed() // what was verified waits for nothing more
+	}
+	for _, name := range u.names {
+		if w.stopped.Load() || w.ctx.Err() != nil {
+			w.untried.Store(true)
+			return
+		}
+		f := &treeFile{dir: u.dir, name: name, named: u.named, start: time.Now()}
+		w.tried.Add(1)
+		if w.progress.shows() {
+			w.progress.rename(f.path())
+		}
+		if err := w.file(f); err != nil {
+			f.giveUp()
+			w.failure(f.path(), err)
+		}
+	}
 }
 
-// drop closes the output, which has its name or is given up.
-func (f *treeFile) drop() {
-	if f.listed != nil {
-		live.dropOutput(f.listed)
-	}
-	if f.file != nil {
-		f.file.Close()
-	} else {
-		unix.Close(f.temp.fd)
-	}
-	f.temp, f.listed, f.file = nil, nil, nil
-}
-
-// openFile opens the input without following a link, unless the user named it. It does not wait for a pipe's writer, should one have come in the file's place.
-func (w *treeWorker) openFile(f *treeFile) (fd int, err error) {
-	flags := unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	if !f.named {
-		flags |= unix.O_NOFOLLOW
-	}
-	err = retry(func() (err error) {
-		fd, err = unix.Openat(int(f.dir.in.Fd()), f.name, flags, 0)
-		return err
-	})
+// special is something else than a regular file, such as a named pipe, which the user named.
+func (w *treeWorker) special(name string) {
+	w.tried.Add(1)
+	r, err := w.work.single(w.ctx, name, w.log)
 	if err != nil {
-		return -1, inputError(f.path(), err)
+		w.failure(name, err)
+		return
 	}
-	if err := unix.Fstat(fd, &f.in); err != nil {
-		unix.Close(fd)
-		return -1, inputError(f.path(), err)
-	}
-	if f.in.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd)
-		return -1, fail(exitOther, "", "%s: is not a regular file any more", shown(f.path()))
-	}
-	return fd, nil
+	w.opened(r.keyID)
+	w.done.Add(1)
+	w.progress.fileDone()
 }
 
-// checkTarget looks at what has the output's name already, before any work is done for nothing. skip tells that it is the output.
-func (w *treeWorker) checkTarget(f *treeFile, fd int) (skip bool, err error) {
-	f.force = w.force
-	if f.target == "" || f.dir.fresh || f.dir.out == nil || w.force && !w.update {
+// file makes the output of f and hands it on. Until it has, the caller gives f up on an error.
+func (w *treeWorker) file(f *treeFile) (err error) {
+	if f.target, err = w.work.target(f.name); err != nil {
+		return err
+	}
+	if f.in, err = f.dir.in.openFile(f.name, f.path(), f.named); err != nil {
+		return err
+	}
+	defer f.in.Close()
+	if skip, err := w.prepare(f); skip || err != nil {
+		if skip {
+			w.progress.skipFile(f.in.size)
+			w.skip(f.path(), skipUnchanged)
+		}
+		return err
+	}
+	if w.Remove && !w.Force {
+		if err := f.in.refuseRemoval(); err != nil {
+			return err
+		}
+	}
+	if w.DryRun {
+		return w.tryOut(f)
+	}
+	err = errStream
+	if f.in.size <= smallFile && w.work.canWhole() {
+		err = w.small(f)
+	}
+	if err == errStream {
+		err = w.stream(f)
+	}
+	if err != nil {
+		return err
+	}
+	f.took = time.Since(f.start)
+	if f.out == nil {
+		return w.checked(f)
+	}
+	if err := f.out.finish(); err != nil {
+		return f.out.failure(err)
+	}
+	w.commits.add(f)
+	return nil
+}
+
+// prepare says what the output will be, and looks at what has its name already. skip tells that it
+// is the output.
+func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
+	if f.target == "" || f.dir.out == nil {
 		return false, nil
 	}
-	var there unix.Stat_t
-	if err := unix.Fstatat(int(f.dir.out.Fd()), f.target, &there, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return false, nil // not there, or whatever it is comes out when the output gets its name
+	o := outputOptions{
+		force: w.Force, perm: w.work.perm(&f.in.stat), modTime: f.in.modTime, noSync: w.NoSync,
+		inputs: append(w.own[:len(w.own):len(w.own)], f.in.guard()),
+		fresh:  f.dir.fresh, together: true,
 	}
-	if w.update && there.Mode&unix.S_IFMT == unix.S_IFREG {
-		current, replaceable := compareOutput(int(f.dir.out.Fd()), f.target, &statedFile{fd, &f.in}, w.work.current)
+	if w.Update && !f.dir.fresh {
+		current, replaceable := currentRule(w.work.current).compare(f.dir.out, f.target, f.in)
 		if current {
 			return true, nil
 		}
-		f.force = f.force || replaceable
+		o.force = o.force || replaceable
 	}
-	if f.force {
-		return false, nil
-	}
-	return false, f.existsError(&there)
+	f.out = f.dir.out.newOutput(f.target, f.outPath(), o)
+	return false, f.out.stands()
 }
 
-// existsError says why the output's name cannot be had.
-func (f *treeFile) existsError(there *unix.Stat_t) error {
-	name := shown(f.dir.showOut(f.target))
-	if own := f.run.ownFile(there); own != nil {
-		return own.outputError(f.dir.showOut(f.target), "give the output another place with -O")
+// tryOut is a dry run's work on a file.
+func (w *treeWorker) tryOut(f *treeFile) error {
+	if err := w.work.check(f.in); err != nil {
+		return err
 	}
-	switch {
-	case there.Ino == f.in.Ino && there.Dev == f.in.Dev:
-		return fail(exitOutput, "give the output another place with -O", "%s: is the input as well", name)
-	case there.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return fail(exitOutput, "", "%s: is a directory", name)
-	case there.Mode&unix.S_IFMT == unix.S_IFLNK:
-		return fail(exitOutput, "-f replaces the link, and leaves alone what it leads to", "%s: is a symbolic link", name)
-	}
-	return existsError(name)
+	note("%s: would write %s", display(f.path()), shown(f.outPath()))
+	w.done.Add(1)
+	return nil
 }
 
-// create makes the temp file, if there is an output.
-func (f *treeFile) create(perm os.FileMode) (err error) {
-	if f.temp != nil || f.target == "" {
-		return nil
+// small reads the whole file, and writes all of its output at once.
+func (w *treeWorker) small(f *treeFile) error {
+	src, err := w.read(f)
+	if err != nil {
+		return err
 	}
-	live.ending.RLock()
-	defer live.ending.RUnlock()
-	f.temp, err = createTemp(int(f.dir.out.Fd()), f.target, perm)
-	if err == nil && f.temp.temp != "" {
-		f.listed = &output{tempFile: f.temp, target: f.dir.showOut(f.target)}
-		live.addOutput(f.listed)
+	w.reserve(len(src) + sealedRoom)
+	out, r, err := w.work.whole(w.ctx, w.dst[:0], src)
+	if err != nil {
+		return err
+	}
+	f.result, w.used = r, max(w.used, len(src), len(out)-sealedRoom)
+	if w.log.wantsSum() {
+		sealed := out
+		if w.work.verb() != verbEncrypt {
+			sealed = src
+		}
+		sum := sha256.Sum256(sealed)
+		f.sum = hex.EncodeToString(sum[:])
+	}
+	if f.out != nil {
+		if err := f.out.create(f.out.perm); err != nil {
+			return f.out.failure(err)
+		}
+		if _, err := f.out.Write(out); err != nil {
+			return err
+		}
+	}
+	f.size = int64(len(out))
+	w.progress.add(int64(len(src)))
+	return nil
+}
+
+// read reads the whole input.
+func (w *treeWorker) read(f *treeFile) ([]byte, error) {
+	size := int(f.in.size)
+	if len(w.src) < size+1 {
+		clear(w.src)
+		w.src = make([]byte, min(max(2*size, 64<<10), smallFile)+1)
+	}
+	src, err := f.in.readWhole(w.src)
+	if err == errMadeUp {
+		return nil, errStream
+	}
+	return src, err
+}
+
+// reserve makes room for an output of n bytes.
+func (w *treeWorker) reserve(n int) {
+	if cap(w.dst) < n {
+		clear(w.dst[:cap(w.dst)])
+		w.dst = make([]byte, 0, min(max(2*n, 128<<10), smallFile+2*sealedRoom))
+	}
+}
+
+// stream works on a file of any size.
+func (w *treeWorker) stream(f *treeFile) (err error) {
+	if err := f.in.rewind(); err != nil {
+		return err
+	}
+	j := &job{in: f.in, many: true, bar: w.progress, alone: f.in.left >= bigFile}
+	if f.out != nil {
+		if err := f.out.create(f.out.perm); err != nil {
+			return f.out.failure(err)
+		}
+		j.dst = destination{sink: f.out, file: f.out}
+	}
+	entry := w.log.begin(f.out, f.in, f.in.name, f.target)
+	j.src, j.plain = entry.reader(f.in)
+	j.src = w.progress.reader(j.src)
+	if f.result, err = w.streamed(j); err == nil {
+		err = f.in.checkUnchanged()
+	}
+	if err == nil {
+		err = entry.measure()
+	}
+	if err != nil {
+		return err
+	}
+	f.sum = entry.line.SHA256
+	if f.out != nil {
+		f.size, err = f.out.size()
 	}
 	return err
 }
 
-// finishTemp gives the temp file its mode and time.
-func (f *treeFile) finishTemp(perm os.FileMode) error {
-	if f.temp.temp != "" || perm&ownUmask() != 0 {
-		if err := retry(func() error { return unix.Fchmod(f.temp.fd, uint32(perm)) }); err != nil {
+// streamed has a big file take all cores, and lets other big ones wait meanwhile.
+func (w *treeWorker) streamed(j *job) (result, error) {
+	if j.alone {
+		w.bigFiles <- struct{}{}
+		defer func() { <-w.bigFiles }()
+	}
+	return w.work.stream(w.ctx, j)
+}
+
+// checked tells of a file that is authentic.
+func (w *treeWorker) checked(f *treeFile) error {
+	if !w.Quiet {
+		if err := sayOK(f.path()); err != nil {
 			return err
 		}
 	}
-	return setModTime(f.temp.fd, time.Unix(f.in.Mtim.Unix()))
-}
-
-// outputError is an error of the output for the user.
-func (f *treeFile) outputError(err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		var there unix.Stat_t
-		if unix.Fstatat(int(f.dir.out.Fd()), f.target, &there, unix.AT_SYMLINK_NOFOLLOW) == nil {
-			return f.existsError(&there)
-		}
-	}
-	return (&output{target: f.dir.showOut(f.target)}).failure(err)
-}
-
-func writeAll(fd int, p []byte) error {
-	for len(p) > 0 {
-		n, err := unix.Write(fd, p)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return io.ErrShortWrite
-		}
-		p = p[n:]
-	}
+	w.finished(f)
 	return nil
 }
 
-// ownUmask is the process's umask, which nobody changes.
-var ownUmask = sync.OnceValue(umask)
+// treeWork is what a command does to each file.
+type treeWork interface {
+	// verb is the command's name.
+	verb() string
+	// target is the name of the output of a file of this name, "" for a command that writes nothing.
+	target(name string) (string, error)
+	// skips tells why a file in a tree is no input, "" if it is one. beside says that the outputs go
+	// beside the inputs.
+	skips(name string, beside bool) string
+	// check is what a dry run can find out about an input without asking a key service.
+	check(in *input) error
+	// perm is the mode of the output of in, dirPerm that of a directory for one of this mode.
+	perm(in *stat) os.FileMode
+	dirPerm(mode os.FileMode) os.FileMode
+	// canWhole tells whether small files may go to whole.
+	canWhole() bool
+	// whole appends to dst the output of a file whose contents are src. errStream sends the file to
+	// stream.
+	whole(ctx context.Context, dst, src []byte) ([]byte, result, error)
+	// stream does the same for a file of any size.
+	stream(ctx context.Context, j *job) (result, error)
+	// single does all for one file by itself, which need not be a regular one.
+	single(ctx context.Context, name string, log *fileLog) (result, error)
+	// current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
+	// not, that it is an older one.
+	current(in, out *statedFile) (current, replaceable bool)
+	// fatal tells whether all further files would fail by err too.
+	fatal(err error) bool
+}

@@ -7,21 +7,18 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // folder is a directory of inputs and the one where their outputs go, open for as long as files of it are worked on.
 type folder struct {
 	shown    string // what stands before the name of an input in a message
 	outShown string // and before that of an output
-	in       *os.File
-	out      *os.File // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
-	rel      string   // path of out below -O; "." beside the files
-	fresh    bool     // this run made out: nothing of anybody else is there
-	local    bool     // no other machine has out: closing a file brings no news
+	in       *directory
+	out      *directory // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
+	rel      string     // path of out below -O; "." beside the files
+	fresh    bool       // this run made out: nothing of anybody else is there
+	local    bool       // no other machine has out: closing a file brings no news
 	users    atomic.Int32
 }
 
@@ -75,7 +72,7 @@ type madeDir struct {
 // outTree is the directory of -O, below which the outputs go.
 type outTree struct {
 	root  *os.Root
-	dir   *os.File // the root itself; nil as root in a dry run in which it would be made
+	dir   *directory // the root itself; nil as root in a dry run in which it would be made
 	path  string
 	id    fileID
 	made  []madeDir
@@ -112,11 +109,11 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	if err != nil {
 		return nil, outputDirError(path, err)
 	}
-	info, err := o.dir.Stat()
+	st, err := statFD(o.dir.fd())
 	if err != nil {
 		return nil, outputDirError(path, err)
 	}
-	o.id = idOf(info)
+	o.id = st.fileID
 	return o, nil
 }
 
@@ -137,18 +134,18 @@ func (o *outTree) close() {
 
 // open opens the directory rel, and makes it if it is not there, for as long as the run only for its owner. like is the directory whose
 // mode and time it gets in the end, nil for none. fresh tells that this run made it.
-func (o *outTree) open(rel string, like os.FileInfo, perm os.FileMode) (dir *os.File, fresh bool, err error) {
+func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory, fresh bool, err error) {
 	if o.root == nil {
 		return nil, true, nil
 	}
 	if rel == "." && o.fresh["."] && len(o.made) == 0 && like != nil {
-		o.made = append(o.made, madeDir{rel, perm, like.ModTime()})
+		o.made = append(o.made, madeDir{rel, perm, like.modTime})
 	}
 	if rel != "." && !o.dry {
 		switch err := o.root.Mkdir(rel, 0o700); {
 		case err == nil:
 			o.fresh[rel] = true
-			o.made = append(o.made, madeDir{rel, perm, like.ModTime()})
+			o.made = append(o.made, madeDir{rel, perm, like.modTime})
 		case !errors.Is(err, fs.ErrExist):
 			return nil, false, o.failure(rel, err)
 		}
@@ -173,7 +170,7 @@ func (o *outTree) open(rel string, like os.FileInfo, perm os.FileMode) (dir *os.
 
 // openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models; the current
 // one itself is none.
-func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *os.File, fresh bool, err error) {
+func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *directory, fresh bool, err error) {
 	if rel == "." {
 		return o.open(rel, nil, 0)
 	}
@@ -184,11 +181,11 @@ func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *
 		if dir != nil {
 			dir.Close()
 		}
-		like, err := os.Stat(rel[:i])
+		like, err := statPath(rel[:i], true)
 		if err != nil {
 			return nil, false, inputError(rel[:i], err)
 		}
-		if dir, fresh, err = o.open(rel[:i], like, perm(like.Mode())); err != nil {
+		if dir, fresh, err = o.open(rel[:i], &like, perm(like.mode)); err != nil {
 			return nil, false, err
 		}
 	}
@@ -229,14 +226,14 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 		}
 	}
 	if !d.modTime.IsZero() {
-		if err := setModTime(int(dir.Fd()), d.modTime); err != nil {
+		if err := setModTime(dir.fd(), d.modTime); err != nil {
 			return err
 		}
 	}
 	if !sync {
 		return nil
 	}
-	if err := syncDirectory(dir, dir); err != nil || d.rel == "." { // whose name is there since it was made
+	if err := dir.sync(); err != nil || d.rel == "." { // whose name is there since it was made
 		return err
 	}
 	return o.sync(filepath.Dir(d.rel))
@@ -249,28 +246,30 @@ func (o *outTree) sync(rel string) error {
 		return err
 	}
 	defer dir.Close()
-	return syncDirectory(dir, dir)
+	return dir.sync()
 }
 
-// openBelow opens a directory below root. What it gives does not know that root: package os looks at every file in a directory of a Root to list it, and a single one that
-// cannot be looked at would hide all the others.
-func openBelow(root *os.Root, rel string) (*os.File, error) {
-	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
+// takeBack removes the directories that a run made for nothing, as far as they are empty.
+func (o *outTree) takeBack() {
+	if o == nil || o.root == nil {
+		return
 	}
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
+	for i := len(o.made) - 1; i >= 0; i-- {
+		if rel := o.made[i].rel; rel != "." && o.remove(rel) == nil {
+			o.made = slices.Delete(o.made, i, i+1)
+		}
 	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
+	if o.fresh["."] && takeBackDir(o.path) == nil {
+		o.fresh["."], o.made = false, nil
+	}
 }
 
-func idOf(info os.FileInfo) fileID {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fileID{}
+// remove removes the empty directory rel, and nothing else that may have its name.
+func (o *outTree) remove(rel string) error {
+	parent, err := openBelow(o.root, filepath.Dir(rel))
+	if err != nil {
+		return err
 	}
-	return fileID{uint64(st.Dev), uint64(st.Ino)}
+	defer parent.Close()
+	return parent.removeDirectory(filepath.Base(rel))
 }

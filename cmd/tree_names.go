@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"os"
 	"path/filepath"
 )
 
@@ -14,13 +13,13 @@ type namedFiles struct {
 
 // add takes a name from the command line or a list.
 func (n *namedFiles) add(name string) {
-	info, err := os.Stat(name)
+	st, err := statPath(name, true)
 	if err != nil {
 		n.fail(name, inputError(name, err))
 		return
 	}
-	switch mode := info.Mode(); {
-	case mode.IsDir() && n.recursive:
+	switch mode := st.mode; {
+	case mode.IsDir() && n.Recursive:
 		n.flush()
 		n.addTree(name)
 	case mode.IsDir():
@@ -36,7 +35,7 @@ func (n *namedFiles) add(name string) {
 // addTree walks through a directory. Below -O, one that was named on the command line is the root itself, and one of a list keeps its path.
 func (n *namedFiles) addTree(name string) {
 	prefix := "."
-	if n.list && n.out != nil {
+	if n.batch.list && n.out != nil {
 		prefix = filepath.Clean(name)
 		if err := n.makeParent(prefix); err != nil {
 			n.fail(name, err)
@@ -91,7 +90,7 @@ func (n *namedFiles) take(base, name string) error {
 	if err == nil && target != "" && n.out == nil {
 		err = checkBeside(name)
 	}
-	if err != nil || n.list || target == "" {
+	if err != nil || n.batch.list || target == "" {
 		return err
 	}
 	return n.batch.take(n.unit.dir.showOut(target), name)
@@ -103,12 +102,12 @@ func (n *namedFiles) openParent(parent string) (*folder, error) {
 	if err != nil {
 		return nil, inputError(parent, err)
 	}
-	info, err := in.Stat()
+	st, err := statFD(in.fd())
 	if err != nil {
 		in.Close()
 		return nil, inputError(parent, err)
 	}
-	d, err := n.joinNamed(&folder{in: in, shown: prefixOf(parent)}, parent, info)
+	d, err := n.joinNamed(&folder{in: in, shown: prefixOf(parent)}, parent, &st)
 	if err != nil {
 		in.Close()
 	}
@@ -116,15 +115,15 @@ func (n *namedFiles) openParent(parent string) (*folder, error) {
 }
 
 // joinNamed joins the directory of named files with the one for their outputs.
-func (n *namedFiles) joinNamed(d *folder, parent string, info os.FileInfo) (_ *folder, err error) {
+func (n *namedFiles) joinNamed(d *folder, parent string, st *stat) (_ *folder, err error) {
 	rel := filepath.Clean(parent)
 	switch {
-	case n.out == nil || idOf(info) == n.out.id:
+	case n.out == nil || st.fileID == n.out.id:
 		if n.writes() { // a walk does this as it comes by
-			removeStale(d.in)
+			n.sweeper.sweep(d.in)
 		}
 		return n.beside(d), nil
-	case !n.list:
+	case !n.batch.list:
 		rel = "."
 	case !filepath.IsLocal(rel):
 		return nil, errNotBelow

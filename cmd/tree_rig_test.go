@@ -22,8 +22,9 @@ func TestTreeProcess(t *testing.T) {
 	if machine == "" {
 		return // an ordinary run of the tests
 	}
-	namedTemps = strings.Contains(machine, "named")
-	noWholeSync = strings.Contains(machine, "single")
+	if err := otherMachine(machine); err != nil {
+		t.Fatal(err)
+	}
 	os.Exit(Main(strings.Split(os.Args[len(os.Args)-1], "\x1f")))
 }
 
@@ -51,7 +52,7 @@ func (r *treeRig) path(name string) string { return filepath.Join(r.dir, name) }
 func (r *treeRig) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	args = append([]string{"envseal"}, args...)
 	child := exec.Command(os.Args[0], "-test.run=^TestTreeProcess$", "--", strings.Join(args, "\x1f"))
-	child.Env = append(os.Environ(), treeVariable+"="+r.machine+"+", "GORACE=atexit_sleep_ms=0", "ENVSEAL_KEYSTORE="+r.path("keystore"), "ENVSEAL_KEY_ID="+r.key())
+	child.Env = append(os.Environ(), treeVariable+"="+r.machine+" +", "GORACE=atexit_sleep_ms=0", "ENVSEAL_KEYSTORE="+r.path("keystore"), "ENVSEAL_KEY_ID="+r.key())
 	child.Dir = r.dir
 	stderr := new(bytes.Buffer)
 	child.Stderr = stderr

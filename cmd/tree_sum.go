@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -28,14 +27,41 @@ func (t *treeRun) finish() error {
 	t.over.Store(true)
 	err := t.result()
 	t.progress.finish(err)
-	if !t.quiet {
+	if !t.Quiet {
 		t.sumUp()
 	}
 	return err
 }
 
+// fruitless tells whether the run has failed with all of its files.
+func (t *treeRun) fruitless() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done.Load() == 0 && t.failed > 0
+}
+
+// finished counts a file and tells of it.
+func (t *treeRun) finished(f *treeFile) {
+	t.done.Add(1)
+	t.progress.fileDone()
+	if t.log != nil {
+		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
+		if f.in.regular {
+			line.InputSize = &f.in.size
+		}
+		if f.target != "" {
+			line.Output, line.OutputSize = f.outPath(), &f.size
+		}
+		t.log.done(line, f.result)
+	}
+	t.opened(f.keyID)
+	if t.Verbose {
+		note("%s: %s", display(f.path()), f.story())
+	}
+}
+
 // writes tells whether anything on the disk may change: outputs appear, and what killed runs left goes.
-func (t *treeRun) writes() bool { return !t.dryRun && !t.reads }
+func (t *treeRun) writes() bool { return !t.DryRun && !t.reads }
 
 // result is the run's error: one file's own if it was the only one, else exit code 3.
 func (t *treeRun) result() error {
@@ -69,14 +95,14 @@ func (t *treeRun) result() error {
 // sumUp says what was left out, and which keys opened the files.
 func (t *treeRun) sumUp() {
 	for _, why := range slices.Sorted(maps.Keys(t.skipped)) {
-		if n := t.skipped[why]; why != skipUnchanged || t.verbose {
+		if n := t.skipped[why]; why != skipUnchanged || t.Verbose {
 			note("%s skipped: %s", plural(n, "file"), why)
 		}
 	}
 	switch n := plural(int(t.done.Load()), "file"); {
 	case t.reads:
 		note("%s verified", n)
-	case t.verbose:
+	case t.Verbose:
 		note("%s done", n)
 	}
 	keys := slices.Sorted(maps.Keys(t.keys))
@@ -86,19 +112,4 @@ func (t *treeRun) sumUp() {
 	if n := len(keys) - mostNamed; n > 0 {
 		note("and with %d more keys", n)
 	}
-}
-
-// areFiles is "1 file is" or "2 files are".
-func areFiles(n int) string {
-	if n == 1 {
-		return "1 file is"
-	}
-	return plural(n, "file") + " are"
-}
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -10,12 +10,11 @@ import (
 
 // Why something in a tree is left out.
 const (
-	skipLink      = "symbolic link, which is not followed"
-	skipLinkHint  = skipLink + " (--links=keep makes it again)"
-	skipSpecial   = "not a regular file"
-	skipTemp      = "temp file of an interrupted run"
-	skipOutput    = "the output directory itself"
-	skipUnchanged = "unchanged"
+	skipLink     = "symbolic link, which is not followed"
+	skipLinkHint = skipLink + " (--links=keep makes it again)"
+	skipSpecial  = "not a regular file"
+	skipTemp     = "temp file of an interrupted run"
+	skipOutput   = "the output directory itself"
 )
 
 // unit is a handful of files of one directory, for one worker.
@@ -35,17 +34,16 @@ type walker struct {
 	units chan<- *unit
 	out   *outTree // nil: beside the files
 	batch *batch
-	list  bool // the names come from a list, and keep their paths below -O
 }
 
 // walk sends the files of all names to units.
 func (t *treeRun) walk(b *batch, units chan<- *unit) {
-	w := &walker{treeRun: t, units: units, batch: b, list: b.list}
-	if t.outputDir != "" {
-		out, err := openOutTree(t.outputDir, t.recursive, !t.noSync, t.dryRun)
+	w := &walker{treeRun: t, units: units, batch: b}
+	if t.OutputDir != "" {
+		out, err := openOutTree(t.OutputDir, t.Recursive, !t.NoSync, t.DryRun)
 		if err != nil {
 			t.tried.Add(1)
-			t.failure(t.outputDir, err)
+			t.failure(t.OutputDir, err)
 			return
 		}
 		w.out = out
@@ -70,7 +68,7 @@ func (w *walker) tree(path, prefix string) {
 		return
 	}
 	defer root.Close()
-	if info, err := root.Stat("."); err == nil && w.out != nil && idOf(info) == w.out.id {
+	if w.out != nil && w.isOutput(root) {
 		beside := *w
 		beside.out = nil
 		w = &beside
@@ -89,9 +87,20 @@ func (w *walker) tree(path, prefix string) {
 			todo = append(todo, joined(rel, name))
 		}
 	}
-	if w.reads && !w.list && w.found == before {
-		w.fail(path, fail(exitOther, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.suffix))
+	if w.reads && !w.batch.list && w.found == before {
+		w.fail(path, fail(exitOther, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.Suffix))
 	}
+}
+
+// isOutput tells whether root is the directory of -O.
+func (w *walker) isOutput(root *os.Root) bool {
+	dir, err := openBelow(root, ".")
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	st, err := statFD(dir.fd())
+	return err == nil && st.fileID == w.out.id
 }
 
 func (w *walker) fail(name string, err error) {
@@ -111,8 +120,8 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 		w.fail(path, inputError(path, err))
 		return nil
 	}
-	info, err := in.Stat()
-	if err == nil && w.out != nil && rel != "." && idOf(info) == w.out.id {
+	st, err := statFD(in.fd())
+	if err == nil && w.out != nil && rel != "." && st.fileID == w.out.id {
 		in.Close()
 		w.skip(path, skipOutput)
 		return nil
@@ -128,7 +137,7 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 		return nil
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	d, err := w.folder(in, path, joined(prefix, rel), info)
+	d, err := w.folder(in, path, joined(prefix, rel), &st)
 	if err != nil {
 		in.Close()
 		w.fail(path, err)
@@ -139,14 +148,14 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 }
 
 // folder joins an input directory with the one for its outputs, which is made where it is not there.
-func (w *walker) folder(in *os.File, path, rel string, info os.FileInfo) (*folder, error) {
+func (w *walker) folder(in *directory, path, rel string, st *stat) (*folder, error) {
 	d := &folder{in: in, shown: prefixOf(path), rel: rel}
 	if w.out == nil {
 		return w.beside(d), nil
 	}
 	d.outShown = prefixOf(joined(filepath.Clean(w.out.path), rel))
 	var err error
-	d.out, d.fresh, err = w.out.open(rel, info, w.work.dirPerm(info.Mode()))
+	d.out, d.fresh, err = w.out.open(rel, st, w.work.dirPerm(st.mode))
 	return w.ready(d, err)
 }
 
@@ -166,9 +175,9 @@ func (w *walker) ready(d *folder, err error) (*folder, error) {
 	if d.out == nil {
 		return d, nil
 	}
-	d.local = isLocal(int(d.out.Fd()))
+	d.local = d.out.isLocal()
 	if d.out != d.in && !d.fresh && w.writes() {
-		removeStale(d.out)
+		w.sweeper.sweep(d.out)
 	}
 	return d, nil
 }
@@ -185,7 +194,7 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 			w.link(d, name)
 		case isOwnTemp(name):
 			if d.out == d.in && w.writes() && strings.HasSuffix(name, tempSuffix) {
-				removeIfStale(d.in, name)
+				d.in.removeIfStale(name)
 			}
 			w.skip(d.show(name), skipTemp)
 		case !mode.IsRegular():
@@ -217,9 +226,4 @@ func (w *walker) send(u *unit) {
 		u.dir.use()
 	}
 	w.units <- u
-}
-
-// isOwnTemp knows the names of temp files and of journals.
-func isOwnTemp(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) && (strings.HasSuffix(name, tempSuffix) || strings.HasSuffix(name, ".journal"))
 }

@@ -14,7 +14,9 @@ import (
 // maxPassphrase is the length in bytes of the longest line that a terminal hands over.
 const maxPassphrase = 4096
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+func isTerminal(f *os.File) bool { return isTerminalFD(int(f.Fd())) }
+
+func isTerminalFD(fd int) bool { return term.IsTerminal(fd) }
 
 // readPassphrase asks for a passphrase on the terminal of the process, wherever standard input and output lead, without
 // showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends

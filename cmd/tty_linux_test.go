@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // terminal is a pseudo-terminal: what the child shows is read from master into seen, and what is written to master is typed.
@@ -252,7 +252,7 @@ func TestNoBarWhileTyping(t *testing.T) {
 		terminal := onTerminal(t, child, 80)
 		fmt.Fprint(terminal.master, "some words\n")
 		terminal.expect(t, "some words")
-		time.Sleep(progressDelay + 3*barInterval)
+		time.Sleep(600 * time.Millisecond)
 		fmt.Fprint(terminal.master, "\x04")
 		terminal.expect(t, "")
 		if status := exitStatus(t, child.Wait()); status != 0 {

@@ -20,7 +20,8 @@ func newSealJob(t *testing.T, plain []byte) *sealJob {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &sealJob{sealer: &sealer{src: stream.NewSource(bytes.NewReader(plain), unit, true), size: unit}, buffers: b}
+	return &sealJob{sealer: &sealer{src: stream.NewSource(bytes.NewReader(plain), unit, true),
+		size: unit}, buffers: b}
 }
 
 // A file has 2^32 chunks at the most. Nobody can seal so many here, but the last one can come next.

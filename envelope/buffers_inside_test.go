@@ -8,7 +8,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// What is wiped at the end is what held data: of a small file in large chunks, the rest of the buffers' pages are never touched.
+// At the end only what held data is wiped: with a small file in large chunks, the rest of the
+// buffers' pages is never touched.
 func TestBuffersKnowWhatHeldData(t *testing.T) {
 	const unit = 1 << format.MaxChunkSizeLog2
 	for _, size := range []int{0, 1, 100, unit, unit + 1, 2 * unit} {

@@ -29,7 +29,8 @@ func TestDataKeyKeepsNothingOfItsCaller(t *testing.T) {
 		key, err := envelope.UnwrapDataKey(t.Context(), ec, slots, id, bound...)
 		return key, func() { slots[0].Type, slots[0].Body[0], bound[0] = 99, 0xff, nil }, err
 	}
-	for name, make := range map[string]func(format.Context, *holder) (*envelope.DataKey, func(), error){"made": generated, "unwrapped": unwrapped} {
+	type maker func(format.Context, *holder) (*envelope.DataKey, func(), error)
+	for name, make := range map[string]maker{"made": generated, "unwrapped": unwrapped} {
 		id := &holder{key: random(32)}
 		ec := maps.Clone(want)
 		key, spoil, err := make(ec, id)
@@ -48,15 +49,17 @@ func TestDataKeyKeepsNothingOfItsCaller(t *testing.T) {
 	}
 }
 
-// sealAndSpoil seals a file, which has the wanted context, and then overwrites the header that it was given.
-func sealAndSpoil(t *testing.T, name string, key *envelope.DataKey, id *holder, want format.Context) {
+// sealAndSpoil seals a file, which must have the wanted context, and overwrites the header it got.
+func sealAndSpoil(t *testing.T, name string, key *envelope.DataKey,
+	id *holder, want format.Context) {
 	t.Helper()
 	var sealed bytes.Buffer
 	h, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(nil), key, envelope.SealOptions{})
 	if err != nil {
 		t.Fatal(name, err)
 	}
-	opened, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(sealed.Bytes()), envelope.OpenOptions{}, id)
+	opened, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(sealed.Bytes()),
+		envelope.OpenOptions{}, id)
 	if err != nil || !maps.Equal(opened.Context, want) || opened.Slots[0].Type != format.SlotKMS {
 		t.Errorf("%s: sealed for %v, %v", name, opened, err)
 	}
@@ -77,12 +80,14 @@ type counted struct {
 	asked *int
 }
 
-func (c counted) Wrap(ctx context.Context, key []byte, file envelope.FileInfo) (format.Slot, error) {
+func (c counted) Wrap(ctx context.Context, key []byte,
+	file envelope.FileInfo) (format.Slot, error) {
 	*c.asked++
 	return c.holder.Wrap(ctx, key, file)
 }
 
-func (c counted) Generate(ctx context.Context, ec format.Context) (envelope.Secret, format.Slot, error) {
+func (c counted) Generate(ctx context.Context,
+	ec format.Context) (envelope.Secret, format.Slot, error) {
 	*c.asked++
 	return c.holder.Generate(ctx, ec)
 }
@@ -94,7 +99,8 @@ func (c counted) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret,
 
 func (counted) BoundToFile() {}
 
-// More keys than readers accept are refused before anybody is asked for anything; as many as they accept are not.
+// More keys than readers accept are refused before anybody is asked; as many as they accept are
+// not.
 func TestAsManyKeysAsReadersAccept(t *testing.T) {
 	for n, ok := range map[int]bool{format.DefaultMaxSlots: true, format.DefaultMaxSlots + 1: false} {
 		asked := 0
@@ -103,7 +109,7 @@ func TestAsManyKeysAsReadersAccept(t *testing.T) {
 		for i := range recipients {
 			recipients[i] = id
 		}
-		recipients[1] = &holder{key: random(32)} // one that is not bound to a file, as the first is not, which makes the key
+		recipients[1] = &holder{key: random(32)} // not bound to a file either, like the first
 		slot, err := id.holder.Wrap(t.Context(), nil, envelope.FileInfo{})
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +131,8 @@ func TestAsManyKeysAsReadersAccept(t *testing.T) {
 	}
 }
 
-func opensWithDefaults(t *testing.T, key *envelope.DataKey, err error, id envelope.Identity, ok bool) {
+func opensWithDefaults(t *testing.T, key *envelope.DataKey, err error,
+	id envelope.Identity, ok bool) {
 	t.Helper()
 	if (err == nil) != ok {
 		t.Fatalf("got %v", err)
@@ -135,10 +142,12 @@ func opensWithDefaults(t *testing.T, key *envelope.DataKey, err error, id envelo
 	}
 	defer key.Destroy()
 	var sealed bytes.Buffer
-	if _, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(nil), key, envelope.SealOptions{}); err != nil {
+	_, err = envelope.Seal(t.Context(), &sealed, bytes.NewReader(nil), key, envelope.SealOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := envelope.Open(t.Context(), io.Discard, &sealed, envelope.OpenOptions{}, id); err != nil {
+	_, err = envelope.Open(t.Context(), io.Discard, &sealed, envelope.OpenOptions{}, id)
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -148,20 +157,26 @@ type untouched struct{ testing.TB }
 
 func (u untouched) ReadAt([]byte, int64) (int, error)  { u.Error("read"); return 0, io.EOF }
 func (u untouched) WriteAt([]byte, int64) (int, error) { u.Error("written"); return 0, errFull }
-func (u untouched) Write([]byte) (int, error)          { u.Error("header written"); return 0, errFull }
+func (u untouched) Write([]byte) (int, error) {
+	u.Error("header written")
+	return 0, errFull
+}
 
 // A size that no file has is refused before the first byte is written.
 func TestSealAtOfImpossibleSizes(t *testing.T) {
 	key := newRig(t, 1).dataKey(nil)
 	none := untouched{t}
-	for size, want := range map[int64]error{-1: nil, math.MinInt64: nil, format.MaxChunks*smallChunk + 1: envelope.ErrTooLarge, math.MaxInt64: envelope.ErrTooLarge} {
+	for size, want := range map[int64]error{-1: nil, math.MinInt64: nil,
+		format.MaxChunks*smallChunk + 1: envelope.ErrTooLarge, math.MaxInt64: envelope.ErrTooLarge} {
 		for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
 			if level != envelope.LevelNone && size > 0 {
 				continue // nobody knows how many chunks that will be
 			}
 			for _, header := range []io.Writer{nil, none} {
-				o := envelope.SealOptions{ChunkSizeLog2: format.MinChunkSizeLog2, Compress: level, Header: header, Begun: func(*format.Header) { t.Error("begun") }}
-				if _, err := envelope.SealAt(t.Context(), none, none, size, key, o); err == nil || want != nil && !errors.Is(err, want) {
+				o := envelope.SealOptions{ChunkSizeLog2: format.MinChunkSizeLog2, Compress: level,
+					Header: header, Begun: func(*format.Header) { t.Error("begun") }}
+				_, err := envelope.SealAt(t.Context(), none, none, size, key, o)
+				if err == nil || want != nil && !errors.Is(err, want) {
 					t.Errorf("%d bytes, %v: %v", size, level, err)
 				}
 			}
@@ -175,7 +190,8 @@ func TestDetachedHeaderIsReadToItsEnd(t *testing.T) {
 	var head bytes.Buffer
 	chunks := r.seal(r.dataKey(nil), random(100), envelope.SealOptions{Header: &head})
 	open := func(header io.Reader) error {
-		_, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(chunks), envelope.OpenOptions{Header: header}, r.identity())
+		_, err := envelope.Open(t.Context(), io.Discard, bytes.NewReader(chunks),
+			envelope.OpenOptions{Header: header}, r.identity())
 		return err
 	}
 	pause := func() io.Reader {
@@ -192,13 +208,16 @@ func TestDetachedHeaderIsReadToItsEnd(t *testing.T) {
 	if err := open(io.MultiReader(first(), pause())); err != nil {
 		t.Errorf("a pause before the end: %v", err)
 	}
-	if err := open(io.MultiReader(first(), pause(), bytes.NewReader([]byte{0}))); !errors.Is(err, format.ErrDamaged) {
+	err := open(io.MultiReader(first(), pause(), bytes.NewReader([]byte{0})))
+	if !errors.Is(err, format.ErrDamaged) {
 		t.Errorf("a byte behind the header, after a pause: %v", err)
 	}
-	if err := open(io.MultiReader(first(), readerFunc(func([]byte) (int, error) { return 0, nil }))); !errors.Is(err, io.ErrNoProgress) {
+	err = open(io.MultiReader(first(), readerFunc(func([]byte) (int, error) { return 0, nil })))
+	if !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("neither byte nor end: %v", err)
 	}
-	if err := open(io.MultiReader(first(), readerFunc(func([]byte) (int, error) { return 0, errFull }))); !errors.Is(err, errFull) {
+	err = open(io.MultiReader(first(), readerFunc(func([]byte) (int, error) { return 0, errFull })))
+	if !errors.Is(err, errFull) {
 		t.Errorf("a failure: %v", err)
 	}
 }

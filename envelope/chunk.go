@@ -29,11 +29,14 @@ type chunkOpener struct {
 	nonce [12]byte // here and not on a stack, from which it would escape to the heap once a chunk
 }
 
-// open opens chunk i into dst, which has room and does not overlap sealed. It returns the plaintext, and whether the chunk is the file's last.
+// open opens chunk i into dst, which has room and does not overlap sealed. It returns the
+// plaintext, and whether the chunk is the file's last.
 //
-// Whether it is the last is part of the nonce, so both can be tried: where the place is unknown to find out, elsewhere to tell a cut or lengthened file from an altered one.
-// Either way the plaintext returned is authentic for chunk i, also with ErrTruncated or ErrTrailing.
-func (c *chunkOpener) open(dst, sealed []byte, i uint64, exp expectation) (plain []byte, last bool, err error) {
+// That is part of the nonce, so both can be tried: to find out where the place is unknown, and
+// elsewhere to tell a cut or lengthened file from an altered one. Either way, and with ErrTruncated
+// or ErrTrailing too, the plaintext is authentic for chunk i.
+func (c *chunkOpener) open(dst, sealed []byte, i uint64,
+	exp expectation) (plain []byte, last bool, err error) {
 	if len(sealed) < format.TagSize {
 		return nil, false, ErrTruncated
 	}

@@ -18,7 +18,7 @@ import (
 func TestCompressionAllocatesNothingForAFrame(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
-	mallocs := func(f func()) uint64 { // the least of some, as the collector may empty the pools in between
+	mallocs := func(f func()) uint64 { // the least of some: the collector may empty the pools
 		least := ^uint64(0)
 		for range 4 {
 			var before, after runtime.MemStats
@@ -39,7 +39,9 @@ func TestCompressionAllocatesNothingForAFrame(t *testing.T) {
 	}
 	open := func(i int) func() {
 		return func() {
-			if _, err := envelope.Verify(context.Background(), bytes.NewReader(sealed[i]), envelope.OpenOptions{Workers: 2}, r.identity()); err != nil {
+			_, err := envelope.Verify(context.Background(), bytes.NewReader(sealed[i]),
+				envelope.OpenOptions{Workers: 2}, r.identity())
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -13,14 +13,17 @@ import (
 func BenchmarkSealCompressed(b *testing.B) {
 	r := newRig(b, 1)
 	key := r.dataKey(nil)
-	for name, plain := range map[string][]byte{"text": bytes.Repeat(text(3<<20), 16), "random": random(48 << 20), "4 KiB": text(4096)} {
-		for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
+	for name, plain := range map[string][]byte{"text": bytes.Repeat(text(3<<20), 16),
+		"random": random(48 << 20), "4 KiB": text(4096)} {
+		for _, level := range []envelope.Level{envelope.LevelFastest,
+			envelope.LevelGood, envelope.LevelBetter} {
 			b.Run(fmt.Sprint(name, " ", level), func(b *testing.B) {
 				b.SetBytes(int64(len(plain)))
 				b.ReportAllocs()
 				for b.Loop() {
 					opts := envelope.SealOptions{Compress: level}
-					if _, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(plain), key, opts); err != nil {
+					_, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(plain), key, opts)
+					if err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -32,13 +35,16 @@ func BenchmarkSealCompressed(b *testing.B) {
 func BenchmarkOpenCompressed(b *testing.B) {
 	r := newRig(b, 1)
 	key := r.dataKey(nil)
-	for name, plain := range map[string][]byte{"text": bytes.Repeat(text(3<<20), 16), "random": random(48 << 20), "4 KiB": text(4096)} {
+	for name, plain := range map[string][]byte{"text": bytes.Repeat(text(3<<20), 16),
+		"random": random(48 << 20), "4 KiB": text(4096)} {
 		sealed := r.seal(key, plain, envelope.SealOptions{Compress: envelope.LevelFastest})
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(plain)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := envelope.Verify(context.Background(), bytes.NewReader(sealed), envelope.OpenOptions{}, r.identity()); err != nil {
+				_, err := envelope.Verify(context.Background(), bytes.NewReader(sealed),
+					envelope.OpenOptions{}, r.identity())
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -18,7 +18,8 @@ import (
 func (r *rig) sealStream(key *envelope.DataKey, stream []byte) []byte {
 	r.t.Helper()
 	var sealed bytes.Buffer
-	err := envelope.SealStream(context.Background(), &sealed, bytes.NewReader(stream), key, envelope.SealOptions{ChunkSizeLog2: 12})
+	err := envelope.SealStream(context.Background(), &sealed, bytes.NewReader(stream), key,
+		envelope.SealOptions{ChunkSizeLog2: 12})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -50,27 +51,33 @@ func rleFrame(content uint32, blocks int) []byte {
 	return b
 }
 
-// What is authentic and malformed is damage of its own kind, takes no memory to find out, and can still be had as it is.
+// What is authentic and malformed is damage of a kind of its own. It takes no memory to find out,
+// and the stream can still be had as it is.
 func TestMalformedStreams(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
 	good := rleFrame(frameSize, 8)
 	size := uint32(len(good))
-	if got, err := r.open(r.sealStream(key, append(bytes.Clone(good), seekTable(size, frameSize)...)), 2); err != nil || len(got) != frameSize {
+	got, err := r.open(r.sealStream(key, append(bytes.Clone(good), seekTable(size, frameSize)...)), 2)
+	if err != nil || len(got) != frameSize {
 		t.Fatalf("a good one: %d bytes, %v", len(got), err)
 	}
 	bomb := rleFrame(0xfffe0000, 1<<15) // 4 GiB in 128 KiB
 	for name, stream := range map[string][]byte{
-		"nothing":                    nil,
-		"no compressed stream":       text(5000),
-		"no table":                   good,
-		"a frame without its end":    good[:20],
-		"table of another frame":     append(bytes.Clone(good), seekTable(size, frameSize-1)...),
-		"table of two frames":        append(bytes.Clone(good), seekTable(size, frameSize, size, frameSize)...),
+		"nothing":                 nil,
+		"no compressed stream":    text(5000),
+		"no table":                good,
+		"a frame without its end": good[:20],
+		"table of another frame":  append(bytes.Clone(good), seekTable(size, frameSize-1)...),
+		"table of two frames": append(bytes.Clone(good),
+			seekTable(size, frameSize, size, frameSize)...),
 		"something behind the table": append(append(bytes.Clone(good), seekTable(size, frameSize)...), 0),
-		"a bomb":                     append(bytes.Clone(bomb), seekTable(uint32(len(bomb)), 0xfffe0000)...),
-		"more content than stated":   append(rleFrame(frameSize, 9), seekTable(uint32(len(rleFrame(frameSize, 9))), frameSize)...),
-		"table that claims 2^32-1":   append(make([]byte, 100), 255, 255, 255, 255, 0, 0xb1, 0xea, 0x92, 0x8f),
+		"a bomb": append(bytes.Clone(bomb),
+			seekTable(uint32(len(bomb)), 0xfffe0000)...),
+		"more content than stated": append(rleFrame(frameSize, 9),
+			seekTable(uint32(len(rleFrame(frameSize, 9))), frameSize)...),
+		"table that claims 2^32-1": append(make([]byte, 100), 255, 255, 255, 255,
+			0, 0xb1, 0xea, 0x92, 0x8f),
 	} {
 		sealed := r.sealStream(key, stream)
 		var before, after runtime.MemStats
@@ -107,20 +114,23 @@ func TestTruncationWinsOverMalformed(t *testing.T) {
 		}
 	}
 	// cut inside a frame, which the stream's end could be taken for
-	sealed = r.seal(r.dataKey(nil), random(10*smallChunk), envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
+	sealed = r.seal(r.dataKey(nil), random(10*smallChunk),
+		envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
 	for n := len(sealed) - 9*smallChunk; n < len(sealed); n += 1000 {
-		if _, err := r.open(sealed[:n], 2); !errors.Is(err, envelope.ErrDamaged) || errors.Is(err, envelope.ErrCompression) {
+		_, err := r.open(sealed[:n], 2)
+		if !errors.Is(err, envelope.ErrDamaged) || errors.Is(err, envelope.ErrCompression) {
 			t.Errorf("%d of %d bytes: %v", n, len(sealed), err)
 		}
 	}
 }
 
-// FuzzZstdStage opens what it seals while it seals it, and opens anything that may call itself a compressed stream, in order and by its table, where
-// klauspost's own decoder is the judge.
+// FuzzZstdStage opens what it seals while it seals it. It also opens anything that may call itself
+// a compressed stream, in order and by its table; klauspost's own decoder is the judge.
 func FuzzZstdStage(f *testing.F) {
 	good := rleFrame(frameSize, 8)
 	table := seekTable(uint32(len(good)), frameSize)
-	for _, seed := range [][]byte{nil, {1}, text(500), random(300), good, append(good, table...), seekTable()} {
+	for _, seed := range [][]byte{nil, {1}, text(500), random(300), good,
+		append(good, table...), seekTable()} {
 		f.Add(seed, uint8(len(seed)), uint16(1))
 	}
 	f.Add(text(900), uint8(3), uint16(3000))
@@ -157,7 +167,8 @@ func FuzzZstdStage(f *testing.F) {
 
 func fuzzRoundTrip(t *testing.T, r *rig, key *envelope.DataKey, data []byte, how uint8, times int) {
 	plain := bytes.Repeat(data, min(times, 1+(5<<18)/(len(data)+1)))
-	opts := envelope.SealOptions{ChunkSizeLog2: 12 + how%8, Workers: 1 + int(how/8)%3, Compress: envelope.LevelFastest + envelope.Level(how/24)%3}
+	opts := envelope.SealOptions{ChunkSizeLog2: 12 + how%8, Workers: 1 + int(how/8)%3,
+		Compress: envelope.LevelFastest + envelope.Level(how/24)%3}
 	pr, pw := io.Pipe()
 	sealed := make(chan error, 1)
 	go func() {
@@ -166,7 +177,8 @@ func fuzzRoundTrip(t *testing.T, r *rig, key *envelope.DataKey, data []byte, how
 		sealed <- err
 	}()
 	var out bytes.Buffer
-	_, err := envelope.Open(context.Background(), &out, pr, envelope.OpenOptions{Workers: opts.Workers}, r.identity())
+	_, err := envelope.Open(context.Background(), &out, pr,
+		envelope.OpenOptions{Workers: opts.Workers}, r.identity())
 	pr.CloseWithError(err)
 	if sealErr := <-sealed; sealErr != nil || err != nil || !bytes.Equal(out.Bytes(), plain) {
 		t.Fatalf("%v, %d bytes: %d came back; %v, %v", opts, len(plain), out.Len(), sealErr, err)

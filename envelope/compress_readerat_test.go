@@ -19,10 +19,13 @@ func TestMaxSize(t *testing.T) {
 	plain := text(2*frameSize + 500)
 	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
 		sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12, Compress: level})
-		for limit, fits := range map[int]bool{0: true, 1: false, frameSize: false, len(plain) - 1: false, len(plain): true, len(plain) + 1: true} {
+		for limit, fits := range map[int]bool{0: true, 1: false, frameSize: false, len(plain) - 1: false,
+			len(plain): true, len(plain) + 1: true} {
 			var out bytes.Buffer
-			_, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed), envelope.OpenOptions{MaxSize: int64(limit)}, r.identity())
-			if fits && (err != nil || out.Len() != len(plain)) || !fits && (!errors.Is(err, envelope.ErrMaxSize) || out.Len() > limit) {
+			_, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed),
+				envelope.OpenOptions{MaxSize: int64(limit)}, r.identity())
+			if fits && (err != nil || out.Len() != len(plain)) ||
+				!fits && (!errors.Is(err, envelope.ErrMaxSize) || out.Len() > limit) {
 				t.Errorf("%v, at most %d: %d bytes, %v", level, limit, out.Len(), err)
 			}
 		}
@@ -30,7 +33,8 @@ func TestMaxSize(t *testing.T) {
 	// a bomb: little in, much out
 	sealed := r.seal(key, make([]byte, 64<<20), envelope.SealOptions{Compress: envelope.LevelFastest})
 	var out bytes.Buffer
-	_, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed), envelope.OpenOptions{MaxSize: 3 << 20}, r.identity())
+	_, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed),
+		envelope.OpenOptions{MaxSize: 3 << 20}, r.identity())
 	if len(sealed) > 100_000 || !errors.Is(err, envelope.ErrMaxSize) || out.Len() > 3<<20 {
 		t.Errorf("%d bytes sealed, %d came out, %v", len(sealed), out.Len(), err)
 	}
@@ -39,8 +43,10 @@ func TestMaxSize(t *testing.T) {
 func TestCompressedReaderAt(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
-	for _, plain := range [][]byte{nil, {7}, text(5000), slices.Concat(text(frameSize+frameSize/2), random(frameSize), make([]byte, frameSize))} {
-		sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
+	for _, plain := range [][]byte{nil, {7}, text(5000),
+		slices.Concat(text(frameSize+frameSize/2), random(frameSize), make([]byte, frameSize))} {
+		sealed := r.seal(key, plain,
+			envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
 		ra, err := r.openAt(sealed)
 		if err != nil || ra.Size() != int64(len(plain)) {
 			t.Fatalf("%d bytes: size %d, %v", len(plain), ra.Size(), err)
@@ -63,14 +69,17 @@ func TestCompressedReaderAt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	sealed := r.seal(key, text(frameSize), envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
+	sealed := r.seal(key, text(frameSize),
+		envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
 	stream := r.stream(sealed)
-	ra, err := envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{NoDecompress: true}, r.identity())
+	ra, err := envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)),
+		envelope.OpenOptions{NoDecompress: true}, r.identity())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ra.Close()
-	if got, err := io.ReadAll(io.NewSectionReader(ra, 0, ra.Size())); err != nil || !bytes.Equal(got, stream) {
+	got, err := io.ReadAll(io.NewSectionReader(ra, 0, ra.Size()))
+	if err != nil || !bytes.Equal(got, stream) {
 		t.Errorf("as it is: %d bytes, want %d, %v", len(got), len(stream), err)
 	}
 }
@@ -79,7 +88,8 @@ func TestCompressedReaderAt(t *testing.T) {
 func TestCompressedReaderAtFindsDamage(t *testing.T) {
 	r := newRig(t, 1)
 	plain := random(3 * frameSize)
-	sealed := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
+	sealed := r.seal(r.dataKey(nil), plain,
+		envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
 	sealed[len(sealed)/2] ^= 1
 	ra, err := r.openAt(sealed)
 	if err != nil {

@@ -38,46 +38,59 @@ var longText = sync.OnceValue(func() (b []byte) {
 func (r *rig) stream(sealed []byte) []byte {
 	r.t.Helper()
 	var out bytes.Buffer
-	if _, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed), envelope.OpenOptions{NoDecompress: true}, r.identity()); err != nil {
+	_, err := envelope.Open(context.Background(), &out, bytes.NewReader(sealed),
+		envelope.OpenOptions{NoDecompress: true}, r.identity())
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	return out.Bytes()
 }
 
 func (r *rig) openAt(sealed []byte) (*envelope.ReaderAt, error) {
-	return envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+	return envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)),
+		envelope.OpenOptions{}, r.identity())
 }
 
 func TestCompressedRoundTrip(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(format.Context{"app": "web"})
 	plaintexts := map[string][]byte{
-		"nothing": nil, "a byte": {1}, "short": text(300), "a chunk": text(smallChunk), "under a frame": text(frameSize - 1), "a frame": text(frameSize),
-		"over a frame": text(frameSize + 1), "frames": text(3*frameSize + 12345), "zeros": make([]byte, 3*frameSize),
-		"random": random(2*frameSize + 5), "mixed": slices.Concat(text(700_000), random(900_000), text(300_000)),
+		"nothing": nil, "a byte": {1}, "short": text(300), "a chunk": text(smallChunk),
+		"under a frame": text(frameSize - 1), "a frame": text(frameSize),
+		"over a frame": text(frameSize + 1), "frames": text(3*frameSize + 12345),
+		"zeros":  make([]byte, 3*frameSize),
+		"random": random(2*frameSize + 5),
+		"mixed":  slices.Concat(text(700_000), random(900_000), text(300_000)),
 	}
 	for name, plain := range plaintexts {
 		for workers, log := range map[int]uint8{1: 12, 2: 16, 3: 20} {
-			sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: log, Workers: workers, Compress: envelope.LevelFastest})
+			sealed := r.seal(key, plain,
+				envelope.SealOptions{ChunkSizeLog2: log, Workers: workers, Compress: envelope.LevelFastest})
 			if got, err := r.open(sealed, workers); err != nil || !bytes.Equal(got, plain) {
-				t.Fatalf("%s, %d workers, chunk 2^%d: %d bytes, want %d, %v", name, workers, log, len(got), len(plain), err)
+				t.Fatalf("%s, %d workers, chunk 2^%d: %d bytes, want %d, %v",
+					name, workers, log, len(got), len(plain), err)
 			}
-			if most := len(plain) + len(plain)>>log*format.TagSize + len(plain)/1000 + 2000; len(sealed) > most {
+			most := len(plain) + len(plain)>>log*format.TagSize + len(plain)/1000 + 2000
+			if len(sealed) > most {
 				t.Errorf("%s, chunk 2^%d: %d bytes became %d", name, log, len(plain), len(sealed))
 			}
 		}
 	}
 	plain := text(300_000)
-	for _, level := range []envelope.Level{envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
+	for _, level := range []envelope.Level{envelope.LevelFastest,
+		envelope.LevelGood, envelope.LevelBetter} {
 		sealed := r.seal(key, plain, envelope.SealOptions{Compress: level})
-		if got, err := r.open(sealed, 0); err != nil || !bytes.Equal(got, plain) || len(sealed) > len(plain)/2 {
-			t.Errorf("%v: %d bytes became %d, and then %d, %v", level, len(plain), len(sealed), len(got), err)
+		got, err := r.open(sealed, 0)
+		if err != nil || !bytes.Equal(got, plain) || len(sealed) > len(plain)/2 {
+			t.Errorf("%v: %d bytes became %d, and then %d, %v",
+				level, len(plain), len(sealed), len(got), err)
 		}
 	}
 }
 
 func TestLevels(t *testing.T) {
-	for _, l := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest, envelope.LevelGood, envelope.LevelBetter} {
+	for _, l := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest,
+		envelope.LevelGood, envelope.LevelBetter} {
 		if got, err := envelope.ParseLevel(l.String()); err != nil || got != l {
 			t.Errorf("%v: %v, %v", l, got, err)
 		}
@@ -88,7 +101,9 @@ func TestLevels(t *testing.T) {
 		}
 	}
 	r := newRig(t, 1)
-	if _, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(nil), r.dataKey(nil), envelope.SealOptions{Compress: envelope.LevelBetter + 1}); err == nil {
+	_, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(nil), r.dataKey(nil),
+		envelope.SealOptions{Compress: envelope.LevelBetter + 1})
+	if err == nil {
 		t.Error("an unknown level seals")
 	}
 }
@@ -102,10 +117,12 @@ func TestCompressedReadersOfAllKinds(t *testing.T) {
 	} {
 		var sealed, out bytes.Buffer
 		opts := envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2, Compress: envelope.LevelFastest}
-		if _, err := envelope.Seal(context.Background(), &sealed, wrap(bytes.NewReader(plain)), key, opts); err != nil {
+		if _, err := envelope.Seal(context.Background(), &sealed,
+			wrap(bytes.NewReader(plain)), key, opts); err != nil {
 			t.Fatal(name, err)
 		}
-		_, err := envelope.Open(context.Background(), &out, wrap(bytes.NewReader(sealed.Bytes())), envelope.OpenOptions{Workers: 2}, r.identity())
+		_, err := envelope.Open(context.Background(), &out, wrap(bytes.NewReader(sealed.Bytes())),
+			envelope.OpenOptions{Workers: 2}, r.identity())
 		if err != nil || !bytes.Equal(out.Bytes(), plain) {
 			t.Errorf("%s: %d bytes, %v", name, out.Len(), err)
 		}
@@ -116,7 +133,8 @@ func TestCompressedReadersOfAllKinds(t *testing.T) {
 func TestCompressedDamage(t *testing.T) {
 	r := newRig(t, 1)
 	plain := slices.Concat(text(20_000), random(3*smallChunk))
-	sealed := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
+	sealed := r.seal(r.dataKey(nil), plain,
+		envelope.SealOptions{ChunkSizeLog2: 12, Compress: envelope.LevelFastest})
 	check := func(what string, file []byte, at int) {
 		t.Helper()
 		got, err := r.open(file, 1+at%2)
@@ -155,15 +173,18 @@ func TestBrokenSourceMakesNoWholeCompressedFile(t *testing.T) {
 			var sealed bytes.Buffer
 			src := io.MultiReader(bytes.NewReader(text(size)), iotest.ErrReader(broken))
 			opts := envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2, Compress: envelope.LevelFastest}
-			if _, err := envelope.Seal(context.Background(), &sealed, src, key, opts); !errors.Is(err, broken) {
+			_, err := envelope.Seal(context.Background(), &sealed, src, key, opts)
+			if !errors.Is(err, broken) {
 				t.Errorf("%d bytes: %v", size, err)
 			}
-			if _, err := r.open(sealed.Bytes(), 1); !isDamage(err) || errors.Is(err, envelope.ErrCompression) {
+			_, err = r.open(sealed.Bytes(), 1)
+			if !isDamage(err) || errors.Is(err, envelope.ErrCompression) {
 				t.Errorf("%d bytes before the break: what was written opens: %v", size, err)
 			}
 			sealed = *bytes.NewBuffer(r.seal(key, text(size), opts))
 			src = io.MultiReader(bytes.NewReader(sealed.Bytes()[:sealed.Len()/2]), iotest.ErrReader(broken))
-			if _, err := envelope.Verify(context.Background(), src, envelope.OpenOptions{}, r.identity()); !errors.Is(err, broken) {
+			_, err = envelope.Verify(context.Background(), src, envelope.OpenOptions{}, r.identity())
+			if !errors.Is(err, broken) {
 				t.Errorf("half of a file of %d bytes, then a break: %v", size, err)
 			}
 		}
@@ -179,10 +200,12 @@ func TestCompressedErrorsComeOut(t *testing.T) {
 	sealed := r.seal(key, plain, opts)
 	before := runtime.NumGoroutine()
 	for left := 0; left < 1<<20; left += 150_000 {
-		if _, err := envelope.Seal(context.Background(), &failingWriter{left}, bytes.NewReader(plain), key, opts); !errors.Is(err, errFull) {
+		if _, err := envelope.Seal(context.Background(), &failingWriter{left}, bytes.NewReader(plain),
+			key, opts); !errors.Is(err, errFull) {
 			t.Errorf("seal, %d bytes: %v", left, err)
 		}
-		_, err := envelope.Open(context.Background(), &failingWriter{left}, bytes.NewReader(sealed), envelope.OpenOptions{Workers: 3}, r.identity())
+		_, err := envelope.Open(context.Background(), &failingWriter{left}, bytes.NewReader(sealed),
+			envelope.OpenOptions{Workers: 3}, r.identity())
 		if !errors.Is(err, errFull) {
 			t.Errorf("open, %d bytes: %v", left, err)
 		}
@@ -207,7 +230,8 @@ func TestCompressedErrorsComeOut(t *testing.T) {
 	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
-// A producer that stops for a while gets everything out but the frame it is in; a reader of the file waits for whole frames only.
+// A producer that pauses gets everything out but the frame it is in. A reader waits for whole
+// frames only.
 func TestCompressedSlowProducer(t *testing.T) {
 	r := newRig(t, 1)
 	pr, pw := io.Pipe()
@@ -221,11 +245,13 @@ func TestCompressedSlowProducer(t *testing.T) {
 		sealedTo.CloseWithError(sealErr)
 	})
 	wg.Go(func() {
-		_, openErr = envelope.Open(context.Background(), &out, between, envelope.OpenOptions{Workers: 2}, r.identity())
+		_, openErr = envelope.Open(context.Background(), &out, between,
+			envelope.OpenOptions{Workers: 2}, r.identity())
 	})
 	plain := random(3*frameSize + 1000) // stored, so that a frame fills many chunks
 	pw.Write(plain)
-	for deadline := time.Now().Add(20 * time.Second); out.size() < 2*frameSize; time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	for ; out.size() < 2*frameSize; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d bytes came out of three whole frames", out.size())
 		}

@@ -13,14 +13,16 @@ import (
 
 // isDamage tells whether an error says what exit code 4 or 7 says.
 func isDamage(err error) bool {
-	return errors.Is(err, envelope.ErrDamaged) || errors.Is(err, format.ErrDamaged) || errors.Is(err, format.ErrTruncated) ||
-		errors.Is(err, format.ErrNotEnvseal) || errors.Is(err, format.ErrVersion)
+	return errors.Is(err, envelope.ErrDamaged) || errors.Is(err, format.ErrDamaged) ||
+		errors.Is(err, format.ErrTruncated) || errors.Is(err, format.ErrNotEnvseal) ||
+		errors.Is(err, format.ErrVersion)
 }
 
 func TestEveryFlippedBitIsFound(t *testing.T) {
 	r := newRig(t, 2)
 	plain := random(smallChunk + 300)
-	sealed := r.seal(r.dataKey(format.Context{"app": "web"}), plain, envelope.SealOptions{ChunkSizeLog2: 12})
+	sealed := r.seal(r.dataKey(format.Context{"app": "web"}), plain,
+		envelope.SealOptions{ChunkSizeLog2: 12})
 	trials := 0
 	for i := range sealed {
 		for bit := range 8 {
@@ -74,7 +76,9 @@ func TestChunkEdgesAreTold(t *testing.T) {
 		}
 	}
 	other := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
-	for name, tail := range map[string][]byte{"a byte": {0}, "a chunk": sealed[payload : payload+smallChunk+format.TagSize], "itself": sealed, "another": other, "much": make([]byte, 1<<20)} {
+	for name, tail := range map[string][]byte{"a byte": {0},
+		"a chunk": sealed[payload : payload+smallChunk+format.TagSize], "itself": sealed,
+		"another": other, "much": make([]byte, 1<<20)} {
 		for workers := 1; workers <= 3; workers++ {
 			if _, err := r.open(slices.Concat(sealed, tail), workers); !errors.Is(err, envelope.ErrDamaged) {
 				t.Errorf("followed by %s: %v", name, err)
@@ -92,7 +96,9 @@ func TestChunksKeepTheirPlace(t *testing.T) {
 	payload := len(sealed) - 8*unit
 	other := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12})
 	chunk := func(file []byte, i int) []byte { return file[payload+i*unit : payload+(i+1)*unit] }
-	build := func(chunks ...[]byte) []byte { return slices.Concat(append([][]byte{sealed[:payload]}, chunks...)...) }
+	build := func(chunks ...[]byte) []byte {
+		return slices.Concat(append([][]byte{sealed[:payload]}, chunks...)...)
+	}
 	refused := func(what string, file []byte) {
 		t.Helper()
 		if _, err := r.open(file, 2); !errors.Is(err, envelope.ErrDamaged) {

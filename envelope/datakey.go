@@ -14,11 +14,11 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// MinDataKey is the least number of bytes in a data key; what KMS gives for AES_256.
+// MinDataKey is the least number of bytes in a data key. KMS gives as many for AES_256.
 const MinDataKey = format.MinDataKeySize
 
-// DataKey is a data key with its slots: what is needed to seal. It is safe for concurrent use. Destroy waits for every Seal that is starting, until that has
-// its payload key; one that starts later fails.
+// DataKey is a data key with its slots: what is needed to seal. It is safe for concurrent use.
+// Destroy waits until every Seal that is starting has its payload key. A later one fails.
 type DataKey struct {
 	context format.Context
 	slots   []format.Slot
@@ -30,9 +30,10 @@ type DataKey struct {
 
 var errDestroyed = errors.New("data key was destroyed")
 
-// NewDataKey makes a data key and wraps it for all recipients. The first Generator among them generates it; without one, all of them being key pairs,
-// it is 32 random bytes. It fails if any recipient fails, and asks none where they are more than the format.DefaultMaxSlots that readers accept. ec and recipients may be
-// changed afterwards.
+// NewDataKey makes a data key and wraps it for all recipients. The first Generator among them
+// generates it. If all are key pairs, it is 32 random bytes. It fails if any recipient fails. If
+// there are more than the format.DefaultMaxSlots that readers accept, it asks none. ec and
+// recipients may be changed afterwards.
 func NewDataKey(ctx context.Context, ec format.Context, recipients ...Recipient) (*DataKey, error) {
 	if len(recipients) == 0 {
 		return nil, errors.New("no recipient to seal for")
@@ -96,15 +97,18 @@ func (k *DataKey) generate(ctx context.Context, recipients []Recipient) (made in
 	return -1, nil
 }
 
-// UnwrapDataKey makes a DataKey from one that was made in advance: slots and their encryption context. It is unwrapped once, here.
-// Further recipients of files (key pairs) may be added. Nobody is asked where slots and recipients are more than the format.DefaultMaxSlots that readers accept.
-// ec, slots and bound may be changed afterwards.
-func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, id Identity, bound ...FileRecipient) (*DataKey, error) {
+// UnwrapDataKey makes a DataKey from one that was made in advance: slots and their encryption
+// context. It is unwrapped once, here. Further recipients of files (key pairs) may be added. If
+// slots and recipients are more than the format.DefaultMaxSlots that readers accept, nobody is
+// asked. ec, slots and bound may be changed afterwards.
+func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, id Identity,
+	bound ...FileRecipient) (*DataKey, error) {
 	if err := checkSlotCount(len(slots) + len(bound)); err != nil {
 		return nil, err
 	}
 	ec, slots = maps.Clone(ec), cloneSlots(slots)
-	key, err := id.Unwrap(ctx, &format.Header{Descriptor: format.Descriptor{Context: ec}, Slots: slots})
+	key, err := id.Unwrap(ctx,
+		&format.Header{Descriptor: format.Descriptor{Context: ec}, Slots: slots})
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func UnwrapDataKey(ctx context.Context, ec format.Context, slots []format.Slot, 
 	return &DataKey{context: ec, slots: slots, bound: slices.Clone(bound), key: key}, nil
 }
 
-// checkSlotCount refuses to make a file that no reader opens unless it is told to.
+// checkSlotCount refuses a file that no reader would open unless told to.
 func checkSlotCount(n int) error {
 	if n > format.DefaultMaxSlots {
 		return fmt.Errorf("%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
@@ -133,10 +137,12 @@ func cloneSlots(slots []format.Slot) []format.Slot {
 	return all
 }
 
-// checkDataKey is the guard against a key service that answers with nothing: an empty key fed to a key derivation gives keys that anyone can derive.
+// checkDataKey guards against a key service that answers with nothing: an empty key gives derived
+// keys that anyone can derive.
 func checkDataKey(key Secret) error {
 	if n := len(key.Bytes()); n < MinDataKey || n > format.MaxDataKeySize {
-		return fmt.Errorf("data key has %d bytes, it must have %d to %d", n, MinDataKey, format.MaxDataKeySize)
+		return fmt.Errorf("data key has %d bytes, it must have %d to %d",
+			n, MinDataKey, format.MaxDataKeySize)
 	}
 	return nil
 }
@@ -154,8 +160,10 @@ func (k *DataKey) Destroy() {
 	}
 }
 
-// begin makes the header of a new file, which shares nothing with k, and its payload key. d.Context is the file's own.
-func (k *DataKey) begin(ctx context.Context, d format.Descriptor) (*format.Header, *secret.AEAD, error) {
+// begin makes the header of a new file, which shares nothing with k, and its payload key. d.Context
+// is the file's own.
+func (k *DataKey) begin(ctx context.Context,
+	d format.Descriptor) (*format.Header, *secret.AEAD, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.key == nil {

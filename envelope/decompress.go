@@ -10,14 +10,16 @@ import (
 	"github.com/envseal/envseal/envelope/internal/zstdseek"
 )
 
-// frameBuffer is how many bytes of the compressed stream a decompressing stage reads at a time: as many as a batch of chunks.
+// frameBuffer is how many bytes of the compressed stream are read at a time: those of a batch of
+// chunks.
 const frameBuffer = batchSize
 
-// openCompressed writes the content of the zstd stream that open writes, which reads sealed.
+// openCompressed gets a zstd stream from open, which reads sealed, and writes the stream's content.
 //
-// A cut or altered file is called that, whatever becomes of the stream in it: the error of opening reaches the reader of the frames as an error of its own and
-// never as an end, and it takes precedence.
-func openCompressed(ctx context.Context, dst io.Writer, sealed io.Reader, opts OpenOptions, open func(io.Writer) error) error {
+// A cut or altered file is called that, whatever becomes of the stream in it. The error of opening
+// reaches the reader of the frames as such, never as an end, and takes precedence.
+func openCompressed(ctx context.Context, dst io.Writer, sealed io.Reader, opts OpenOptions,
+	open func(io.Writer) error) error {
 	opening, err := piped(sealed, open, func(src *between) error {
 		buf, err := stream.NewBuffer(frameBuffer)
 		if err != nil {

@@ -14,9 +14,11 @@ const (
 // payloadKeySize is that of AES-256.
 const payloadKeySize = 32
 
-// derive computes a file's commitment and the AEAD of its payload from the data key: HKDF-SHA-512 with the file id as salt and the
-// digest of the descriptor in both infos. The caller owes the AEAD its Destroy.
-func derive(dataKey []byte, d *format.Descriptor) (commitment [format.CommitmentSize]byte, aead *secret.AEAD, err error) {
+// derive computes a file's commitment and the AEAD of its payload from the data key: HKDF-SHA-512
+// with the file id as salt and the digest of the descriptor in both infos. The caller owes the AEAD
+// its Destroy.
+func derive(dataKey []byte,
+	d *format.Descriptor) (commitment [format.CommitmentSize]byte, aead *secret.AEAD, err error) {
 	digest, err := d.Digest()
 	if err != nil {
 		return commitment, nil, err
@@ -43,8 +45,9 @@ func derive(dataKey []byte, d *format.Descriptor) (commitment [format.Commitment
 	return commitment, aead, err
 }
 
-// deriveChecked derives from a key that came out of a slot, and refuses it unless it is the one that the file commits to. Nothing else may use the
-// key before this comparison: it authenticates the descriptor, and with it the encryption context.
+// deriveChecked derives from a key that came out of a slot, and refuses it unless it is the one
+// that the file commits to. Nothing else may use the key before this comparison: it authenticates
+// the descriptor, and with it the encryption context.
 func deriveChecked(dataKey []byte, h *format.Header) (*secret.AEAD, error) {
 	commitment, aead, err := derive(dataKey, &h.Descriptor)
 	if err != nil {

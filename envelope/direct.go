@@ -11,18 +11,23 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// runSize is about how many bytes a worker of the direct path takes at a time. Measured: half of it and twice as much are slower.
+// runSize is about how many bytes a worker of the direct path takes at a time. Half as many, and
+// twice as many, were measured to be slower.
 const runSize = 1 << 20
 
-// SealAt is Seal for an input of size bytes that can be read at any offset and an output that can be written so, as regular files can: no worker
-// waits for another. dst gets a whole sealed file from offset 0. An input that turns out to be shorter is io.ErrUnexpectedEOF; whether it has
-// grown is for the caller to see. One of too many chunks is [ErrTooLarge] before anything is written. With opts.Compress it is Seal, since then no chunk's place is known in advance.
-func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey, opts SealOptions) (*format.Header, error) {
+// SealAt is Seal for files: the input, of size bytes, can be read at any offset, and the output
+// written so. No worker waits for another. dst gets a whole sealed file from offset 0. An input
+// that proves shorter is io.ErrUnexpectedEOF; the caller must see whether it has grown. One of too
+// many chunks is [ErrTooLarge] before anything is written. With opts.Compress no chunk's place is
+// known in advance, so it is Seal then.
+func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey,
+	opts SealOptions) (*format.Header, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("input of %d bytes: the size is negative", size)
 	}
 	if opts.Compress != LevelNone {
-		return Seal(ctx, io.NewOffsetWriter(dst, 0), section{io.NewSectionReader(src, 0, size)}, key, opts)
+		return Seal(ctx, io.NewOffsetWriter(dst, 0),
+			section{io.NewSectionReader(src, 0, size)}, key, opts)
 	}
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {
@@ -45,7 +50,8 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 	return h, nil
 }
 
-// section is an input that has all its bytes: where they end early, that is no end, at which Seal would finish a file of a part of them.
+// section is an input that must have all its bytes: at an early end, Seal would finish a file of a
+// part of them.
 type section struct{ *io.SectionReader }
 
 func (s section) Read(p []byte) (int, error) {
@@ -127,17 +133,20 @@ func (j *directSealJob) seal() {
 	}
 }
 
-// OpenTo is Open for a sealed file of size bytes that can be read at any offset and an output that can be written so. It opens the last chunk first, so a file that was cut
-// fails before anything is written, and one that becomes shorter after that is io.ErrUnexpectedEOF. On an error what is in dst must be discarded. A compressed file is
-// opened by Open.
-func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*format.Header, error) {
+// OpenTo is Open for files: the sealed file, of size bytes, can be read at any offset, and the
+// output written so. It opens the last chunk first, so a file that was cut fails before anything is
+// written. One that becomes shorter after that is io.ErrUnexpectedEOF. After an error the content
+// of dst must be discarded. A compressed file is opened by Open.
+func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, opts OpenOptions,
+	ids ...Identity) (*format.Header, error) {
 	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
 		return h, err
 	}
 	defer aead.Destroy()
 	if h.Compression != format.CompressionNone && !opts.NoDecompress {
-		return h, openStream(ctx, io.NewOffsetWriter(dst, 0), io.NewSectionReader(src, layout.HeaderLen, size-layout.HeaderLen), h, aead, opts)
+		return h, openStream(ctx, io.NewOffsetWriter(dst, 0),
+			io.NewSectionReader(src, layout.HeaderLen, size-layout.HeaderLen), h, aead, opts)
 	}
 	r, err := newChunkReader(src, layout, size)
 	if err != nil {
@@ -155,7 +164,7 @@ func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, o
 	return h, r.copyTo(ctx, dst, workers(opts.Workers))
 }
 
-// copyTo opens all chunks, on several workers, each writing where its chunks belong.
+// copyTo opens all chunks on several workers. Each writes where its chunks belong.
 func (r *chunkReader) copyTo(ctx context.Context, dst io.WriterAt, workers int) error {
 	per := perRun(r.layout)
 	var all freeList
@@ -197,7 +206,8 @@ func (j *directOpenJob) do(first, n int64) error {
 	if err := readFull(j.src, j.sealed, j.layout.Offset(first), io.ErrUnexpectedEOF); err != nil {
 		return err
 	}
-	// Into memory of our own first: opening reads the bytes twice, and whoever writes the file meanwhile must not slip in between.
+	// Into memory of our own first: opening reads the bytes twice, and somebody who writes the file
+	// meanwhile must not come in between.
 	secret.Quiet(j.work)
 	if j.err != nil {
 		return j.err
@@ -225,7 +235,8 @@ func (j *directOpenJob) open() {
 	}
 }
 
-// readFull reads exactly len(p) bytes at off. Where src ends before, the error is short; a failure of src, be it io.ErrUnexpectedEOF, comes as it is.
+// readFull reads exactly len(p) bytes at off. If src ends before, the error is short. A failure of
+// src comes as it is, even io.ErrUnexpectedEOF.
 func readFull(src io.ReaderAt, p []byte, off int64, short error) error {
 	n, err := src.ReadAt(p, off)
 	switch {
@@ -237,7 +248,7 @@ func readFull(src io.ReaderAt, p []byte, off int64, short error) error {
 	return err
 }
 
-// freeList are buffers that several goroutines make and that are wiped and given back together.
+// freeList are buffers that several goroutines make, to be wiped and given back together.
 type freeList struct {
 	mu  sync.Mutex
 	all []*stream.Buffer

@@ -37,7 +37,9 @@ func contents(t testing.TB, f *os.File) []byte {
 func (r *rig) sealAt(key *envelope.DataKey, plain []byte, o envelope.SealOptions) []byte {
 	r.t.Helper()
 	out := scratch(r.t)
-	if _, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain), int64(len(plain)), key, o); err != nil {
+	_, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain),
+		int64(len(plain)), key, o)
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	return contents(r.t, out)
@@ -46,7 +48,8 @@ func (r *rig) sealAt(key *envelope.DataKey, plain []byte, o envelope.SealOptions
 func (r *rig) openTo(sealed []byte, o envelope.OpenOptions) ([]byte, error) {
 	r.t.Helper()
 	out := scratch(r.t)
-	_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed), int64(len(sealed)), o, r.identity())
+	_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed),
+		int64(len(sealed)), o, r.identity())
 	return contents(r.t, out), err
 }
 
@@ -61,12 +64,14 @@ func TestDirectAndStreamAgree(t *testing.T) {
 				o := envelope.SealOptions{ChunkSizeLog2: log, Workers: workers}
 				direct, streamed := r.sealAt(key, plain, o), r.seal(key, plain, o)
 				if len(direct) != len(streamed) {
-					t.Fatalf("%d bytes, chunk 2^%d: direct wrote %d bytes, the stream %d", size, log, len(direct), len(streamed))
+					t.Fatalf("%d bytes, chunk 2^%d: direct wrote %d bytes, the stream %d",
+						size, log, len(direct), len(streamed))
 				}
 				if got, err := r.open(direct, workers); err != nil || !bytes.Equal(got, plain) {
 					t.Fatalf("%d bytes, chunk 2^%d: direct to stream: %d bytes, %v", size, log, len(got), err)
 				}
-				if got, err := r.openTo(streamed, envelope.OpenOptions{Workers: workers}); err != nil || !bytes.Equal(got, plain) {
+				got, err := r.openTo(streamed, envelope.OpenOptions{Workers: workers})
+				if err != nil || !bytes.Equal(got, plain) {
 					t.Fatalf("%d bytes, chunk 2^%d: stream to direct: %d bytes, %v", size, log, len(got), err)
 				}
 			}
@@ -79,17 +84,20 @@ func TestDirectCompressedAndDetached(t *testing.T) {
 	key := r.dataKey(nil)
 	plain := bytes.Repeat([]byte("the same line again\n"), 200_000)
 	packed := r.sealAt(key, plain, envelope.SealOptions{Compress: envelope.LevelFastest})
-	if got, err := r.openTo(packed, envelope.OpenOptions{}); err != nil || !bytes.Equal(got, plain) || len(packed) > len(plain)/10 {
+	got, err := r.openTo(packed, envelope.OpenOptions{})
+	if err != nil || !bytes.Equal(got, plain) || len(packed) > len(plain)/10 {
 		t.Errorf("compressed to %d bytes: %d bytes, %v", len(packed), len(got), err)
 	}
 	var head bytes.Buffer
 	chunks := r.sealAt(key, plain, envelope.SealOptions{Header: &head})
-	if got, err := r.openTo(chunks, envelope.OpenOptions{Header: &head}); err != nil || !bytes.Equal(got, plain) {
+	got, err = r.openTo(chunks, envelope.OpenOptions{Header: &head})
+	if err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("detached: %d bytes, %v", len(got), err)
 	}
 	whole := r.sealAt(key, plain, envelope.SealOptions{})
 	for _, sealed := range [][]byte{packed, whole} {
-		if _, err := r.openTo(sealed, envelope.OpenOptions{MaxSize: int64(len(plain)) - 1}); !errors.Is(err, envelope.ErrMaxSize) {
+		_, err := r.openTo(sealed, envelope.OpenOptions{MaxSize: int64(len(plain)) - 1})
+		if !errors.Is(err, envelope.ErrMaxSize) {
 			t.Errorf("one byte over the bound: %v", err)
 		}
 		if _, err := r.openTo(sealed, envelope.OpenOptions{MaxSize: int64(len(plain))}); err != nil {
@@ -128,7 +136,8 @@ func TestDirectInputShrinks(t *testing.T) {
 	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
 		for _, missing := range []int64{1, 1 << 20, 3 << 20} {
 			o := envelope.SealOptions{Compress: level}
-			_, err := envelope.SealAt(context.Background(), scratch(t), bytes.NewReader(random(3<<20)), 3<<20+missing, key, o)
+			_, err := envelope.SealAt(context.Background(), scratch(t),
+				bytes.NewReader(random(3<<20)), 3<<20+missing, key, o)
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("compression %v, %d bytes too few: %v", level, missing, err)
 			}
@@ -151,16 +160,22 @@ func TestDirectWriteErrorsComeOut(t *testing.T) {
 	plain := random(5 << 20)
 	sealed := r.seal(key, plain, envelope.SealOptions{})
 	for from := int64(0); from < 5<<20; from += 700_000 {
-		if _, err := envelope.SealAt(context.Background(), failingWriterAt{from}, bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); !errors.Is(err, errFull) {
+		_, err := envelope.SealAt(context.Background(), failingWriterAt{from}, bytes.NewReader(plain),
+			int64(len(plain)), key, envelope.SealOptions{})
+		if !errors.Is(err, errFull) {
 			t.Errorf("seal, full at %d: %v", from, err)
 		}
-		if _, err := envelope.OpenTo(context.Background(), failingWriterAt{from}, bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity()); !errors.Is(err, errFull) {
+		_, err = envelope.OpenTo(context.Background(), failingWriterAt{from}, bytes.NewReader(sealed),
+			int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+		if !errors.Is(err, errFull) {
 			t.Errorf("open, full at %d: %v", from, err)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errFull)
-	if _, err := envelope.SealAt(ctx, scratch(t), bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); !errors.Is(err, errFull) {
+	_, err := envelope.SealAt(ctx, scratch(t), bytes.NewReader(plain), int64(len(plain)),
+		key, envelope.SealOptions{})
+	if !errors.Is(err, errFull) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -175,7 +190,9 @@ func BenchmarkDirect(b *testing.B) {
 		b.SetBytes(int64(len(plain)))
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain), int64(len(plain)), key, envelope.SealOptions{}); err != nil {
+			_, err := envelope.SealAt(context.Background(), out, bytes.NewReader(plain), int64(len(plain)),
+				key, envelope.SealOptions{})
+			if err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -184,7 +201,9 @@ func BenchmarkDirect(b *testing.B) {
 		b.SetBytes(int64(len(plain)))
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity()); err != nil {
+			_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(sealed), int64(len(sealed)),
+				envelope.OpenOptions{}, r.identity())
+			if err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -216,7 +235,8 @@ func TestBrokenFileIsNotCalledDamaged(t *testing.T) {
 			for after := range int32(4) {
 				for name, open := range map[string]func(io.ReaderAt) error{
 					"OpenTo": func(src io.ReaderAt) error {
-						_, err := envelope.OpenTo(ctx, scratch(t), src, int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+						_, err := envelope.OpenTo(ctx, scratch(t), src, int64(len(sealed)),
+							envelope.OpenOptions{}, r.identity())
 						return err
 					},
 					"OpenAt": func(src io.ReaderAt) error {

@@ -55,7 +55,9 @@ func (r *rig) recipients() []envelope.Recipient {
 }
 
 func (r *rig) identity() envelope.Identity {
-	return &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }}
+	return &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return r.store, nil
+	}}
 }
 
 func (r *rig) dataKey(ec format.Context) *envelope.DataKey {
@@ -71,7 +73,8 @@ func (r *rig) dataKey(ec format.Context) *envelope.DataKey {
 func (r *rig) seal(key *envelope.DataKey, plain []byte, o envelope.SealOptions) []byte {
 	r.t.Helper()
 	var sealed bytes.Buffer
-	if _, err := envelope.Seal(context.Background(), &sealed, bytes.NewReader(plain), key, o); err != nil {
+	_, err := envelope.Seal(context.Background(), &sealed, bytes.NewReader(plain), key, o)
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	return sealed.Bytes()
@@ -79,7 +82,8 @@ func (r *rig) seal(key *envelope.DataKey, plain []byte, o envelope.SealOptions) 
 
 func (r *rig) open(sealed []byte, workers int) ([]byte, error) {
 	var plain bytes.Buffer
-	_, err := envelope.Open(context.Background(), &plain, bytes.NewReader(sealed), envelope.OpenOptions{Workers: workers}, r.identity())
+	_, err := envelope.Open(context.Background(), &plain, bytes.NewReader(sealed),
+		envelope.OpenOptions{Workers: workers}, r.identity())
 	return plain.Bytes(), err
 }
 
@@ -95,8 +99,9 @@ const smallChunk = 1 << format.MinChunkSizeLog2
 func TestRoundTrip(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(format.Context{"app": "web"})
-	sizes := []int{0, 1, 2, 15, 16, 17, smallChunk - 1, smallChunk, smallChunk + 1, 2*smallChunk - 1, 2 * smallChunk, 2*smallChunk + 1,
-		256<<10 - 1, 256 << 10, 256<<10 + 1, 512 << 10, 512<<10 + 1, 3<<20 + 17}
+	sizes := []int{0, 1, 2, 15, 16, 17, smallChunk - 1, smallChunk, smallChunk + 1,
+		2*smallChunk - 1, 2 * smallChunk, 2*smallChunk + 1, 256<<10 - 1, 256 << 10, 256<<10 + 1,
+		512 << 10, 512<<10 + 1, 3<<20 + 17}
 	for _, size := range sizes {
 		plain := random(size)
 		for _, log := range []uint8{12, 16, 20} {
@@ -107,7 +112,8 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatal(err)
 				}
 				if want, err := h.Layout().SealedSize(int64(size)); err != nil || want != int64(len(sealed)) {
-					t.Errorf("%d bytes, chunk 2^%d: sealed size %d, the layout says %d, %v", size, log, len(sealed), want, err)
+					t.Errorf("%d bytes, chunk 2^%d: sealed size %d, the layout says %d, %v",
+						size, log, len(sealed), want, err)
 				}
 				if got, err := r.open(sealed, workers); err != nil || !bytes.Equal(got, plain) {
 					t.Fatalf("%d bytes, chunk 2^%d, %d workers: %d bytes, %v", size, log, workers, len(got), err)
@@ -126,10 +132,12 @@ func TestReadersOfAllKinds(t *testing.T) {
 		"byte": iotest.OneByteReader, "half": iotest.HalfReader, "data with EOF": iotest.DataErrReader,
 	} {
 		var sealed, out bytes.Buffer
-		if _, err := envelope.Seal(context.Background(), &sealed, wrap(bytes.NewReader(plain)), key, envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2}); err != nil {
+		if _, err := envelope.Seal(context.Background(), &sealed, wrap(bytes.NewReader(plain)), key,
+			envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2}); err != nil {
 			t.Fatal(name, err)
 		}
-		_, err := envelope.Open(context.Background(), &out, wrap(bytes.NewReader(sealed.Bytes())), envelope.OpenOptions{Workers: 2}, r.identity())
+		_, err := envelope.Open(context.Background(), &out, wrap(bytes.NewReader(sealed.Bytes())),
+			envelope.OpenOptions{Workers: 2}, r.identity())
 		if err != nil || !bytes.Equal(out.Bytes(), plain) {
 			t.Errorf("%s: %d bytes, %v", name, out.Len(), err)
 		}
@@ -163,7 +171,9 @@ func TestLastUseDestroysTheKey(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
 	r.seal(key, random(10), envelope.SealOptions{LastUse: true})
-	if _, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(nil), key, envelope.SealOptions{}); err == nil {
+	_, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(nil),
+		key, envelope.SealOptions{})
+	if err == nil {
 		t.Error("a destroyed key seals")
 	}
 }
@@ -173,22 +183,26 @@ func TestDetachedHeader(t *testing.T) {
 	ctx := context.Background()
 	plain := random(2*smallChunk + 1)
 	var head, chunks bytes.Buffer
-	h, err := envelope.Seal(ctx, &chunks, bytes.NewReader(plain), r.dataKey(nil), envelope.SealOptions{ChunkSizeLog2: 12, Header: &head})
+	h, err := envelope.Seal(ctx, &chunks, bytes.NewReader(plain), r.dataKey(nil),
+		envelope.SealOptions{ChunkSizeLog2: 12, Header: &head})
 	if err != nil || int64(head.Len()) != h.Length || chunks.Len() != len(plain)+3*format.TagSize {
 		t.Fatalf("header of %d bytes, %d bytes of chunks, %v", head.Len(), chunks.Len(), err)
 	}
 	open := func(head, chunks []byte) ([]byte, error) {
 		var out bytes.Buffer
-		_, err := envelope.Open(ctx, &out, bytes.NewReader(chunks), envelope.OpenOptions{Header: bytes.NewReader(head)}, r.identity())
+		_, err := envelope.Open(ctx, &out, bytes.NewReader(chunks),
+			envelope.OpenOptions{Header: bytes.NewReader(head)}, r.identity())
 		return out.Bytes(), err
 	}
 	if got, err := open(head.Bytes(), chunks.Bytes()); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, err := open(append(bytes.Clone(head.Bytes()), 0), chunks.Bytes()); !errors.Is(err, format.ErrDamaged) {
+	_, err = open(append(bytes.Clone(head.Bytes()), 0), chunks.Bytes())
+	if !errors.Is(err, format.ErrDamaged) {
 		t.Errorf("a byte behind the header: %v", err)
 	}
-	if _, err := open(head.Bytes(), append(bytes.Clone(head.Bytes()), chunks.Bytes()...)); !errors.Is(err, envelope.ErrDamaged) {
+	_, err = open(head.Bytes(), append(bytes.Clone(head.Bytes()), chunks.Bytes()...))
+	if !errors.Is(err, envelope.ErrDamaged) {
 		t.Errorf("a header in both: %v", err)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"io"
 )
 
-// SealStream seals content in a file that says its content is a compressed stream, whatever it is: what a hostile holder of the key can make.
-func SealStream(ctx context.Context, dst io.Writer, content io.Reader, key *DataKey, opts SealOptions) error {
+// SealStream seals any content in a file that says it is a compressed stream, as a hostile holder
+// of the key can.
+func SealStream(ctx context.Context, dst io.Writer, content io.Reader, key *DataKey,
+	opts SealOptions) error {
 	opts.Compress = LevelFastest
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {

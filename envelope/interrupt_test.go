@@ -69,7 +69,8 @@ func TestBlockedReaderIsGivenUp(t *testing.T) {
 					}
 				})
 				within(t, "open", func() {
-					_, err := envelope.Open(context.Background(), &failingWriter{left}, newStuck(sealed[:len(sealed)-50]), envelope.OpenOptions{Workers: workers}, r.identity())
+					_, err := envelope.Open(context.Background(), &failingWriter{left},
+						newStuck(sealed[:len(sealed)-50]), envelope.OpenOptions{Workers: workers}, r.identity())
 					if !errors.Is(err, errFull) {
 						t.Errorf("open, %v, %d workers: %v", level, workers, err)
 					}
@@ -85,7 +86,8 @@ func TestDamageBeforeABlockedReader(t *testing.T) {
 	sealed := r.seal(r.dataKey(nil), random(3<<20), envelope.SealOptions{})
 	sealed[1<<20] ^= 1
 	within(t, "open", func() {
-		_, err := envelope.Open(context.Background(), io.Discard, newStuck(sealed[:2<<20]), envelope.OpenOptions{Workers: 2}, r.identity())
+		_, err := envelope.Open(context.Background(), io.Discard, newStuck(sealed[:2<<20]),
+			envelope.OpenOptions{Workers: 2}, r.identity())
 		if !errors.Is(err, envelope.ErrTampered) {
 			t.Error(err)
 		}
@@ -105,12 +107,15 @@ func TestCancelledWhileReaderBlocks(t *testing.T) {
 			return ctx
 		}
 		within(t, "seal", func() {
-			if _, err := envelope.Seal(soon(), io.Discard, newStuck(random(100_000)), key, opts); !errors.Is(err, cause) {
+			_, err := envelope.Seal(soon(), io.Discard, newStuck(random(100_000)), key, opts)
+			if !errors.Is(err, cause) {
 				t.Errorf("seal, %v: %v", level, err)
 			}
 		})
 		within(t, "open", func() {
-			if _, err := envelope.Open(soon(), io.Discard, newStuck(sealed[:80_000]), envelope.OpenOptions{Workers: 2}, r.identity()); !errors.Is(err, cause) {
+			_, err := envelope.Open(soon(), io.Discard, newStuck(sealed[:80_000]),
+				envelope.OpenOptions{Workers: 2}, r.identity())
+			if !errors.Is(err, cause) {
 				t.Errorf("open, %v: %v", level, err)
 			}
 		})
@@ -128,7 +133,9 @@ func TestBegunComesFirst(t *testing.T) {
 		}
 		size, _ = h.Layout().SealedSize(100_000)
 	}}
-	if _, err := envelope.Seal(context.Background(), &out, bytes.NewReader(random(100_000)), r.dataKey(nil), opts); err != nil || int64(out.Len()) != size {
+	_, err := envelope.Seal(context.Background(), &out,
+		bytes.NewReader(random(100_000)), r.dataKey(nil), opts)
+	if err != nil || int64(out.Len()) != size {
 		t.Errorf("%d bytes, %d were told, %v", out.Len(), size, err)
 	}
 }
@@ -140,10 +147,13 @@ func TestReaderAtWithDetachedHeader(t *testing.T) {
 	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
 		plain := slices.Concat(text(1<<20), random(300_001))
 		var head, chunks bytes.Buffer
-		if _, err := envelope.Seal(ctx, &chunks, bytes.NewReader(plain), r.dataKey(nil), envelope.SealOptions{Header: &head, Compress: level}); err != nil {
+		_, err := envelope.Seal(ctx, &chunks, bytes.NewReader(plain), r.dataKey(nil),
+			envelope.SealOptions{Header: &head, Compress: level})
+		if err != nil {
 			t.Fatal(err)
 		}
-		at, err := envelope.OpenAt(ctx, bytes.NewReader(chunks.Bytes()), int64(chunks.Len()), envelope.OpenOptions{Header: &head}, r.identity())
+		at, err := envelope.OpenAt(ctx, bytes.NewReader(chunks.Bytes()), int64(chunks.Len()),
+			envelope.OpenOptions{Header: &head}, r.identity())
 		if err != nil {
 			t.Fatal(err)
 		}

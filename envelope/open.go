@@ -17,24 +17,32 @@ type OpenOptions struct {
 	Workers int
 	// MaxSlots is how many key slots a header may have; 0 means format.DefaultMaxSlots.
 	MaxSlots int
-	// Check, if set, sees the header before any identity does. Its error ends the call: a policy on keys or the encryption context refuses here,
-	// before a key service is asked. Nothing in the header is authenticated yet.
+	// Check, if set, sees the header before any identity does. Its error ends the call: here a policy
+	// on keys or the encryption context refuses, before a key service is asked. Nothing in the header
+	// is authenticated yet.
 	Check func(*format.Header) error
-	// Header, if set, is where a detached header is read from, to its end; src then has the chunks alone.
+	// Header, if set, has the detached header, which is read to its end. src then has the chunks
+	// alone.
 	Header io.Reader
-	// MaxSize, if positive, is how many bytes may come out: what would go beyond is ErrMaxSize, and is not written. It is for files of others, compressed ones above all, of
-	// which a small one can hold any amount. OpenAt does not look at it: whoever calls that knows the size before reading.
+	// MaxSize, if positive, is how many bytes may come out. What would go beyond is ErrMaxSize, and is
+	// not written. It is for files of others: a small compressed one can hold any amount. OpenAt
+	// ignores it, as its callers know the size before they read.
 	MaxSize int64
-	// NoDecompress hands out the zstd stream of a compressed file as it is. It makes no difference for other files.
+	// NoDecompress hands out the zstd stream of a compressed file. For others it changes nothing.
 	NoDecompress bool
 }
 
-// Open reads a sealed file from src to its end and writes its plaintext to dst. It returns the header as soon as there is one, also with an error.
+// Open reads a sealed file from src to its end and writes its plaintext to dst. It returns the
+// header as soon as there is one, also with an error.
 //
-// Identities are asked in their order until one gives the file's key. Every byte written has been authenticated, in its place; on an error, dst holds a prefix of the plaintext in whole
-// chunks (of a compressed file in whole frames, of at most 1 MiB) and must be discarded. No error means that all of the file was there and nothing behind it. A chunk or frame that
-// has arrived whole is written without waiting for the next. As for Seal, a method Interrupt() of src lets Open fail at once while a Read blocks.
-func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
+// Identities are asked in their order until one gives the file's key. Every byte written has been
+// authenticated, in its place. After an error dst holds a prefix of the plaintext, which must be
+// discarded: whole chunks, or whole frames of at most 1 MiB if the file is compressed. No error
+// means that all of the file was there, and nothing after it. A chunk or frame that has arrived
+// whole is written without waiting for the next. As for Seal, a method Interrupt() of src lets Open
+// fail at once while a Read blocks.
+func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions,
+	ids ...Identity) (*format.Header, error) {
 	h, err := readHeader(src, opts)
 	if err != nil {
 		return nil, err
@@ -47,13 +55,15 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions, i
 	return h, openStream(ctx, dst, src, h, aead, opts)
 }
 
-// openStream opens the chunks of h, which src has, in their order.
-func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Header, aead *secret.AEAD, opts OpenOptions) error {
+// openStream opens the chunks of h, which src has, in order.
+func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Header,
+	aead *secret.AEAD, opts OpenOptions) error {
 	if opts.MaxSize > 0 {
 		dst = &boundedWriter{w: dst, left: opts.MaxSize}
 	}
 	unit := h.ChunkSize() + format.TagSize
-	o := &opener{src: stream.NewSource(src, unit, false), aead: aead, size: unit, workers: workers(opts.Workers)}
+	o := &opener{src: stream.NewSource(src, unit, false), aead: aead, size: unit,
+		workers: workers(opts.Workers)}
 	open := func(dst io.Writer) error { return o.run(ctx, dst) }
 	if h.Compression == format.CompressionNone || opts.NoDecompress {
 		return open(dst)
@@ -61,7 +71,8 @@ func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Hea
 	return openCompressed(ctx, dst, src, opts, open)
 }
 
-// ReadHeader reads the header of a sealed file and runs opts.Check on it, as Open does before it asks anybody for a key. Nothing in it is authenticated.
+// ReadHeader reads the header of a sealed file and runs opts.Check on it, as Open does before it
+// asks for a key. Nothing in it is authenticated.
 func ReadHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 	h, err := readHeader(src, opts)
 	if err == nil && opts.Check != nil {
@@ -70,7 +81,7 @@ func ReadHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 	return h, err
 }
 
-// readHeader reads the header in front of the chunks, or the one apart from them.
+// readHeader reads the header before the chunks, or a detached one.
 func readHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 	limits := format.Limits{MaxSlots: opts.MaxSlots}
 	if opts.Header == nil {
@@ -91,13 +102,16 @@ func readHeader(src io.Reader, opts OpenOptions) (*format.Header, error) {
 }
 
 // Verify reads and authenticates all of a sealed file and writes nothing.
-func Verify(ctx context.Context, src io.Reader, opts OpenOptions, ids ...Identity) (*format.Header, error) {
+func Verify(ctx context.Context, src io.Reader, opts OpenOptions,
+	ids ...Identity) (*format.Header, error) {
 	return Open(ctx, io.Discard, src, opts, ids...)
 }
 
-// unlock gets the data key from the header's slots and derives the payload key, which it checks against the commitment. It asks the identities in their order
-// until one gives the key of the file. An identity for which there is no slot says nothing about the file, so its error is told only when there is no other.
-func unlock(ctx context.Context, h *format.Header, opts OpenOptions, ids []Identity) (*secret.AEAD, error) {
+// unlock gets the data key from the header's slots, derives the payload key and checks it against
+// the commitment. It asks the identities in their order until one gives the file's key. An identity
+// without a slot says nothing about the file, so its error counts only if there is no other.
+func unlock(ctx context.Context, h *format.Header, opts OpenOptions,
+	ids []Identity) (*secret.AEAD, error) {
 	if opts.Check != nil {
 		if err := opts.Check(h); err != nil {
 			return nil, err
@@ -141,7 +155,7 @@ func unlockBy(ctx context.Context, h *format.Header, id Identity) (*secret.AEAD,
 	return aead, err
 }
 
-// confirm tells a key, if it wants to know, that it is right.
+// confirm tells a key that it is right, if the key wants to know.
 func confirm(key Secret) {
 	if c, ok := key.(interface{ Confirmed() }); ok {
 		c.Confirmed()
@@ -216,7 +230,7 @@ func (j *openJob) Fill() (more bool) {
 	return !j.final
 }
 
-// Work runs without signals, one of which could leave a round key in its frame.
+// Work runs without signals: one could leave a round key in its frame.
 func (j *openJob) Work() {
 	j.out, j.sawLast, j.chunkErr = 0, false, nil
 	secret.Quiet(j.work)

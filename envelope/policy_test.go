@@ -17,13 +17,17 @@ func TestCheckComesBeforeAnyKey(t *testing.T) {
 	sealed := r.seal(r.dataKey(format.Context{"env": "prod"}), nil, envelope.SealOptions{})
 	refused := errors.New("not this one")
 	asked := false
-	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { asked = true; return r.store, nil }}
-	_, err := envelope.Verify(context.Background(), bytes.NewReader(sealed), envelope.OpenOptions{Check: func(h *format.Header) error {
-		if h.Context["env"] != "prod" {
-			t.Error("check sees no context")
-		}
-		return refused
-	}}, id)
+	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		asked = true
+		return r.store, nil
+	}}
+	_, err := envelope.Verify(context.Background(), bytes.NewReader(sealed),
+		envelope.OpenOptions{Check: func(h *format.Header) error {
+			if h.Context["env"] != "prod" {
+				t.Error("check sees no context")
+			}
+			return refused
+		}}, id)
 	if !errors.Is(err, refused) || asked {
 		t.Errorf("%v, key service asked: %v", err, asked)
 	}
@@ -46,14 +50,22 @@ func TestPolicies(t *testing.T) {
 		used string
 		err  error
 	}{
-		"second by ARN":   {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.keys[1]}}}, r.keys[1], nil},
-		"second by id":    {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: arn.KeyID()}}}, r.keys[1], nil},
-		"first by alias":  {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/first", Client: r.store}}}, r.keys[0], nil},
-		"account":         {keyring.Discovery{Accounts: []string{kmsclient.LocalAccount}}, r.keys[0], nil},
-		"other account":   {keyring.Discovery{Accounts: []string{"111122223333"}}, "", keyring.ErrPolicy},
-		"other key":       {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "arn:aws:kms:local:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"}}}, "", keyring.ErrPolicy},
-		"unknown alias":   {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/nothing", Client: r.store}}}, "", kmsclient.ErrNotFound},
-		"account and key": {keyring.Discovery{Accounts: []string{"111122223333"}, Keys: []keyring.AllowedKey{{KeyID: r.keys[0]}}}, "", keyring.ErrPolicy},
+		"second by ARN": {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.keys[1]}}},
+			r.keys[1], nil},
+		"second by id": {keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: arn.KeyID()}}},
+			r.keys[1], nil},
+		"first by alias": {keyring.Discovery{
+			Keys: []keyring.AllowedKey{{KeyID: "alias/first", Client: r.store}}}, r.keys[0], nil},
+		"account":       {keyring.Discovery{Accounts: []string{kmsclient.LocalAccount}}, r.keys[0], nil},
+		"other account": {keyring.Discovery{Accounts: []string{"111122223333"}}, "", keyring.ErrPolicy},
+		"other key": {keyring.Discovery{Keys: []keyring.AllowedKey{
+			{KeyID: "arn:aws:kms:local:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"}}}, "",
+			keyring.ErrPolicy},
+		"unknown alias": {keyring.Discovery{
+			Keys: []keyring.AllowedKey{{KeyID: "alias/nothing", Client: r.store}}},
+			"", kmsclient.ErrNotFound},
+		"account and key": {keyring.Discovery{Accounts: []string{"111122223333"},
+			Keys: []keyring.AllowedKey{{KeyID: r.keys[0]}}}, "", keyring.ErrPolicy},
 	} {
 		used := ""
 		c.d.Client, c.d.Used = client, func(arn string) { used = arn }

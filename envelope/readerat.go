@@ -13,7 +13,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// ReaderAt gives random access to the plaintext of a sealed file. It is safe for concurrent use but for Close.
+// ReaderAt gives random access to the plaintext of a sealed file. It is safe for concurrent use,
+// but for Close.
 type ReaderAt struct {
 	header *format.Header
 	chunks *chunkReader
@@ -21,10 +22,13 @@ type ReaderAt struct {
 	size   int64
 }
 
-// OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so Size is authentic before anything is read.
-// With opts.Header, src has the chunks alone. Of a compressed file it reads the whole seek table, 8 bytes for each MiB of plaintext. What was opened last is kept, up to
-// 32 MiB of it, as a chunk that is read in pieces would else be opened for every piece. The caller owes a Close.
-func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids ...Identity) (*ReaderAt, error) {
+// OpenAt opens a sealed file of size bytes for random access. It opens the last chunk first, so
+// Size is authentic before anything is read. With opts.Header, src has the chunks alone. Of a
+// compressed file it reads the whole seek table: 8 bytes for each MiB of plaintext. It keeps what
+// was opened last, up to 32 MiB, so that a chunk read in pieces is opened once. The caller must
+// Close it.
+func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions,
+	ids ...Identity) (*ReaderAt, error) {
 	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
 		return nil, err
@@ -51,9 +55,11 @@ func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, 
 	return r, nil
 }
 
-// unlockAt reads the header of a file that can be read at any offset, and gets its payload key. A size that no whole file has is refused before any key is asked for.
-// It returns the header as soon as there is one. The caller owes the AEAD its Destroy.
-func unlockAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions, ids []Identity) (*format.Header, *secret.AEAD, format.Layout, error) {
+// unlockAt reads the header of a file that can be read at any offset, and gets its payload key. It
+// refuses a size that no whole file has before it asks for a key. It returns the header as soon as
+// there is one. The caller must destroy the AEAD.
+func unlockAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions,
+	ids []Identity) (*format.Header, *secret.AEAD, format.Layout, error) {
 	h, err := readHeader(bufio.NewReader(io.NewSectionReader(src, 0, size)), opts)
 	if err != nil {
 		return nil, nil, format.Layout{}, err
@@ -75,7 +81,8 @@ func (r *ReaderAt) Size() int64 { return r.size }
 // Header is the file's header. It must not be changed.
 func (r *ReaderAt) Header() *format.Header { return r.header }
 
-// ReadAt reads plaintext at off as io.ReaderAt says. All bytes it returns are authentic; an altered chunk is ErrTampered.
+// ReadAt reads plaintext at off as io.ReaderAt says. All bytes it returns are authentic; an altered
+// chunk is ErrTampered.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 	if r.frames == nil {
 		return r.chunks.ReadAt(p, off)
@@ -84,7 +91,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, asCompression(err)
 }
 
-// Close wipes the key and the plaintext that is kept. No ReadAt may be running or follow.
+// Close wipes the key and the plaintext kept. No ReadAt may be running or follow.
 func (r *ReaderAt) Close() error {
 	r.chunks.aead.Destroy()
 	r.chunks.windows.wipe()
@@ -106,7 +113,7 @@ type chunkReader struct {
 	windows windows   // plaintext of a run each
 }
 
-// readRun is how many sealed bytes one read of the source takes at the most, unless a chunk is larger.
+// readRun is how many sealed bytes one read of the source takes at most, unless a chunk is larger.
 const readRun = 1 << 20
 
 func newChunkReader(src io.ReaderAt, layout format.Layout, size int64) (*chunkReader, error) {
@@ -135,7 +142,7 @@ func (r *chunkReader) checkEnd() error {
 	return err
 }
 
-// ReadAt is that of ReaderAt, of the compressed stream where there is one.
+// ReadAt is that of ReaderAt, but of the compressed stream if there is one.
 func (r *chunkReader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
@@ -161,7 +168,8 @@ func (r *chunkReader) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readSome reads at least one byte at off, all that one window or run has. Runs that are wanted whole take no detour.
+// readSome reads at least one byte at off: all that one window or run has. Runs that are wanted
+// whole take no detour.
 func (r *chunkReader) readSome(p []byte, off int64) (int, error) {
 	if n := r.windows.read(p, off); n > 0 {
 		return n, nil
@@ -182,7 +190,7 @@ func (r *chunkReader) readSome(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// openWindow opens chunks first..last in a window, which the caller owes a put.
+// openWindow opens chunks first..last in a window. The caller must put it.
 func (r *chunkReader) openWindow(first, last int64) (*window, error) {
 	w, err := r.windows.take()
 	if err != nil {

@@ -19,7 +19,8 @@ func TestReaderAt(t *testing.T) {
 	for _, size := range []int{0, 1, smallChunk, 3*smallChunk + 9, 3<<20 + 5} {
 		plain := random(size)
 		sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12})
-		ra, err := envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+		ra, err := envelope.OpenAt(context.Background(), bytes.NewReader(sealed), int64(len(sealed)),
+			envelope.OpenOptions{}, r.identity())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +53,8 @@ func TestReaderAtFindsDamage(t *testing.T) {
 	plain := random(3*smallChunk + 9)
 	sealed := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
 	openAt := func(b []byte) (*envelope.ReaderAt, error) {
-		return envelope.OpenAt(context.Background(), bytes.NewReader(b), int64(len(b)), envelope.OpenOptions{}, r.identity())
+		return envelope.OpenAt(context.Background(), bytes.NewReader(b), int64(len(b)),
+			envelope.OpenOptions{}, r.identity())
 	}
 	for n := range sealed {
 		if _, err := openAt(sealed[:n]); err == nil || !isDamage(err) {

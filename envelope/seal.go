@@ -13,32 +13,42 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// batchSize is about how many plaintext bytes a worker takes at a time: both its buffers fit into a core's second-level cache.
+// batchSize is about how many plaintext bytes a worker takes at a time: both its buffers fit into a
+// core's second-level cache.
 const batchSize = 256 << 10
 
 // SealOptions of Seal. The zero value is right for most files.
 type SealOptions struct {
 	// ChunkSizeLog2 is the size of a chunk, 12..24; 0 means format.DefaultChunkSizeLog2 (64 KiB).
 	ChunkSizeLog2 uint8
-	// Workers is how many batches are worked on at a time; 0 means one per core. With Compress, so many are compressed while as many are sealed.
+	// Workers is how many batches are worked on at a time; 0 means one per core. With Compress, so
+	// many are compressed and as many are sealed.
 	Workers int
 	// Compress makes the plaintext smaller first; LevelNone, the zero value, does not.
 	Compress Level
-	// LastUse destroys the data key as soon as the payload key is derived: for a data key that seals one file.
+	// LastUse destroys the data key as soon as the payload key is derived. It is for a data key that
+	// seals one file.
 	LastUse bool
 	// Begun, if set, is called with the header before anything is written. It must not change it.
 	Begun func(*format.Header)
-	// Header, if set, gets the header, and dst the chunks alone: a detached header, which can be re-wrapped later without touching the data.
+	// Header, if set, gets the header, and dst the chunks alone. Such a detached header can be
+	// re-wrapped later without touching the data.
 	Header io.Writer
 }
 
-// Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns the header, which is the caller's.
+// Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns
+// the header, which is the caller's.
 //
-// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow source is held back; with Compress, up to 1 MiB more, since a frame is
-// compressed when it is full, however long that takes. An error of src, be it io.ErrUnexpectedEOF, means the last chunk is not written: what is in dst then can never pass for a whole file. Errors of src and dst come as they are.
+// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow
+// source is held back. With Compress it is up to 1 MiB more, as a frame is compressed when it is
+// full, however long that takes. After an error of src, even io.ErrUnexpectedEOF, the last chunk is
+// not written: what is in dst can never pass for a whole file. Errors of src and dst come as they
+// are.
 //
-// When dst fails or ctx is cancelled while a Read of src blocks, Seal waits for that Read, unless src has a method Interrupt(), which makes it fail soon.
-func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts SealOptions) (*format.Header, error) {
+// When dst fails or ctx is cancelled while a Read of src blocks, Seal waits for that Read, unless
+// src has a method Interrupt(), which makes it fail soon.
+func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey,
+	opts SealOptions) (*format.Header, error) {
 	h, aead, err := begin(ctx, key, opts)
 	if err != nil {
 		return nil, err
@@ -60,7 +70,7 @@ func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey, opts 
 	return h, nil
 }
 
-// layOut gives the header's bytes, which are written next.
+// layOut gives the header's bytes.
 func layOut(h *format.Header, opts SealOptions) ([]byte, error) {
 	raw, err := h.MarshalBinary()
 	if err == nil && opts.Begun != nil {
@@ -69,7 +79,7 @@ func layOut(h *format.Header, opts SealOptions) ([]byte, error) {
 	return raw, err
 }
 
-// writeHeader is the first that is written of a file: to dst, or where a detached header goes.
+// writeHeader writes the header, the first bytes of a file: to dst, or where a detached one goes.
 func writeHeader(h *format.Header, dst io.Writer, opts SealOptions) error {
 	raw, err := layOut(h, opts)
 	if err != nil {
@@ -82,7 +92,8 @@ func writeHeader(h *format.Header, dst io.Writer, opts SealOptions) error {
 	return err
 }
 
-func begin(ctx context.Context, key *DataKey, opts SealOptions) (*format.Header, *secret.AEAD, error) {
+func begin(ctx context.Context, key *DataKey,
+	opts SealOptions) (*format.Header, *secret.AEAD, error) {
 	d := format.Descriptor{
 		Suite:         format.SuiteHKDFSHA512AES256GCM,
 		ChunkSizeLog2: opts.ChunkSizeLog2,
@@ -169,7 +180,7 @@ func (j *sealJob) Fill() (more bool) {
 	return !j.final
 }
 
-// Work runs without signals, one of which could leave a round key in its frame.
+// Work runs without signals: one could leave a round key in its frame.
 func (j *sealJob) Work() {
 	j.out = 0
 	if j.err == nil {

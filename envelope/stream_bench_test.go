@@ -19,7 +19,9 @@ func BenchmarkSeal(b *testing.B) {
 			b.SetBytes(int64(len(plain)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(plain), key, envelope.SealOptions{Workers: workers}); err != nil {
+				_, err := envelope.Seal(context.Background(), io.Discard, bytes.NewReader(plain), key,
+					envelope.SealOptions{Workers: workers})
+				if err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -35,7 +37,9 @@ func BenchmarkOpen(b *testing.B) {
 			b.SetBytes(int64(len(sealed)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := envelope.Open(context.Background(), io.Discard, bytes.NewReader(sealed), envelope.OpenOptions{Workers: workers}, r.identity()); err != nil {
+				_, err := envelope.Open(context.Background(), io.Discard, bytes.NewReader(sealed),
+					envelope.OpenOptions{Workers: workers}, r.identity())
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

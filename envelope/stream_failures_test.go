@@ -19,7 +19,8 @@ func TestBrokenSourceMakesNoWholeFile(t *testing.T) {
 		for _, size := range []int{0, 1, smallChunk, 3 * smallChunk, 300 << 10} {
 			var sealed bytes.Buffer
 			src := io.MultiReader(bytes.NewReader(random(size)), iotest.ErrReader(broken))
-			_, err := envelope.Seal(context.Background(), &sealed, src, key, envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2})
+			_, err := envelope.Seal(context.Background(), &sealed, src, key,
+				envelope.SealOptions{ChunkSizeLog2: 12, Workers: 2})
 			if !errors.Is(err, broken) {
 				t.Errorf("%d bytes: %v", size, err)
 			}
@@ -46,10 +47,14 @@ func TestWriteErrorsComeOut(t *testing.T) {
 	key := r.dataKey(nil)
 	sealed := r.seal(key, random(1<<20), envelope.SealOptions{})
 	for left := 0; left < 1<<20; left += 100_000 {
-		if _, err := envelope.Seal(context.Background(), &failingWriter{left}, bytes.NewReader(sealed), key, envelope.SealOptions{Workers: 3}); !errors.Is(err, errFull) {
+		_, err := envelope.Seal(context.Background(), &failingWriter{left}, bytes.NewReader(sealed), key,
+			envelope.SealOptions{Workers: 3})
+		if !errors.Is(err, errFull) {
 			t.Errorf("seal, %d bytes: %v", left, err)
 		}
-		if _, err := envelope.Open(context.Background(), &failingWriter{left}, bytes.NewReader(sealed), envelope.OpenOptions{Workers: 3}, r.identity()); !errors.Is(err, errFull) {
+		_, err = envelope.Open(context.Background(), &failingWriter{left}, bytes.NewReader(sealed),
+			envelope.OpenOptions{Workers: 3}, r.identity())
+		if !errors.Is(err, errFull) {
 			t.Errorf("open, %d bytes: %v", left, err)
 		}
 	}
@@ -60,7 +65,9 @@ func TestCancelled(t *testing.T) {
 	key := r.dataKey(nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := envelope.Seal(ctx, io.Discard, bytes.NewReader(random(1<<20)), key, envelope.SealOptions{}); !errors.Is(err, context.Canceled) {
+	_, err := envelope.Seal(ctx, io.Discard, bytes.NewReader(random(1<<20)),
+		key, envelope.SealOptions{})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// draft is a sealed file in its parts, each of which can be made wrong by itself. It is laid out as the specification says, and by nothing of package format.
+// draft is a sealed file in its parts, each of which can be made wrong. It is laid out by the
+// specification, without package format.
 type draft struct {
 	version, suite, log, compression, reserved byte
 
@@ -26,11 +27,12 @@ type draft struct {
 	stretch                     bool     // lay the header out as headerLen says
 	count                       int      // of slots, -1 for the truth
 	slots                       [][]byte // with type and length
-	dirt                        int      // 1 or more: that byte of the padding, counted from its end, is not zero
-	badSum                      bool
-	length                      int // the header is at least so long
-	chunks                      [][]byte
-	dataKey                     []byte
+	// 1 or more: that byte of the padding, from its end, is not zero
+	dirt    int
+	badSum  bool
+	length  int // the header is at least so long
+	chunks  [][]byte
+	dataKey []byte
 }
 
 // draftOf takes a sealed file apart.
@@ -41,8 +43,9 @@ func draftOf(t testing.TB, s *shape) *draft {
 	if err := h.UnmarshalBinary(header); err != nil {
 		t.Fatal(err)
 	}
-	d := &draft{version: header[7], suite: header[8], log: header[9], compression: header[10], fileID: header[12:44],
-		contextLen: -1, headerLen: -1, count: -1, length: len(header), chunks: chunks, dataKey: s.id.keys[place(h.Slots[len(h.Slots)-1], h)]}
+	d := &draft{version: header[7], suite: header[8], log: header[9], compression: header[10],
+		fileID: header[12:44], contextLen: -1, headerLen: -1, count: -1, length: len(header),
+		chunks: chunks, dataKey: s.id.keys[place(h.Slots[len(h.Slots)-1], h)]}
 	at := 48 + binary.BigEndian.Uint32(header[44:])
 	d.context, d.commitment = header[48:at], header[at:at+32]
 	for _, slot := range h.Slots {
@@ -99,7 +102,8 @@ func (d *draft) header() []byte {
 	if d.dirt > 0 && d.dirt <= size-used {
 		b[len(b)-d.dirt] = 1
 	}
-	// a reader that follows a wrong length must find a right checksum there, or it would never look at the fields
+	// a reader that follows a wrong length must find a right checksum there, or it would stop before
+	// the fields
 	sum := crc32.Checksum(b, crcTable)
 	if d.badSum {
 		sum++
@@ -113,7 +117,8 @@ func (d *draft) header() []byte {
 
 func (d *draft) bytes() []byte { return append(d.header(), bytes.Join(d.chunks, nil)...) }
 
-// keys derives what somebody who has the data key can: the commitment, which is put in its place, and the AEAD of the payload.
+// keys derives what a holder of the data key can: the commitment, which it sets, and the AEAD of
+// the payload.
 func (d *draft) keys() cipher.AEAD {
 	digest := sha512.Sum512(d.descriptor())
 	prk, err := hkdf.Extract(sha512.New, d.dataKey, d.fileID)

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// turn tells whether reader number r has its turn at trial i. The cheapest that fits has each; in the short form the others have few.
+// turn tells whether reader number r has its turn at trial i. The cheapest that fits always has; in
+// the short form the others have few.
 func turn(t testing.TB, s *shape, r, i int) bool {
 	cheapest := 0
 	for !readers[cheapest].fits(s) {
@@ -25,7 +26,8 @@ func turn(t testing.TB, s *shape, r, i int) bool {
 	return (i+r)%128 == 0
 }
 
-// Every bit of every shape flipped, in a detached header too. FAULTS: nothing is accepted, and only whole authentic chunks come out before the refusal.
+// Every bit of every shape is flipped, in a detached header too. FAULTS: nothing is accepted, and
+// only whole authentic chunks come out before the refusal.
 func TestTortureFlips(t *testing.T) {
 	shapes := newWorkshop(t).shapes()
 	if len(shapes) < 24 {
@@ -59,7 +61,9 @@ func TestTortureFlips(t *testing.T) {
 	if n := flips.Load(); n < 300_000 {
 		t.Errorf("%d flips, want 300 000", n)
 	}
-	c.report("1, 5", "any bit flipped, in process", fmt.Sprintf("%d flips in %d shapes of file, %d ways to read", flips.Load(), len(shapes), len(readers)))
+	c.report("1, 5", "any bit flipped, in process",
+		fmt.Sprintf("%d flips in %d shapes of file, %d ways to read",
+			flips.Load(), len(shapes), len(readers)))
 }
 
 // inOrder makes sure that a shape opens as long as nothing happens to it, whoever reads it.
@@ -71,12 +75,14 @@ func inOrder(t *testing.T, s *shape) {
 		}
 		o := r.read(input{s, s.file, s.head})
 		if o.err != nil || o.out.wrong != "" || o.out.written != int64(len(o.out.want)) {
-			t.Fatalf("%s, %s: %d of %d bytes %s %v", s.name, r.name, o.out.written, len(o.out.want), o.out.wrong, o.err)
+			t.Fatalf("%s, %s: %d of %d bytes %s %v",
+				s.name, r.name, o.out.written, len(o.out.want), o.out.wrong, o.err)
 		}
 	}
 }
 
-// Every length of every shape. The END line of armor needs no line end, by the specification: those cuts decode to all that was there, and are counted apart.
+// Every length of every shape. The specification allows an END line of armor without a line end:
+// such cuts decode to all that was there, and are counted apart.
 func TestTortureCuts(t *testing.T) {
 	shapes := newWorkshop(t).shapes()
 	c, cuts, spelled := &tally{t: t}, atomic.Int64{}, atomic.Int64{}
@@ -95,7 +101,8 @@ func TestTortureCuts(t *testing.T) {
 						continue
 					}
 					o := r.read(in)
-					if o.err == nil && withoutLineEnd(in) && o.out.wrong == "" && o.out.written == int64(len(o.out.want)) {
+					if o.err == nil && withoutLineEnd(in) && o.out.wrong == "" &&
+						o.out.written == int64(len(o.out.want)) {
 						spelled.Add(1)
 						continue
 					}
@@ -107,8 +114,8 @@ func TestTortureCuts(t *testing.T) {
 	if spelled.Load() == 0 {
 		t.Error("armor without its last line end was not accepted once")
 	}
-	c.report("2, 5", "any truncation, in process", fmt.Sprintf("%d cuts: every length of %d shapes; besides, armor that lacked only its last line end opened %d times, as it should",
-		cuts.Load(), len(shapes), spelled.Load()))
+	c.report("2, 5", "any truncation, in process",
+		fmt.Sprintf("%d cuts: every length of %d shapes; besides, armor that lacked only its last line end opened %d times, as it should", cuts.Load(), len(shapes), spelled.Load()))
 }
 
 // withoutLineEnd tells whether an armored input lacks its last line end and nothing else.

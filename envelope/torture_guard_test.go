@@ -17,7 +17,8 @@ const (
 	mostMemory      = 64 << 20
 )
 
-// guard looks after mutations: none may hang, panic or take much memory. Should the process end, the output says with which numbers.
+// guard watches mutations: none may hang, panic or take much memory. If the process ends, the
+// output says at which numbers.
 type guard struct {
 	t       testing.TB
 	mu      sync.Mutex
@@ -64,7 +65,8 @@ func (g *guard) run() {
 		g.mu.Lock()
 		for _, w := range g.watches {
 			if at := w.started.Load(); at > 0 && time.Since(time.Unix(0, at)) > longestMutation {
-				panic(fmt.Sprintf("mutation %d hangs: TORTURE_MUTATION=%d makes it again", w.number.Load(), w.number.Load()))
+				panic(fmt.Sprintf("mutation %d hangs: TORTURE_MUTATION=%d makes it again",
+					w.number.Load(), w.number.Load()))
 			}
 		}
 		g.mu.Unlock()
@@ -78,7 +80,8 @@ func (w *watch) begin(n int) {
 	w.started.Store(time.Now().UnixNano())
 }
 
-// end checks the memory. A panic on this goroutine is told with the number of its mutation; one on another goroutine shows that in the stacks, as the argument of mutation.
+// end checks the memory. It tells a panic on this goroutine with the number of its mutation. One on
+// another goroutine shows it in the stacks, as the argument of mutation.
 func (w *watch) end(c *tally) {
 	if p := recover(); p != nil {
 		c.violation("mutation %d: panic: %v\n%s", w.number.Load(), p, debug.Stack())

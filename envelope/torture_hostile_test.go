@@ -17,7 +17,8 @@ import (
 	"github.com/envseal/envseal/envelope"
 )
 
-// keyedChunks seals chunks with the key, and some of them as no writer may. What is as it should be opens, and nothing else.
+// keyedChunks seals chunks with the key, some of them as no writer may. What is right opens, and
+// nothing else.
 func (m *mill) keyedChunks(n int, s subject) {
 	m.trials.Add(1)
 	rng, d := m.rng, s.parts.clone()
@@ -37,7 +38,8 @@ func (m *mill) keyedChunks(n int, s subject) {
 		valid = valid && canonical(d.context)
 	}
 	if rng.IntN(8) == 0 {
-		d.suite, d.log, d.reserved = one(rng, d.suite, 2), one(rng, d.log, 11, 25, 255), one[byte](rng, 0, 1)
+		d.suite, d.log, d.reserved = one(rng, d.suite, 2),
+			one(rng, d.log, 11, 25, 255), one[byte](rng, 0, 1)
 		valid = valid && d.suite == 1 && d.log < 25 && d.log > 11 && d.reserved == 0
 	}
 	d.seal(pieces)
@@ -46,7 +48,8 @@ func (m *mill) keyedChunks(n int, s subject) {
 		out.want = append(out.want, p.plain...)
 	}
 	in := input{&shape{}, d.bytes(), nil}
-	_, err := envelope.Open(context.Background(), out, bytes.NewReader(in.file), in.options(1), &holder{key: bytes.Clone(d.dataKey)})
+	_, err := envelope.Open(context.Background(), out, bytes.NewReader(in.file), in.options(1),
+		&holder{key: bytes.Clone(d.dataKey)})
 	switch {
 	case out.wrong != "":
 		m.violation("mutation %d: %s, then %v", n, out.wrong, err)
@@ -86,7 +89,8 @@ func wellFormed(pieces []piece, log byte) bool {
 	for i, p := range pieces {
 		last := i == len(pieces)-1
 		full := len(p.plain) == 1<<log
-		if p.index != uint64(i) || (p.flag == 1) != last || p.flag > 1 || !last && !full || len(p.plain) == 0 && i > 0 || len(p.plain) > 1<<log {
+		if p.index != uint64(i) || (p.flag == 1) != last || p.flag > 1 || !last && !full ||
+			len(p.plain) == 0 && i > 0 || len(p.plain) > 1<<log {
 			return false
 		}
 	}
@@ -95,7 +99,8 @@ func wellFormed(pieces []piece, log byte) bool {
 
 // canonical knows the contexts of hostileContext.
 func canonical(b []byte) bool {
-	return bytes.Equal(b, []byte{0, 0}) || string(b) == "\x00\x01\x00\x01a\x00\x01b" || bytes.Contains(b, []byte("prod"))
+	return bytes.Equal(b, []byte{0, 0}) || string(b) == "\x00\x01\x00\x01a\x00\x01b" ||
+		bytes.Contains(b, []byte("prod"))
 }
 
 // frame is a zstd frame with what the table says of it.
@@ -113,8 +118,10 @@ func baseStreams(t testing.TB) (all [][]frame) {
 	}
 	of := func(b []byte) frame { return frame{encoder.EncodeAll(b, nil), uint32(len(b))} }
 	return [][]frame{
-		nil, {of(text(1))}, {of(text(300)), of(text(2000))}, {of(random(100))}, {of(text(5000)), of(make([]byte, 9)), of(random(3000))},
-		{of(make([]byte, 50000))}, {{rleFrame(frameSize, 8), frameSize}}, {{rleFrame(frameSize, 8), frameSize}, of(text(70))},
+		nil, {of(text(1))}, {of(text(300)), of(text(2000))}, {of(random(100))},
+		{of(text(5000)), of(make([]byte, 9)), of(random(3000))},
+		{of(make([]byte, 50000))}, {{rleFrame(frameSize, 8), frameSize}},
+		{{rleFrame(frameSize, 8), frameSize}, of(text(70))},
 	}
 }
 
@@ -139,7 +146,9 @@ func hostileStream(rng *rand.Rand, frames []frame) []byte {
 		case 6:
 			f.content = uint32(max(0, about(rng, int64(f.content))))
 		default: // something between the frames
-			f.data = slices.Concat(one(rng, []byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), []byte{0}, rleFrame(1<<20, 8), rleFrame(0xfffe0000, 1<<10), []byte("\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00")), f.data)
+			f.data = slices.Concat(one(rng, []byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"),
+				[]byte{0}, rleFrame(1<<20, 8), rleFrame(0xfffe0000, 1<<10),
+				[]byte("\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00")), f.data)
 		}
 	}
 	return hostileTable(rng, frames)
@@ -167,7 +176,8 @@ func hostileTable(rng *rand.Rand, frames []frame) []byte {
 	case 0:
 		table = altered(rng, table)
 	case 1:
-		binary.LittleEndian.PutUint32(table[len(table)-9:], uint32(max(0, about(rng, int64(len(frames))))))
+		binary.LittleEndian.PutUint32(table[len(table)-9:],
+			uint32(max(0, about(rng, int64(len(frames))))))
 	case 2:
 		binary.LittleEndian.PutUint32(table[4:], uint32(max(0, about(rng, int64(len(table)-8)))))
 	}
@@ -178,14 +188,16 @@ func hostileTable(rng *rand.Rand, frames []frame) []byte {
 type judges struct{ zstd *zstd.Decoder }
 
 func newJudges(t testing.TB) judges {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostMemory))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(mostMemory))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return judges{d}
 }
 
-// keyedStream seals what calls itself a compressed stream. If it is accepted, it is what another decoder makes of it.
+// keyedStream seals what calls itself a compressed stream. If accepted, it is what another decoder
+// makes of it.
 func (m *mill) keyedStream(n int, s subject) {
 	m.trials.Add(1)
 	d := s.parts.clone()
@@ -209,10 +221,12 @@ func (m *mill) keyedStream(n int, s subject) {
 		want, judged = m.judges.byTable(stream)
 	}
 	switch {
-	case err != nil && !errors.Is(err, envelope.ErrCompression) && !errors.Is(err, envelope.ErrMaxSize):
+	case err != nil && !errors.Is(err, envelope.ErrCompression) &&
+		!errors.Is(err, envelope.ErrMaxSize):
 		m.violation("mutation %d: the refusal is of the wrong kind: %v", n, err)
 	case err == nil && (judged != nil || !bytes.Equal(got, want)):
-		m.violation("mutation %d: %d bytes come out, another decoder says %d, %v", n, len(got), len(want), judged)
+		m.violation("mutation %d: %d bytes come out, another decoder says %d, %v",
+			n, len(got), len(want), judged)
 	case err == nil:
 		m.accepted[keyedStream].Add(1)
 	}
@@ -222,7 +236,8 @@ func (m *mill) keyedStream(n int, s subject) {
 const mostContent = 8 << 20
 
 func readAllAt(in input, id envelope.Identity) ([]byte, error) {
-	r, err := envelope.OpenAt(context.Background(), bytes.NewReader(in.file), int64(len(in.file)), in.options(1), id)
+	r, err := envelope.OpenAt(context.Background(), bytes.NewReader(in.file),
+		int64(len(in.file)), in.options(1), id)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +248,8 @@ func readAllAt(in input, id envelope.Identity) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
 }
 
-// byTable decodes the frames that the seek table gives content to. Random access sees no others: a frame of which the table says that it holds nothing is never read.
+// byTable decodes the frames that the seek table gives content to. Random access sees no others: a
+// frame that holds nothing by the table is never read.
 func (j judges) byTable(stream []byte) (content []byte, err error) {
 	foot := stream[len(stream)-9:]
 	entry := 8 + int(foot[4]>>7)*4

@@ -22,7 +22,8 @@ type subject struct {
 	text  []byte // its armor
 }
 
-// mill makes and judges mutations, on one goroutine. Each has a number that says all about it: TORTURE_MUTATION=number makes that one again, and no other.
+// mill makes and judges mutations, on one goroutine. The number of each says all about it:
+// TORTURE_MUTATION=number makes that one again, and no other.
 type mill struct {
 	*tally
 	*watch
@@ -49,17 +50,22 @@ const (
 )
 
 // shares are of a hundred.
-var shares = [mutationKinds]int{rawBytes: 17, headerParts: 38, payloadParts: 18, bothParts: 5, armorText: 6, detachedHeader: 4, keyedChunks: 8, keyedStream: 4}
+var shares = [mutationKinds]int{rawBytes: 17, headerParts: 38, payloadParts: 18, bothParts: 5,
+	armorText: 6, detachedHeader: 4, keyedChunks: 8, keyedStream: 4}
 
 // subjects are small, so that many mutations can be made of them.
 func (w *workshop) subjects() (all []subject) {
 	kms := w.recipients()
 	for _, l := range []look{
-		{name: "empty"}, {name: "1 byte", size: 1}, {name: "a chunk", size: smallChunk}, {name: "a chunk and 1", size: smallChunk + 1},
-		{name: "3 chunks, context", size: 2*smallChunk + 9, context: format.Context{"app": "web", "env": "prod"}}, {name: "3 slots", size: 50, slots: kms},
-		{name: "KMS and pairs", size: 80, slots: append(kms[:1:1], w.pairs("ECC_NIST_P256", "ML_KEM_768")...)},
+		{name: "empty"}, {name: "1 byte", size: 1}, {name: "a chunk", size: smallChunk},
+		{name: "a chunk and 1", size: smallChunk + 1},
+		{name: "3 chunks, context", size: 2*smallChunk + 9,
+			context: format.Context{"app": "web", "env": "prod"}}, {name: "3 slots", size: 50, slots: kms},
+		{name: "KMS and pairs", size: 80,
+			slots: append(kms[:1:1], w.pairs("ECC_NIST_P256", "ML_KEM_768")...)},
 		{name: "pair", size: 90, slots: w.pairs("RSA_2048")},
-		{name: "compressed", plain: text(600), compress: envelope.LevelFastest}, {name: "compressed, 2 chunks", size: smallChunk + 5, compress: envelope.LevelFastest},
+		{name: "compressed", plain: text(600), compress: envelope.LevelFastest},
+		{name: "compressed, 2 chunks", size: smallChunk + 5, compress: envelope.LevelFastest},
 	} {
 		s := w.shape(l)
 		all = append(all, subject{s, draftOf(w.t, s), armorOf(w.t, s.file, "")})
@@ -71,8 +77,9 @@ func (w *workshop) subjects() (all []subject) {
 	return all
 }
 
-// Millions of mutations that know the format. Nobody without the key makes a file that opens to anything but what was sealed; nobody with it makes one that panics,
-// hangs or takes more than 64 MiB.
+// Millions of mutations that know the format. Nobody without the key makes a file that opens to
+// anything but what was sealed. Nobody with it makes one that panics, hangs or takes more than 64
+// MiB.
 func TestTortureMutations(t *testing.T) {
 	total := 100_000
 	if inFull(t) {
@@ -90,7 +97,8 @@ func TestTortureMutations(t *testing.T) {
 	subjects, streams := newWorkshop(t).subjects(), baseStreams(t)
 	guard := newGuard(t)
 	newMill := func(c *tally, accepted *[mutationKinds]atomic.Int64) *mill {
-		m := &mill{tally: c, watch: guard.watch(), subjects: subjects, source: rand.NewPCG(0, 0), streams: streams, judges: newJudges(t), accepted: accepted}
+		m := &mill{tally: c, watch: guard.watch(), subjects: subjects, source: rand.NewPCG(0, 0),
+			streams: streams, judges: newJudges(t), accepted: accepted}
 		m.rng = rand.New(m.source)
 		return m
 	}
@@ -165,13 +173,17 @@ func (m *mill) parts(n int, kind mutationKind, s subject) {
 		return // changed into all of the other file: whoever can write a file can do that
 	}
 	file := d.bytes()
-	may := bytes.Equal(d.descriptor(), s.parts.descriptor()) && bytes.Equal(d.commitment, s.parts.commitment) && bytes.HasSuffix(file, bytes.Join(s.parts.chunks, nil))
+	may := bytes.Equal(d.descriptor(), s.parts.descriptor()) &&
+		bytes.Equal(d.commitment, s.parts.commitment) &&
+		bytes.HasSuffix(file, bytes.Join(s.parts.chunks, nil))
 	m.verdict(n, kind, input{s.shape, file, nil}, may, kind != payloadParts)
 }
 
 // isFile tells whether d has come to be another file, in all that the commitment stands for.
 func (d *draft) isFile(other *draft) bool {
-	return bytes.Equal(d.commitment, other.commitment) && bytes.Equal(d.descriptor(), other.descriptor()) && bytes.Equal(bytes.Join(d.chunks, nil), bytes.Join(other.chunks, nil))
+	return bytes.Equal(d.commitment, other.commitment) &&
+		bytes.Equal(d.descriptor(), other.descriptor()) &&
+		bytes.Equal(bytes.Join(d.chunks, nil), bytes.Join(other.chunks, nil))
 }
 
 // detached takes header and payload apart, and perhaps not from the same file.
@@ -190,11 +202,13 @@ func (m *mill) detached(n int, s subject) {
 	if m.rng.IntN(4) == 0 {
 		in.head = altered(m.rng, in.head)
 	}
-	may := bytes.HasPrefix(in.head, append(s.parts.descriptor(), s.parts.commitment...)) && bytes.Equal(in.file, bytes.Join(s.parts.chunks, nil))
+	may := bytes.HasPrefix(in.head, append(s.parts.descriptor(), s.parts.commitment...)) &&
+		bytes.Equal(in.file, bytes.Join(s.parts.chunks, nil))
 	m.verdict(n, detachedHeader, in, may, true)
 }
 
-// armor changes the text. A spelling of the same file that the specification allows may be accepted: other line ends, and no last one.
+// armor changes the text. Another spelling of the same file may be accepted if the specification
+// allows it: other line ends, and no last one.
 func (m *mill) armor(n int, s subject) {
 	text := s.text
 	for range 1 + m.rng.IntN(2) {
@@ -217,7 +231,8 @@ func (m *mill) armor(n int, s subject) {
 	m.verdict(n, armorText, input{&armored, text, nil}, same(text) == same(s.text), false)
 }
 
-// verdict reads a file, in one way or another, that somebody without the key has made. may says whether it may open, keys whether the keys may be what is wrong with it.
+// verdict reads a file, in one way or another, that somebody without the key has made. may tells
+// whether it may open, keys whether the keys may be wrong.
 func (m *mill) verdict(n int, kind mutationKind, in input, may, keys bool) {
 	m.trials.Add(1)
 	r := m.reader(in)
@@ -230,7 +245,8 @@ func (m *mill) verdict(n int, kind mutationKind, in input, may, keys bool) {
 	case o.err == nil:
 		m.accepted[kind].Add(1)
 	case !refused(o.err) && !(keys && errorOfKeys(o.err)):
-		m.violation("mutation %d (%s, %s): the refusal is of the wrong kind: %v", n, in.name, r.name, o.err)
+		m.violation("mutation %d (%s, %s): the refusal is of the wrong kind: %v",
+			n, in.name, r.name, o.err)
 	}
 }
 

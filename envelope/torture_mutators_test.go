@@ -11,7 +11,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// mutator changes one part of a draft, as somebody can who has no key. other is a second file, to take parts from.
+// mutator changes one part of a draft, as somebody without a key can. other is a second file, to
+// take parts from.
 type mutator func(rng *rand.Rand, d, other *draft)
 
 // one picks one of some values.
@@ -47,7 +48,8 @@ func altered(rng *rand.Rand, b []byte) []byte {
 
 // about are numbers that a length which should be n may be told to be.
 func about(rng *rand.Rand, n int64) int64 {
-	return one(rng, 0, 1, n-1, n+1, n-256, n+256, 2*n, 255, 256, 512, 1024, 4096, 65535, 65536, 65537, 16<<20, 16<<20+256, 1<<31-1, 1<<31, 1<<32-1, rng.Int64N(2048))
+	return one(rng, 0, 1, n-1, n+1, n-256, n+256, 2*n, 255, 256, 512, 1024, 4096, 65535, 65536, 65537,
+		16<<20, 16<<20+256, 1<<31-1, 1<<31, 1<<32-1, rng.Int64N(2048))
 }
 
 var headerMutators = []mutator{
@@ -58,7 +60,9 @@ var headerMutators = []mutator{
 	},
 	func(rng *rand.Rand, d, _ *draft) { d.compression = one[byte](rng, 0, 1, 2, 255) },
 	func(rng *rand.Rand, d, _ *draft) { d.reserved = byte(rng.Uint32()) },
-	func(rng *rand.Rand, d, other *draft) { d.fileID = one(rng, other.fileID, altered(rng, d.fileID)) },
+	func(rng *rand.Rand, d, other *draft) {
+		d.fileID = one(rng, other.fileID, altered(rng, d.fileID))
+	},
 	func(rng *rand.Rand, d, _ *draft) { d.contextLen = max(0, about(rng, int64(len(d.context)))) },
 	func(rng *rand.Rand, d, other *draft) {
 		d.context = one(rng, other.context, altered(rng, d.context), hostileContext(rng))
@@ -78,14 +82,17 @@ var headerMutators = []mutator{
 	func(rng *rand.Rand, d, _ *draft) { d.dirt = 1 + rng.IntN(600) },
 	func(rng *rand.Rand, d, _ *draft) { d.badSum = true },
 	func(rng *rand.Rand, d, _ *draft) { d.length += 256 * rng.IntN(5) },
-	dropSlot, doubleSlot, swapSlots, alterSlot, alterSlot, unknownSlot, foreignSlot, ownSlot, manySlots,
+	dropSlot, doubleSlot, swapSlots, alterSlot, alterSlot, unknownSlot,
+	foreignSlot, ownSlot, manySlots,
 	func(rng *rand.Rand, d, other *draft) { d.slots = slices.Clone(other.slots) },
 }
 
 // hostileContext is one in no canonical form, or one that is.
 func hostileContext(rng *rand.Rand) []byte {
-	return one(rng, []byte{0, 0}, []byte{0, 1}, []byte{255, 255}, []byte("\x00\x01\x00\x01a\x00\x01b"), []byte("\x00\x02\x00\x01b\x00\x00\x00\x01a\x00\x00"),
-		[]byte("\x00\x02\x00\x01a\x00\x00\x00\x01a\x00\x00"), []byte("\x00\x01\x00\x01\xff\x00\x00"), []byte("\x00\x01\x00\x03\xed\xa0\x80\x00\x00"), make([]byte, rng.IntN(3000)))
+	return one(rng, []byte{0, 0}, []byte{0, 1}, []byte{255, 255},
+		[]byte("\x00\x01\x00\x01a\x00\x01b"), []byte("\x00\x02\x00\x01b\x00\x00\x00\x01a\x00\x00"),
+		[]byte("\x00\x02\x00\x01a\x00\x00\x00\x01a\x00\x00"), []byte("\x00\x01\x00\x01\xff\x00\x00"),
+		[]byte("\x00\x01\x00\x03\xed\xa0\x80\x00\x00"), make([]byte, rng.IntN(3000)))
 }
 
 func dropSlot(rng *rand.Rand, d, _ *draft) {
@@ -139,7 +146,8 @@ func foreignSlot(rng *rand.Rand, d, other *draft) {
 // ownSlot puts in a slot for a key service that says whatever the attacker wants.
 func ownSlot(rng *rand.Rand, d, _ *draft) {
 	body := []byte("\x00\x02me\x00\x01")
-	d.slots = slices.Insert(d.slots, rng.IntN(len(d.slots)+1), rawSlot(byte(format.SlotKMS), append(body, byte(rng.IntN(len(ownKeys))))))
+	d.slots = slices.Insert(d.slots, rng.IntN(len(d.slots)+1),
+		rawSlot(byte(format.SlotKMS), append(body, byte(rng.IntN(len(ownKeys))))))
 }
 
 func manySlots(rng *rand.Rand, d, _ *draft) {
@@ -151,13 +159,16 @@ func manySlots(rng *rand.Rand, d, _ *draft) {
 var payloadMutators = []mutator{
 	func(rng *rand.Rand, d, _ *draft) { dropChunk(rng, d) },
 	func(rng *rand.Rand, d, other *draft) {
-		chunk := one(rng, one(rng, d.chunks...), one(rng, other.chunks...), make([]byte, one(rng, 1, 15, 16, 17, 4112)))
+		chunk := one(rng, one(rng, d.chunks...), one(rng, other.chunks...),
+			make([]byte, one(rng, 1, 15, 16, 17, 4112)))
 		d.chunks = slices.Insert(d.chunks, rng.IntN(len(d.chunks)+1), chunk)
 	},
 	func(rng *rand.Rand, d, _ *draft) {
 		rng.Shuffle(len(d.chunks), func(i, j int) { d.chunks[i], d.chunks[j] = d.chunks[j], d.chunks[i] })
 	},
-	func(rng *rand.Rand, d, other *draft) { d.chunks[rng.IntN(len(d.chunks))] = one(rng, other.chunks...) },
+	func(rng *rand.Rand, d, other *draft) {
+		d.chunks[rng.IntN(len(d.chunks))] = one(rng, other.chunks...)
+	},
 	func(rng *rand.Rand, d, _ *draft) {
 		i := rng.IntN(len(d.chunks))
 		d.chunks[i] = altered(rng, d.chunks[i])

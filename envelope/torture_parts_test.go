@@ -22,7 +22,7 @@ func (c *tally) every(what string, in input) {
 	}
 }
 
-// What follows the end: 1 to 40 bytes of three kinds, chunks, the file itself, and every other file.
+// Something after the end: 1 to 40 bytes of three kinds, chunks, the file itself, every other file.
 func TestTortureAppended(t *testing.T) {
 	shapes := newWorkshop(t).shapes()
 	c := &tally{t: t}
@@ -43,7 +43,8 @@ func TestTortureAppended(t *testing.T) {
 			c.every("header in both", input{s, slices.Concat(s.head, s.file), s.head})
 		}
 	}
-	c.report("3", "bytes after the end, a second file appended, in process", fmt.Sprintf("%d shapes of file", len(shapes)))
+	c.report("3", "bytes after the end, a second file appended, in process",
+		fmt.Sprintf("%d shapes of file", len(shapes)))
 }
 
 // tailsOf are the bytes that a shape is lengthened by.
@@ -59,7 +60,8 @@ func tailsOf(t testing.TB, s *shape) (tails [][]byte) {
 	return append(tails, make([]byte, unit), make([]byte, unit+1), s.file[max(0, len(s.file)-unit):])
 }
 
-// eight are two files of eight chunks under one data key, so that what tells them apart is the file id alone, plain and compressed.
+// eight are two files of eight chunks under one data key, plain and compressed. Only the file id
+// tells them apart.
 func (w *workshop) eight(compress envelope.Level) (one, other *shape) {
 	w.t.Helper()
 	size := 8 * smallChunk
@@ -85,7 +87,8 @@ func (s *shape) cutUp(t testing.TB) (header []byte, chunks [][]byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.file[:h.Length:h.Length], slices.Collect(slices.Chunk(s.file[h.Length:], h.ChunkSize()+format.TagSize))
+	return s.file[:h.Length:h.Length],
+		slices.Collect(slices.Chunk(s.file[h.Length:], h.ChunkSize()+format.TagSize))
 }
 
 // Chunks dropped, doubled, moved, swapped and taken from another file: every chunk and every pair.
@@ -113,7 +116,8 @@ func TestTortureChunkOrder(t *testing.T) {
 					try(slices.Insert(slices.Clone(without), min(j, 7), chunks[i]), "chunk %d moved to %d", i, j)
 					try(replaced(chunks, i, chunks[j]), "chunk %d in place of %d", j, i)
 					try(replaced(replaced(chunks, i, chunks[j]), j, chunks[i]), "chunks %d and %d swapped", i, j)
-					try(replaced(replaced(chunks, i, foreign[i]), j, foreign[j]), "chunks %d and %d of another file", i, j)
+					try(replaced(replaced(chunks, i, foreign[i]), j, foreign[j]),
+						"chunks %d and %d of another file", i, j)
 				}
 				try(replaced(chunks, i, foreign[j]), "foreign chunk %d in place of %d", j, i)
 			}
@@ -125,7 +129,8 @@ func TestTortureChunkOrder(t *testing.T) {
 		try(append(slices.Clone(chunks), chunks...), "all twice")
 		try(append(slices.Clone(chunks), foreign...), "and those of another file")
 	}
-	c.report("4", "chunks dropped, doubled, moved, swapped, from another file", "every chunk and every pair of a file of 8 chunks, plain and compressed")
+	c.report("4", "chunks dropped, doubled, moved, swapped, from another file",
+		"every chunk and every pair of a file of 8 chunks, plain and compressed")
 }
 
 func replaced(chunks [][]byte, i int, by []byte) [][]byte {
@@ -134,7 +139,8 @@ func replaced(chunks [][]byte, i int, by []byte) [][]byte {
 	return list
 }
 
-// Headers put together from two files, for every pair of shapes, with a right checksum: descriptor, slots, commitment, all of it.
+// Headers put together from two files, for every pair of shapes, with a right checksum: descriptor,
+// slots, commitment, and all of them.
 func TestTortureForeignParts(t *testing.T) {
 	w := newWorkshop(t)
 	c := &tally{t: t}
@@ -157,10 +163,12 @@ func TestTortureForeignParts(t *testing.T) {
 			}
 		}
 	}
-	c.report("4", "descriptor, slots or commitment of another file", fmt.Sprintf("every pair of %d shapes, the checksum made right", len(shapes)))
+	c.report("4", "descriptor, slots or commitment of another file",
+		fmt.Sprintf("every pair of %d shapes, the checksum made right", len(shapes)))
 }
 
-// mixed puts parts of from into the header h of s. Where the key service refuses what it did not wrap for this context, that is a refusal like any other.
+// mixed puts parts of from into the header h of s. The key service may refuse what it did not wrap
+// for this context; that is a refusal like any other.
 func (c *tally) mixed(s, from *shape, h format.Header) {
 	c.t.Helper()
 	g, err := format.ReadHeader(bytes.NewReader(from.file), format.Limits{})
@@ -169,14 +177,16 @@ func (c *tally) mixed(s, from *shape, h format.Header) {
 	}
 	payload := s.file[h.Length:]
 	for what, change := range map[string]func(m *format.Header){
-		"header":                    func(m *format.Header) { *m = *g },
-		"slots":                     func(m *format.Header) { m.Slots = g.Slots },
-		"descriptor":                func(m *format.Header) { m.Descriptor = g.Descriptor },
-		"file id":                   func(m *format.Header) { m.FileID = g.FileID },
-		"commitment":                func(m *format.Header) { m.Commitment = g.Commitment },
-		"slots and commitment":      func(m *format.Header) { m.Slots, m.Commitment = g.Slots, g.Commitment },
-		"descriptor and commitment": func(m *format.Header) { m.Descriptor, m.Commitment = g.Descriptor, g.Commitment },
-		"descriptor and slots":      func(m *format.Header) { m.Descriptor, m.Slots = g.Descriptor, g.Slots },
+		"header":               func(m *format.Header) { *m = *g },
+		"slots":                func(m *format.Header) { m.Slots = g.Slots },
+		"descriptor":           func(m *format.Header) { m.Descriptor = g.Descriptor },
+		"file id":              func(m *format.Header) { m.FileID = g.FileID },
+		"commitment":           func(m *format.Header) { m.Commitment = g.Commitment },
+		"slots and commitment": func(m *format.Header) { m.Slots, m.Commitment = g.Slots, g.Commitment },
+		"descriptor and commitment": func(m *format.Header) {
+			m.Descriptor, m.Commitment = g.Descriptor, g.Commitment
+		},
+		"descriptor and slots": func(m *format.Header) { m.Descriptor, m.Slots = g.Descriptor, g.Slots },
 	} {
 		m := h
 		change(&m)

@@ -71,7 +71,8 @@ var readers = []reader{
 	{"AppendOpened", wholeInOne, readWhole},
 	{"Open", anyShape, func(in input) opened { return readStream(in, 1, false) }},
 	{"Open, 3 workers", anyShape, func(in input) opened { return readStream(in, 3, false) }},
-	{"Open, no decompression", func(s *shape) bool { return s.compressed() }, func(in input) opened { return readStream(in, 1, true) }},
+	{"Open, no decompression", func(s *shape) bool { return s.compressed() },
+		func(in input) opened { return readStream(in, 1, true) }},
 	{"Verify", anyShape, readVerify},
 	{"OpenTo", seekable, readTo},
 	{"OpenAt", seekable, readAt},
@@ -118,14 +119,16 @@ func readVerify(in input) opened {
 
 func readTo(in input) opened {
 	out := in.out(true)
-	_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(in.file), int64(len(in.file)), in.options(1), in.id)
+	_, err := envelope.OpenTo(context.Background(), out, bytes.NewReader(in.file),
+		int64(len(in.file)), in.options(1), in.id)
 	return opened{err, out, true}
 }
 
-// readAt reads everything piece by piece. A damaged chunk in the middle does not keep the others from being read.
+// readAt reads everything piece by piece. It reads on after a damaged chunk.
 func readAt(in input) opened {
 	out := in.out(true)
-	r, err := envelope.OpenAt(context.Background(), bytes.NewReader(in.file), int64(len(in.file)), in.options(1), in.id)
+	r, err := envelope.OpenAt(context.Background(), bytes.NewReader(in.file),
+		int64(len(in.file)), in.options(1), in.id)
 	if err != nil {
 		return opened{err, out, true}
 	}
@@ -148,10 +151,12 @@ func readAt(in input) opened {
 	return opened{err, out, true}
 }
 
-// refused tells whether an error says what may be said of a file that somebody without its key has changed: exit codes 4 and 7.
+// refused tells whether an error may be said of a file that somebody without its key has changed:
+// exit codes 4 and 7.
 func refused(err error) bool { return isDamage(err) }
 
-// judge is for what nobody without the key can do: the reader must have refused it, in the right words, and have let go of authentic chunks only.
+// judge is for what nobody without the key can do: the reader must have refused it in the right
+// words, and let go of authentic chunks only.
 func (c *tally) judge(what string, r reader, in input, o opened) {
 	c.trials.Add(1)
 	switch {
@@ -164,7 +169,8 @@ func (c *tally) judge(what string, r reader, in input, o opened) {
 	}
 }
 
-// errorOfKeys tells whether a file was refused because no key service or pair gives a data key for it: exit code 5.
+// errorOfKeys tells whether a file was refused because no key service or pair gives its data key:
+// exit code 5.
 func errorOfKeys(err error) bool {
 	return errors.Is(err, errKeyService) || errors.Is(err, envelope.ErrNoMatch)
 }

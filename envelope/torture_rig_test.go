@@ -44,13 +44,14 @@ func (c *tally) violation(words string, args ...any) {
 	}
 }
 
-// report prints the line of which docs/reliability.md is made. A test without trials has tested nothing.
+// report prints a line for docs/reliability.md. A test without trials has tested nothing.
 func (c *tally) report(row, fault, remark string) {
 	c.t.Helper()
 	if c.trials.Load() == 0 {
 		c.t.Errorf("%s: no trials", fault)
 	}
-	fmt.Printf("reliability: %s|%s|envseal|%d|%d|%s\n", row, fault, c.trials.Load(), c.violations.Load(), remark)
+	fmt.Printf("reliability: %s|%s|envseal|%d|%d|%s\n",
+		row, fault, c.trials.Load(), c.violations.Load(), remark)
 }
 
 // spread calls work(i) for all i below n on all cores; every worker gets its own from newWork.
@@ -75,15 +76,17 @@ func spread(n int, newWork func() func(i int)) {
 	wg.Wait()
 }
 
-// keeper opens the slots that it has seen opened once, and refuses all others, as a key service does with a ciphertext that it did not make. It asks nobody,
-// which lets a test open millions of files. What it hands out is bound to slot and context, and to the file where the slot is one of a pair.
+// keeper opens the slots that it has seen opened once, and refuses all others, as a key service
+// refuses a ciphertext that it did not make. It asks nobody, so a test can open millions of files.
+// What it hands out is bound to slot and context, and for the slot of a pair to the file.
 type keeper struct{ keys map[string][]byte }
 
-// ownService is the KeyId of a key service that is the attacker's own: it answers with any of ownKeys.
+// ownService is the KeyId of the attacker's own key service, which answers with any of ownKeys.
 const ownService = "me"
 
 // ownKeys are what that service answers, by the CiphertextBlob.
-var ownKeys = [][]byte{{}, make([]byte, 16), make([]byte, 31), make([]byte, 32), random(32), random(64), make([]byte, 1024), make([]byte, 1025)}
+var ownKeys = [][]byte{{}, make([]byte, 16), make([]byte, 31), make([]byte, 32), random(32),
+	random(64), make([]byte, 1024), make([]byte, 1025)}
 
 var errKeyService = errors.New("the key service refuses")
 
@@ -129,7 +132,8 @@ func (k *keeper) Unwrap(_ context.Context, h *format.Header) (envelope.Secret, e
 			continue
 		}
 		asked = true
-		if kms, err := slot.KMS(); err == nil && kms.KeyID == ownService && int(kms.CiphertextBlob[0]) < len(ownKeys) {
+		kms, err := slot.KMS()
+		if err == nil && kms.KeyID == ownService && int(kms.CiphertextBlob[0]) < len(ownKeys) {
 			return &holder{key: bytes.Clone(ownKeys[kms.CiphertextBlob[0]])}, nil
 		}
 		if key := k.keys[place(slot, h)]; key != nil {

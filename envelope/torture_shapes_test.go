@@ -44,12 +44,14 @@ func newWorkshop(t testing.TB) *workshop {
 func (w *workshop) pairs(specs ...string) (all []envelope.Recipient) {
 	w.t.Helper()
 	for _, spec := range specs {
-		made, err := w.store.GenerateDataKeyPairWithoutPlaintext(context.Background(), kmsclient.GenerateDataKeyPairInput{KeyID: w.keys[0], KeyPairSpec: spec})
+		made, err := w.store.GenerateDataKeyPairWithoutPlaintext(context.Background(),
+			kmsclient.GenerateDataKeyPairInput{KeyID: w.keys[0], KeyPairSpec: spec})
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		r, err := keyring.NewPairRecipient(&format.PairFile{KeyID: made.KeyID, KeyPairSpec: spec, PublicKey: made.PublicKey,
-			PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob, Created: time.Unix(0, 0)})
+		r, err := keyring.NewPairRecipient(&format.PairFile{KeyID: made.KeyID, KeyPairSpec: spec,
+			PublicKey: made.PublicKey, PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob,
+			Created: time.Unix(0, 0)})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -76,7 +78,8 @@ type look struct {
 // shape seals one.
 func (w *workshop) shape(l look) *shape {
 	w.t.Helper()
-	s := &shape{name: l.name, plain: l.plain, log: max(l.log, format.MinChunkSizeLog2), id: w.id, armored: l.armored}
+	s := &shape{name: l.name, plain: l.plain, log: max(l.log, format.MinChunkSizeLog2),
+		id: w.id, armored: l.armored}
 	if s.plain == nil {
 		s.plain = random(l.size)
 	}
@@ -113,7 +116,8 @@ func (w *workshop) shape(l look) *shape {
 // streamOf is what the chunks of a sealed file hold.
 func (w *workshop) streamOf(sealed []byte) []byte {
 	w.t.Helper()
-	stream, _, err := envelope.AppendOpened(context.Background(), nil, sealed, envelope.OpenOptions{NoDecompress: true}, w.id)
+	stream, _, err := envelope.AppendOpened(context.Background(), nil, sealed,
+		envelope.OpenOptions{NoDecompress: true}, w.id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -152,20 +156,31 @@ func (w *workshop) shapes() (all []*shape) {
 		h.Length = 2048
 	}
 	for _, l := range []look{
-		{name: "empty"}, {name: "1 byte", size: 1}, {name: "a chunk less 1", size: smallChunk - 1}, {name: "a chunk", size: smallChunk},
-		{name: "a chunk and 1", size: smallChunk + 1}, {name: "2 chunks", size: 2 * smallChunk}, {name: "2 chunks and 1", size: 2*smallChunk + 1},
-		{name: "5 chunks and 7", size: 5*smallChunk + 7}, {name: "8 KiB chunks", size: 2<<13 + 5, log: 13}, {name: "64 KiB chunks", size: 3000, log: 16},
+		{name: "empty"}, {name: "1 byte", size: 1}, {name: "a chunk less 1", size: smallChunk - 1},
+		{name: "a chunk", size: smallChunk},
+		{name: "a chunk and 1", size: smallChunk + 1}, {name: "2 chunks", size: 2 * smallChunk},
+		{name: "2 chunks and 1", size: 2*smallChunk + 1},
+		{name: "5 chunks and 7", size: 5*smallChunk + 7},
+		{name: "8 KiB chunks", size: 2<<13 + 5, log: 13}, {name: "64 KiB chunks", size: 3000, log: 16},
 		{name: "16 MiB chunks", size: 300, log: 24},
-		{name: "context", size: 100, context: wide}, {name: "3 KMS slots", size: smallChunk + 9, slots: kms}, {name: "60 slots", size: 60, slots: crowd},
-		{name: "KMS and pair", size: smallChunk + 2, slots: append(kms[:2:2], w.pairs("ECC_NIST_P256")...)},
-		{name: "pairs", size: 700, slots: w.pairs("RSA_2048", "ECC_NIST_P384", "ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024")},
+		{name: "context", size: 100, context: wide},
+		{name: "3 KMS slots", size: smallChunk + 9, slots: kms},
+		{name: "60 slots", size: 60, slots: crowd},
+		{name: "KMS and pair", size: smallChunk + 2,
+			slots: append(kms[:2:2], w.pairs("ECC_NIST_P256")...)},
+		{name: "pairs", size: 700,
+			slots: w.pairs("RSA_2048", "ECC_NIST_P384", "ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024")},
 		{name: "re-wrapped", size: smallChunk + 3, rewrap: unknown},
-		{name: "compressed, empty", compress: envelope.LevelFastest}, {name: "compressed text", plain: text(5000), compress: envelope.LevelBetter},
+		{name: "compressed, empty", compress: envelope.LevelFastest},
+		{name: "compressed text", plain: text(5000), compress: envelope.LevelBetter},
 		{name: "compressed, stored", size: smallChunk + 50, compress: envelope.LevelFastest},
 		{name: "compressed, 2 frames", plain: make([]byte, 1<<20+5), compress: envelope.LevelGood},
-		{name: "armored", size: 200, armored: true}, {name: "armored, 2 chunks", size: smallChunk + 99, armored: true},
-		{name: "armored, CRLF", size: 500, armored: true, lineEnd: "\r\n"}, {name: "armored, compressed", plain: text(300), armored: true, compress: envelope.LevelFastest},
-		{name: "detached header", size: smallChunk + 8, detached: true}, {name: "detached, compressed", plain: text(900), detached: true, compress: envelope.LevelFastest},
+		{name: "armored", size: 200, armored: true},
+		{name: "armored, 2 chunks", size: smallChunk + 99, armored: true},
+		{name: "armored, CRLF", size: 500, armored: true, lineEnd: "\r\n"},
+		{name: "armored, compressed", plain: text(300), armored: true, compress: envelope.LevelFastest},
+		{name: "detached header", size: smallChunk + 8, detached: true}, {name: "detached, compressed",
+			plain: text(900), detached: true, compress: envelope.LevelFastest},
 	} {
 		all = append(all, w.shape(l))
 	}

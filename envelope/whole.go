@@ -10,15 +10,18 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// The two functions of this file are for small files, of which a tree may have millions: what they need besides the file is two buffers that the caller has anyway,
-// and they start nothing. For 4 KiB that is a tenth of the time that a stream takes.
+// The two functions of this file are for small files, of which a tree may have millions. They start
+// nothing, and need only two buffers that the caller has anyway. A file of 4 KiB takes a tenth of
+// the time that a stream takes.
 
 // ErrStreamOnly: compression and detached headers are for [Seal] and [Open] alone.
 var ErrStreamOnly = errors.New("not for a file that is compressed or has its header apart")
 
-// AppendSealed seals all of plain, as [Seal] does, and appends the sealed file to dst, which must not overlap plain. Nothing is allocated for the data where dst has the room.
-// opts.Workers is not looked at; compression and a detached header are ErrStreamOnly.
-func AppendSealed(ctx context.Context, dst, plain []byte, key *DataKey, opts SealOptions) ([]byte, *format.Header, error) {
+// AppendSealed seals all of plain, as [Seal] does, and appends the sealed file to dst, which must
+// not overlap plain. If dst has the room, nothing is allocated for the data. It ignores
+// opts.Workers. Compression and a detached header are ErrStreamOnly.
+func AppendSealed(ctx context.Context, dst, plain []byte, key *DataKey,
+	opts SealOptions) ([]byte, *format.Header, error) {
 	if opts.Header != nil || opts.Compress != LevelNone {
 		return dst, nil, ErrStreamOnly
 	}
@@ -51,9 +54,12 @@ func AppendSealed(ctx context.Context, dst, plain []byte, key *DataKey, opts Sea
 	return out, h, nil
 }
 
-// AppendOpened opens all of a sealed file, as [Open] does, and appends its plaintext to dst, which must not overlap sealed. On an error dst comes back as it was; the room
-// behind it may hold plaintext. Like Open it returns the header as soon as there is one. A compressed file is ErrStreamOnly before any key is asked for: it may hold any amount.
-func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions, ids ...Identity) ([]byte, *format.Header, error) {
+// AppendOpened opens all of a sealed file, as [Open] does, and appends its plaintext to dst, which
+// must not overlap sealed. On an error dst comes back as it was, but the room after it may hold
+// plaintext. Like Open it returns the header as soon as there is one. A compressed file may hold
+// any amount, so it is ErrStreamOnly before a key is asked for.
+func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions,
+	ids ...Identity) ([]byte, *format.Header, error) {
 	if opts.Header != nil {
 		return dst, nil, ErrStreamOnly
 	}
@@ -65,7 +71,8 @@ func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions, ids
 	if h.Compression != format.CompressionNone && !opts.NoDecompress {
 		return dst, h, ErrStreamOnly
 	}
-	if plain, err := h.Layout().PlaintextSize(int64(len(sealed))); err == nil && opts.MaxSize > 0 && plain > opts.MaxSize {
+	if plain, err := h.Layout().PlaintextSize(int64(len(sealed))); err == nil &&
+		opts.MaxSize > 0 && plain > opts.MaxSize {
 		return dst, h, ErrMaxSize
 	}
 	aead, err := unlock(ctx, h, opts, ids)
@@ -82,7 +89,7 @@ func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions, ids
 	return out, h, nil
 }
 
-// appendChunks opens all chunks, of unit bytes each but for the last, to the end of out, which has the room.
+// appendChunks opens all chunks, of unit bytes but for the last, to the end of out, which has room.
 func appendChunks(out, sealed []byte, aead *secret.AEAD, unit int) ([]byte, error) {
 	opener := chunkOpener{aead: aead}
 	for i := uint64(0); ; i++ {

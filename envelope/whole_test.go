@@ -30,8 +30,10 @@ func TestWholeAndStreamAgree(t *testing.T) {
 		if got, err := r.open(sealed, 1); err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%d bytes sealed whole do not open as a stream: %v", n, err)
 		}
-		got, h2, err := envelope.AppendOpened(ctx, bytes.Clone(prefix), r.seal(key, plain, o), envelope.OpenOptions{}, r.identity())
-		if err != nil || !bytes.Equal(got, append(bytes.Clone(prefix), plain...)) || h2.FileID == h.FileID {
+		got, h2, err := envelope.AppendOpened(ctx, bytes.Clone(prefix), r.seal(key, plain, o),
+			envelope.OpenOptions{}, r.identity())
+		if err != nil || !bytes.Equal(got, append(bytes.Clone(prefix), plain...)) ||
+			h2.FileID == h.FileID {
 			t.Errorf("%d bytes sealed as a stream do not open whole: %v", n, err)
 		}
 	}
@@ -45,7 +47,8 @@ func TestWholeTellsDamageAsStreamsDo(t *testing.T) {
 		t.Helper()
 		_, want := r.open(damaged, 1)
 		before := []byte{1, 2, 3}
-		got, _, err := envelope.AppendOpened(context.Background(), before, damaged, envelope.OpenOptions{}, r.identity())
+		got, _, err := envelope.AppendOpened(context.Background(), before, damaged,
+			envelope.OpenOptions{}, r.identity())
 		if want == nil || fmt.Sprint(err) != fmt.Sprint(want) || len(got) != len(before) {
 			t.Errorf("%s: %v with %d bytes, a stream says %v", what, err, len(got), want)
 		}
@@ -65,13 +68,16 @@ func TestWholeRefusesWhatIsForStreams(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
 	ctx := context.Background()
-	for _, o := range []envelope.SealOptions{{Header: &bytes.Buffer{}}, {Compress: envelope.LevelFastest}} {
-		if _, _, err := envelope.AppendSealed(ctx, nil, nil, key, o); !errors.Is(err, envelope.ErrStreamOnly) {
+	for _, o := range []envelope.SealOptions{{Header: &bytes.Buffer{}},
+		{Compress: envelope.LevelFastest}} {
+		_, _, err := envelope.AppendSealed(ctx, nil, nil, key, o)
+		if !errors.Is(err, envelope.ErrStreamOnly) {
 			t.Errorf("sealing with %+v: %v", o, err)
 		}
 	}
 	plain := r.seal(key, random(5000), envelope.SealOptions{})
-	compressed := r.seal(key, make([]byte, 5000), envelope.SealOptions{Compress: envelope.LevelFastest})
+	compressed := r.seal(key, make([]byte, 5000),
+		envelope.SealOptions{Compress: envelope.LevelFastest})
 	refuse := errors.New("refused")
 	for _, c := range []struct {
 		sealed []byte
@@ -85,7 +91,8 @@ func TestWholeRefusesWhatIsForStreams(t *testing.T) {
 		{plain, envelope.OpenOptions{MaxSize: 5000}, nil},
 		{compressed, envelope.OpenOptions{NoDecompress: true}, nil},
 	} {
-		if _, _, err := envelope.AppendOpened(ctx, nil, c.sealed, c.opts, r.identity()); !errors.Is(err, c.want) {
+		_, _, err := envelope.AppendOpened(ctx, nil, c.sealed, c.opts, r.identity())
+		if !errors.Is(err, c.want) {
 			t.Errorf("opening: %v, want %v", err, c.want)
 		}
 	}
@@ -96,21 +103,25 @@ func TestWholeTellsThatItHasBegun(t *testing.T) {
 	var begun []*format.Header
 	o := envelope.SealOptions{Begun: func(h *format.Header) { begun = append(begun, h) }}
 	sealed, h, err := envelope.AppendSealed(context.Background(), nil, random(5000), r.dataKey(nil), o)
-	if err != nil || len(begun) != 1 || begun[0] != h || h.Length != int64(len(sealed)-5000-format.TagSize) {
+	if err != nil || len(begun) != 1 || begun[0] != h ||
+		h.Length != int64(len(sealed)-5000-format.TagSize) {
 		t.Errorf("begun with %v, %v", begun, err)
 	}
 }
 
-// A buffer with room is used: a tree of small files must not leave each file's contents behind on the heap.
+// A buffer with room is used: a tree of small files must not leave the contents of each on the
+// heap.
 func TestWholeStaysInItsBuffer(t *testing.T) {
 	r := newRig(t, 1)
 	buf := make([]byte, 0, 64<<10)
-	sealed, _, err := envelope.AppendSealed(context.Background(), buf, random(10000), r.dataKey(nil), envelope.SealOptions{})
+	sealed, _, err := envelope.AppendSealed(context.Background(), buf, random(10000),
+		r.dataKey(nil), envelope.SealOptions{})
 	if err != nil || &sealed[0] != &buf[:1][0] {
 		t.Errorf("sealed elsewhere: %v", err)
 	}
 	out := make([]byte, 0, 64<<10)
-	plain, _, err := envelope.AppendOpened(context.Background(), out, sealed, envelope.OpenOptions{}, r.identity())
+	plain, _, err := envelope.AppendOpened(context.Background(), out, sealed,
+		envelope.OpenOptions{}, r.identity())
 	if err != nil || &plain[0] != &out[:1][0] {
 		t.Errorf("opened elsewhere: %v", err)
 	}
@@ -121,7 +132,8 @@ func BenchmarkSealSmall(b *testing.B) {
 	key, plain, buf := r.dataKey(format.Context{"app": "web"}), random(4096), make([]byte, 0, 8192)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := envelope.AppendSealed(context.Background(), buf, plain, key, envelope.SealOptions{}); err != nil {
+		_, _, err := envelope.AppendSealed(context.Background(), buf, plain, key, envelope.SealOptions{})
+		if err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -129,10 +141,12 @@ func BenchmarkSealSmall(b *testing.B) {
 
 func BenchmarkOpenSmall(b *testing.B) {
 	r := newRig(b, 1)
-	sealed, buf, id := r.seal(r.dataKey(nil), random(4096), envelope.SealOptions{}), make([]byte, 0, 8192), r.identity()
+	sealed, buf, id := r.seal(r.dataKey(nil), random(4096), envelope.SealOptions{}),
+		make([]byte, 0, 8192), r.identity()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := envelope.AppendOpened(context.Background(), buf, sealed, envelope.OpenOptions{}, id); err != nil {
+		_, _, err := envelope.AppendOpened(context.Background(), buf, sealed, envelope.OpenOptions{}, id)
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

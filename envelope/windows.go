@@ -7,14 +7,16 @@ import (
 	"github.com/envseal/envseal/envelope/internal/stream"
 )
 
-// A ReaderAt keeps at most so many windows, and so many bytes in all of them: two at the largest chunk size, so that seek table and frames do not take turns.
+// A ReaderAt keeps at most so many windows, and so many bytes in all of them. The largest chunks
+// have two, so that seek table and frames do not take turns.
 const (
 	maxWindows     = 4
 	maxWindowBytes = 32 << 20
 )
 
-// windows keep the plaintext of the chunks that were opened last, for those who read piece by piece: a chunk has up to 16 MiB, and opens as a whole or not at all.
-// They are safe for concurrent use but for wipe; several may read in one window.
+// windows keep the plaintext of the chunks that were opened last, for those who read piece by
+// piece: a chunk has up to 16 MiB, and opens as a whole or not at all. They are safe for concurrent
+// use, but for wipe. Several goroutines may read in one window.
 type windows struct {
 	size int // bytes of plaintext that a window has room for
 
@@ -22,7 +24,8 @@ type windows struct {
 	all []*window // least recently used first
 }
 
-// window is a stretch of plaintext. It belongs to whoever took it until it is put; then nothing in it changes but its readers.
+// window is a stretch of plaintext. It belongs to whoever took it until it is put. After that only
+// its readers change.
 type window struct {
 	mem     *stream.Buffer
 	off     int64 // where plain lies in the plaintext
@@ -50,7 +53,9 @@ func (ws *windows) read(p []byte, off int64) int {
 func (ws *windows) find(off int64) *window {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	i := slices.IndexFunc(ws.all, func(w *window) bool { return w.off <= off && off-w.off < int64(len(w.plain)) })
+	i := slices.IndexFunc(ws.all, func(w *window) bool {
+		return w.off <= off && off-w.off < int64(len(w.plain))
+	})
 	if i < 0 {
 		return nil
 	}
@@ -60,7 +65,8 @@ func (ws *windows) find(off int64) *window {
 	return w
 }
 
-// take gives a window to be filled, a new one or the one that nobody has used for the longest. The caller owes put or free.
+// take gives a window to be filled: a new one, or the one that nobody used for the longest time.
+// The caller must put or free it.
 func (ws *windows) take() (*window, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -75,7 +81,7 @@ func (ws *windows) take() (*window, error) {
 	return &window{mem: mem}, err
 }
 
-// put keeps a window for later, if there is room: more may be taken at a time than are kept.
+// put keeps a window for later if there is room: more may be in use than are kept.
 func (ws *windows) put(w *window) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// Whatever the chunk size, there are two windows at least, and never more than 32 MiB of them; more that are in use at a time are not kept.
+// Whatever the chunk size, there are at least two windows, and at most 32 MiB of them. If more are
+// in use at a time, they are not kept.
 func TestWindowsAreBounded(t *testing.T) {
 	for log := format.MinChunkSizeLog2; log <= format.MaxChunkSizeLog2; log++ {
 		layout := format.Layout{ChunkSize: 1 << log}
@@ -46,7 +47,10 @@ func TestWindowsAreBounded(t *testing.T) {
 			defer w.free()
 		}
 		kept := ws.all
-		if ws.wipe(); !slices.Contains(kept, taken[0]) || slices.ContainsFunc(kept, func(w *window) bool { return w.mem.Bytes() != nil }) || ws.find(0) != nil {
+		ws.wipe()
+		if !slices.Contains(kept, taken[0]) || slices.ContainsFunc(kept, func(w *window) bool {
+			return w.mem.Bytes() != nil
+		}) || ws.find(0) != nil {
 			t.Error("plaintext outlives wipe")
 		}
 	}

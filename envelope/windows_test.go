@@ -29,7 +29,8 @@ func (m *metered) ReadAt(p []byte, off int64) (int, error) {
 func (r *rig) openMetered(sealed []byte) (*envelope.ReaderAt, *metered) {
 	r.t.Helper()
 	src := &metered{Reader: bytes.NewReader(sealed)}
-	ra, err := envelope.OpenAt(context.Background(), src, int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+	ra, err := envelope.OpenAt(context.Background(), src, int64(len(sealed)),
+		envelope.OpenOptions{}, r.identity())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -39,7 +40,8 @@ func (r *rig) openMetered(sealed []byte) (*envelope.ReaderAt, *metered) {
 	return ra, src
 }
 
-// A chunk that is read piece by piece is read from the source and opened once, also where the pieces of two chunks come in turns.
+// A chunk read piece by piece is read from the source and opened once, even if the pieces of two
+// chunks alternate.
 func TestReadAtInPieces(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
@@ -47,14 +49,16 @@ func TestReadAtInPieces(t *testing.T) {
 		log   uint8
 		size  int
 		piece int
-	}{{12, 1 << 20, 100}, {16, 4<<20 + 5, 32 << 10}, {20, 5<<20 + 1, 10_000}, {24, 20 << 20, 32 << 10}} {
+	}{{12, 1 << 20, 100}, {16, 4<<20 + 5, 32 << 10}, {20, 5<<20 + 1, 10_000},
+		{24, 20 << 20, 32 << 10}} {
 		plain := random(c.size)
 		sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: c.log})
 		ra, src := r.openMetered(sealed)
 		p := make([]byte, c.piece)
 		for off := 0; off < c.size; off += c.piece {
 			want := plain[off:min(off+c.piece, c.size)]
-			if n, err := ra.ReadAt(p, int64(off)); !bytes.Equal(p[:n], want) || err != nil && (err != io.EOF || n == c.piece) {
+			n, err := ra.ReadAt(p, int64(off))
+			if !bytes.Equal(p[:n], want) || err != nil && (err != io.EOF || n == c.piece) {
 				t.Fatalf("chunk 2^%d, at %d: %d bytes, %v", c.log, off, n, err)
 			}
 		}
@@ -80,13 +84,17 @@ func TestSeekTableInOneLargeChunk(t *testing.T) {
 	r := newRig(t, 1)
 	const frames = 40_000
 	frame := rleFrame(frameSize, 8)
-	stream := append(bytes.Repeat(frame, frames), seekTable(slices.Repeat([]uint32{uint32(len(frame)), frameSize}, frames)...)...)
+	stream := append(bytes.Repeat(frame, frames),
+		seekTable(slices.Repeat([]uint32{uint32(len(frame)), frameSize}, frames)...)...)
 	var sealed bytes.Buffer
-	if err := envelope.SealStream(t.Context(), &sealed, bytes.NewReader(stream), r.dataKey(nil), envelope.SealOptions{ChunkSizeLog2: 24}); err != nil {
+	err := envelope.SealStream(t.Context(), &sealed, bytes.NewReader(stream), r.dataKey(nil),
+		envelope.SealOptions{ChunkSizeLog2: 24})
+	if err != nil {
 		t.Fatal(err)
 	}
 	src := &metered{Reader: bytes.NewReader(sealed.Bytes())}
-	ra, err := envelope.OpenAt(t.Context(), src, int64(sealed.Len()), envelope.OpenOptions{}, r.identity())
+	ra, err := envelope.OpenAt(t.Context(), src, int64(sealed.Len()),
+		envelope.OpenOptions{}, r.identity())
 	if err != nil || ra.Size() != frames*frameSize {
 		t.Fatal(ra, err)
 	}
@@ -120,7 +128,8 @@ func TestReadAtOfManyReaders(t *testing.T) {
 					}
 					n = min(n, len(plain)-off)
 					p := make([]byte, n)
-					if m, err := ra.ReadAt(p, int64(off)); m != n || err != nil || !bytes.Equal(p, plain[off:off+n]) {
+					m, err := ra.ReadAt(p, int64(off))
+					if m != n || err != nil || !bytes.Equal(p, plain[off:off+n]) {
 						t.Errorf("chunk 2^%d, %d bytes at %d: %d, %v", log, n, off, m, err)
 					}
 				}
@@ -136,7 +145,8 @@ func TestReadAtOfASilentSource(t *testing.T) {
 	plain := random(40_000)
 	sealed := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
 	silent := &silentFrom{Reader: bytes.NewReader(sealed), from: int64(len(sealed))}
-	ra, err := envelope.OpenAt(t.Context(), silent, int64(len(sealed)), envelope.OpenOptions{}, r.identity())
+	ra, err := envelope.OpenAt(t.Context(), silent, int64(len(sealed)),
+		envelope.OpenOptions{}, r.identity())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,17 +182,18 @@ func BenchmarkReadAtInPieces(b *testing.B) {
 	plain := random(8 << 20)
 	for _, log := range []uint8{12, 16, 24} {
 		ra, _ := r.openMetered(r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: log}))
-		b.Run([]string{12: "4KiB chunks", 16: "64KiB chunks", 24: "16MiB chunks"}[log], func(b *testing.B) {
-			p := make([]byte, 32<<10)
-			b.SetBytes(int64(len(plain)))
-			b.ReportAllocs()
-			for b.Loop() {
-				for off := int64(0); off < int64(len(plain)); off += int64(len(p)) {
-					if _, err := ra.ReadAt(p, off); err != nil {
-						b.Fatal(err)
+		b.Run([]string{12: "4KiB chunks", 16: "64KiB chunks", 24: "16MiB chunks"}[log],
+			func(b *testing.B) {
+				p := make([]byte, 32<<10)
+				b.SetBytes(int64(len(plain)))
+				b.ReportAllocs()
+				for b.Loop() {
+					for off := int64(0); off < int64(len(plain)); off += int64(len(p)) {
+						if _, err := ra.ReadAt(p, off); err != nil {
+							b.Fatal(err)
+						}
 					}
 				}
-			}
-		})
+			})
 	}
 }

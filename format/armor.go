@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Armor is a sealed file as text (README, "Armor"): base64 between two lines that say what it is, for places that take only text.
+// Armor is a sealed file as text (README, "Armor"), for places that take only text: base64 between
+// two lines that say what it is.
 
 const (
 	armorBegin  = "-----BEGIN ENVSEAL FILE-----"
@@ -28,7 +29,7 @@ func ArmoredSize(n int64) int64 {
 	return size
 }
 
-// ArmorWriter writes armor. What is written to it comes out in whole lines, the last of them with Close.
+// ArmorWriter writes armor, in whole lines. Close writes the last of them.
 type ArmorWriter struct {
 	w     io.Writer
 	text  []byte
@@ -64,7 +65,7 @@ func (a *ArmorWriter) Write(p []byte) (n int, err error) {
 	return n, a.err
 }
 
-// Close writes what is left and the last line. It does not close the writer below. No Write may follow.
+// Close writes what is left and the END line. It does not close w. No Write may follow.
 func (a *ArmorWriter) Close() error {
 	a.begin()
 	if a.have > 0 {
@@ -83,7 +84,7 @@ func (a *ArmorWriter) begin() {
 	}
 }
 
-// line encodes up to armorBytes bytes. The room of text is for one line more than armorBuffer at the most.
+// line encodes up to armorBytes bytes. It writes text out when another line would not fit.
 func (a *ArmorWriter) line(p []byte) {
 	a.text = append(base64.StdEncoding.AppendEncode(a.text, p), '\n')
 	if len(a.text)+armorLine+1 > cap(a.text) {
@@ -98,14 +99,17 @@ func (a *ArmorWriter) flush() {
 	a.text = a.text[:0]
 }
 
-// MayBeArmor tells whether an input that begins with first is not a sealed file as it is, but may be an armored one.
+// MayBeArmor tells whether an input that begins with first may be an armored file. A sealed file as
+// it is never begins so.
 func MayBeArmor(first byte) bool { return first == armorBegin[0] }
 
-// Unarmored gives the sealed file that r holds, armored or not, and tells which. It reads one byte of r, and an armored file as it is asked for, in constant memory.
+// Unarmored gives the sealed file that r holds, and tells whether r holds it in armor. At first it
+// reads one byte of r. An armored file is read as it is asked for, in constant memory.
 //
-// The bytes of an armored file come as they do from any reader; io.EOF comes only behind the last line, and where r ends with it. Errors wrap [ErrTruncated] where that
-// line is missing, and [ErrDamaged] for any other way in which the text is not armor; failures of r come as they are. What
-// begins with a hyphen and is no armor is [ErrNotEnvseal].
+// The reader of an armored file gives io.EOF only after the END line, and only where r ends with
+// that line. Its errors wrap [ErrTruncated] where the line is missing, and [ErrDamaged] where the
+// text is not armor in any other way. Failures of r come as they are. What begins with a hyphen and
+// is not armor is [ErrNotEnvseal].
 func Unarmored(r io.Reader) (src io.Reader, armored bool, err error) {
 	var first [1]byte
 	for idle := 0; ; idle++ {
@@ -162,12 +166,13 @@ const (
 )
 
 func newArmorReader(r io.Reader, first byte) *armorReader {
-	a := &armorReader{r: r, text: make([]byte, 1, armorBuffer*(armorLine+1)), room: make([]byte, armorBuffer*armorBytes), line: 1}
+	a := &armorReader{r: r, text: make([]byte, 1, armorBuffer*(armorLine+1)),
+		room: make([]byte, armorBuffer*armorBytes), line: 1}
 	a.text[0] = first
 	return a
 }
 
-// Read implements io.Reader. It gives out what has arrived in whole lines, and an error behind what came before it.
+// Read implements io.Reader. An error comes after the bytes of all whole lines before it.
 func (a *armorReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -195,7 +200,7 @@ func (a *armorReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// decode takes all whole lines from text, and what is left at the end of the input.
+// decode takes all whole lines from text, and at the end of the input what is left.
 func (a *armorReader) decode() error {
 	a.plain = a.room[:0]
 	rest := a.text
@@ -258,7 +263,8 @@ func (a *armorReader) decodeLine(line []byte) error {
 
 var strictBase64 = base64.StdEncoding.Strict()
 
-// finish judges the end of the input, before which there is a piece of a line. It is io.EOF where all was there.
+// finish judges the end of the input. piece is what is left, without a line end. It returns io.EOF
+// if all is there.
 func (a *armorReader) finish(piece []byte) error {
 	switch {
 	case a.place == behindEnd && len(piece) == 0:

@@ -52,7 +52,7 @@ func pattern(n int) []byte {
 	return b
 }
 
-// What is written is what package pem writes, whatever the pieces, and is read again, whatever the pieces.
+// Armor is what package pem writes, and is read again, whatever the pieces it comes in.
 func TestArmorRoundTrip(t *testing.T) {
 	sizes := []int{0, 1, 2, 3, 46, 47, 48, 49, 95, 96, 97, 1000, 48 * 1024, 48*1024 + 1, 200_001}
 	for _, size := range sizes {
@@ -66,8 +66,10 @@ func TestArmorRoundTrip(t *testing.T) {
 		if n := format.ArmoredSize(int64(size)); n != int64(len(want)) {
 			t.Errorf("ArmoredSize(%d) = %d, it is %d", size, n, len(want))
 		}
-		for _, text := range []string{want, strings.ReplaceAll(want, "\n", "\r\n"), strings.TrimSuffix(want, "\n")} {
-			for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
+		for _, text := range []string{want, strings.ReplaceAll(want, "\n", "\r\n"),
+			strings.TrimSuffix(want, "\n")} {
+			for _, r := range []io.Reader{strings.NewReader(text),
+				iotest.OneByteReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
 				got, armored, err := unarmor(r)
 				if err != nil || !armored || !bytes.Equal(got, data) {
 					t.Fatalf("%d bytes: %d came back, armored %v: %v", size, len(got), armored, err)
@@ -102,7 +104,8 @@ func TestUnarmoredLeavesTheRest(t *testing.T) {
 	}
 }
 
-// Every cut is truncation, but for one that takes the last line feed only; what came out before is a prefix in whole lines.
+// Every cut is truncation, unless it takes the last line feed only. What came out before is a
+// prefix of the data, in whole lines.
 func TestArmorCut(t *testing.T) {
 	data := pattern(48*3 + 10)
 	text := armor(t, data, 48)
@@ -123,30 +126,31 @@ func TestArmorIsStrict(t *testing.T) {
 		text string
 		want error
 	}{
-		"foreign PEM":          {"-----BEGIN CERTIFICATE-----\n" + full, format.ErrNotEnvseal},
-		"a hyphen":             {"-", format.ErrTruncated},
-		"hyphens":              {"--- a/file\n", format.ErrNotEnvseal},
-		"hyphens, one line":    {strings.Repeat("-", 100000), format.ErrNotEnvseal},
-		"space behind BEGIN":   {"-----BEGIN ENVSEAL FILE----- \n" + endLine, format.ErrNotEnvseal},
-		"headers":              {beginLine + "Comment: no\n\n" + full + endLine, format.ErrDamaged},
-		"empty line":           {beginLine + full + "\n" + endLine, format.ErrDamaged},
-		"long line":            {beginLine + "QUJD" + full + endLine, format.ErrDamaged},
-		"endless line":         {beginLine + strings.Repeat("QUJD", 100000), format.ErrDamaged},
-		"short line inside":    {beginLine + "QUJD\n" + full + endLine, format.ErrDamaged},
-		"padding inside":       {beginLine + "QUI=\n" + full + endLine, format.ErrDamaged},
-		"padding in the line":  {beginLine + "QUI=QUJD\n" + endLine, format.ErrDamaged},
-		"no padding":           {beginLine + "QUI\n" + endLine, format.ErrDamaged},
-		"too much padding":     {beginLine + "Q===\n" + endLine, format.ErrDamaged},
-		"padding alone":        {beginLine + "====\n" + endLine, format.ErrDamaged},
-		"bits in the padding":  {beginLine + "QUJ=\n" + endLine, format.ErrDamaged},
-		"a space":              {beginLine + "QU D\n" + endLine, format.ErrDamaged},
-		"carriage returns":     {beginLine + "QUJD\r\r\r\r\n" + endLine, format.ErrDamaged},
-		"a carriage return":    {beginLine + "QUJ\r\r\n" + endLine, format.ErrDamaged},
-		"a NUL":                {beginLine + "QUJ\x00\n" + endLine, format.ErrDamaged},
-		"URL alphabet":         {beginLine + "QU_-\n" + endLine, format.ErrDamaged},
-		"text behind END":      {beginLine + full + endLine + "x", format.ErrDamaged},
-		"a line behind END":    {beginLine + full + endLine + "\n", format.ErrDamaged},
-		"two armored files":    {beginLine + full + endLine + beginLine + full + endLine, format.ErrDamaged},
+		"foreign PEM":         {"-----BEGIN CERTIFICATE-----\n" + full, format.ErrNotEnvseal},
+		"a hyphen":            {"-", format.ErrTruncated},
+		"hyphens":             {"--- a/file\n", format.ErrNotEnvseal},
+		"hyphens, one line":   {strings.Repeat("-", 100000), format.ErrNotEnvseal},
+		"space behind BEGIN":  {"-----BEGIN ENVSEAL FILE----- \n" + endLine, format.ErrNotEnvseal},
+		"headers":             {beginLine + "Comment: no\n\n" + full + endLine, format.ErrDamaged},
+		"empty line":          {beginLine + full + "\n" + endLine, format.ErrDamaged},
+		"long line":           {beginLine + "QUJD" + full + endLine, format.ErrDamaged},
+		"endless line":        {beginLine + strings.Repeat("QUJD", 100000), format.ErrDamaged},
+		"short line inside":   {beginLine + "QUJD\n" + full + endLine, format.ErrDamaged},
+		"padding inside":      {beginLine + "QUI=\n" + full + endLine, format.ErrDamaged},
+		"padding in the line": {beginLine + "QUI=QUJD\n" + endLine, format.ErrDamaged},
+		"no padding":          {beginLine + "QUI\n" + endLine, format.ErrDamaged},
+		"too much padding":    {beginLine + "Q===\n" + endLine, format.ErrDamaged},
+		"padding alone":       {beginLine + "====\n" + endLine, format.ErrDamaged},
+		"bits in the padding": {beginLine + "QUJ=\n" + endLine, format.ErrDamaged},
+		"a space":             {beginLine + "QU D\n" + endLine, format.ErrDamaged},
+		"carriage returns":    {beginLine + "QUJD\r\r\r\r\n" + endLine, format.ErrDamaged},
+		"a carriage return":   {beginLine + "QUJ\r\r\n" + endLine, format.ErrDamaged},
+		"a NUL":               {beginLine + "QUJ\x00\n" + endLine, format.ErrDamaged},
+		"URL alphabet":        {beginLine + "QU_-\n" + endLine, format.ErrDamaged},
+		"text behind END":     {beginLine + full + endLine + "x", format.ErrDamaged},
+		"a line behind END":   {beginLine + full + endLine + "\n", format.ErrDamaged},
+		"two armored files": {beginLine + full + endLine + beginLine + full + endLine,
+			format.ErrDamaged},
 		"BEGIN twice":          {beginLine + beginLine + full + endLine, format.ErrDamaged},
 		"END indented":         {beginLine + full + " " + endLine, format.ErrDamaged},
 		"no END":               {beginLine + full, format.ErrTruncated},
@@ -154,7 +158,8 @@ func TestArmorIsStrict(t *testing.T) {
 		"half of a line end":   {beginLine + full + "-----END ENVSEAL FILE-----\r", format.ErrTruncated},
 		"half of the first":    {"-----BEGIN ENVSEAL FILE-----\r", format.ErrTruncated},
 	} {
-		for _, r := range []io.Reader{strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text))} {
+		for _, r := range []io.Reader{strings.NewReader(c.text),
+			iotest.OneByteReader(strings.NewReader(c.text))} {
 			if _, _, err := unarmor(r); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
@@ -179,7 +184,8 @@ func TestArmorKeepsFailuresOfItsReader(t *testing.T) {
 	if _, _, err := unarmor(silent{}); err != io.ErrNoProgress {
 		t.Errorf("a reader that says nothing: %v", err)
 	}
-	if _, _, err := unarmor(io.MultiReader(strings.NewReader("-"), silent{})); err != io.ErrNoProgress {
+	_, _, err := unarmor(io.MultiReader(strings.NewReader("-"), silent{}))
+	if err != io.ErrNoProgress {
 		t.Errorf("a reader that stops: %v", err)
 	}
 }
@@ -220,7 +226,8 @@ func TestArmorMemory(t *testing.T) {
 	}
 }
 
-// FuzzArmor: what is read is, written again, the same text but for carriage returns and the last line feed; and anything can be written and read again.
+// FuzzArmor: armor that is read and written again is the same text, but for carriage returns and
+// the last line feed. Anything can be written and read again.
 func FuzzArmor(f *testing.F) {
 	for _, n := range []int{0, 1, 48, 50, 5000} {
 		text := armor(f, pattern(n), 100)
@@ -239,7 +246,8 @@ func FuzzArmor(f *testing.F) {
 		data, armored, err := unarmor(bytes.NewReader(b))
 		slow, _, slowErr := unarmor(iotest.OneByteReader(bytes.NewReader(b)))
 		if !bytes.Equal(data, slow) || (err == nil) != (slowErr == nil) {
-			t.Fatalf("it matters how the text arrives: %d bytes, %v; %d bytes, %v", len(data), err, len(slow), slowErr)
+			t.Fatalf("it matters how the text arrives: %d bytes, %v; %d bytes, %v",
+				len(data), err, len(slow), slowErr)
 		}
 		if err != nil || !armored {
 			return

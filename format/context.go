@@ -9,13 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// Context is an encryption context: the pairs that KMS binds to a ciphertext, and that an envseal file shows to everybody.
-// A nil Context is an empty one. Keys and values may be empty as far as the format goes; a key service may want more.
+// Context is an encryption context: the pairs that KMS binds to a ciphertext. Everybody who has a
+// sealed file can read them. A nil Context is an empty one. The format allows empty keys and
+// values; a key service may not.
 type Context map[string]string
 
-// AppendBinary appends the canonical form to b: pair count, then key and value of each pair, sorted by the bytes of the key
-// (README, "Encryption context"). It fails where a key or value is not UTF-8, and where the whole exceeds
-// [MaxContext].
+// AppendBinary appends the canonical form to b: pair count, then key and value of each pair, sorted
+// by the bytes of the keys (README, "Encryption context"). It fails for a key or value that is not
+// UTF-8, and if the whole exceeds [MaxContext].
 func (c Context) AppendBinary(b []byte) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -28,8 +29,8 @@ func (c Context) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// check refuses what has no canonical form within MaxContext. A pair takes four bytes beside its text, so within that limit every
-// count and length fits into 16 bits.
+// check refuses what has no canonical form within MaxContext. A pair takes four bytes beside its
+// text, so within that limit every count and length fits into 16 bits.
 func (c Context) check() error {
 	size := 2
 	for key, value := range c {
@@ -55,8 +56,9 @@ func shorten(s string) string {
 	return s[:limit] + "..."
 }
 
-// ParseContext reads what AppendBinary writes, and refuses every other spelling of the same pairs: keys out of order or twice,
-// text that is not UTF-8, bytes behind the last pair. All its errors wrap [ErrDamaged]. The result does not alias b and is not nil.
+// ParseContext reads what AppendBinary writes. It refuses every other spelling of the same pairs:
+// keys out of order or twice, text that is not UTF-8, bytes after the last pair. All its errors
+// wrap [ErrDamaged]. The result does not alias b and is not nil.
 func ParseContext(b []byte) (Context, error) {
 	pairs := Context{}
 	err := eachPair(b, func(key, value []byte) { pairs[string(key)] = string(value) })
@@ -66,13 +68,15 @@ func ParseContext(b []byte) (Context, error) {
 	return pairs, nil
 }
 
-// checkContext tells whether ParseContext would read b, and takes no memory for it: the map of a hostile context has many times its size.
+// checkContext tells whether ParseContext would read b. It takes no memory for it: the map of a
+// hostile context has many times the size of its bytes.
 func checkContext(b []byte) error { return eachPair(b, func(_, _ []byte) {}) }
 
 // eachPair reads a context in its canonical form. What visit gets aliases b.
 func eachPair(b []byte, visit func(key, value []byte)) error {
 	if len(b) > MaxContext {
-		return fmt.Errorf("encryption context of %d bytes, the limit is %d: %w", len(b), MaxContext, ErrDamaged)
+		return fmt.Errorf("encryption context of %d bytes, the limit is %d: %w",
+			len(b), MaxContext, ErrDamaged)
 	}
 	c := cursor{b: b}
 	var last []byte

@@ -20,9 +20,10 @@ func TestContextCanonical(t *testing.T) {
 		"nil":           {nil, []byte{0, 0}},
 		"empty":         {format.Context{}, []byte{0, 0}},
 		"empty strings": {format.Context{"": ""}, []byte{0, 1, 0, 0, 0, 0}},
-		"prefix first":  {format.Context{"ab": "2", "a": "1", "": "0"}, rawContext("", "0", "a", "1", "ab", "2")},
-		"bytes, not letters": {format.Context{"é": "4", "Z": "2", "a": "3", "A": "1", "😀": "6", "\uffff": "5"},
-			rawContext("A", "1", "Z", "2", "a", "3", "é", "4", "\uffff", "5", "😀", "6")},
+		"prefix first": {format.Context{"ab": "2", "a": "1", "": "0"},
+			rawContext("", "0", "a", "1", "ab", "2")},
+		"bytes, not letters": {format.Context{"é": "4", "Z": "2", "a": "3", "A": "1", "😀": "6",
+			"\uffff": "5"}, rawContext("A", "1", "Z", "2", "a", "3", "é", "4", "\uffff", "5", "😀", "6")},
 		"zero bytes": {format.Context{"a\x00b": "\x00"}, rawContext("a\x00b", "\x00")},
 	}
 	for name, c := range cases {
@@ -32,7 +33,8 @@ func TestContextCanonical(t *testing.T) {
 			continue
 		}
 		back, err := format.ParseContext(c.want)
-		if err != nil || back == nil || len(back) != len(c.context) || len(back) > 0 && !reflect.DeepEqual(back, c.context) {
+		if err != nil || back == nil || len(back) != len(c.context) ||
+			len(back) > 0 && !reflect.DeepEqual(back, c.context) {
 			t.Errorf("%s: back %v, %v", name, back, err)
 		}
 	}
@@ -80,8 +82,9 @@ func TestContextLimits(t *testing.T) {
 		many[strconv.Itoa(i)] = ""
 	}
 	for name, c := range map[string]format.Context{
-		"one byte more": {"kk": strings.Repeat("x", format.MaxContext-2-4-1)}, "long value": {"k": strings.Repeat("x", 1<<20)},
-		"many pairs": many, "key": {"\xff": ""}, "value": {"k": "\xed\xa0\x80"},
+		"one byte more": {"kk": strings.Repeat("x", format.MaxContext-2-4-1)},
+		"long value":    {"k": strings.Repeat("x", 1<<20)},
+		"many pairs":    many, "key": {"\xff": ""}, "value": {"k": "\xed\xa0\x80"},
 	} {
 		if b, err := c.AppendBinary([]byte("pre")); err == nil || b != nil {
 			t.Errorf("%s: %d bytes, %v", name, len(b), err)
@@ -155,9 +158,11 @@ func TestNames(t *testing.T) {
 	got := []string{
 		format.CompressionNone.String(), format.CompressionZstd.String(), format.Compression(9).String(),
 		format.SuiteHKDFSHA512AES256GCM.String(), format.Suite(9).String(),
-		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(), format.PairScheme(0).String(), format.PairScheme(7).String(),
+		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(),
+		format.PairScheme(0).String(), format.PairScheme(7).String(),
 	}
-	want := []string{"none", "zstd", "compression(9)", "HKDF-SHA512-AES256-GCM", "suite(9)", "kms", "pair", "slot type 9", "pair scheme 0", "pair scheme 7"}
+	want := []string{"none", "zstd", "compression(9)", "HKDF-SHA512-AES256-GCM", "suite(9)", "kms",
+		"pair", "slot type 9", "pair scheme 0", "pair scheme 7"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

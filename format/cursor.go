@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// cursor walks over b and keeps its first error: a caller reads all fields and asks once. After an error every field is zero.
+// cursor walks over b and keeps its first error, so a caller reads all fields and asks once. After
+// an error every field is zero.
 type cursor struct {
 	b   []byte
 	err error
@@ -64,7 +65,7 @@ func (c *cursor) end() {
 	}
 }
 
-// appendShort appends a field behind its 16-bit length. The caller has checked that it is at most 65535 bytes long.
+// appendShort appends a field after its 16-bit length. The caller has checked that it fits.
 func appendShort(b, field []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
 	return append(b, field...)

@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// descriptorFixed counts the bytes of a descriptor before its context: magic, suite, chunk size, compression, reserved, file id,
-// context length.
+// descriptorFixed counts the bytes of a descriptor before its context: magic, suite, chunk size,
+// compression, reserved, file id, context length.
 const descriptorFixed = 8 + 1 + 1 + 1 + 1 + FileIDSize + 4
 
-// Descriptor is the part of the header that says how the payload is made. It never changes after the file is written, and every
-// key is derived from it (README, "Descriptor").
+// Descriptor is the part of the header that says how the payload is made. It never changes after
+// the file is written, and every key is derived from it (README, "Descriptor").
 type Descriptor struct {
 	Suite         Suite
 	ChunkSizeLog2 uint8 // chunks have 1 << ChunkSizeLog2 bytes of plaintext
@@ -20,14 +20,16 @@ type Descriptor struct {
 	Context       Context
 }
 
-// AppendBinary appends the descriptor's bytes to b. It fails for a value that version 1 does not have: the zero Descriptor is not
-// valid. What was read by this package is written again byte for byte.
+// AppendBinary appends the descriptor's bytes to b. It fails for a value that version 1 does not
+// have, so the zero Descriptor is not valid. A descriptor that was read is written byte for byte as
+// it was.
 func (d *Descriptor) AppendBinary(b []byte) ([]byte, error) {
 	if err := d.known(); err != nil {
 		return nil, err
 	}
 	if d.ChunkSizeLog2 < MinChunkSizeLog2 || d.ChunkSizeLog2 > MaxChunkSizeLog2 {
-		return nil, fmt.Errorf("chunk size 2^%d is not between 2^%d and 2^%d", d.ChunkSizeLog2, MinChunkSizeLog2, MaxChunkSizeLog2)
+		return nil, fmt.Errorf("chunk size 2^%d is not between 2^%d and 2^%d",
+			d.ChunkSizeLog2, MinChunkSizeLog2, MaxChunkSizeLog2)
 	}
 	context, err := d.Context.AppendBinary(nil)
 	if err != nil {
@@ -54,7 +56,8 @@ func (d *Descriptor) known() error {
 // ChunkSize is the number of plaintext bytes in a full chunk.
 func (d *Descriptor) ChunkSize() int { return 1 << d.ChunkSizeLog2 }
 
-// Digest is D, the SHA-512 of the descriptor's bytes, which goes into every derived key (README, "Keys").
+// Digest is D, the SHA-512 of the descriptor's bytes. It goes into every derived key (README,
+// "Keys").
 func (d *Descriptor) Digest() ([DigestSize]byte, error) {
 	b, err := d.AppendBinary(nil)
 	if err != nil {

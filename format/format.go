@@ -1,11 +1,13 @@
-// Package format reads and writes the bytes of an envseal file: its header, the key slots in it, and the arithmetic of its chunks.
+// Package format reads and writes the bytes of an envseal file: its header, the key slots in it,
+// and the arithmetic of its chunks.
 //
-// The specification is README.md in this folder; section names in the comments are those of that text. The package knows
-// shapes and limits, and no key: it neither encrypts nor decrypts nor verifies a commitment. What it returns without an error
-// is well-formed, and nothing more: a header is authentic only once the commitment has been compared with the one derived
-// from the data key.
+// The specification is README.md in this folder; comments name its sections. The package knows
+// shapes and limits, and no key: it does not encrypt, decrypt or verify a commitment. What it
+// returns without an error is well-formed, and nothing more. A header is authentic only once its
+// commitment has been compared with the one derived from the data key.
 //
-// Nothing here starts a goroutine or keeps state. A value may be used by several goroutines as long as none of them changes it.
+// Nothing here starts a goroutine or keeps state. Several goroutines may use a value as long as
+// none of them changes it.
 package format
 
 import (
@@ -25,11 +27,11 @@ const (
 	FileIDSize        = 32       // random, fresh for every file
 	CommitmentSize    = 32       // see README, "Keys"
 	DigestSize        = 64       // of [Descriptor.Digest], SHA-512
-	MinDataKeySize    = 32       // a reader refuses shorter data keys before it derives anything from them
+	MinDataKeySize    = 32       // a reader refuses shorter ones before it derives anything
 	MaxDataKeySize    = 1024     // the longest that KMS generates
 	MaxHeader         = 16 << 20 // whole header
 	MaxContext        = 65536    // serialised encryption context of a file
-	MaxPairContext    = 65535    // serialised encryption context of a pair slot: its length field has 16 bits
+	MaxPairContext    = 65535    // serialised context of a pair slot: its length field has 16 bits
 	MaxKeyID          = 2048     // KeyId of a slot
 	MaxCiphertextBlob = 6144     // CiphertextBlob of a slot: the largest that KMS Decrypt takes
 	DefaultMaxSlots   = 64       // that a reader accepts unless told otherwise
@@ -44,8 +46,8 @@ const (
 	DefaultChunkSizeLog2 = 16
 )
 
-// headerUnit divides every header length; a fresh header leaves at least headerRoom bytes free, so that a key can usually be
-// replaced or added in place.
+// headerUnit divides every header length. A fresh header leaves at least headerRoom bytes free, so
+// that a key can usually be replaced or added in place.
 const (
 	headerUnit = 256
 	headerRoom = 256
@@ -57,14 +59,16 @@ var (
 	ErrNotEnvseal = errors.New("not an envseal file")
 	// ErrArmored is a case of ErrNotEnvseal: the input begins as armor does. [Unarmored] reads that.
 	ErrArmored = fmt.Errorf("%w, or an armored one", ErrNotEnvseal)
-	// ErrVersion: a later version of the format, or of version 1 but with a suite or compression that this package does not know.
+	// ErrVersion: a later version of the format, or version 1 with a suite or compression that this
+	// package does not know.
 	ErrVersion = errors.New("made by a newer version of envseal")
 	// ErrDamaged: a checksum, length, limit or structure is wrong. [ErrTruncated] is a case of it.
 	ErrDamaged = errors.New("damaged")
-	// ErrTruncated: the input ends inside the header, or before the first chunk's tag. errors.Is(ErrTruncated, ErrDamaged) holds,
-	// so a caller that treats both alike asks for ErrDamaged only.
+	// ErrTruncated: the input ends inside the header, or before the first chunk's tag. It is a case of
+	// ErrDamaged: a caller that treats both alike asks for ErrDamaged only.
 	ErrTruncated error = damage("truncated")
-	// ErrTooManySlots: more key slots than [Limits] allow. It is a case of ErrDamaged too, as no writer makes more than [DefaultMaxSlots] unasked.
+	// ErrTooManySlots: more key slots than [Limits] allow. It is a case of ErrDamaged too: no writer
+	// makes more than [DefaultMaxSlots] unasked.
 	ErrTooManySlots error = damage("too many key slots")
 )
 
@@ -74,15 +78,16 @@ type damage string
 func (d damage) Error() string { return string(d) }
 func (damage) Unwrap() error   { return ErrDamaged }
 
-// damaged makes an error that wraps [ErrDamaged]; the words say what is wrong where.
+// damaged makes an error that wraps [ErrDamaged]; the words say what is wrong and where.
 func damaged(words string, args ...any) error {
 	return fmt.Errorf("header is %w: %s", ErrDamaged, fmt.Sprintf(words, args...))
 }
 
-// Suite names the algorithms of a file: key derivation, chunk encryption and tag size in one number.
+// Suite names the algorithms of a file in one number: key derivation, chunk encryption, tag size.
 type Suite uint8
 
-// SuiteHKDFSHA512AES256GCM is HKDF with SHA-512 (RFC 5869) and AES-256-GCM with 16-byte tags (NIST SP 800-38D).
+// SuiteHKDFSHA512AES256GCM is HKDF with SHA-512 (RFC 5869) and AES-256-GCM with 16-byte tags (NIST
+// SP 800-38D).
 const SuiteHKDFSHA512AES256GCM Suite = 1
 
 // String gives the suite's name, or its number where it has none.

@@ -16,7 +16,9 @@ func headerSeeds(t testing.TB) [][]byte {
 	var seeds [][]byte
 	for _, edit := range []func(h *format.Header){
 		func(*format.Header) {},
-		func(h *format.Header) { h.Slots, h.Context, h.Compression = h.Slots[:1], nil, format.CompressionZstd },
+		func(h *format.Header) {
+			h.Slots, h.Context, h.Compression = h.Slots[:1], nil, format.CompressionZstd
+		},
 		func(h *format.Header) {
 			h.Slots, h.Length = append(h.Slots, format.Slot{Type: 9, Body: []byte("later")}), 4096
 		},
@@ -41,8 +43,8 @@ func mustBeRead(f *testing.F, seeds int, refused error) {
 	}
 }
 
-// FuzzHeader: what is read is written again byte for byte. Each input is also tried with a right checksum, or hardly any would
-// get past it.
+// FuzzHeader: a header that is read is written again byte for byte. Each input is also tried with a
+// right checksum, as hardly any would get past it otherwise.
 func FuzzHeader(f *testing.F) {
 	seeds, refused := headerSeeds(f), error(nil)
 	for _, b := range seeds {
@@ -54,7 +56,8 @@ func FuzzHeader(f *testing.F) {
 		roundTrip(t, b)
 		if n := claimedLength(b); n > 0 {
 			fixed := bytes.Clone(b)
-			binary.BigEndian.PutUint32(fixed[n-4:], crc32.Checksum(fixed[:n-4], crc32.MakeTable(crc32.Castagnoli)))
+			binary.BigEndian.PutUint32(fixed[n-4:],
+				crc32.Checksum(fixed[:n-4], crc32.MakeTable(crc32.Castagnoli)))
 			roundTrip(t, fixed)
 		}
 	})
@@ -79,7 +82,8 @@ func roundTrip(t *testing.T, b []byte) {
 	r := bytes.NewReader(b)
 	h, err := format.ReadHeader(r, format.Limits{MaxSlots: format.MaxSlots})
 	if err != nil {
-		if h != nil || !errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrVersion) && !errors.Is(err, format.ErrNotEnvseal) {
+		if h != nil || !errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrVersion) &&
+			!errors.Is(err, format.ErrNotEnvseal) {
 			t.Fatalf("%v, %v", h, err)
 		}
 		return
@@ -124,7 +128,8 @@ func FuzzSlot(f *testing.F) {
 
 // FuzzContext: one set of pairs has one spelling.
 func FuzzContext(f *testing.F) {
-	seeds := [][]byte{rawContext(), rawContext("", ""), rawContext("app", "web", "env", "prod"), rawContext("a", "1", "ab", "2", "é", "😀")}
+	seeds := [][]byte{rawContext(), rawContext("", ""), rawContext("app", "web", "env", "prod"),
+		rawContext("a", "1", "ab", "2", "é", "😀")}
 	refused := error(nil)
 	for _, b := range seeds {
 		_, err := format.ParseContext(b)
@@ -170,7 +175,8 @@ func FuzzKeyFile(f *testing.F) {
 			return
 		}
 		for _, encode := range []func() ([]byte, error){p.EncodeJSON, p.EncodePEM} {
-			if again, err := format.ParsePairFile(encoded(t, encode)); err != nil || !reflect.DeepEqual(again, p) {
+			again, err := format.ParsePairFile(encoded(t, encode))
+			if err != nil || !reflect.DeepEqual(again, p) {
 				t.Fatalf("%+v, then %+v, %v", p, again, err)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// checksumSize is that of the CRC-32C that ends a header; slotsFixed that of header length and slot count.
+// checksumSize: a CRC-32C ends the header. slotsFixed: header length and slot count.
 const (
 	checksumSize = 4
 	slotsFixed   = 4 + 2
@@ -15,23 +15,26 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Header is all that precedes the payload (README, "Layout"). The descriptor and the commitment never change after the file is
-// written; slots, and with them Length, may.
+// Header is all that precedes the payload (README, "Layout"). The descriptor and the commitment
+// never change after the file is written. The slots, and with them Length, may.
 //
-// Header has the methods of the embedded [Descriptor] but for AppendBinary, which is its own.
+// Header has the methods of the embedded [Descriptor], but an AppendBinary of its own.
 type Header struct {
 	Descriptor
 	Commitment [CommitmentSize]byte
 	Slots      []Slot
-	// Length counts the bytes of the whole header with padding and checksum: the payload starts there. 0: not laid out yet.
+	// Length counts all bytes of the header with padding and checksum; the payload starts there. 0
+	// means that the header was not laid out yet.
 	Length int64
 }
 
-// MarshalBinary lays the header out and returns its bytes. It keeps h.Length where the slots fit into it, so that a header can be
-// written over the one it came from; else, and where it is 0, h.Length becomes the smallest multiple of 256 that leaves at least
-// 256 bytes of padding. A caller that must not move the payload compares h.Length before and after. On an error h is unchanged.
+// MarshalBinary lays the header out and returns its bytes. It keeps h.Length where the slots fit
+// into it, so that a header can be written over the one it came from. Otherwise, and where it is 0,
+// h.Length becomes the smallest multiple of 256 that leaves at least 256 bytes of padding. A caller
+// that must not move the payload compares h.Length before and after. On an error h is unchanged.
 //
-// There must be 1 to [MaxSlots] slots, those of known types well-formed; a reader takes more than [DefaultMaxSlots] only when told to.
+// There must be 1 to [MaxSlots] slots, and those of known types must be well-formed. A reader takes
+// more than [DefaultMaxSlots] only when told to.
 func (h *Header) MarshalBinary() ([]byte, error) { return h.AppendBinary(nil) }
 
 // AppendBinary is [Header.MarshalBinary] into the end of b.
@@ -54,7 +57,7 @@ func (h *Header) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// LayOut gives h.Length the value that [Header.MarshalBinary] would, with the same errors, and makes no bytes.
+// LayOut sets h.Length as [Header.MarshalBinary] does, with the same errors, but makes no bytes.
 func (h *Header) LayOut() error {
 	_, _, length, err := h.measure()
 	if err == nil {
@@ -63,7 +66,7 @@ func (h *Header) LayOut() error {
 	return err
 }
 
-// measure counts the bytes of the header, those used and all.
+// measure counts the bytes of the header: those used, and all.
 func (h *Header) measure() (descriptor []byte, used, length int64, err error) {
 	if used, err = h.checkSlots(); err != nil {
 		return nil, 0, 0, err
@@ -93,10 +96,12 @@ func (h *Header) checkSlots() (int64, error) {
 	return size, nil
 }
 
-// layOut gives the header length for used bytes, checksum included: the present one if it is valid and long enough.
+// layOut gives the header length for used bytes, checksum included. The present length stays if it
+// is valid and long enough.
 func layOut(present, used int64) (int64, error) {
 	if present < 0 || present > MaxHeader || present%headerUnit != 0 {
-		return 0, fmt.Errorf("header: length %d is not a multiple of %d up to %d", present, headerUnit, MaxHeader)
+		return 0,
+			fmt.Errorf("header: length %d is not a multiple of %d up to %d", present, headerUnit, MaxHeader)
 	}
 	if used <= present {
 		return present, nil

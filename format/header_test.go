@@ -24,7 +24,8 @@ func exampleBytes(t testing.TB) []byte {
 	return readExample(t)["file"][:768]
 }
 
-// TestHeaderRefusals changes one field at a time. The checksum is made right again, so that it is the field that is refused.
+// TestHeaderRefusals changes one field at a time and makes the checksum right again, so that the
+// field is what is refused.
 func TestHeaderRefusals(t *testing.T) {
 	const kmsBody, pairAt = atSlots + 5, atSlots + 5 + 111
 	kms := func(at int, v byte) func([]byte) { return func(b []byte) { b[kmsBody+at] = v } }
@@ -44,22 +45,36 @@ func TestHeaderRefusals(t *testing.T) {
 		{"chunk size 255", func(b []byte) { b[9] = 255 }, format.ErrDamaged, "chunk size"},
 		{"compression 2", func(b []byte) { b[10] = 2 }, format.ErrVersion, "compression(2)"},
 		{"reserved", func(b []byte) { b[11] = 1 }, format.ErrDamaged, "reserved"},
-		{"context over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 65537) }, format.ErrDamaged, "65537"},
-		{"context of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 1<<32-1) }, format.ErrDamaged, "4294967295"},
+		{"context over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 65537) },
+			format.ErrDamaged, "65537"},
+		{"context of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 1<<32-1) },
+			format.ErrDamaged, "4294967295"},
 		{"context pair count", func(b []byte) { b[atContext+1] = 3 }, format.ErrDamaged, "context"},
-		{"context surplus", func(b []byte) { b[atContext+1] = 1 }, format.ErrDamaged, "behind the last field"},
+		{"context surplus", func(b []byte) { b[atContext+1] = 1 }, format.ErrDamaged,
+			"behind the last field"},
 		{"context order", func(b []byte) { b[atContext+4] = 'z' }, format.ErrDamaged, "order"},
 		{"context text", func(b []byte) { b[atContext+4] = 0xff }, format.ErrDamaged, "UTF-8"},
-		{"length 0", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0) }, format.ErrDamaged, "header length 0"},
-		{"length odd", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 767) }, format.ErrDamaged, "header length 767"},
-		{"length over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 16<<20+256) }, format.ErrDamaged, "header length"},
-		{"length of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0xffffff00) }, format.ErrDamaged, "header length"},
-		{"length beyond the end", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 1024) }, format.ErrTruncated, "ends after 768"},
-		{"no slot", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 0) }, format.ErrDamaged, "0 key slots"},
-		{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) }, format.ErrTooManySlots, "65 key slots"},
+		{"length 0", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0) },
+			format.ErrDamaged, "header length 0"},
+		{"length odd", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 767) },
+			format.ErrDamaged, "header length 767"},
+		{"length over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 16<<20+256) },
+			format.ErrDamaged, "header length"},
+		{"length of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0xffffff00) },
+			format.ErrDamaged, "header length"},
+		{"length beyond the end", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 1024) },
+			format.ErrTruncated, "ends after 768"},
+		{"no slot", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 0) },
+			format.ErrDamaged, "0 key slots"},
+		{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) },
+			format.ErrTooManySlots, "65 key slots"},
 		{"one slot fewer", func(b []byte) { b[atCount+1] = 1 }, format.ErrDamaged, "padding"},
-		{"slot body of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atSlots+1:], 1<<32-1) }, format.ErrDamaged, "slot 0"},
-		{"second slot cut", func(b []byte) { b[atSlots] = 99; binary.BigEndian.PutUint32(b[atSlots+1:], 764-atSlots-5-3) }, format.ErrDamaged, "body length needs 4 bytes, 2 are left"},
+		{"slot body of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atSlots+1:], 1<<32-1) },
+			format.ErrDamaged, "slot 0"},
+		{"second slot cut", func(b []byte) {
+			b[atSlots] = 99
+			binary.BigEndian.PutUint32(b[atSlots+1:], 764-atSlots-5-3)
+		}, format.ErrDamaged, "body length needs 4 bytes, 2 are left"},
 		{"slot body too long", func(b []byte) { b[atSlots+4]++ }, format.ErrDamaged, "slot 0"},
 		{"slot body too short", func(b []byte) { b[atSlots+4]-- }, format.ErrDamaged, "slot 0"},
 		{"KeyId too long", kms(0, 0x80), format.ErrDamaged, "KeyId"},
@@ -70,7 +85,8 @@ func TestHeaderRefusals(t *testing.T) {
 		{"pair slot body", func(b []byte) { b[pairAt+4]-- }, format.ErrDamaged, "slot 1"},
 		{"pair context", func(b []byte) { b[pairAt+5+277-15] = 9 }, format.ErrDamaged, "slot 1"},
 		{"first padding byte", func(b []byte) { b[507] = 1 }, format.ErrDamaged, "padding byte 0 of 257"},
-		{"last padding byte", func(b []byte) { b[763] = 1 }, format.ErrDamaged, "padding byte 256 of 257"},
+		{"last padding byte", func(b []byte) { b[763] = 1 }, format.ErrDamaged,
+			"padding byte 256 of 257"},
 	}
 	for _, c := range cases {
 		b := bytes.Clone(exampleBytes(t))
@@ -87,28 +103,32 @@ func TestHeaderRefusals(t *testing.T) {
 func TestHeaderSlotsDoNotFit(t *testing.T) {
 	b := rawHeader(rawDescriptor(12, span(0, 31), rawContext()), span(0, 31), rawSlot(9, nil))
 	const room = (512 - 4 - 50 - 32 - 6) / 5
-	for count, want := range map[byte]string{room: "", room + 1: "85 slots do not fit into 420 bytes"} {
+	for count, want := range map[byte]string{room: "",
+		room + 1: "85 slots do not fit into 420 bytes"} {
 		b[50+32+5] = count
 		b = withChecksum(b[:len(b)-4])
 		_, err := format.ReadHeader(bytes.NewReader(b), format.Limits{MaxSlots: 255})
-		if (err == nil) != (want == "") || err != nil && !(errors.Is(err, format.ErrDamaged) && strings.Contains(err.Error(), want)) {
+		if (err == nil) != (want == "") ||
+			err != nil && !(errors.Is(err, format.ErrDamaged) && strings.Contains(err.Error(), want)) {
 			t.Errorf("%d slots in %d bytes: %v", count, len(b), err)
 		}
 	}
 }
 
-// TestHeaderChecksum shows that a rotten byte is called damage even where it makes a value of a later version.
+// TestHeaderChecksum: a rotten byte is called damage even if it makes a value of a later version.
 func TestHeaderChecksum(t *testing.T) {
 	for _, at := range []int{8, 9, 10, 11, 12, atCount, 507, 764, 767} {
 		b := bytes.Clone(exampleBytes(t))
 		b[at] ^= 0x40
-		if _, err := format.ReadHeader(bytes.NewReader(b), format.Limits{}); !errors.Is(err, format.ErrDamaged) || !strings.Contains(err.Error(), "checksum") {
+		_, err := format.ReadHeader(bytes.NewReader(b), format.Limits{})
+		if !errors.Is(err, format.ErrDamaged) || !strings.Contains(err.Error(), "checksum") {
 			t.Errorf("byte %d: %v", at, err)
 		}
 	}
 }
 
-// TestHeaderFlips flips every bit. Within the magic the input is foreign, the version byte is another version, and the rest is damage.
+// TestHeaderFlips flips every bit. In the magic that makes a foreign input, in the version byte
+// another version, and elsewhere damage.
 func TestHeaderFlips(t *testing.T) {
 	header := exampleBytes(t)
 	for i := range len(header) * 8 {
@@ -121,7 +141,8 @@ func TestHeaderFlips(t *testing.T) {
 		case i/8 == 7:
 			want = format.ErrVersion
 		}
-		if h, err := format.ReadHeader(bytes.NewReader(b), format.Limits{}); h != nil || !errors.Is(err, want) {
+		h, err := format.ReadHeader(bytes.NewReader(b), format.Limits{})
+		if h != nil || !errors.Is(err, want) {
 			t.Errorf("bit %d of byte %d: %v, want %v", i%8, i/8, err, want)
 		}
 	}
@@ -135,27 +156,33 @@ func TestHeaderCuts(t *testing.T) {
 		if n == 0 {
 			want = format.ErrNotEnvseal
 		}
-		if _, err := format.ReadHeader(bytes.NewReader(header[:n]), format.Limits{}); !errors.Is(err, want) {
+		_, err := format.ReadHeader(bytes.NewReader(header[:n]), format.Limits{})
+		if !errors.Is(err, want) {
 			t.Errorf("%d bytes: %v, want %v", n, err, want)
 		}
 		var h format.Header
-		if err := h.UnmarshalBinary(header[:n]); !errors.Is(err, want) || !reflect.DeepEqual(h, format.Header{}) {
+		err = h.UnmarshalBinary(header[:n])
+		if !errors.Is(err, want) || !reflect.DeepEqual(h, format.Header{}) {
 			t.Errorf("%d bytes: %v, want %v; header %v", n, err, want, h)
 		}
 	}
-	if !errors.Is(format.ErrTruncated, format.ErrDamaged) || errors.Is(format.ErrDamaged, format.ErrTruncated) {
+	if !errors.Is(format.ErrTruncated, format.ErrDamaged) ||
+		errors.Is(format.ErrDamaged, format.ErrTruncated) {
 		t.Error("ErrTruncated must be a case of ErrDamaged, and not the reverse")
 	}
 	var h format.Header
-	if err := h.UnmarshalBinary(append(bytes.Clone(header), 0)); !errors.Is(err, format.ErrDamaged) || h.Length != 0 {
+	err := h.UnmarshalBinary(append(bytes.Clone(header), 0))
+	if !errors.Is(err, format.ErrDamaged) || h.Length != 0 {
 		t.Errorf("trailing byte: %v", err)
 	}
 }
 
 // TestHeaderNotEnvseal gives inputs of other kinds.
 func TestHeaderNotEnvseal(t *testing.T) {
-	for _, s := range []string{"", "x", "envsea!", "ENVSEAL\x01", "age-encryption.org/v1\n", strings.Repeat("\x00", 4096)} {
-		if _, err := format.ReadHeader(strings.NewReader(s), format.Limits{}); !errors.Is(err, format.ErrNotEnvseal) {
+	for _, s := range []string{"", "x", "envsea!", "ENVSEAL\x01", "age-encryption.org/v1\n",
+		strings.Repeat("\x00", 4096)} {
+		_, err := format.ReadHeader(strings.NewReader(s), format.Limits{})
+		if !errors.Is(err, format.ErrNotEnvseal) {
 			t.Errorf("%.20q: %v", s, err)
 		}
 	}

@@ -15,20 +15,24 @@ const MaxKeyFile = 1 << 20
 // keyFileVersion is the version of both kinds of key files.
 const keyFileVersion = 1
 
-// What a file says of itself in Format. They are part of the checksums, so neither kind can pass for the other.
+// What a file says of itself in Format. The names are part of the checksums, so neither kind can
+// pass for the other.
 const (
 	dataKeyFileName = "envseal data key"
 	pairFileName    = "envseal key pair"
 )
 
-// dataKeySpec is the only KeySpec of a data key file: 32 bytes. AES_128 would be shorter than [MinDataKeySize].
+// dataKeySpec is the only KeySpec of a data key file: 32 bytes. AES_128 would be shorter than
+// [MinDataKeySize].
 const dataKeySpec = "AES_256"
 
-// ErrNotKeyFile: the input is not a key file of the kind that was asked for. The message says what it is, where that can be seen.
+// ErrNotKeyFile: the input is not a key file of the wanted kind. Where it can be seen, the message
+// says what it is.
 var ErrNotKeyFile = errors.New("not a key file")
 
-// DataKeyFile is a data key made in advance, still wrapped: what GenerateDataKeyWithoutPlaintext returned, and the same data key
-// wrapped for further keys. It holds nothing secret, but whoever may call KMS Decrypt on one of its keys gets the data key.
+// DataKeyFile is a data key made in advance, still wrapped: what GenerateDataKeyWithoutPlaintext
+// returned, and the same data key wrapped for further keys. It holds nothing secret. But whoever
+// may call KMS Decrypt on one of its keys gets the data key.
 type DataKeyFile struct {
 	// Keys are 1 to DefaultMaxSlots wrapped copies of one data key.
 	Keys []KMSSlot
@@ -36,8 +40,8 @@ type DataKeyFile struct {
 	Context Context
 	// Created is to the second, in UTC.
 	Created time.Time
-	// Bare is set for the plain answer of GenerateDataKeyWithoutPlaintext: it has one key, and tells neither Context, which is
-	// then nil, nor Created. Nothing in it can be checked before KMS is asked.
+	// Bare is set for the plain answer of GenerateDataKeyWithoutPlaintext. That has one key, no
+	// Created and no Context, which is nil then. Only KMS can tell whether it is sound.
 	Bare bool
 }
 
@@ -67,7 +71,7 @@ func (f *DataKeyFile) checksum() (string, error) {
 	return checksumOf(fields), nil
 }
 
-// dataKeyJSON is the file, its fields in the order in which they are written.
+// dataKeyJSON has the fields in the order in which they are written.
 type dataKeyJSON struct {
 	Format            string
 	Version           int
@@ -85,7 +89,7 @@ type wrappedJSON struct {
 	CiphertextBlob []byte
 }
 
-// Encode gives the file's bytes. It fails where a field is outside its limits, and for a Bare one.
+// Encode gives the file's bytes. It fails if a field is outside its limits, and for a Bare file.
 func (f *DataKeyFile) Encode() ([]byte, error) {
 	if f.Bare {
 		return nil, errors.New("data key file: without an encryption context there is nothing to write")
@@ -98,9 +102,9 @@ func (f *DataKeyFile) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("data key file: %w", err)
 	}
 	out := dataKeyJSON{
-		Format: dataKeyFileName, Version: keyFileVersion,
-		KeyID: f.Keys[0].KeyID, CiphertextBlob: f.Keys[0].CiphertextBlob,
-		KeySpec: dataKeySpec, EncryptionContext: notNil(f.Context), CreationDate: stamp(f.Created), Checksum: sum,
+		Format: dataKeyFileName, Version: keyFileVersion, KeyID: f.Keys[0].KeyID,
+		CiphertextBlob: f.Keys[0].CiphertextBlob, KeySpec: dataKeySpec,
+		EncryptionContext: notNil(f.Context), CreationDate: stamp(f.Created), Checksum: sum,
 	}
 	for _, k := range f.Keys[1:] {
 		out.FurtherKeys = append(out.FurtherKeys, wrappedJSON(k))
@@ -108,10 +112,12 @@ func (f *DataKeyFile) Encode() ([]byte, error) {
 	return encodeJSON(out)
 }
 
-// ParseDataKeyFile reads what Encode writes, or the JSON that `aws kms generate-data-key-without-plaintext` prints.
+// ParseDataKeyFile reads what Encode writes, or the JSON that `aws kms
+// generate-data-key-without-plaintext` prints.
 //
-// Its errors wrap [ErrTruncated], [ErrDamaged], [ErrVersion] or [ErrNotKeyFile]. The answer of GenerateDataKey, which has the plaintext key in it, is
-// refused by the latter: such a file should not exist. The result does not alias b.
+// Its errors wrap [ErrTruncated], [ErrDamaged], [ErrVersion] or [ErrNotKeyFile]. It refuses the
+// answer of GenerateDataKey with the latter: that holds the plaintext key, and such a file should
+// not exist. The result does not alias b.
 func ParseDataKeyFile(b []byte) (*DataKeyFile, error) {
 	o, err := parseKeyFile(b)
 	if err != nil {
@@ -135,7 +141,8 @@ func (f *DataKeyFile) read(o *object) error {
 	}
 	f.Keys = []KMSSlot{{KeyID: o.text("KeyId"), CiphertextBlob: o.bytes("CiphertextBlob")}}
 	for _, further := range o.objects("FurtherKeys") {
-		f.Keys = append(f.Keys, KMSSlot{KeyID: further.text("KeyId"), CiphertextBlob: further.bytes("CiphertextBlob")})
+		f.Keys = append(f.Keys,
+			KMSSlot{KeyID: further.text("KeyId"), CiphertextBlob: further.bytes("CiphertextBlob")})
 		o.adopt(further.end())
 	}
 	if spec := o.text("KeySpec"); spec != dataKeySpec {
@@ -156,10 +163,13 @@ func (f *DataKeyFile) read(o *object) error {
 // readBare takes the answer of GenerateDataKeyWithoutPlaintext.
 func (f *DataKeyFile) readBare(o *object) error {
 	if o.has("Plaintext") {
-		return fmt.Errorf("%w: it holds a plaintext key, as generate-data-key prints it; destroy it", ErrNotKeyFile)
+		return fmt.Errorf("%w: it holds a plaintext key, as generate-data-key prints it; destroy it",
+			ErrNotKeyFile)
 	}
 	if !o.has("KeyId") || !o.has("CiphertextBlob") {
-		return fmt.Errorf("%w: it has no Format, nor the KeyId and CiphertextBlob of generate-data-key-without-plaintext", ErrNotKeyFile)
+		return fmt.Errorf(
+			"%w: it has no Format, nor the KeyId and CiphertextBlob of generate-data-key-without-plaintext",
+			ErrNotKeyFile)
 	}
 	f.Keys = []KMSSlot{{KeyID: o.text("KeyId"), CiphertextBlob: o.bytes("CiphertextBlob")}}
 	if o.has("KeyMaterialId") {
@@ -174,7 +184,7 @@ func (f *DataKeyFile) readBare(o *object) error {
 	return nil
 }
 
-// checksumOf is SHA-256 over the fields, each behind its length (README, "Key files"), in hex.
+// checksumOf is SHA-256 over the fields, each after its length (README, "Key files"), in hex.
 func checksumOf(fields [][]byte) string {
 	h := sha256.New()
 	for _, field := range fields {

@@ -77,11 +77,13 @@ func TestKeyFilesInREADME(t *testing.T) {
 			t.Errorf("README.md has\n%s\nthe package writes\n%s", got, want)
 		}
 	}
-	if f, err := format.ParseDataKeyFile(readmeFile(t, "json", "envseal data key")); err != nil || !reflect.DeepEqual(f, exampleDataKeyFile()) {
+	f, err := format.ParseDataKeyFile(readmeFile(t, "json", "envseal data key"))
+	if err != nil || !reflect.DeepEqual(f, exampleDataKeyFile()) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	for _, kind := range []string{"json", "pem"} {
-		text := readmeFile(t, kind, map[string]string{"json": "envseal key pair", "pem": "BEGIN PUBLIC KEY"}[kind])
+		text := readmeFile(t, kind,
+			map[string]string{"json": "envseal key pair", "pem": "BEGIN PUBLIC KEY"}[kind])
 		if f, err := format.ParsePairFile(text); err != nil || !reflect.DeepEqual(f, pair) {
 			t.Errorf("%s: %+v, %v", kind, f, err)
 		}
@@ -136,7 +138,8 @@ func TestKeyFileFlips(t *testing.T) {
 					t.Fatalf("%s, byte %d, bit %d: passes for %+v", name, i, bit, got)
 				case err == nil:
 					same++
-				case errors.Is(err, format.ErrDamaged), errors.Is(err, format.ErrVersion), errors.Is(err, format.ErrNotKeyFile):
+				case errors.Is(err, format.ErrDamaged), errors.Is(err, format.ErrVersion),
+					errors.Is(err, format.ErrNotKeyFile):
 					refused++
 				default:
 					t.Fatalf("%s, byte %d, bit %d: %v", name, i, bit, err)
@@ -151,7 +154,8 @@ func TestKeyFileFlips(t *testing.T) {
 
 func TestKeyFileRefusals(t *testing.T) {
 	files := keyFiles(t)
-	dataKey, pairJSON, pairPEM := string(files["data key"].text), string(files["JSON pair"].text), string(files["PEM pair"].text)
+	dataKey, pairJSON, pairPEM := string(files["data key"].text), string(files["JSON pair"].text),
+		string(files["PEM pair"].text)
 	replace := func(s, old, new string) string {
 		t.Helper()
 		if strings.Count(s, old) != 1 {
@@ -165,41 +169,66 @@ func TestKeyFileRefusals(t *testing.T) {
 		is         error
 		says       string
 	}{
-		{"later data key", replace(dataKey, `"Version": 1`, `"Version": 2`), false, format.ErrVersion, "version 2"},
-		{"later, with new fields", `{"Format":"envseal data key","Version":3,"New":[]}`, false, format.ErrVersion, "version 3"},
+		{"later data key", replace(dataKey, `"Version": 1`, `"Version": 2`), false,
+			format.ErrVersion, "version 2"},
+		{"later, with new fields", `{"Format":"envseal data key","Version":3,"New":[]}`, false,
+			format.ErrVersion, "version 3"},
 		{"later PEM", replace(pairPEM, "Version: 1", "Version: 2"), true, format.ErrVersion, "version 2"},
 		{"pair for a data key", pairJSON, false, format.ErrNotKeyFile, "envseal key pair"},
 		{"PEM for a data key", pairPEM, false, format.ErrNotKeyFile, "does not begin with {"},
 		{"data key for a pair", dataKey, true, format.ErrNotKeyFile, "envseal data key"},
 		{"sealed file", string(readExample(t)["file"]), false, format.ErrNotKeyFile, "sealed file"},
 		{"foreign PEM", "-----BEGIN CERTIFICATE-----\n", true, format.ErrNotKeyFile, "PUBLIC KEY"},
-		{"public key alone", pairPEM[:strings.Index(pairPEM, "-----BEGIN ENVSEAL")], true, format.ErrTruncated, ""},
+		{"public key alone", pairPEM[:strings.Index(pairPEM, "-----BEGIN ENVSEAL")], true,
+			format.ErrTruncated, ""},
 		{"text behind PEM", pairPEM + "x", true, format.ErrDamaged, "more in it"},
-		{"text between blocks", replace(pairPEM, "-----BEGIN ENVSEAL", "x\n-----BEGIN ENVSEAL"), true, format.ErrDamaged, "missing"},
-		{"header for a body", replace(pairPEM, "Version: 1", "PublicKey: aGk=\nVersion: 1"), true, format.ErrDamaged, "no header"},
-		{"unknown header", replace(pairPEM, "Version: 1", "Verse: 1\nVersion: 1"), true, format.ErrDamaged, `"Verse" is unknown`},
+		{"text between blocks", replace(pairPEM, "-----BEGIN ENVSEAL", "x\n-----BEGIN ENVSEAL"), true,
+			format.ErrDamaged, "missing"},
+		{"header for a body", replace(pairPEM, "Version: 1", "PublicKey: aGk=\nVersion: 1"), true,
+			format.ErrDamaged, "no header"},
+		{"unknown header", replace(pairPEM, "Version: 1", "Verse: 1\nVersion: 1"), true,
+			format.ErrDamaged, `"Verse" is unknown`},
 		{"empty", "", false, format.ErrTruncated, "empty"},
-		{"too long", strings.Repeat(" ", format.MaxKeyFile) + dataKey, false, format.ErrNotKeyFile, "longer"},
+		{"too long", strings.Repeat(" ", format.MaxKeyFile) + dataKey, false,
+			format.ErrNotKeyFile, "longer"},
 		{"no object", "[]", false, format.ErrNotKeyFile, ""},
 		{"two objects", dataKey + dataKey, false, format.ErrDamaged, "follows"},
-		{"unknown field", replace(dataKey, `"Version": 1`, `"Version": 1, "x": 1`), false, format.ErrDamaged, `"x" is unknown`},
-		{"unknown field of a key", replace(dataKey, `"FurtherKeys": [`, `"FurtherKeys": [{"KeyId":"a","CiphertextBlob":"aGk=","x":1},`), false, format.ErrDamaged, `"x" is unknown`},
-		{"field twice", replace(dataKey, `"Version": 1`, `"Version": 1, "Version": 1`), false, format.ErrDamaged, "twice"},
-		{"other case", replace(dataKey, `"KeySpec"`, `"keyspec"`), false, format.ErrDamaged, "KeySpec is missing"},
-		{"null", replace(dataKey, `"KeySpec": "AES_256"`, `"KeySpec": null`), false, format.ErrDamaged, "KeySpec"},
+		{"unknown field", replace(dataKey, `"Version": 1`, `"Version": 1, "x": 1`), false,
+			format.ErrDamaged, `"x" is unknown`},
+		{"unknown field of a key", replace(dataKey, `"FurtherKeys": [`,
+			`"FurtherKeys": [{"KeyId":"a","CiphertextBlob":"aGk=","x":1},`), false,
+			format.ErrDamaged, `"x" is unknown`},
+		{"field twice", replace(dataKey, `"Version": 1`, `"Version": 1, "Version": 1`), false,
+			format.ErrDamaged, "twice"},
+		{"other case", replace(dataKey, `"KeySpec"`, `"keyspec"`), false,
+			format.ErrDamaged, "KeySpec is missing"},
+		{"null", replace(dataKey, `"KeySpec": "AES_256"`, `"KeySpec": null`), false,
+			format.ErrDamaged, "KeySpec"},
 		{"short key", replace(dataKey, "AES_256", "AES_128"), false, format.ErrDamaged, "AES_128"},
 		{"other context", replace(dataKey, `"prod"`, `"dev"`), false, format.ErrDamaged, "Checksum"},
 		{"context of numbers", replace(dataKey, `"prod"`, `1`), false, format.ErrDamaged, "env"},
-		{"keys swapped", replace(replace(replace(dataKey, "1234abcd-12ab", "x"), "0987dcba-09fe", "1234abcd-12ab"), "/x", "/0987dcba-09fe"), false, format.ErrDamaged, "Checksum"},
-		{"other key pair", replace(pairJSON, `"PublicKey": "M`, `"PublicKey": "N`), true, format.ErrDamaged, "PublicKeyId"},
-		{"other private key", replace(pairJSON, `"PrivateKeyCiphertextBlob": "4`, `"PrivateKeyCiphertextBlob": "5`), true, format.ErrDamaged, "Checksum"},
-		{"spec without scheme", replace(pairJSON, "ECC_NIST_P256", "ECC_SECG_P256K1"), true, format.ErrDamaged, "ECC_SECG_P256K1"},
-		{"date with a zone", replace(pairJSON, "05Z", "05+00:00"), true, format.ErrDamaged, "CreationDate"},
-		{"base64 with a line feed", replace(pairJSON, `"PrivateKeyCiphertextBlob": "`, `"PrivateKeyCiphertextBlob": "\n`), true, format.ErrDamaged, "base64"},
+		{"keys swapped", replace(replace(replace(dataKey, "1234abcd-12ab", "x"), "0987dcba-09fe",
+			"1234abcd-12ab"), "/x", "/0987dcba-09fe"), false, format.ErrDamaged, "Checksum"},
+		{"other key pair", replace(pairJSON, `"PublicKey": "M`, `"PublicKey": "N`), true,
+			format.ErrDamaged, "PublicKeyId"},
+		{"other private key", replace(pairJSON, `"PrivateKeyCiphertextBlob": "4`,
+			`"PrivateKeyCiphertextBlob": "5`), true, format.ErrDamaged, "Checksum"},
+		{"spec without scheme", replace(pairJSON, "ECC_NIST_P256", "ECC_SECG_P256K1"), true,
+			format.ErrDamaged, "ECC_SECG_P256K1"},
+		{"date with a zone", replace(pairJSON, "05Z", "05+00:00"), true,
+			format.ErrDamaged, "CreationDate"},
+		{"base64 with a line feed",
+			replace(pairJSON, `"PrivateKeyCiphertextBlob": "`, `"PrivateKeyCiphertextBlob": "\n`), true,
+			format.ErrDamaged, "base64"},
 		{"deep", strings.Repeat(`{"a":`, 20000), false, format.ErrDamaged, ""},
-		{"plaintext key", `{"CiphertextBlob":"aGk=","KeyId":"a","Plaintext":"aGk="}`, false, format.ErrNotKeyFile, "destroy"},
-		{"plaintext private key", `{"PrivateKeyCiphertextBlob":"aGk=","KeyId":"a","PrivateKeyPlaintext":"aGk="}`, true, format.ErrNotKeyFile, "destroy"},
-		{"pair from aws", `{"PrivateKeyCiphertextBlob":"aGk=","KeyId":"a","KeyPairSpec":"RSA_2048","PublicKey":"aGk="}`, true, format.ErrNotKeyFile, "does not say its encryption context"},
+		{"plaintext key", `{"CiphertextBlob":"aGk=","KeyId":"a","Plaintext":"aGk="}`, false,
+			format.ErrNotKeyFile, "destroy"},
+		{"plaintext private key",
+			`{"PrivateKeyCiphertextBlob":"aGk=","KeyId":"a","PrivateKeyPlaintext":"aGk="}`, true,
+			format.ErrNotKeyFile, "destroy"},
+		{"pair from aws",
+			`{"PrivateKeyCiphertextBlob":"aGk=","KeyId":"a","KeyPairSpec":"RSA_2048","PublicKey":"aGk="}`,
+			true, format.ErrNotKeyFile, "does not say its encryption context"},
 		{"some JSON", `{"a":1}`, false, format.ErrNotKeyFile, "Format"},
 	} {
 		var err error
@@ -223,7 +252,8 @@ func TestBareDataKey(t *testing.T) {
 }
 `
 	f, err := format.ParseDataKeyFile([]byte(text))
-	if err != nil || !f.Bare || f.Context != nil || len(f.Keys) != 1 || !bytes.Equal(f.Keys[0].CiphertextBlob, span(1, 4)) {
+	if err != nil || !f.Bare || f.Context != nil || len(f.Keys) != 1 ||
+		!bytes.Equal(f.Keys[0].CiphertextBlob, span(1, 4)) {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	if _, err := f.Encode(); err == nil {
@@ -235,9 +265,11 @@ func TestKeyFileLimits(t *testing.T) {
 	big := exampleDataKeyFile()
 	big.Context = format.Context{"k": strings.Repeat("\x01", 32<<10)}
 	for len(big.Keys) < format.DefaultMaxSlots {
-		big.Keys = append(big.Keys, format.KMSSlot{KeyID: strings.Repeat("k", 2048), CiphertextBlob: make([]byte, 6144)})
+		big.Keys = append(big.Keys,
+			format.KMSSlot{KeyID: strings.Repeat("k", 2048), CiphertextBlob: make([]byte, 6144)})
 	}
-	if f, err := format.ParseDataKeyFile(encoded(t, big.Encode)); err != nil || len(f.Keys) != format.DefaultMaxSlots {
+	f, err := format.ParseDataKeyFile(encoded(t, big.Encode))
+	if err != nil || len(f.Keys) != format.DefaultMaxSlots {
 		t.Errorf("the largest: %v", err)
 	}
 	big.Keys = append(big.Keys, big.Keys[0])
@@ -250,8 +282,10 @@ func TestKeyFileLimits(t *testing.T) {
 		"large blob":   func(f *format.PairFile) { f.PrivateKeyCiphertextBlob = make([]byte, 6145) },
 		"no public":    func(f *format.PairFile) { f.PublicKey = nil },
 		"large public": func(f *format.PairFile) { f.PublicKey = make([]byte, format.MaxPublicKey+1) },
-		"context":      func(f *format.PairFile) { f.Context = format.Context{"k": strings.Repeat("v", 65536-7)} },
-		"spec":         func(f *format.PairFile) { f.KeyPairSpec = "SM2" },
+		"context": func(f *format.PairFile) {
+			f.Context = format.Context{"k": strings.Repeat("v", 65536-7)}
+		},
+		"spec": func(f *format.PairFile) { f.KeyPairSpec = "SM2" },
 	} {
 		f := examplePairFile(t)
 		edit(f)
@@ -265,7 +299,8 @@ func TestKeyFileLimits(t *testing.T) {
 // TestPairSchemes: every scheme has a spec, and no spec of another use has a scheme.
 func TestPairSchemes(t *testing.T) {
 	seen := map[format.PairScheme]bool{}
-	for _, spec := range []string{"RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024"} {
+	for _, spec := range []string{"RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384",
+		"ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024"} {
 		s, ok := format.PairSchemeOf(spec)
 		if !ok || !s.Known() {
 			t.Errorf("%s has no scheme", spec)
@@ -275,7 +310,8 @@ func TestPairSchemes(t *testing.T) {
 	if len(seen) != 6 {
 		t.Errorf("%d schemes, want 6", len(seen))
 	}
-	for _, spec := range []string{"", "SM2", "ML_KEM_512", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "rsa_2048"} {
+	for _, spec := range []string{"", "SM2", "ML_KEM_512", "ECC_SECG_P256K1",
+		"ECC_NIST_EDWARDS25519", "rsa_2048"} {
 		if s, ok := format.PairSchemeOf(spec); ok {
 			t.Errorf("%q has %v", spec, s)
 		}

@@ -17,14 +17,15 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object of which fields are taken one by one. It is stricter than encoding/json, which lets keys come twice, matches
-// them in any case, takes null for anything, and half a surrogate pair for U+FFFD. It keeps its first error, like cursor.
+// object is a JSON object whose fields are taken one by one. It is stricter than encoding/json,
+// which lets keys come twice, matches them in any case, takes null for anything, and reads half a
+// surrogate pair as U+FFFD. It keeps its first error, like cursor.
 type object struct {
 	fields map[string]json.RawMessage
 	err    error
 }
 
-// parseKeyFile reads the JSON object that a key file is, and says what the input is where it is none.
+// parseKeyFile reads the JSON object of a key file. If the input is none, it says what it is.
 func parseKeyFile(b []byte) (*object, error) {
 	if len(b) > MaxKeyFile {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrNotKeyFile, MaxKeyFile)
@@ -77,8 +78,10 @@ func parseObject(text []byte) (*object, error) {
 	return o, nil
 }
 
-// HasLoneSurrogate tells whether there is an escape such as \ud800 in JSON that stands for half a character. That is no text, and whoever takes a [Context] as JSON has to refuse it
-// (README, "Encryption context"), but encoding/json reads it as U+FFFD. Of what is not valid JSON the answer means nothing.
+// HasLoneSurrogate tells whether JSON has an escape such as \ud800 that stands for half a
+// character. That is not text, and whoever takes a [Context] as JSON has to refuse it (README,
+// "Encryption context"); encoding/json reads it as U+FFFD. For invalid JSON the answer means
+// nothing.
 func HasLoneSurrogate(text []byte) bool {
 	for i := bytes.IndexByte(text, '\\'); i >= 0; i = bytes.IndexByte(text, '\\') {
 		first, second := escaped(text[i:]), rune(-1)
@@ -136,7 +139,7 @@ func encodeJSON(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// checkKind judges Format and Version before anything else: of a later version nothing more can be said.
+// checkKind judges Format and Version first: nothing more can be said of a later version.
 func (o *object) checkKind(name string) error {
 	kind := o.text("Format")
 	if o.err == nil && kind != name {
@@ -162,7 +165,7 @@ func (o *object) adopt(err error) {
 
 func (o *object) has(name string) bool { _, ok := o.fields[name]; return ok }
 
-// set puts a field in that came in another spelling.
+// set adds a field that came in another spelling.
 func (o *object) set(name string, value any) {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -171,7 +174,8 @@ func (o *object) set(name string, value any) {
 	o.fields[name] = raw
 }
 
-// take removes a field and decodes it into v, which is of the JSON type that begins with one of the characters of first.
+// take removes a field and decodes it into v. A value of v's JSON type begins with one of the
+// characters of first.
 func (o *object) take(name, first string, v any) {
 	raw, ok := o.fields[name]
 	delete(o.fields, name)

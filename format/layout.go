@@ -5,20 +5,25 @@ import (
 	"fmt"
 )
 
-// Layout is the arithmetic of a payload: which chunk lies where, and how sizes follow from each other. "Plaintext" is what the
-// chunks hold, so of a compressed file the compressed stream. All sizes are in bytes.
+// Layout is the arithmetic of a payload: which chunk lies where, and how sizes follow from each
+// other. "Plaintext" is what the chunks hold: for a compressed file, the compressed stream. All
+// sizes are in bytes.
 type Layout struct {
-	HeaderLen int64 // where the payload starts: Header.Length, or 0 where the header is kept in a file of its own
+	HeaderLen int64 // where the payload starts: Header.Length, or 0 if the header is detached
 	ChunkSize int   // plaintext bytes of a full chunk, a power of two from 2^12 to 2^24
 }
 
-// Layout gives the layout of a file with this header, which must have been read or marshalled: before that, its length is 0.
+// Layout gives the layout of a file with this header. The header must have been read or marshalled:
+// before that its length is 0.
 func (h *Header) Layout() Layout { return Layout{HeaderLen: h.Length, ChunkSize: h.ChunkSize()} }
 
-// check refuses a layout that no header has, so that no later sum overflows: 2^32 chunks of 2^24+16 bytes are below 2^57.
+// check refuses a layout that no header has. So no later sum overflows: 2^32 chunks of 2^24+16
+// bytes are below 2^57.
 func (l Layout) check() error {
-	if l.ChunkSize < 1<<MinChunkSizeLog2 || l.ChunkSize > 1<<MaxChunkSizeLog2 || l.ChunkSize&(l.ChunkSize-1) != 0 {
-		return fmt.Errorf("chunk size of %d bytes is not a power of two from 2^%d to 2^%d", l.ChunkSize, MinChunkSizeLog2, MaxChunkSizeLog2)
+	if l.ChunkSize < 1<<MinChunkSizeLog2 || l.ChunkSize > 1<<MaxChunkSizeLog2 ||
+		l.ChunkSize&(l.ChunkSize-1) != 0 {
+		return fmt.Errorf("chunk size of %d bytes is not a power of two from 2^%d to 2^%d",
+			l.ChunkSize, MinChunkSizeLog2, MaxChunkSizeLog2)
 	}
 	if l.HeaderLen < 0 || l.HeaderLen > MaxHeader {
 		return fmt.Errorf("header length of %d bytes is not between 0 and %d", l.HeaderLen, MaxHeader)
@@ -26,8 +31,9 @@ func (l Layout) check() error {
 	return nil
 }
 
-// Chunks counts the chunks of plain bytes: at least one, since an empty plaintext has one empty chunk. It is 0 where plain is
-// negative or the chunk size is not positive. It does not look at [MaxChunks]; SealedSize does.
+// Chunks counts the chunks of plain bytes. An empty plaintext has one, empty chunk. The result is 0
+// if plain is negative or the chunk size is not positive. [MaxChunks] is not checked; SealedSize
+// does that.
 func (l Layout) Chunks(plain int64) int64 {
 	if plain < 0 || l.ChunkSize <= 0 {
 		return 0
@@ -35,7 +41,8 @@ func (l Layout) Chunks(plain int64) int64 {
 	return max(1, (plain-1)/int64(l.ChunkSize)+1)
 }
 
-// SealedSize is the exact size of the sealed file. It fails for a negative size and for one of more than [MaxChunks] chunks.
+// SealedSize is the exact size of the sealed file. It fails for a negative size, and for one of
+// more than [MaxChunks] chunks.
 func (l Layout) SealedSize(plain int64) (int64, error) {
 	if err := l.check(); err != nil {
 		return 0, err
@@ -45,40 +52,45 @@ func (l Layout) SealedSize(plain int64) (int64, error) {
 	}
 	chunks := l.Chunks(plain)
 	if chunks > MaxChunks {
-		return 0, fmt.Errorf("plaintext of %d bytes: more than %d chunks of %d bytes", plain, int64(MaxChunks), l.ChunkSize)
+		return 0, fmt.Errorf("plaintext of %d bytes: more than %d chunks of %d bytes",
+			plain, int64(MaxChunks), l.ChunkSize)
 	}
 	return l.HeaderLen + plain + chunks*TagSize, nil
 }
 
-// PlaintextSize is the inverse of SealedSize. It fails for a size that no sealed file has: with [ErrTruncated] where there is no
-// room for one tag, with [ErrDamaged] otherwise. It is not authentic: a file that was cut at the edge of a chunk has a size that
-// another file could have. Only the last chunk's flag tells.
+// PlaintextSize is the inverse of SealedSize. It fails for a size that no sealed file has: with
+// [ErrTruncated] where one tag has no room, with [ErrDamaged] otherwise. The size is not authentic:
+// a file that was cut between two chunks has a size that another file could have. Only the last
+// chunk's flag tells.
 func (l Layout) PlaintextSize(sealed int64) (int64, error) {
 	if err := l.check(); err != nil {
 		return 0, err
 	}
 	if sealed < l.HeaderLen+TagSize {
-		return 0, fmt.Errorf("payload is %w: the file has %d bytes, at least %d are needed", ErrTruncated, sealed, l.HeaderLen+TagSize)
+		return 0, fmt.Errorf("payload is %w: the file has %d bytes, at least %d are needed",
+			ErrTruncated, sealed, l.HeaderLen+TagSize)
 	}
 	body, full := sealed-l.HeaderLen, int64(l.ChunkSize)+TagSize
 	chunks := (body-1)/full + 1
 	if chunks > MaxChunks {
-		return 0, fmt.Errorf("payload is %w: %d bytes are more than %d chunks of %d", ErrDamaged, body, int64(MaxChunks), full)
+		return 0, fmt.Errorf("payload is %w: %d bytes are more than %d chunks of %d",
+			ErrDamaged, body, int64(MaxChunks), full)
 	}
 	if last := body - (chunks-1)*full; chunks > 1 && last <= TagSize {
-		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes, no file ends so", ErrDamaged, last)
+		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes, no file ends so",
+			ErrDamaged, last)
 	}
 	return body - chunks*TagSize, nil
 }
 
-// Offset is the position in the sealed file of the first byte of a chunk, for 0 <= chunk <= [MaxChunks]. A chunk's plaintext
-// starts at chunk * ChunkSize.
+// Offset is the position of a chunk's first byte in the sealed file, for a chunk from 0 to
+// [MaxChunks]. Its plaintext starts at chunk * ChunkSize.
 func (l Layout) Offset(chunk int64) int64 {
 	return l.HeaderLen + chunk*(int64(l.ChunkSize)+TagSize)
 }
 
-// PutNonce writes the nonce of a chunk: its index as 11 bytes, big-endian, then 1 for the last chunk of the file and 0 for the
-// others. A writer uses each index once for a payload key.
+// PutNonce writes the nonce of a chunk: its index as 11 bytes, big-endian, then 1 for the last
+// chunk of the file and 0 for the others. A writer uses each index once for a payload key.
 func PutNonce(n *[12]byte, chunk uint64, last bool) {
 	n[0], n[1], n[2] = 0, 0, 0
 	binary.BigEndian.PutUint64(n[3:11], chunk)

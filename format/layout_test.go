@@ -9,7 +9,7 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// TestHeaderLength checks how a header is laid out: kept where it fits, grown by the rule where it doesn't.
+// TestHeaderLength: a header keeps its length where the slots fit, and grows by the rule otherwise.
 func TestHeaderLength(t *testing.T) {
 	marshal := func(body int, length int64) (int64, int, error) {
 		h := exampleHeader(t)
@@ -34,7 +34,8 @@ func TestHeaderLength(t *testing.T) {
 	for _, c := range cases {
 		length, n, err := marshal(c.body, c.before)
 		if err != nil || length != c.want || int64(n) != length {
-			t.Errorf("body %d, length %d: length %d, %d bytes, %v; want %d", c.body, c.before, length, n, err, c.want)
+			t.Errorf("body %d, length %d: length %d, %d bytes, %v; want %d",
+				c.body, c.before, length, n, err, c.want)
 		}
 	}
 	for _, c := range []struct {
@@ -99,15 +100,18 @@ func TestLayoutRefusals(t *testing.T) {
 		t.Error("2^32 + 1 chunks")
 	}
 	sizes := map[int64]error{
-		-1: format.ErrTruncated, math.MinInt64: format.ErrTruncated, 0: format.ErrTruncated, 512: format.ErrTruncated, 527: format.ErrTruncated,
-		512 + 4112 + 1: format.ErrDamaged, 512 + 4112 + 16: format.ErrDamaged, math.MaxInt64: format.ErrDamaged, 512 + 4112<<32 + 17: format.ErrDamaged,
+		-1: format.ErrTruncated, math.MinInt64: format.ErrTruncated, 0: format.ErrTruncated,
+		512: format.ErrTruncated, 527: format.ErrTruncated, 512 + 4112 + 1: format.ErrDamaged,
+		512 + 4112 + 16: format.ErrDamaged, math.MaxInt64: format.ErrDamaged,
+		512 + 4112<<32 + 17: format.ErrDamaged,
 	}
 	for sealed, want := range sizes {
 		if n, err := smallest.PlaintextSize(sealed); !errors.Is(err, want) {
 			t.Errorf("sealed size %d: %d, %v; want %v", sealed, n, err, want)
 		}
 	}
-	for _, l := range []format.Layout{{}, {0, 4095}, {0, 6000}, {0, 1 << 25}, {0, -4096}, {-1, 4096}, {format.MaxHeader + 1, 4096}} {
+	for _, l := range []format.Layout{{}, {0, 4095}, {0, 6000}, {0, 1 << 25}, {0, -4096}, {-1, 4096},
+		{format.MaxHeader + 1, 4096}} {
 		_, err1 := l.SealedSize(1)
 		_, err2 := l.PlaintextSize(1 << 20)
 		if err1 == nil || err2 == nil {

@@ -52,7 +52,8 @@ func readPairExamples(t *testing.T) pairExamples {
 // TestPairExamples opens the example of every scheme, as README.md says.
 func TestPairExamples(t *testing.T) {
 	examples, ex := readPairExamples(t), readExample(t)
-	if examples.Info != hex.EncodeToString(ex["info"]) || examples.DataKey != hex.EncodeToString(ex["data-key"]) {
+	if examples.Info != hex.EncodeToString(ex["info"]) ||
+		examples.DataKey != hex.EncodeToString(ex["data-key"]) {
 		t.Error("info or data key differ from README.md")
 	}
 	for i, s := range examples.Schemes {
@@ -117,14 +118,16 @@ func openRSA(private any, info, sealed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%T is no RSA key", private)
 	}
 	if len(sealed) != key.Size() {
-		return nil, errors.New("not of the size of the modulus") // package rsa takes it without its leading zeros
+		// package rsa takes it without its leading zeros
+		return nil, errors.New("not of the size of the modulus")
 	}
 	return rsa.DecryptOAEP(sha256.New(), nil, key, sealed, info)
 }
 
 // hpkeKey gives the key and the KDF of schemes 2 to 6.
 func hpkeKey(scheme byte, private any) (hpke.PrivateKey, hpke.KDF, error) {
-	kdfs := map[byte]hpke.KDF{2: hpke.HKDFSHA256(), 3: hpke.HKDFSHA384(), 4: hpke.HKDFSHA512(), 5: hpke.HKDFSHA512(), 6: hpke.HKDFSHA512()}
+	kdfs := map[byte]hpke.KDF{2: hpke.HKDFSHA256(), 3: hpke.HKDFSHA384(), 4: hpke.HKDFSHA512(),
+		5: hpke.HKDFSHA512(), 6: hpke.HKDFSHA512()}
 	kems := map[byte]uint16{2: 0x0010, 3: 0x0011, 4: 0x0012, 5: 0x0041, 6: 0x0042}
 	var key hpke.PrivateKey
 	var err error

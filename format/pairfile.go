@@ -14,10 +14,11 @@ import (
 	"unicode/utf8"
 )
 
-// PairFile is a data key pair as GenerateDataKeyPairWithoutPlaintext makes it: a public key to seal to, and the private key, which only
-// KMS can decrypt. It holds nothing secret. It can be written as JSON or as PEM.
+// PairFile is a data key pair as GenerateDataKeyPairWithoutPlaintext makes it: a public key to seal
+// to, and a private key that only KMS can decrypt. It holds nothing secret. It can be written as
+// JSON or as PEM.
 type PairFile struct {
-	KeyID                    string // ARN of the KMS key that encrypted the private key; limits as in KMSSlot
+	KeyID                    string // ARN of the KMS key of the private key; limits as in KMSSlot
 	KeyPairSpec              string // a name that [PairSchemeOf] knows
 	PublicKey                []byte // DER SubjectPublicKeyInfo, 1 to MaxPublicKey bytes
 	PrivateKeyCiphertextBlob []byte // 1 to MaxCiphertextBlob bytes; KMS bound it to Context
@@ -25,17 +26,17 @@ type PairFile struct {
 	Created                  time.Time // to the second, in UTC
 }
 
-// MaxPublicKey is how many bytes the public key of a pair may have. That of ML_KEM_1024 takes 1 590.
+// MaxPublicKey bounds the bytes of a pair's public key. That of ML_KEM_1024 has 1 590.
 const MaxPublicKey = 4096
 
-// pairSchemes are the schemes by KeyPairSpec of KMS (README, "Slot type 2").
+// pairSchemes are the schemes by the KeyPairSpec of KMS (README, "Slot type 2").
 var pairSchemes = map[string]PairScheme{
 	"RSA_2048": PairRSAOAEP, "RSA_3072": PairRSAOAEP, "RSA_4096": PairRSAOAEP,
 	"ECC_NIST_P256": PairHPKEP256, "ECC_NIST_P384": PairHPKEP384, "ECC_NIST_P521": PairHPKEP521,
 	"ML_KEM_768": PairHPKEMLKEM768, "ML_KEM_1024": PairHPKEMLKEM1024,
 }
 
-// PairSchemeOf is how a data key is sealed to pairs of a KeyPairSpec of KMS. The other specs of KMS have none.
+// PairSchemeOf is how a data key is sealed to pairs of a KeyPairSpec of KMS. Other specs have none.
 func PairSchemeOf(keyPairSpec string) (PairScheme, bool) {
 	s, ok := pairSchemes[keyPairSpec]
 	return s, ok
@@ -64,8 +65,8 @@ func (f *PairFile) check() error {
 	return checkWrapped(f.KeyID, f.PrivateKeyCiphertextBlob)
 }
 
-// checksum is over everything that the file says: a wrong byte in the encrypted private key would else be noticed only when what was
-// sealed to the pair is to be opened.
+// checksum is over everything that the file says. Without it, a wrong byte in the encrypted private
+// key would be noticed only when something sealed to the pair is opened.
 func (f *PairFile) checksum() (string, error) {
 	context, err := f.Context.AppendBinary(nil)
 	if err != nil {
@@ -102,8 +103,9 @@ func (f *PairFile) fields() (*pairJSON, error) {
 	id := f.PublicKeyID()
 	return &pairJSON{
 		Format: pairFileName, Version: keyFileVersion, KeyID: f.KeyID, KeyPairSpec: f.KeyPairSpec,
-		PublicKeyID: hex.EncodeToString(id[:]), PublicKey: f.PublicKey, PrivateKeyCiphertextBlob: f.PrivateKeyCiphertextBlob,
-		EncryptionContext: notNil(f.Context), CreationDate: stamp(f.Created), Checksum: sum,
+		PublicKeyID: hex.EncodeToString(id[:]), PublicKey: f.PublicKey,
+		PrivateKeyCiphertextBlob: f.PrivateKeyCiphertextBlob, EncryptionContext: notNil(f.Context),
+		CreationDate: stamp(f.Created), Checksum: sum,
 	}, nil
 }
 
@@ -122,8 +124,8 @@ const (
 	pemPrivate = "ENVSEAL ENCRYPTED PRIVATE KEY"
 )
 
-// EncodePEM gives the same in PEM: the public key in a block that other tools read, then the encrypted private key, with the rest in
-// its headers. It fails where a field is outside its limits.
+// EncodePEM gives the same in PEM: first the public key in a block that other tools read, then the
+// encrypted private key with the rest in its headers. It fails if a field is outside its limits.
 func (f *PairFile) EncodePEM() ([]byte, error) {
 	out, err := f.fields()
 	if err != nil {
@@ -133,17 +135,21 @@ func (f *PairFile) EncodePEM() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	private := &pem.Block{Type: pemPrivate, Bytes: f.PrivateKeyCiphertextBlob, Headers: map[string]string{
-		"Version": strconv.Itoa(out.Version), "KeyId": out.KeyID, "KeyPairSpec": out.KeyPairSpec, "PublicKeyId": out.PublicKeyID,
-		"EncryptionContext": string(context), "CreationDate": out.CreationDate, "Checksum": out.Checksum,
-	}}
-	return append(pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: f.PublicKey}), pem.EncodeToMemory(private)...), nil
+	private := &pem.Block{Type: pemPrivate, Bytes: f.PrivateKeyCiphertextBlob,
+		Headers: map[string]string{
+			"Version": strconv.Itoa(out.Version), "KeyId": out.KeyID, "KeyPairSpec": out.KeyPairSpec,
+			"PublicKeyId": out.PublicKeyID, "EncryptionContext": string(context),
+			"CreationDate": out.CreationDate, "Checksum": out.Checksum,
+		}}
+	return append(pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: f.PublicKey}),
+		pem.EncodeToMemory(private)...), nil
 }
 
-// ParsePairFile reads what EncodeJSON and EncodePEM write, and checks PublicKeyId and Checksum. That the public key is one of
-// KeyPairSpec is not checked here.
+// ParsePairFile reads what EncodeJSON and EncodePEM write, and checks PublicKeyId and Checksum. It
+// does not check that the public key is of KeyPairSpec.
 //
-// Its errors wrap [ErrTruncated], [ErrDamaged], [ErrVersion] or [ErrNotKeyFile]. The result does not alias b.
+// Its errors wrap [ErrTruncated], [ErrDamaged], [ErrVersion] or [ErrNotKeyFile]. The result does
+// not alias b.
 func ParsePairFile(b []byte) (*PairFile, error) {
 	var o *object
 	var err error
@@ -189,9 +195,13 @@ func (f *PairFile) read(o *object) error {
 func notPairFile(o *object) error {
 	switch {
 	case o.has("PrivateKeyPlaintext"):
-		return fmt.Errorf("%w: it holds a plaintext private key, as generate-data-key-pair prints it; destroy it", ErrNotKeyFile)
+		return fmt.Errorf(
+			"%w: it holds a plaintext private key, as generate-data-key-pair prints it; destroy it",
+			ErrNotKeyFile)
 	case o.has("PrivateKeyCiphertextBlob"):
-		return fmt.Errorf("%w: the answer of generate-data-key-pair-without-plaintext does not say its encryption context", ErrNotKeyFile)
+		return fmt.Errorf(
+			"%w: the answer of generate-data-key-pair-without-plaintext does not say its encryption context",
+			ErrNotKeyFile)
 	}
 	return fmt.Errorf("%w: it has no Format", ErrNotKeyFile)
 }
@@ -238,8 +248,9 @@ func parsePairPEM(b []byte) (*object, error) {
 	return o, o.err
 }
 
-// nextPEM takes the block that b must begin with. Package pem would look for one further down, past blocks that it cannot read and BEGIN lines without an END, takes the last of
-// several headers of one name, and takes "-----BEGIN" in a header for a new block.
+// nextPEM takes the block that b must begin with. Package pem is too lenient: it looks for a block
+// further down, past blocks that it cannot read and BEGIN lines without an END. It takes the last
+// of several headers of one name, and takes "-----BEGIN" in a header for a new block.
 func nextPEM(b []byte, kind string) (*pem.Block, []byte) {
 	b = bytes.TrimSpace(b)
 	line, rest := nextLine(b)
@@ -248,7 +259,8 @@ func nextPEM(b []byte, kind string) (*pem.Block, []byte) {
 	}
 	block := &pem.Block{Type: kind, Headers: map[string]string{}}
 	line, rest = nextLine(rest)
-	for name, value, ok := strings.Cut(line, ":"); ok; name, value, ok = strings.Cut(line, ":") { // base64 has no colon
+	// base64 has no colon
+	for name, value, ok := strings.Cut(line, ":"); ok; name, value, ok = strings.Cut(line, ":") {
 		name = strings.TrimSpace(name)
 		if _, twice := block.Headers[name]; twice {
 			return nil, b
@@ -286,7 +298,8 @@ func noBlock(b []byte, kind string) error {
 	text := string(bytes.TrimSpace(b))
 	begin, end := "-----BEGIN "+kind+"-----", "-----END "+kind+"-----"
 	switch {
-	case strings.HasPrefix(begin, text), strings.HasPrefix(text, begin) && !strings.Contains(text, end):
+	case strings.HasPrefix(begin, text),
+		strings.HasPrefix(text, begin) && !strings.Contains(text, end):
 		return ErrTruncated
 	case strings.HasPrefix(text, begin):
 		return fmt.Errorf("block %s cannot be read: %w", kind, ErrDamaged)

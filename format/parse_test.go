@@ -19,7 +19,8 @@ func said(err error) string {
 	return err.Error()
 }
 
-// ParseHeader takes and refuses the same as ReadHeader: every cut of a header, every byte of it changed, and with something behind it.
+// ParseHeader takes and refuses the same as ReadHeader: a header cut everywhere, with every byte
+// changed, and with something after it.
 func TestParseHeaderIsReadHeader(t *testing.T) {
 	whole := exampleBytes(t)
 	inputs := [][]byte{append(bytes.Clone(whole), "payload"...)}
@@ -47,22 +48,27 @@ func TestCheckHeader(t *testing.T) {
 	n := len(descriptor) + format.CommitmentSize + 6
 	rest := bytes.NewReader(append(bytes.Clone(whole), "payload"...))
 	before, length, err := format.CheckHeader(rest)
-	if err != nil || length != int64(len(whole)) || !bytes.Equal(before, whole[:n]) || rest.Len() != len("payload") {
-		t.Errorf("a header of %d bytes: %d, %d bytes before the slots, %d left, %v", len(whole), length, len(before), rest.Len(), err)
+	if err != nil || length != int64(len(whole)) || !bytes.Equal(before, whole[:n]) ||
+		rest.Len() != len("payload") {
+		t.Errorf("a header of %d bytes: %d, %d bytes before the slots, %d left, %v",
+			len(whole), length, len(before), rest.Len(), err)
 	}
 	for i := range whole {
 		bad := bytes.Clone(whole)
 		bad[i] ^= 1
 		for _, b := range [][]byte{whole[:i], bad} {
 			_, want := format.ReadHeader(bytes.NewReader(b), format.Limits{})
-			if _, _, err := format.CheckHeader(iotest.OneByteReader(bytes.NewReader(b))); said(err) != said(want) {
+			_, _, err := format.CheckHeader(iotest.OneByteReader(bytes.NewReader(b)))
+			if said(err) != said(want) {
 				t.Errorf("%d bytes, byte %d: %v, ReadHeader says %v", len(b), i, err, want)
 			}
 		}
 	}
 	broken := errors.New("broken")
 	for _, i := range []int{0, n, len(whole) - 2} {
-		if _, _, err := format.CheckHeader(io.MultiReader(bytes.NewReader(whole[:i]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		_, _, err := format.CheckHeader(io.MultiReader(bytes.NewReader(whole[:i]),
+			iotest.ErrReader(broken)))
+		if !errors.Is(err, broken) {
 			t.Errorf("a reader that fails after %d bytes: %v", i, err)
 		}
 	}
@@ -74,7 +80,8 @@ func TestLayOut(t *testing.T) {
 		a, b := exampleHeader(t), exampleHeader(t)
 		a.Length, b.Length = length, length
 		err := a.LayOut()
-		if raw, want := b.MarshalBinary(); said(err) != said(want) || a.Length != b.Length || want == nil && int64(len(raw)) != a.Length {
+		raw, want := b.MarshalBinary()
+		if said(err) != said(want) || a.Length != b.Length || want == nil && int64(len(raw)) != a.Length {
 			t.Errorf("length %d: %d, %v; MarshalBinary: %d, %v", length, a.Length, err, b.Length, want)
 		}
 	}

@@ -8,25 +8,28 @@ import (
 	"io"
 )
 
-// Limits are what a caller may set about the headers that it accepts. The zero value is the limits of the specification.
+// Limits are what a caller may set about the headers it accepts. The zero value is the limits of
+// the specification.
 type Limits struct {
 	MaxSlots int // 0 or less: DefaultMaxSlots
 }
 
-// ReadHeader reads one header from r, and not one byte more: what r has next is the payload. Nothing of an input that does not
-// begin with the magic is read beyond 8 bytes.
+// ReadHeader reads one header from r, and not one byte more: what r has next is the payload. If the
+// input does not begin with the magic, it reads at most 8 bytes.
 //
-// Its memory grows with the bytes that arrive, whatever the header claims. All fields are checked: lengths before they are
-// followed, and everything else after the checksum, so that a rotten byte is called damage and not a newer version. The errors
-// are [ErrNotEnvseal] (or [ErrArmored]), [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]; a failure of r comes through as itself, io.ErrUnexpectedEOF
-// among them: only io.EOF is the end of the input.
+// Its memory grows with the bytes that arrive, whatever the header claims. It checks all fields:
+// lengths before they are followed, everything else after the checksum, so that a rotten byte is
+// called damage and not a newer version. The errors are [ErrNotEnvseal] (or [ErrArmored]),
+// [ErrVersion], [ErrDamaged], [ErrTruncated] and [ErrTooManySlots]. A failure of r comes as it is,
+// even io.ErrUnexpectedEOF: only io.EOF is the end of the input.
 func ReadHeader(r io.Reader, lim Limits) (*Header, error) { return (&source{r: r}).header(lim) }
 
 // ParseHeader is [ReadHeader] for the header that b begins with. The result aliases b.
 func ParseHeader(b []byte, lim Limits) (*Header, error) { return (&source{buf: b}).header(lim) }
 
-// CheckHeader reads one header from r, as [ReadHeader] does, as far as that takes no memory for its slots: what precedes them, which it returns with the error too, the
-// header length, and the checksum. No error means that the header is whole, and not yet that it is well-formed.
+// CheckHeader reads one header from r as [ReadHeader] does, but takes no memory for its slots. It
+// returns what precedes them, with an error too, and the header length, and it checks the checksum.
+// No error means that the header is whole, not yet that it is well-formed.
 func CheckHeader(r io.Reader) (before []byte, length int64, err error) {
 	s := source{r: r}
 	n, err := s.beforeSlots()
@@ -53,8 +56,8 @@ func CheckHeader(r io.Reader) (before []byte, length int64, err error) {
 	return s.buf, int64(n), err
 }
 
-// UnmarshalBinary reads b, which holds one header and nothing else, within the default [Limits]. On an error h is unchanged. The
-// result does not alias b.
+// UnmarshalBinary reads one header, which is all of b, within the default [Limits]. On an error h
+// is unchanged. The result does not alias b.
 func (h *Header) UnmarshalBinary(b []byte) error {
 	parsed, err := ReadHeader(bytes.NewReader(b), Limits{})
 	if err != nil {
@@ -69,7 +72,8 @@ func (h *Header) UnmarshalBinary(b []byte) error {
 
 var errChecksum = damaged("its checksum does not match")
 
-// parseHeader reads the header b, whose length and magic were checked and whose descriptor has the given size.
+// parseHeader reads the header b. Its length and magic were checked; its descriptor has the given
+// size.
 func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
 	body, sum := b[:len(b)-checksumSize], binary.BigEndian.Uint32(b[len(b)-checksumSize:])
 	if crc32.Checksum(body, castagnoli) != sum {
@@ -87,7 +91,8 @@ func parseHeader(b []byte, descriptor int, lim Limits) (*Header, error) {
 	case count == 0:
 		return nil, damaged("0 key slots, there must be one")
 	case count > lim.MaxSlots:
-		return nil, fmt.Errorf("header: %w: it has %d key slots, the limit is %d", ErrTooManySlots, count, lim.MaxSlots)
+		return nil, fmt.Errorf("header: %w: it has %d key slots, the limit is %d",
+			ErrTooManySlots, count, lim.MaxSlots)
 	}
 	var padding []byte
 	if h.Slots, padding, err = parseSlots(rest[CommitmentSize+slotsFixed:], count); err != nil {
@@ -124,7 +129,8 @@ func (s *source) header(lim Limits) (*Header, error) {
 	return parseHeader(s.buf[:length], descriptorFixed+int(context), lim)
 }
 
-// beforeSlots reads what precedes the slots, and gives the header length. All lengths are as they should be.
+// beforeSlots reads what precedes the slots, checks all lengths in it, and gives that of the
+// header.
 func (s *source) beforeSlots() (length int, err error) {
 	if err := s.checkMagic(); err != nil {
 		return 0, err
@@ -147,10 +153,12 @@ func (s *source) beforeSlots() (length int, err error) {
 	return int(n), nil
 }
 
-// firstRead is enough for most headers; the buffer grows fourfold from there, up to what is needed. Those outgrown are together at most a third longer than the last.
+// firstRead is enough for most headers. From there the buffer grows fourfold, up to what is needed.
+// Those outgrown are together at most a third longer than the last.
 const firstRead = 4096
 
-// fill reads until there are n bytes. It tells the end of the input from a broken one, which io.ReadFull does not.
+// fill reads until there are n bytes. It tells the end of the input from a broken one, which
+// io.ReadFull does not.
 func (s *source) fill(n int) error {
 	for idle := 0; len(s.buf) < n; {
 		if s.r == nil {
@@ -187,7 +195,8 @@ func endsEarly(after int64) error {
 	return fmt.Errorf("header is %w: it ends after %d bytes", ErrTruncated, after)
 }
 
-// checkMagic reads the first 8 bytes. An input that ends within the magic is a cut file; an empty one is none at all.
+// checkMagic reads the first 8 bytes. An input that ends within the magic is a cut file; an empty
+// one is no sealed file.
 func (s *source) checkMagic() error {
 	err := s.fill(len(magic) + 1)
 	got := s.buf[:min(len(s.buf), len(magic))]
@@ -203,7 +212,8 @@ func (s *source) checkMagic() error {
 	case err != nil:
 		return err
 	case s.buf[len(magic)] != Version:
-		return fmt.Errorf("%w: version %d of the format, this one reads %d", ErrVersion, s.buf[len(magic)], Version)
+		return fmt.Errorf("%w: version %d of the format, this one reads %d",
+			ErrVersion, s.buf[len(magic)], Version)
 	}
 	return nil
 }

@@ -18,9 +18,11 @@ func manyPairs() format.Context {
 	return c
 }
 
-// A hostile header has many slots with many small parts. To read it takes memory for its bytes, and not for the maps and copies that its slots could be decoded to.
+// A hostile header has many slots with many small parts. Reading it takes memory for its bytes, not
+// for the maps and copies that its slots could be decoded to.
 func TestSlotsAreReadInTheMemoryOfTheHeader(t *testing.T) {
-	h := &format.Header{Descriptor: format.Descriptor{Suite: format.SuiteHKDFSHA512AES256GCM, ChunkSizeLog2: 16}}
+	h := &format.Header{
+		Descriptor: format.Descriptor{Suite: format.SuiteHKDFSHA512AES256GCM, ChunkSizeLog2: 16}}
 	slot, err := format.PairSlot{
 		Scheme: format.PairHPKEP256, SealedDataKey: make([]byte, 65535), KeyID: "key",
 		PrivateKeyCiphertextBlob: make([]byte, format.MaxCiphertextBlob), PairContext: manyPairs(),
@@ -39,7 +41,8 @@ func TestSlotsAreReadInTheMemoryOfTheHeader(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err = format.ReadHeader(bytes.NewReader(raw), format.Limits{})
 	runtime.ReadMemStats(&after)
-	took, most := after.TotalAlloc-before.TotalAlloc, uint64(5*len(raw)/2) // of which the buffers that were outgrown are up to 4/3
+	// the buffers that were outgrown are up to 4/3 of it
+	took, most := after.TotalAlloc-before.TotalAlloc, uint64(5*len(raw)/2)
 	if err != nil || took > most {
 		t.Errorf("a header of %d bytes: %d allocated, at most %d expected, %v", len(raw), took, most, err)
 	}

@@ -34,7 +34,8 @@ func TestReadHeaderStops(t *testing.T) {
 		}
 	}
 	header := exampleBytes(t)
-	if _, err := format.ReadHeader(iotest.DataErrReader(bytes.NewReader(header)), format.Limits{}); err != nil {
+	_, err := format.ReadHeader(iotest.DataErrReader(bytes.NewReader(header)), format.Limits{})
+	if err != nil {
 		t.Errorf("EOF with the last byte: %v", err)
 	}
 	foreign := bytes.NewReader(make([]byte, 100))
@@ -43,17 +44,20 @@ func TestReadHeaderStops(t *testing.T) {
 	}
 }
 
-// TestReadHeaderSourceErrors breaks the source at every byte: its own error must come out, and never as a cut file.
+// TestReadHeaderSourceErrors breaks the source at every byte. Its own error comes out, and is not
+// taken for a cut file.
 func TestReadHeaderSourceErrors(t *testing.T) {
 	header := exampleBytes(t)
-	for _, broken := range []error{io.ErrUnexpectedEOF, io.ErrClosedPipe, errors.New("input/output error"), format.ErrTruncated} {
+	for _, broken := range []error{io.ErrUnexpectedEOF, io.ErrClosedPipe,
+		errors.New("input/output error"), format.ErrTruncated} {
 		for n := range header {
 			r := io.MultiReader(bytes.NewReader(header[:n]), iotest.ErrReader(broken))
 			_, err := format.ReadHeader(r, format.Limits{})
 			if !errors.Is(err, broken) {
 				t.Fatalf("%v after %d bytes: %v", broken, n, err)
 			}
-			if broken != format.ErrTruncated && (errors.Is(err, format.ErrDamaged) || errors.Is(err, format.ErrNotEnvseal)) {
+			if broken != format.ErrTruncated &&
+				(errors.Is(err, format.ErrDamaged) || errors.Is(err, format.ErrNotEnvseal)) {
 				t.Fatalf("%v after %d bytes is taken for a bad file: %v", broken, n, err)
 			}
 		}
@@ -77,7 +81,8 @@ func TestReadHeaderMemory(t *testing.T) {
 	for name, b := range map[string][]byte{"header length": slots, "context": context} {
 		const limit = 32 << 10
 		if got := allocated(func() {
-			if _, err := format.ReadHeader(bytes.NewReader(b), format.Limits{}); !errors.Is(err, format.ErrTruncated) {
+			_, err := format.ReadHeader(bytes.NewReader(b), format.Limits{})
+			if !errors.Is(err, format.ErrTruncated) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}); got > limit {
@@ -91,7 +96,8 @@ func TestReadHeaderMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := allocated(func() {
-		if _, err := format.ReadHeader(bytes.NewReader(b), format.Limits{}); !errors.Is(err, format.ErrDamaged) {
+		_, err := format.ReadHeader(bytes.NewReader(b), format.Limits{})
+		if !errors.Is(err, format.ErrDamaged) {
 			t.Errorf("65535 slots: %v", err)
 		}
 	}); got > uint64(4*len(b)) {
@@ -122,7 +128,8 @@ func TestReadHeaderMaxSlots(t *testing.T) {
 	for _, c := range []struct {
 		slots, limit int
 		ok           bool
-	}{{64, 0, true}, {65, 0, false}, {65, -1, false}, {65, 65, true}, {3, 2, false}, {65535, 1 << 20, true}} {
+	}{{64, 0, true}, {65, 0, false}, {65, -1, false}, {65, 65, true}, {3, 2, false},
+		{65535, 1 << 20, true}} {
 		got, err := format.ReadHeader(bytes.NewReader(marshal(c.slots)), format.Limits{MaxSlots: c.limit})
 		if (err == nil) != c.ok || c.ok && len(got.Slots) != c.slots {
 			t.Errorf("%d slots, limit %d: %v", c.slots, c.limit, err)

@@ -18,7 +18,8 @@ func armorBySpec(text string) ([]byte, error) {
 	}
 	const begin, end = "-----BEGIN ENVSEAL FILE-----", "-----END ENVSEAL FILE-----"
 	switch {
-	case lines[0] != begin && (len(lines) > 1 || !strings.HasPrefix(begin, strings.TrimSuffix(lines[0], "\r"))):
+	case lines[0] != begin &&
+		(len(lines) > 1 || !strings.HasPrefix(begin, strings.TrimSuffix(lines[0], "\r"))):
 		return nil, errForeign
 	case len(lines) > 1 && lines[len(lines)-1] == "": // behind the line end of the END line
 		lines = lines[:len(lines)-1]
@@ -30,7 +31,8 @@ func armorBySpec(text string) ([]byte, error) {
 	body := lines[1 : len(lines)-1]
 	for i, line := range body {
 		full := i < len(body)-1
-		if full && len(line) != 64 || len(line) == 0 || len(line) > 64 || full && strings.HasSuffix(line, "=") || strings.ContainsAny(line, "\r\n") {
+		if full && len(line) != 64 || len(line) == 0 || len(line) > 64 ||
+			full && strings.HasSuffix(line, "=") || strings.ContainsAny(line, "\r\n") {
 			return nil, fmt.Errorf("%w: line %d of the armor", errRefused, i+2)
 		}
 		b, err := base64.StdEncoding.Strict().DecodeString(line)

@@ -60,7 +60,8 @@ func (s specSlot) wellFormed() bool {
 	return true
 }
 
-// pairFields are sealed data key, KeyId, PrivateKeyCiphertextBlob and pair context, which stand behind scheme and public key id.
+// pairFields are sealed data key, KeyId, PrivateKeyCiphertextBlob and pair context. They follow
+// scheme and public key id.
 func (s specSlot) pairFields() ([][]byte, bool) {
 	if len(s.body) < 33 {
 		return nil, false
@@ -92,7 +93,8 @@ func publicMLKEM(last int, key []byte) ([]byte, error) {
 	return asn1.Marshal(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
-	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, last}}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}})
+	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, last}},
+		asn1.BitString{Bytes: key, BitLength: 8 * len(key)}})
 }
 
 func wrappedBySpec(keyID, blob []byte) bool {

@@ -7,9 +7,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// streamBySpec decompresses a whole stream, frame by frame. The frames are measured here, and decoded by a zstd decoder.
+// streamBySpec decompresses a whole stream. It measures each frame, and a zstd decoder decodes it.
 func streamBySpec(stream []byte) ([]byte, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(64<<20))
 	if err != nil {
 		return nil, err
 	}
@@ -27,8 +28,10 @@ func streamBySpec(stream []byte) ([]byte, error) {
 			return nil, err
 		}
 		was := len(content)
-		if content, err = decoder.DecodeAll(stream[:size], content); err != nil || len(content)-was != stated {
-			return nil, fmt.Errorf("%w: frame %d: %d bytes of content, %d stated: %v", errRefused, len(entries), len(content)-was, stated, err)
+		content, err = decoder.DecodeAll(stream[:size], content)
+		if err != nil || len(content)-was != stated {
+			return nil, fmt.Errorf("%w: frame %d: %d bytes of content, %d stated: %v",
+				errRefused, len(entries), len(content)-was, stated, err)
 		}
 		entries = append(entries, [2]uint32{uint32(size), uint32(stated)})
 		stream = stream[size:]
@@ -38,7 +41,8 @@ func streamBySpec(stream []byte) ([]byte, error) {
 
 func tableBySpec(b []byte, entries [][2]uint32) error {
 	bad := fmt.Errorf("%w: seek table", errRefused)
-	if len(b) < 17 || len(b) != 8+int(binary.LittleEndian.Uint32(b[4:])) || string(b[len(b)-4:]) != "\xb1\xea\x92\x8f" {
+	if len(b) < 17 || len(b) != 8+int(binary.LittleEndian.Uint32(b[4:])) ||
+		string(b[len(b)-4:]) != "\xb1\xea\x92\x8f" {
 		return bad
 	}
 	foot := b[len(b)-9:]
@@ -60,9 +64,12 @@ func tableBySpec(b []byte, entries [][2]uint32) error {
 	return nil
 }
 
-// frameBySpec walks over one frame (RFC 8878, section 3.1.1) and holds it to the bounds. It gives its size and that of its content.
+// frameBySpec walks over one frame (RFC 8878, section 3.1.1) and holds it to the bounds. It gives
+// the sizes of the frame and of its content.
 func frameBySpec(b []byte) (size, content int, err error) {
-	bad := func(what string) (int, int, error) { return 0, 0, fmt.Errorf("%w: frame: %s", errRefused, what) }
+	bad := func(what string) (int, int, error) {
+		return 0, 0, fmt.Errorf("%w: frame: %s", errRefused, what)
+	}
 	if binary.LittleEndian.Uint32(b) != 0xfd2fb528 || b[4]&8 != 0 {
 		return bad("magic or reserved bit")
 	}

@@ -14,8 +14,9 @@ import (
 	"unicode/utf8"
 )
 
-// This file, reader_slots_test.go, reader_stream_test.go and reader_armor_test.go are a second reader, written from README.md alone and with nothing of package format. It
-// holds the file in memory, and says nothing of what it could have released before an error.
+// This file, reader_slots_test.go, reader_stream_test.go and reader_armor_test.go are a second
+// reader, written from README.md alone, without package format. It holds the file in memory, and
+// does not tell what it could have released before an error.
 
 // What it says of a file that it does not open.
 var (
@@ -31,7 +32,7 @@ type specSlot struct {
 	body []byte
 }
 
-// unwrapper opens a slot: it is given the context bytes and D, and answers nil where the slot is not for it.
+// unwrapper opens a slot, from the context bytes and D. It answers nil if the slot is not for it.
 type unwrapper func(slot specSlot, context, digest []byte) []byte
 
 // specOptions are what a reader can be told.
@@ -67,7 +68,8 @@ func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error
 	if header[9] < 12 || header[9] > 24 || header[11] != 0 || !canonicalBySpec(header[48:48+n]) {
 		return nil, fmt.Errorf("%w: descriptor", errRefused)
 	}
-	list, err := slotsBySpec(header[48+n+32+6:length-4], int(binary.BigEndian.Uint16(header[48+n+32+4:])), o.maxSlots)
+	list, err := slotsBySpec(header[48+n+32+6:length-4],
+		int(binary.BigEndian.Uint16(header[48+n+32+4:])), o.maxSlots)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +84,8 @@ func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error
 	return streamBySpec(plain)
 }
 
-// unlockBySpec goes through the slots until one gives the data key that descriptor and commitment, which are given, belong to. A wrong data key says more about the file than none.
+// unlockBySpec goes through the slots until one gives the data key of descriptor and commitment. A
+// wrong data key says more about the file than none.
 func unlockBySpec(descriptor []byte, list []specSlot, unwrap unwrapper) (cipher.AEAD, error) {
 	descriptor, commitment := descriptor[:len(descriptor)-32], descriptor[len(descriptor)-32:]
 	digest := sha512.Sum512(descriptor)

@@ -27,7 +27,8 @@ const (
 
 var block = regexp.MustCompile("(?m)^```text ([a-z-]+)\n([0-9a-f\n ]+)\n```$")
 
-// readExample gives the hex blocks of README.md by name. The block "file" has an offset before each line, which is checked.
+// readExample gives the hex blocks of README.md by name. It checks the offsets before the lines of
+// the block "file".
 func readExample(t testing.TB) map[string][]byte {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
@@ -40,7 +41,8 @@ func readExample(t testing.TB) map[string][]byte {
 		var value []byte
 		for _, line := range lines {
 			if offset, rest, dump := strings.Cut(line, "  "); dump {
-				if at, err := hex.DecodeString(offset); err != nil || int(binary.BigEndian.Uint16(at)) != len(value) {
+				at, err := hex.DecodeString(offset)
+				if err != nil || int(binary.BigEndian.Uint16(at)) != len(value) {
 					t.Fatalf("%s: offset %s at byte %d", name, offset, len(value))
 				}
 				line = rest
@@ -70,7 +72,7 @@ func span(from, to byte) []byte {
 	return b
 }
 
-// u16 puts the length before the field; the writer in this file uses nothing of the package under test.
+// u16 puts the length before the field. The writer in this file uses nothing of package format.
 func u16(b, field []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(field))), field...)
 }
@@ -120,10 +122,12 @@ func rawKeys(t testing.TB, dataKey, fileID, digest []byte) (prk, commitment, pay
 	if err != nil {
 		t.Fatal(err)
 	}
-	if commitment, err = hkdf.Expand(sha512.New, prk, "envseal/v1 commitment"+string(digest), 32); err != nil {
+	commitment, err = hkdf.Expand(sha512.New, prk, "envseal/v1 commitment"+string(digest), 32)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if payload, err = hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 32); err != nil {
+	payload, err = hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 32)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return prk, commitment, payload
@@ -155,7 +159,7 @@ func rawChunks(t testing.TB, key, plain []byte, size int) []byte {
 	}
 }
 
-// TestReadmeExample rebuilds every value of the worked example with nothing but the standard library.
+// TestReadmeExample rebuilds every value of the worked example, with the standard library alone.
 func TestReadmeExample(t *testing.T) {
 	ex := readExample(t)
 	got := map[string][]byte{
@@ -166,7 +170,8 @@ func TestReadmeExample(t *testing.T) {
 	got["descriptor"] = rawDescriptor(16, got["file-id"], rawContext("app", "web", "env", "prod"))
 	digest := sha512.Sum512(got["descriptor"])
 	got["d"] = digest[:]
-	got["prk"], got["commitment"], got["payload-key"] = rawKeys(t, got["data-key"], got["file-id"], digest[:])
+	got["prk"], got["commitment"], got["payload-key"] = rawKeys(t, got["data-key"],
+		got["file-id"], digest[:])
 	got["kms-body"] = u16(u16(nil, []byte(exampleKMSKey)), span(0xc0, 0xdf))
 
 	scalar := bytes.Repeat([]byte{0x42}, 32)
@@ -177,13 +182,15 @@ func TestReadmeExample(t *testing.T) {
 	got["private-key"], _ = x509.MarshalPKCS8PrivateKey(private)
 	got["public-key"], _ = x509.MarshalPKIXPublicKey(private.PublicKey())
 	got["info"] = append([]byte("envseal/v1 pair"), digest[:]...)
-	got["sealed-data-key"] = ex["sealed-data-key"] // random; TestPairExamples opens its like, the reader below opens this one
+	// random: TestPairExamples opens one like it, and the reader below opens this one
+	got["sealed-data-key"] = ex["sealed-data-key"]
 	id := sha256.Sum256(got["public-key"])
 	body := u16(append([]byte{2}, id[:]...), ex["sealed-data-key"])
 	body = u16(u16(body, []byte(examplePairKey)), span(0xe0, 0xff))
 	got["pair-body"] = u16(body, rawContext("team", "backup"))
 
-	header := rawHeader(got["descriptor"], got["commitment"], rawSlot(1, got["kms-body"]), rawSlot(2, got["pair-body"]))
+	header := rawHeader(got["descriptor"], got["commitment"], rawSlot(1, got["kms-body"]),
+		rawSlot(2, got["pair-body"]))
 	got["checksum"] = header[len(header)-4:]
 	got["nonce"] = []byte{11: 1}
 	got["chunk"] = rawChunks(t, got["payload-key"], got["plaintext"], 1<<16)
@@ -233,8 +240,10 @@ func exampleHeader(t testing.TB) *format.Header {
 		t.Fatal(err)
 	}
 	pair, err := format.PairSlot{
-		Scheme: format.PairHPKEP256, PublicKeyID: sha256.Sum256(ex["public-key"]), SealedDataKey: ex["sealed-data-key"],
-		KeyID: examplePairKey, PrivateKeyCiphertextBlob: span(0xe0, 0xff), PairContext: format.Context{"team": "backup"},
+		Scheme: format.PairHPKEP256, PublicKeyID: sha256.Sum256(ex["public-key"]),
+		SealedDataKey: ex["sealed-data-key"],
+		KeyID:         examplePairKey, PrivateKeyCiphertextBlob: span(0xe0, 0xff),
+		PairContext: format.Context{"team": "backup"},
 	}.Slot()
 	if err != nil {
 		t.Fatal(err)

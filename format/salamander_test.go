@@ -10,18 +10,21 @@ import (
 	"testing"
 )
 
-// AES-GCM does not commit to its key: for any two keys there is a ciphertext with one tag that opens under both (Grubbs, Lu and Ristenpart, Message Franking via
-// Committing Authenticated Encryption, 2017; Dodis and others, Fast Message Franking, 2018: the invisible salamander). With both keys fixed the tags are linear in the
-// ciphertext, so one block that is free makes them equal.
+// AES-GCM does not commit to its key: for any two keys there is a ciphertext with one tag that
+// opens under both, the invisible salamander (Grubbs, Lu and Ristenpart, Message Franking via
+// Committing Authenticated Encryption, 2017; Dodis and others, Fast Message Franking, 2018). With
+// both keys fixed the tags are linear in the ciphertext, so one free block makes them equal.
 
-// twoKeyChunk makes the only chunk of a file so that it opens under both keys: to a plaintext that begins with first under the first, and has second as
-// its second block under the other. Both have 16 bytes.
+// twoKeyChunk makes the only chunk of a file so that it opens under both keys. Under the first key
+// its plaintext begins with first, under the other its second block is second. Both have 16 bytes.
 func twoKeyChunk(t testing.TB, key, otherKey, first, second []byte) []byte {
 	t.Helper()
 	a, b := newGHASH(t, key), newGHASH(t, otherKey)
 	ciphertext := append(a.stream(1, first), b.stream(2, second)...)
-	// With C1, C2, C3 and the length block L: tag = C1 H^4 + C2 H^3 + C3 H^2 + L H + mask. Equal tags give (Ha^2 + Hb^2) C3 = what the rest differs by.
-	rest := new(big.Int).Xor(a.tag(append(bytes.Clone(ciphertext), make([]byte, 16)...)), b.tag(append(bytes.Clone(ciphertext), make([]byte, 16)...)))
+	// With C1, C2, C3 and the length block L: tag = C1 H^4 + C2 H^3 + C3 H^2 + L H + mask. Equal tags
+	// give (Ha^2 + Hb^2) C3 = what the rest differs by.
+	rest := new(big.Int).Xor(a.tag(append(bytes.Clone(ciphertext), make([]byte, 16)...)),
+		b.tag(append(bytes.Clone(ciphertext), make([]byte, 16)...)))
 	factor := new(big.Int).Xor(multiply(a.h, a.h), multiply(b.h, b.h))
 	ciphertext = append(ciphertext, blockOf(multiply(rest, inverse(factor)))...)
 	if a.tag(ciphertext).Cmp(b.tag(ciphertext)) != 0 {
@@ -43,7 +46,7 @@ func openChunk(key, chunk []byte) ([]byte, error) {
 	return gcm.Open(nil, []byte{11: 1}, chunk, nil)
 }
 
-// ghash is AES-GCM (NIST SP 800-38D) in the terms of its polynomials, for the nonce of the only chunk.
+// ghash is AES-GCM (NIST SP 800-38D) in terms of its polynomials, for the nonce of the only chunk.
 type ghash struct {
 	block cipher.Block
 	h     *big.Int
@@ -60,7 +63,8 @@ func newGHASH(t testing.TB, key []byte) ghash {
 	return ghash{block, elementOf(h)}
 }
 
-// counter gives the key stream for block i of the plaintext, counted from 1, and for 0 the mask of the tag.
+// counter gives the key stream for block i of the plaintext, counted from 1, and for 0 the tag's
+// mask.
 func (g ghash) counter(i uint32) []byte {
 	b := []byte{11: 1, 15: 0}
 	binary.BigEndian.PutUint32(b[12:], i+1)
@@ -85,7 +89,8 @@ func (g ghash) tag(ciphertext []byte) *big.Int {
 	return sum.Xor(sum, elementOf(g.counter(0)))
 }
 
-// elementOf reads a block as an element of GF(2^128): the first bit is the coefficient of x^0, here the lowest bit.
+// elementOf reads a block as an element of GF(2^128). The first bit is the coefficient of x^0,
+// which is the lowest bit here.
 func elementOf(b []byte) *big.Int {
 	v := new(big.Int)
 	for i := range 128 {
@@ -127,8 +132,9 @@ func inverse(a *big.Int) *big.Int {
 	return result
 }
 
-// TestSalamander: for any two data keys there is a chunk that opens under both payload keys. A reader that is given the data key that the file commits to opens it, and
-// one that is given the other refuses it before it looks at the chunk.
+// TestSalamander: for any two data keys there is a chunk that opens under both payload keys. With
+// the data key that the file commits to, a reader opens it. With the other, it refuses the file
+// before it looks at the chunk.
 func TestSalamander(t *testing.T) {
 	for i := range 20 {
 		m := &maker{t: t}
@@ -138,7 +144,9 @@ func TestSalamander(t *testing.T) {
 			file, key *plan
 			want      string
 		}{{p, p, "opens"}, {p, other, "damaged"}, {other, other, "opens"}, {other, p, "damaged"}} {
-			v := &vector{form: "file", body: c.file.file(), decrypt: []answer{{exampleKMSKey, c.file.context, c.file.blob(), c.key.dataKey}}, released: []released{releasedOf(nil)}}
+			v := &vector{form: "file", body: c.file.file(),
+				decrypt:  []answer{{exampleKMSKey, c.file.context, c.file.blob(), c.key.dataKey}},
+				released: []released{releasedOf(nil)}}
 			if v.expect = c.want; c.want == "opens" {
 				v.released[0] = releasedOf(c.file.content)
 			} else {

@@ -29,8 +29,8 @@ func (t SlotType) String() string {
 	return fmt.Sprintf("slot type %d", uint8(t))
 }
 
-// Slot holds the data key for one key holder, still wrapped. Slots that came out of a header share its memory: change none of
-// their bytes. A slot of an unknown type is kept as it is, and written again as it was.
+// Slot holds the data key for one key holder, still wrapped. Slots of a header that was read share
+// its memory: change none of their bytes. A slot of an unknown type is kept and written as it was.
 type Slot struct {
 	Type SlotType
 	Body []byte
@@ -39,10 +39,10 @@ type Slot struct {
 // KMSSlot is the body of a slot of type [SlotKMS].
 type KMSSlot struct {
 	KeyID          string // the key ARN that KMS returned: 1 to MaxKeyID bytes of visible ASCII
-	CiphertextBlob []byte // 1 to MaxCiphertextBlob bytes; KMS bound it to the file's encryption context
+	CiphertextBlob []byte // 1 to MaxCiphertextBlob bytes; KMS bound it to the file's context
 }
 
-// Slot encodes s. It fails where a field is outside its limits. The result does not alias s.
+// Slot encodes s. It fails if a field is outside its limits. The result does not alias s.
 func (s KMSSlot) Slot() (Slot, error) {
 	if err := checkWrapped(s.KeyID, s.CiphertextBlob); err != nil {
 		return Slot{}, fmt.Errorf("slot: %w", err)
@@ -51,8 +51,8 @@ func (s KMSSlot) Slot() (Slot, error) {
 	return Slot{Type: SlotKMS, Body: appendShort(body, s.CiphertextBlob)}, nil
 }
 
-// KMS decodes the body. It fails for a slot of another type; errors over a malformed body wrap [ErrDamaged]. The result does not
-// alias the slot.
+// KMS decodes the body. It fails for a slot of another type. If the body is malformed, the error
+// wraps [ErrDamaged]. The result does not alias the slot.
 func (s Slot) KMS() (KMSSlot, error) {
 	if s.Type != SlotKMS {
 		return KMSSlot{}, fmt.Errorf("%v is not a kms slot", s.Type)
@@ -76,8 +76,8 @@ func (s Slot) kmsFields() (KMSSlot, error) {
 	return k, nil
 }
 
-// checkWrapped holds a KeyId and a CiphertextBlob to their limits. Key ids are visible ASCII, so that one from a hostile file
-// cannot steer the terminal that it is shown on.
+// checkWrapped holds a KeyId and a CiphertextBlob to their limits. Key ids are visible ASCII, so
+// that one from a hostile file cannot steer the terminal that it is shown on.
 func checkWrapped(keyID string, blob []byte) error {
 	if len(keyID) == 0 || len(keyID) > MaxKeyID {
 		return fmt.Errorf("KeyId of %d bytes, 1 to %d are allowed", len(keyID), MaxKeyID)
@@ -93,7 +93,8 @@ func checkWrapped(keyID string, blob []byte) error {
 	return nil
 }
 
-// check refuses a malformed body of a type that this package knows. It keeps nothing: a header has many slots, and few of them are looked at again.
+// check refuses a malformed body of a type that this package knows. It keeps nothing: a header may
+// have many slots, and few of them are looked at again.
 func (s Slot) check() error {
 	switch s.Type {
 	case SlotKMS:
@@ -116,8 +117,8 @@ func appendSlot(b []byte, s Slot) []byte {
 	return append(b, s.Body...)
 }
 
-// parseSlots reads count slots from the front of b and returns what is behind them. It allocates for the slots that are there,
-// not for those that are claimed.
+// parseSlots reads count slots from the front of b and returns what follows them. It allocates for
+// the slots that are there, not for those that are claimed.
 func parseSlots(b []byte, count int) ([]Slot, []byte, error) {
 	if count*slotFixed > len(b) {
 		return nil, nil, damaged("%d slots do not fit into %d bytes", count, len(b))

@@ -12,7 +12,8 @@ import (
 
 func goodPair() format.PairSlot {
 	return format.PairSlot{
-		Scheme: format.PairRSAOAEP, PublicKeyID: [32]byte{1, 2, 3}, SealedDataKey: []byte("sealed"), KeyID: examplePairKey,
+		Scheme: format.PairRSAOAEP, PublicKeyID: [32]byte{1, 2, 3},
+		SealedDataKey: []byte("sealed"), KeyID: examplePairKey,
 		PrivateKeyCiphertextBlob: []byte("private"), PairContext: format.Context{"team": "backup"},
 	}
 }
@@ -21,13 +22,15 @@ func TestSlotKMS(t *testing.T) {
 	for _, want := range []format.KMSSlot{
 		{KeyID: "k", CiphertextBlob: []byte{0}},
 		{KeyID: exampleKMSKey, CiphertextBlob: span(0, 255)},
-		{KeyID: strings.Repeat("~", format.MaxKeyID), CiphertextBlob: make([]byte, format.MaxCiphertextBlob)},
+		{KeyID: strings.Repeat("~", format.MaxKeyID),
+			CiphertextBlob: make([]byte, format.MaxCiphertextBlob)},
 	} {
 		slot, err := want.Slot()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := u16(u16(nil, []byte(want.KeyID)), want.CiphertextBlob); slot.Type != format.SlotKMS || !bytes.Equal(slot.Body, body) {
+		body := u16(u16(nil, []byte(want.KeyID)), want.CiphertextBlob)
+		if slot.Type != format.SlotKMS || !bytes.Equal(slot.Body, body) {
 			t.Errorf("slot %v", slot)
 		}
 		got, err := slot.KMS()
@@ -40,9 +43,13 @@ func TestSlotKMS(t *testing.T) {
 		}
 	}
 	for name, s := range map[string]format.KMSSlot{
-		"no KeyId": {"", []byte{1}}, "long KeyId": {strings.Repeat("k", 2049), []byte{1}}, "very long KeyId": {strings.Repeat("k", 65537), []byte{1}},
-		"control byte": {"k\x1b[2J", []byte{1}}, "space": {"a b", []byte{1}}, "DEL": {"a\x7f", []byte{1}}, "not ASCII": {"é", []byte{1}},
-		"no blob": {"k", nil}, "long blob": {"k", make([]byte, 6145)}, "very long blob": {"k", make([]byte, 65537)},
+		"no KeyId": {"", []byte{1}}, "long KeyId": {strings.Repeat("k", 2049), []byte{1}},
+		"very long KeyId": {strings.Repeat("k", 65537), []byte{1}},
+		"control byte":    {"k\x1b[2J", []byte{1}}, "space": {"a b", []byte{1}},
+		"DEL":       {"a\x7f", []byte{1}},
+		"not ASCII": {"é", []byte{1}},
+		"no blob":   {"k", nil}, "long blob": {"k", make([]byte, 6145)},
+		"very long blob": {"k", make([]byte, 65537)},
 	} {
 		if slot, err := s.Slot(); err == nil || slot.Body != nil {
 			t.Errorf("%s: written", name)
@@ -78,9 +85,13 @@ func TestSlotPair(t *testing.T) {
 		"no KeyId":           func(s *format.PairSlot) { s.KeyID = "" },
 		"KeyId":              func(s *format.PairSlot) { s.KeyID = "\n" },
 		"no private key":     func(s *format.PairSlot) { s.PrivateKeyCiphertextBlob = nil },
-		"long private key":   func(s *format.PairSlot) { s.PrivateKeyCiphertextBlob = make([]byte, 6145) },
-		"context":            func(s *format.PairSlot) { s.PairContext = format.Context{"\xff": ""} },
-		"context of 65536":   func(s *format.PairSlot) { s.PairContext = format.Context{"k": strings.Repeat("x", 65536-7)} },
+		"long private key": func(s *format.PairSlot) {
+			s.PrivateKeyCiphertextBlob = make([]byte, 6145)
+		},
+		"context": func(s *format.PairSlot) { s.PairContext = format.Context{"\xff": ""} },
+		"context of 65536": func(s *format.PairSlot) {
+			s.PairContext = format.Context{"k": strings.Repeat("x", 65536-7)}
+		},
 	}
 	for name, edit := range refused {
 		s := goodPair()
@@ -117,7 +128,8 @@ func TestSlotBodies(t *testing.T) {
 				_, err = bad.Pair()
 			}
 			if !errors.Is(err, format.ErrDamaged) {
-				t.Errorf("%v slot with a body of %d instead of %d bytes: %v", slot.Type, len(body), len(slot.Body), err)
+				t.Errorf("%v slot with a body of %d instead of %d bytes: %v",
+					slot.Type, len(body), len(slot.Body), err)
 			}
 			h.Slots = []format.Slot{bad}
 			if _, err := h.MarshalBinary(); err == nil {
@@ -138,12 +150,14 @@ func TestSlotOtherType(t *testing.T) {
 	}
 }
 
-// TestSlotUnknown keeps what a later version may have written: other types, whatever their body, and other schemes.
+// TestSlotUnknown: what a later version may have written is kept: other types with any body, and
+// other schemes.
 func TestSlotUnknown(t *testing.T) {
 	want := exampleHeader(t)
 	later := format.Slot{Type: format.SlotPair, Body: bytes.Clone(want.Slots[1].Body)}
 	later.Body[0] = 7
-	want.Slots = append(want.Slots, later, format.Slot{Type: 0, Body: []byte{}}, format.Slot{Type: 3, Body: []byte("later")}, format.Slot{Type: 255, Body: make([]byte, 70000)})
+	want.Slots = append(want.Slots, later, format.Slot{Type: 0, Body: []byte{}},
+		format.Slot{Type: 3, Body: []byte("later")}, format.Slot{Type: 255, Body: make([]byte, 70000)})
 	b, err := want.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,8 @@ func openExample(t testing.TB, kind byte) unwrapper {
 			return nil
 		}
 		if kind == 1 {
-			if !bytes.Equal(slot.body, ex["kms-body"]) || !bytes.Equal(context, rawContext("app", "web", "env", "prod")) {
+			if !bytes.Equal(slot.body, ex["kms-body"]) ||
+				!bytes.Equal(context, rawContext("app", "web", "env", "prod")) {
 				return nil
 			}
 			return ex["data-key"]
@@ -29,7 +30,8 @@ func openExample(t testing.TB, kind byte) unwrapper {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dataKey, err := openPair(slot.body[0], private, append([]byte("envseal/v1 pair"), digest...), slot.body[35:35+0x71])
+		dataKey, err := openPair(slot.body[0], private,
+			append([]byte("envseal/v1 pair"), digest...), slot.body[35:35+0x71])
 		if err != nil {
 			return nil
 		}
@@ -46,15 +48,18 @@ func TestSpecReader(t *testing.T) {
 			t.Errorf("slot type %d: %q, %v", kind, plain, err)
 		}
 	}
-	if _, err := openBySpec(ex["file"], func(specSlot, []byte, []byte) []byte { return span(1, 32) }); !errors.Is(err, errRefused) {
+	_, err := openBySpec(ex["file"], func(specSlot, []byte, []byte) []byte { return span(1, 32) })
+	if !errors.Is(err, errRefused) {
 		t.Errorf("wrong data key: %v", err)
 	}
-	if _, err := openBySpec(ex["file"], func(specSlot, []byte, []byte) []byte { return []byte{} }); !errors.Is(err, errRefused) {
+	_, err = openBySpec(ex["file"], func(specSlot, []byte, []byte) []byte { return []byte{} })
+	if !errors.Is(err, errRefused) {
 		t.Errorf("empty data key: %v", err)
 	}
 }
 
-// TestSpecFaults flips every bit of the example, cuts it everywhere and appends to it: the specification catches all of it.
+// TestSpecFaults flips every bit of the example, cuts it everywhere and appends to it. A reader of
+// the specification catches all of it.
 func TestSpecFaults(t *testing.T) {
 	file := readExample(t)["file"]
 	unwrap := openExample(t, 1)
@@ -113,7 +118,8 @@ func TestSpecSizes(t *testing.T) {
 		if got, err := h.Layout().PlaintextSize(int64(len(file))); err != nil || got != int64(size) {
 			t.Errorf("%d bytes: plaintext size %d, %v", size, got, err)
 		}
-		if l, n := h.Layout(), h.Layout().Chunks(int64(size)); n > 1 && l.Offset(n-1) >= int64(len(file)) {
+		l, n := h.Layout(), h.Layout().Chunks(int64(size))
+		if n > 1 && l.Offset(n-1) >= int64(len(file)) {
 			t.Errorf("%d bytes: chunk %d at %d", size, n-1, l.Offset(n-1))
 		}
 	}
@@ -128,7 +134,8 @@ func TestSpecChunkOrder(t *testing.T) {
 		t.Fatalf("%d chunks", len(chunks))
 	}
 	refused := func(what string, i, j int, list [][]byte) {
-		if _, err := openBySpec(slices.Concat(header, bytes.Join(list, nil)), unwrap); !errors.Is(err, errRefused) {
+		_, err := openBySpec(slices.Concat(header, bytes.Join(list, nil)), unwrap)
+		if !errors.Is(err, errRefused) {
 			t.Errorf("%s %d %d: %v", what, i, j, err)
 		}
 	}

@@ -17,30 +17,44 @@ var headerFields = []struct {
 	{"suite-0", "suite 0", "newer", func(p *plan) { p.suite = 0 }},
 	{"suite-2", "suite 2", "newer", func(p *plan) { p.suite = 2 }},
 	{"suite-255", "suite 255", "newer", func(p *plan) { p.suite = 255 }},
-	{"suite-2-rotten", "suite 2 and a wrong checksum: a rotten byte must not pass for a newer version", "damaged", func(p *plan) { p.suite, p.checksum = 2, plusOne }},
+	{"suite-2-rotten", "suite 2 and a wrong checksum: a rotten byte must not pass for a newer version",
+		"damaged", func(p *plan) { p.suite, p.checksum = 2, plusOne }},
 	{"compression-2", "compression 2", "newer", func(p *plan) { p.compression = 2 }},
 	{"compression-255", "compression 255", "newer", func(p *plan) { p.compression = 255 }},
-	{"compression-2-rotten", "compression 2 and a wrong checksum", "damaged", func(p *plan) { p.compression, p.checksum = 2, plusOne }},
-	{"compression-set", "compression said to be zstd by somebody without the key", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.compression = c, 1 }},
+	{"compression-2-rotten", "compression 2 and a wrong checksum", "damaged",
+		func(p *plan) { p.compression, p.checksum = 2, plusOne }},
+	{"compression-set", "compression said to be zstd by somebody without the key", "damaged",
+		func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.compression = c, 1 }},
 	{"chunk-size-0", "chunks of 2^0 bytes", "damaged", func(p *plan) { p.log = 0 }},
-	{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "damaged", func(p *plan) { p.log = 11 }},
-	{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "damaged", func(p *plan) { p.log = 25 }},
+	{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "damaged",
+		func(p *plan) { p.log = 11 }},
+	{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "damaged",
+		func(p *plan) { p.log = 25 }},
 	{"chunk-size-64", "chunks of 2^64 bytes", "damaged", func(p *plan) { p.log = 64 }},
 	{"chunk-size-255", "chunks of 2^255 bytes", "damaged", func(p *plan) { p.log = 255 }},
-	{"chunk-size-changed", "another chunk size than the file was sealed with", "damaged", func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.log = c, 13 }},
+	{"chunk-size-changed", "another chunk size than the file was sealed with", "damaged",
+		func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.log = c, 13 }},
 	{"reserved-1", "the reserved byte is 1", "damaged", func(p *plan) { p.reserved = 1 }},
 	{"reserved-128", "the reserved byte is 0x80", "damaged", func(p *plan) { p.reserved = 0x80 }},
 	{"file-id-changed", "one bit of the file id was changed after sealing", "damaged", func(p *plan) {
 		c, _ := p.keys()
-		p.chunks, p.commitment, p.fileID = p.sealed(), c, slices.Concat([]byte{p.fileID[0] ^ 1}, p.fileID[1:])
+		p.chunks, p.commitment, p.fileID = p.sealed(), c,
+			slices.Concat([]byte{p.fileID[0] ^ 1}, p.fileID[1:])
 	}},
-	{"commitment-zero", "a commitment of zeros", "damaged", func(p *plan) { p.commitment = make([]byte, 32) }},
-	{"commitment-flipped", "one bit of the commitment changed", "damaged", func(p *plan) { p.commitment, _ = p.keys(); p.commitment[31] ^= 1 }},
-	{"commitment-first-half", "only the first half of the commitment is right", "damaged", func(p *plan) { p.commitment, _ = p.keys(); clear(p.commitment[16:]) }},
-	{"checksum-off-by-one", "the checksum is one more", "damaged", func(p *plan) { p.checksum = plusOne }},
-	{"checksum-zero", "a checksum of zero", "damaged", func(p *plan) { p.checksum = func(uint32) uint32 { return 0 } }},
-	{"checksum-little-endian", "the checksum is little-endian", "damaged", func(p *plan) { p.checksum = bits.ReverseBytes32 }},
-	{"checksum-not-inverted", "a CRC-32C without the final XOR", "damaged", func(p *plan) { p.checksum = func(right uint32) uint32 { return ^right } }},
+	{"commitment-zero", "a commitment of zeros", "damaged",
+		func(p *plan) { p.commitment = make([]byte, 32) }},
+	{"commitment-flipped", "one bit of the commitment changed", "damaged",
+		func(p *plan) { p.commitment, _ = p.keys(); p.commitment[31] ^= 1 }},
+	{"commitment-first-half", "only the first half of the commitment is right", "damaged",
+		func(p *plan) { p.commitment, _ = p.keys(); clear(p.commitment[16:]) }},
+	{"checksum-off-by-one", "the checksum is one more", "damaged",
+		func(p *plan) { p.checksum = plusOne }},
+	{"checksum-zero", "a checksum of zero", "damaged",
+		func(p *plan) { p.checksum = func(uint32) uint32 { return 0 } }},
+	{"checksum-little-endian", "the checksum is little-endian", "damaged",
+		func(p *plan) { p.checksum = bits.ReverseBytes32 }},
+	{"checksum-not-inverted", "a CRC-32C without the final XOR", "damaged",
+		func(p *plan) { p.checksum = func(right uint32) uint32 { return ^right } }},
 	{"checksum-ieee", "the CRC-32 of IEEE 802.3 instead of CRC-32C", "damaged", func(p *plan) {
 		h := p.header()
 		p.checksum = func(uint32) uint32 { return crc32.ChecksumIEEE(h[:len(h)-4]) }
@@ -86,8 +100,10 @@ func (m *maker) beginnings() {
 	raw("magic-empty", "an empty file", "foreign", nil)
 	raw("magic-zeros", "zeros", "foreign", make([]byte, 600))
 	raw("magic-text", "text", "foreign", []byte("envsea, almost\n"))
-	raw("magic-upper-case", "the magic in upper case", "foreign", []byte("ENVSEAL\x01"+string(make([]byte, 600))))
-	raw("magic-behind-byte-order-mark", "a UTF-8 byte order mark before the magic", "foreign", append([]byte("\xef\xbb\xbf"), m.plan("bom").file()...))
+	raw("magic-upper-case", "the magic in upper case", "foreign",
+		[]byte("ENVSEAL\x01"+string(make([]byte, 600))))
+	raw("magic-behind-byte-order-mark", "a UTF-8 byte order mark before the magic", "foreign",
+		append([]byte("\xef\xbb\xbf"), m.plan("bom").file()...))
 	raw("magic-one-byte", "the first byte of the magic", "damaged", []byte("e"))
 	raw("magic-without-version", "the magic without the version byte", "damaged", []byte("envseal"))
 	for _, version := range []byte{0, 2, 255} {
@@ -96,16 +112,21 @@ func (m *maker) beginnings() {
 		m.refused("newer", "", fmt.Sprintf("version byte %d", version), p, p.file(), 0)
 	}
 	p := m.plan("version-2-short")
-	m.refused("newer", "", "version 2, and nothing behind it: nothing more can be said", p, []byte("envseal\x02"), 0)
+	m.refused("newer", "", "version 2, and nothing behind it: nothing more can be said", p,
+		[]byte("envseal\x02"), 0)
 	whole := m.plan("header-cut").file()
 	for _, cut := range []struct {
 		at   int
 		what string
 	}{
-		{8, "the magic"}, {9, "the suite"}, {10, "the chunk size"}, {11, "the compression"}, {12, "the reserved byte"}, {30, "half of the file id"}, {44, "the file id"},
-		{46, "half of the context length"}, {48, "the context length"}, {49, "half of the context"}, {50, "the context"}, {66, "half of the commitment"}, {82, "the commitment"},
-		{84, "half of the header length"}, {86, "the header length"}, {88, "the slot count"}, {89, "the slot type"}, {93, "the length of the slot"}, {130, "a piece of the slot"},
-		{300, "a piece of the padding"}, {508, "the padding"}, {511, "all but the last byte of the header"}, {512, "the header"},
+		{8, "the magic"}, {9, "the suite"}, {10, "the chunk size"}, {11, "the compression"},
+		{12, "the reserved byte"}, {30, "half of the file id"}, {44, "the file id"},
+		{46, "half of the context length"}, {48, "the context length"}, {49, "half of the context"},
+		{50, "the context"}, {66, "half of the commitment"}, {82, "the commitment"},
+		{84, "half of the header length"}, {86, "the header length"}, {88, "the slot count"},
+		{89, "the slot type"}, {93, "the length of the slot"}, {130, "a piece of the slot"},
+		{300, "a piece of the padding"}, {508, "the padding"},
+		{511, "all but the last byte of the header"}, {512, "the header"},
 	} {
 		p := m.plan(fmt.Sprintf("header-cut-%03d", cut.at))
 		p.answers = m.plan("header-cut").answers
@@ -120,9 +141,11 @@ func (m *maker) lengths() {
 		edit(p)
 		m.opens(comment, p)
 	}
-	size("header-smallest", "a header of 256 bytes, the least", func(p *plan) { p.padding = make([]byte, 256-208) })
+	size("header-smallest", "a header of 256 bytes, the least",
+		func(p *plan) { p.padding = make([]byte, 256-208) })
 	size("header-no-padding", "no byte of padding", func(p *plan) { p.fill() })
-	size("header-large-padding", "16 KiB of header, most of them padding", func(p *plan) { p.size = 16 << 10 })
+	size("header-large-padding", "16 KiB of header, most of them padding",
+		func(p *plan) { p.size = 16 << 10 })
 	bad := func(name, comment string, length int) {
 		p := m.plan("header-length-" + name)
 		p.headerLen = length
@@ -159,11 +182,14 @@ func (m *maker) moved() {
 	p.content = stuff(p.name, 4096)
 	h := p.header()
 	payload := p.payload()
-	// the header length grows over the first 256 bytes of the payload, and the last four of these become a right checksum
+	// the header length grows over the first 256 bytes of the payload, and their last four become a
+	// right checksum
 	longer := append(bytes.Clone(h[:len(h)-4]), payload[:256+4]...)
 	binary.BigEndian.PutUint32(longer[82:], uint32(len(h)+256))
 	longer = withChecksum(longer[:len(h)+256-4])
-	m.refused("damaged", "header", "the header length takes in the first 256 bytes of the payload: they are no padding", p, append(longer, payload[256:]...), 0)
+	m.refused("damaged", "header",
+		"the header length takes in the first 256 bytes of the payload: they are no padding", p,
+		append(longer, payload[256:]...), 0)
 
 	p = m.plan("header-length-gives-payload")
 	p.size = 1024
@@ -171,7 +197,9 @@ func (m *maker) moved() {
 	shorter := bytes.Clone(h[:764])
 	binary.BigEndian.PutUint32(shorter[82:], 768)
 	shorter = withChecksum(shorter)
-	m.refused("damaged", "altered", "the header length leaves the last 256 bytes of the header to the payload", p, slices.Concat(shorter, h[768:], p.payload()), 0)
+	m.refused("damaged", "altered",
+		"the header length leaves the last 256 bytes of the header to the payload", p,
+		slices.Concat(shorter, h[768:], p.payload()), 0)
 }
 
 // fill makes the slot as long as it takes for the header to need no padding.

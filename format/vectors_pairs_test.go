@@ -23,16 +23,19 @@ func (s pairSlot) body() []byte {
 	return u16(u16(u16(b, []byte(s.keyID)), s.blob), s.context)
 }
 
-// pairPlan begins a file with the slot of one scheme. It has the descriptor of the worked example, to which the examples of all schemes are sealed.
+// pairPlan begins a file with the slot of one scheme. Its descriptor is that of the worked example,
+// to which the examples of all schemes are sealed.
 func (m *maker) pairPlan(name string, scheme int) (*plan, pairSlot) {
 	ex, example := readExample(m.t), readPairExamples(m.t).Schemes[scheme-1]
 	p := m.plan("pair-" + name)
-	p.log, p.fileID, p.dataKey, p.context = 16, ex["file-id"], ex["data-key"], rawContext("app", "web", "env", "prod")
+	p.log, p.fileID, p.dataKey, p.context = 16, ex["file-id"], ex["data-key"],
+		rawContext("app", "web", "env", "prod")
 	id, err := hex.DecodeString(example.PublicKeyID)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	s := pairSlot{byte(scheme), id, example.SealedDataKey, fixed("private key blob", example.Name), examplePairKey, rawContext("team", "backup")}
+	s := pairSlot{byte(scheme), id, example.SealedDataKey, fixed("private key blob", example.Name),
+		examplePairKey, rawContext("team", "backup")}
 	p.answers = []answer{{s.keyID, s.context, s.blob, example.PrivateKey}}
 	p.slots = [][]byte{rawSlot(2, s.body())}
 	return p, s
@@ -80,29 +83,36 @@ func (m *maker) pairCompany() {
 		p.answers = append(p.answers, answer{exampleKMSKey, p.context, p.blob(), p.dataKey})
 		return slot
 	}
-	with("and-kms", "a KMS slot and one of a pair, both of which open", func(p *plan, _ pairSlot) { p.slots = append(p.slots, kms(p)) })
-	with("kms-refused", "the key service knows the private key, and not the KMS slot", func(p *plan, _ pairSlot) {
-		p.slots = append([][]byte{kms(p)}, p.slots...)
-		p.answers = p.answers[:1]
-	})
-	with("refused-kms-opens", "the key service refuses the private key, and opens the KMS slot", func(p *plan, _ pairSlot) {
-		p.slots = append(p.slots, kms(p))
-		p.answers = p.answers[1:]
-	})
-	for _, scheme := range []byte{0, 7, 255} {
-		with(fmt.Sprintf("scheme-%d-skipped", scheme), fmt.Sprintf("scheme %d, which version 1 does not have, and a KMS slot", scheme), func(p *plan, s pairSlot) {
-			s.scheme = scheme
-			p.slots, p.answers = [][]byte{rawSlot(2, s.body()), kms(p)}, p.answers[1:]
+	with("and-kms", "a KMS slot and one of a pair, both of which open",
+		func(p *plan, _ pairSlot) { p.slots = append(p.slots, kms(p)) })
+	with("kms-refused", "the key service knows the private key, and not the KMS slot",
+		func(p *plan, _ pairSlot) {
+			p.slots = append([][]byte{kms(p)}, p.slots...)
+			p.answers = p.answers[:1]
 		})
+	with("refused-kms-opens", "the key service refuses the private key, and opens the KMS slot",
+		func(p *plan, _ pairSlot) {
+			p.slots = append(p.slots, kms(p))
+			p.answers = p.answers[1:]
+		})
+	for _, scheme := range []byte{0, 7, 255} {
+		with(fmt.Sprintf("scheme-%d-skipped", scheme),
+			fmt.Sprintf("scheme %d, which version 1 does not have, and a KMS slot", scheme),
+			func(p *plan, s pairSlot) {
+				s.scheme = scheme
+				p.slots, p.answers = [][]byte{rawSlot(2, s.body()), kms(p)}, p.answers[1:]
+			})
 	}
 	with("context-empty", "a pair that was made with the empty context", func(p *plan, s pairSlot) {
 		s.context = rawContext()
 		p.slots, p.answers[0].context = [][]byte{rawSlot(2, s.body())}, s.context
 	})
-	with("limits", "KeyId and PrivateKeyCiphertextBlob as long as they may be, in a slot beside the one that opens", func(p *plan, s pairSlot) {
-		s.keyID, s.blob = string(bytes.Repeat([]byte{'k'}, 2048)), stuff("private key blob", 6144)
-		p.slots = append(p.slots, rawSlot(2, s.body()))
-	})
+	with("limits",
+		"KeyId and PrivateKeyCiphertextBlob as long as they may be, in a slot beside the one that opens",
+		func(p *plan, s pairSlot) {
+			s.keyID, s.blob = string(bytes.Repeat([]byte{'k'}, 2048)), stuff("private key blob", 6144)
+			p.slots = append(p.slots, rawSlot(2, s.body()))
+		})
 }
 
 // pairFields are slots that are malformed, which a reader finds before it asks anybody.
@@ -115,29 +125,38 @@ func (m *maker) pairFields() {
 	}
 	bad("sealed-0", "an empty sealed data key", func(s *pairSlot) { s.sealed = nil })
 	bad("key-id-0", "an empty KeyId", func(s *pairSlot) { s.keyID = "" })
-	bad("key-id-2049", "a KeyId of 2 049 bytes", func(s *pairSlot) { s.keyID = string(bytes.Repeat([]byte{'k'}, 2049)) })
-	bad("key-id-escape", "a KeyId with an escape character", func(s *pairSlot) { s.keyID = "\x1b[31m" + s.keyID })
+	bad("key-id-2049", "a KeyId of 2 049 bytes",
+		func(s *pairSlot) { s.keyID = string(bytes.Repeat([]byte{'k'}, 2049)) })
+	bad("key-id-escape", "a KeyId with an escape character",
+		func(s *pairSlot) { s.keyID = "\x1b[31m" + s.keyID })
 	bad("blob-0", "an empty PrivateKeyCiphertextBlob", func(s *pairSlot) { s.blob = nil })
-	bad("blob-6145", "a PrivateKeyCiphertextBlob of 6 145 bytes", func(s *pairSlot) { s.blob = stuff("private key blob", 6145) })
+	bad("blob-6145", "a PrivateKeyCiphertextBlob of 6 145 bytes",
+		func(s *pairSlot) { s.blob = stuff("private key blob", 6145) })
 	bad("context-no-bytes", "a pair context of no bytes", func(s *pairSlot) { s.context = nil })
-	bad("context-order", "a pair context that is out of order", func(s *pairSlot) { s.context = rawContext("b", "1", "a", "2") })
-	bad("context-byte-behind", "a zero byte behind the pair context", func(s *pairSlot) { s.context = append(s.context, 0) })
-	bad("scheme-7-context-order", "an unknown scheme keeps the layout, so its context counts, too", func(s *pairSlot) { s.scheme, s.context = 7, rawContext("b", "1", "a", "2") })
-	bad("scheme-0-malformed", "an unknown scheme keeps the layout, so its fields count, too", func(s *pairSlot) { s.scheme, s.keyID = 0, "" })
+	bad("context-order", "a pair context that is out of order",
+		func(s *pairSlot) { s.context = rawContext("b", "1", "a", "2") })
+	bad("context-byte-behind", "a zero byte behind the pair context",
+		func(s *pairSlot) { s.context = append(s.context, 0) })
+	bad("scheme-7-context-order", "an unknown scheme keeps the layout, so its context counts, too",
+		func(s *pairSlot) { s.scheme, s.context = 7, rawContext("b", "1", "a", "2") })
+	bad("scheme-0-malformed", "an unknown scheme keeps the layout, so its fields count, too",
+		func(s *pairSlot) { s.scheme, s.keyID = 0, "" })
 	raw := func(name, comment string, body func(b []byte) []byte) {
 		p, s := m.pairPlan(name, 2)
 		p.slots = [][]byte{rawSlot(2, body(s.body()))}
 		m.damaged("header", comment, p)
 	}
 	raw("byte-behind", "a byte behind the last field", func(b []byte) []byte { return append(b, 0) })
-	raw("byte-missing", "the last byte of the body is missing", func(b []byte) []byte { return b[:len(b)-1] })
+	raw("byte-missing", "the last byte of the body is missing",
+		func(b []byte) []byte { return b[:len(b)-1] })
 	raw("no-body", "no body", func([]byte) []byte { return nil })
 	raw("id-cut", "the body ends in the public key id", func(b []byte) []byte { return b[:20] })
-	raw("sealed-too-long", "the length of the sealed data key goes beyond the body", func(b []byte) []byte {
-		b = bytes.Clone(b)
-		binary.BigEndian.PutUint16(b[33:], 0xffff)
-		return b
-	})
+	raw("sealed-too-long", "the length of the sealed data key goes beyond the body",
+		func(b []byte) []byte {
+			b = bytes.Clone(b)
+			binary.BigEndian.PutUint16(b[33:], 0xffff)
+			return b
+		})
 }
 
 // pairKeys are about private keys that are not those of the slot.
@@ -145,11 +164,13 @@ func (m *maker) pairKeys() {
 	examples := readPairExamples(m.t).Schemes
 	for scheme := 1; scheme <= 6; scheme++ {
 		other := scheme%6 + 1
-		p, _ := m.pairPlan(fmt.Sprintf("%s-key-of-%s", examples[scheme-1].Name, examples[other-1].Name), scheme)
+		p, _ := m.pairPlan(fmt.Sprintf("%s-key-of-%s",
+			examples[scheme-1].Name, examples[other-1].Name), scheme)
 		p.answers[0].plaintext = examples[other-1].PrivateKey
 		m.damaged("", "the key service answers with a private key of another scheme", p)
 
-		p, s := m.pairPlan(fmt.Sprintf("%s-called-%s", examples[scheme-1].Name, examples[other-1].Name), scheme)
+		p, s := m.pairPlan(fmt.Sprintf("%s-called-%s",
+			examples[scheme-1].Name, examples[other-1].Name), scheme)
 		s.scheme = byte(other)
 		p.slots = [][]byte{rawSlot(2, s.body())}
 		m.damaged("", "the slot names another scheme than that of its key", p)
@@ -159,13 +180,17 @@ func (m *maker) pairKeys() {
 		p.answers[0].plaintext = key(bytes.Clone(p.answers[0].plaintext))
 		m.damaged("", comment, p)
 	}
-	answered("key-empty", "the key service answers with nothing", 2, func([]byte) []byte { return nil })
+	answered("key-empty", "the key service answers with nothing", 2,
+		func([]byte) []byte { return nil })
 	answered("key-cut", "the private key is cut off", 2, func(b []byte) []byte { return b[:len(b)/2] })
-	answered("key-text", "the private key is no DER", 2, func([]byte) []byte { return []byte("-----BEGIN PRIVATE KEY-----") })
+	answered("key-text", "the private key is no DER", 2,
+		func([]byte) []byte { return []byte("-----BEGIN PRIVATE KEY-----") })
 	answered("key-other-scalar", "another private key of the same kind", 2, func(b []byte) []byte {
 		return replaceOnce(m, b, bytes.Repeat([]byte{0x42}, 32), bytes.Repeat([]byte{0x43}, 32))
 	})
-	answered("key-mlkem-without-seed", "an ML-KEM private key that is not in the seed form: tag 0x04 instead of 0x80", 5, func(b []byte) []byte { return replaceOnce(m, b, []byte{0x80, 0x40}, []byte{0x04, 0x40}) })
+	answered("key-mlkem-without-seed",
+		"an ML-KEM private key that is not in the seed form: tag 0x04 instead of 0x80", 5,
+		func(b []byte) []byte { return replaceOnce(m, b, []byte{0x80, 0x40}, []byte{0x04, 0x40}) })
 }
 
 // pairPoints are about slots whose fields are well-formed, and good for nothing.

@@ -10,7 +10,8 @@ const specChunk = 4096 // plaintext of a chunk in most vectors
 
 // payloads are vectors about chunks: sizes, cuts, order, flags, damage.
 func (m *maker) payloads() {
-	for _, size := range []int{0, 1, 15, 16, 17, specChunk - 1, specChunk, specChunk + 1, 2*specChunk - 1, 2 * specChunk, 2*specChunk + 1, 3*specChunk + 100} {
+	for _, size := range []int{0, 1, 15, 16, 17, specChunk - 1, specChunk, specChunk + 1,
+		2*specChunk - 1, 2 * specChunk, 2*specChunk + 1, 3*specChunk + 100} {
 		p := m.plan(fmt.Sprintf("size-%d", size))
 		p.content = stuff(p.name, size)
 		m.opens(fmt.Sprintf("a plaintext of %d bytes in chunks of 4 KiB", size), p)
@@ -82,16 +83,26 @@ func (m *maker) tails() {
 		reason        string
 		good          int
 	}{
-		{"zero-behind-short", "a zero byte behind a last chunk that is not full", 100, func(*plan, [][]byte) []byte { return []byte{0} }, "altered", 0},
-		{"line-feed-behind-short", "a line feed behind a last chunk that is not full", 100, func(*plan, [][]byte) []byte { return []byte{'\n'} }, "altered", 0},
-		{"zero-behind-full", "a zero byte behind a last chunk that is full", specChunk, func(*plan, [][]byte) []byte { return []byte{0} }, "trailing", 1},
-		{"tag-size-behind-full", "16 zero bytes behind a last chunk that is full", specChunk, func(*plan, [][]byte) []byte { return make([]byte, 16) }, "trailing", 1},
-		{"chunk-size-behind-full", "the size of a chunk in zeros behind a last chunk that is full", specChunk, func(*plan, [][]byte) []byte { return make([]byte, specChunk+16) }, "trailing", 1},
-		{"zero-behind-empty", "a zero byte behind the chunk of an empty plaintext", 0, func(*plan, [][]byte) []byte { return []byte{0} }, "altered", 0},
-		{"last-chunk-again", "the last chunk twice, full", 2 * specChunk, func(_ *plan, c [][]byte) []byte { return c[1] }, "trailing", 2},
-		{"file-again", "the whole file twice", specChunk, func(p *plan, _ [][]byte) []byte { return p.file() }, "trailing", 1},
-		{"payload-again", "the payload twice", specChunk, func(p *plan, _ [][]byte) []byte { return p.payload() }, "trailing", 1},
-		{"another-file", "another file behind it", 100, func(*plan, [][]byte) []byte { return m.plan("another").file() }, "altered", 0},
+		{"zero-behind-short", "a zero byte behind a last chunk that is not full", 100,
+			func(*plan, [][]byte) []byte { return []byte{0} }, "altered", 0},
+		{"line-feed-behind-short", "a line feed behind a last chunk that is not full", 100,
+			func(*plan, [][]byte) []byte { return []byte{'\n'} }, "altered", 0},
+		{"zero-behind-full", "a zero byte behind a last chunk that is full", specChunk,
+			func(*plan, [][]byte) []byte { return []byte{0} }, "trailing", 1},
+		{"tag-size-behind-full", "16 zero bytes behind a last chunk that is full", specChunk,
+			func(*plan, [][]byte) []byte { return make([]byte, 16) }, "trailing", 1},
+		{"chunk-size-behind-full", "the size of a chunk in zeros behind a last chunk that is full",
+			specChunk, func(*plan, [][]byte) []byte { return make([]byte, specChunk+16) }, "trailing", 1},
+		{"zero-behind-empty", "a zero byte behind the chunk of an empty plaintext", 0,
+			func(*plan, [][]byte) []byte { return []byte{0} }, "altered", 0},
+		{"last-chunk-again", "the last chunk twice, full", 2 * specChunk,
+			func(_ *plan, c [][]byte) []byte { return c[1] }, "trailing", 2},
+		{"file-again", "the whole file twice", specChunk,
+			func(p *plan, _ [][]byte) []byte { return p.file() }, "trailing", 1},
+		{"payload-again", "the payload twice", specChunk,
+			func(p *plan, _ [][]byte) []byte { return p.payload() }, "trailing", 1},
+		{"another-file", "another file behind it", 100,
+			func(*plan, [][]byte) []byte { return m.plan("another").file() }, "altered", 0},
 	} {
 		p, chunks := m.chunked("trailing-"+c.name, c.size)
 		m.refused("damaged", c.reason, c.comment, p, append(p.file(), c.tail(p, chunks)...), c.good)
@@ -112,7 +123,8 @@ func (m *maker) orders() {
 		{"without-second-last", "the last chunk but one is missing", []int{0, 1, 3}, "altered", 2},
 		{"first-twice", "the first chunk twice", []int{0, 0, 1, 2, 3}, "altered", 1},
 		{"second-twice", "the second chunk twice", []int{0, 1, 1, 2, 3}, "altered", 2},
-		{"second-in-place-of-first", "the second chunk in place of the first", []int{1, 1, 2, 3}, "altered", 0},
+		{"second-in-place-of-first", "the second chunk in place of the first",
+			[]int{1, 1, 2, 3}, "altered", 0},
 		{"first-two-swapped", "the first two chunks swapped", []int{1, 0, 2, 3}, "altered", 0},
 		{"middle-swapped", "the chunks in the middle swapped", []int{0, 2, 1, 3}, "altered", 1},
 		{"last-first", "the last chunk first", []int{3, 0, 1, 2}, "altered", 0},
@@ -120,7 +132,8 @@ func (m *maker) orders() {
 		{"first-foreign", "the first chunk is that of another file", []int{-1, 1, 2, 3}, "altered", 0},
 		{"second-foreign", "the second chunk is that of another file", []int{0, -2, 2, 3}, "altered", 1},
 		{"last-foreign", "the last chunk is that of another file", []int{0, 1, 2, -4}, "altered", 3},
-		{"all-foreign", "all chunks are those of another file with the same plaintext", []int{-1, -2, -3, -4}, "altered", 0},
+		{"all-foreign", "all chunks are those of another file with the same plaintext",
+			[]int{-1, -2, -3, -4}, "altered", 0},
 		{"one-more", "a chunk of another file before the last one", []int{0, 1, 2, -4, 3}, "altered", 3},
 	} {
 		p, chunks := m.chunked("order-"+c.name, 3*specChunk+100)
@@ -137,7 +150,8 @@ func (m *maker) orders() {
 	p, chunks := m.chunked("order-same-data-key", 2*specChunk)
 	same, _ := m.chunked("order-same-data-key-other-file", 2*specChunk)
 	same.dataKey = p.dataKey
-	m.arranged("altered", "the second chunk of another file that was sealed with the same data key", p, [][]byte{chunks[0], same.sealed()[1]}, 1)
+	m.arranged("altered", "the second chunk of another file that was sealed with the same data key", p,
+		[][]byte{chunks[0], same.sealed()[1]}, 1)
 }
 
 // flags are chunks that were sealed with the right key, in a way that no writer may.
@@ -149,20 +163,31 @@ func (m *maker) flags() {
 		reason        string
 		good          int
 	}{
-		{"only-chunk-not-last", "the only chunk is not flagged as the last", []part{{half, 0, 0}}, "truncated", 1},
-		{"empty-not-last", "the chunk of an empty plaintext is not flagged as the last", []part{{nil, 0, 0}}, "truncated", 0},
-		{"last-not-last", "the last of two chunks is not flagged", []part{{full, 0, 0}, {half, 1, 0}}, "truncated", 2},
-		{"first-is-last", "the first of two chunks is flagged as the last", []part{{full, 0, 1}, {half, 1, 1}}, "trailing", 1},
+		{"only-chunk-not-last", "the only chunk is not flagged as the last",
+			[]part{{half, 0, 0}}, "truncated", 1},
+		{"empty-not-last", "the chunk of an empty plaintext is not flagged as the last",
+			[]part{{nil, 0, 0}}, "truncated", 0},
+		{"last-not-last", "the last of two chunks is not flagged",
+			[]part{{full, 0, 0}, {half, 1, 0}}, "truncated", 2},
+		{"first-is-last", "the first of two chunks is flagged as the last",
+			[]part{{full, 0, 1}, {half, 1, 1}}, "trailing", 1},
 		{"flag-2", "a last chunk with the flag 0x02", []part{{half, 0, 2}}, "altered", 0},
 		{"flag-255", "a last chunk with the flag 0xff", []part{{half, 0, 255}}, "altered", 0},
-		{"empty-last", "an empty last chunk behind a full one, which is a second way to seal that plaintext", []part{{full, 0, 0}, {nil, 1, 1}}, "altered", 1},
-		{"empty-inside", "an empty chunk before a full one", []part{{nil, 0, 0}, {full, 1, 1}}, "altered", 0},
-		{"short-inside", "a first chunk that is not full", []part{{half, 0, 0}, {half, 1, 1}}, "altered", 0},
-		{"too-large", "a last chunk of one byte more than the chunk size", []part{{stuff("flags", specChunk+1), 0, 1}}, "altered", 0},
+		{"empty-last",
+			"an empty last chunk behind a full one, which is a second way to seal that plaintext",
+			[]part{{full, 0, 0}, {nil, 1, 1}}, "altered", 1},
+		{"empty-inside", "an empty chunk before a full one",
+			[]part{{nil, 0, 0}, {full, 1, 1}}, "altered", 0},
+		{"short-inside", "a first chunk that is not full",
+			[]part{{half, 0, 0}, {half, 1, 1}}, "altered", 0},
+		{"too-large", "a last chunk of one byte more than the chunk size",
+			[]part{{stuff("flags", specChunk+1), 0, 1}}, "altered", 0},
 		{"index-1", "the first chunk has index 1", []part{{half, 1, 1}}, "altered", 0},
 		{"index-repeated", "both chunks have index 0", []part{{full, 0, 0}, {half, 0, 1}}, "altered", 1},
-		{"index-skipped", "the second chunk has index 2", []part{{full, 0, 0}, {half, 2, 1}}, "altered", 1},
-		{"index-little-endian", "the index of the second chunk is little-endian", []part{{full, 0, 0}, {half, 1 << 56, 1}}, "altered", 1},
+		{"index-skipped", "the second chunk has index 2",
+			[]part{{full, 0, 0}, {half, 2, 1}}, "altered", 1},
+		{"index-little-endian", "the index of the second chunk is little-endian",
+			[]part{{full, 0, 0}, {half, 1 << 56, 1}}, "altered", 1},
 		{"index-2-32", "the first chunk has index 2^32", []part{{half, 1 << 32, 1}}, "altered", 0},
 	} {
 		p := m.plan("chunk-" + c.name)
@@ -194,15 +219,20 @@ func (m *maker) altered() {
 		m.arranged("altered", c.comment+" was changed", p, chunks, c.good)
 	}
 	p, chunks := m.chunked("altered-tag-of-zeros", 100)
-	m.arranged("altered", "a tag of zeros", p, [][]byte{append(chunks[0][:100:100], make([]byte, 16)...)}, 0)
+	m.arranged("altered", "a tag of zeros", p,
+		[][]byte{append(chunks[0][:100:100], make([]byte, 16)...)}, 0)
 	p, chunks = m.chunked("altered-tag-of-12-bytes", 100)
-	m.arranged("altered", "the tag has 12 bytes, as AES-GCM allows and this format does not", p, [][]byte{chunks[0][:112]}, 0)
+	m.arranged("altered", "the tag has 12 bytes, as AES-GCM allows and this format does not", p,
+		[][]byte{chunks[0][:112]}, 0)
 	p, _ = m.chunked("altered-key-is-data-key", 100)
-	m.arranged("altered", "sealed with the data key itself", p, sealParts(m.t, p.dataKey, partsOf(p.content, specChunk)), 0)
+	m.arranged("altered", "sealed with the data key itself", p,
+		sealParts(m.t, p.dataKey, partsOf(p.content, specChunk)), 0)
 	p, _ = m.chunked("altered-key-is-commitment", 100)
 	commitment, _ := p.keys()
-	m.arranged("altered", "sealed with the commitment as key", p, sealParts(m.t, commitment, partsOf(p.content, specChunk)), 0)
+	m.arranged("altered", "sealed with the commitment as key", p,
+		sealParts(m.t, commitment, partsOf(p.content, specChunk)), 0)
 	p, _ = m.chunked("altered-key-without-digest", 100)
 	_, _, key := rawKeys(m.t, p.dataKey, p.fileID, nil)
-	m.arranged("altered", "sealed with a payload key whose info lacks D", p, sealParts(m.t, key, partsOf(p.content, specChunk)), 0)
+	m.arranged("altered", "sealed with a payload key whose info lacks D", p,
+		sealParts(m.t, key, partsOf(p.content, specChunk)), 0)
 }

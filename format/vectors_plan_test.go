@@ -13,13 +13,14 @@ import (
 	"testing"
 )
 
-// maker collects the vectors. What it makes depends on nothing but names: two runs give the same bytes.
+// maker collects the vectors. It depends on names alone: two runs make the same bytes.
 type maker struct {
 	t   *testing.T
 	all []*vector
 }
 
-// plan is a sealed file that is going to be made, rightly but for what a vector is about. Fields that are nil or -1 get the right value.
+// plan is a sealed file to be made, right but for what a vector is about. Fields that are nil or -1
+// get the right value.
 type plan struct {
 	t    testing.TB
 	name string
@@ -64,8 +65,9 @@ func stuff(name string, n int) []byte {
 
 // plan begins a file with one KMS slot.
 func (m *maker) plan(name string) *plan {
-	p := &plan{t: m.t, name: name, magic: "envseal\x01", suite: 1, log: 12, contextLen: -1, headerLen: -1, count: -1,
-		fileID: fixed("file id", name), dataKey: fixed("data key", name), context: rawContext(), content: []byte("This is " + name + ".\n")}
+	p := &plan{t: m.t, name: name, magic: "envseal\x01", suite: 1, log: 12, contextLen: -1,
+		headerLen: -1, count: -1, fileID: fixed("file id", name), dataKey: fixed("data key", name),
+		context: rawContext(), content: []byte("This is " + name + ".\n")}
 	p.slots = [][]byte{p.kms(exampleKMSKey)}
 	return p
 }
@@ -182,15 +184,18 @@ func sealParts(t testing.TB, key []byte, parts []part) (chunks [][]byte) {
 
 // opens adds a vector of a file that is as it should be.
 func (m *maker) opens(comment string, p *plan) *vector {
-	v := &vector{name: p.name, comment: comment, expect: "opens", form: "file", decrypt: p.answers, body: p.file()}
+	v := &vector{name: p.name, comment: comment, expect: "opens", form: "file",
+		decrypt: p.answers, body: p.file()}
 	v.released = []released{releasedOf(p.content)}
 	m.all = append(m.all, v)
 	return v
 }
 
-// refused adds one of a file that is not. Of the content, chunks whole ones may have been released before that is noticed.
+// refused adds one of a file that is refused. Before that shows, up to chunks whole chunks of its
+// content may have come out.
 func (m *maker) refused(expect, reason, comment string, p *plan, body []byte, chunks int) *vector {
-	v := &vector{name: p.name, comment: comment, expect: expect, reason: reason, form: "file", decrypt: p.answers, body: body}
+	v := &vector{name: p.name, comment: comment, expect: expect, reason: reason, form: "file",
+		decrypt: p.answers, body: body}
 	for n := range chunks + 1 {
 		v.released = append(v.released, releasedOf(p.content[:min(n<<p.log, len(p.content))]))
 	}

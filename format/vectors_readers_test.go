@@ -23,7 +23,8 @@ type service struct {
 }
 
 // Decrypt implements kmsclient.Client.
-func (s service) Decrypt(_ context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s service) Decrypt(_ context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	ec, err := format.Context(in.EncryptionContext).AppendBinary(nil)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,9 @@ func (k *plainKey) Destroy()      { k.b = nil }
 
 // identity asks that service, as the program asks KMS.
 func (v *vector) identity() envelope.Identity {
-	return &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return service{vector: v}, nil }}
+	return &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return service{vector: v}, nil
+	}}
 }
 
 // vectorReader is one of envseal's ways to read.
@@ -58,7 +61,8 @@ func anyVector(*vector) bool       { return true }
 func unarmoredOnly(v *vector) bool { return v.form != "armor" }
 func atOnce(v *vector) bool {
 	h, err := v.parsedHeader()
-	return v.form == "file" && (err != nil || h.Compression == format.CompressionNone || v.options["no-decompress"] != "")
+	return v.form == "file" &&
+		(err != nil || h.Compression == format.CompressionNone || v.options["no-decompress"] != "")
 }
 func byOffset(v *vector) bool {
 	return v.form != "armor" && v.options["max-size"] == ""
@@ -75,11 +79,13 @@ var vectorReaders = []vectorReader{
 }
 
 func (v *vector) parsedHeader() (*format.Header, error) {
-	return format.ReadHeader(bytes.NewReader(v.body), format.Limits{MaxSlots: int(v.limit("max-slots"))})
+	return format.ReadHeader(bytes.NewReader(v.body),
+		format.Limits{MaxSlots: int(v.limit("max-slots"))})
 }
 
 func (v *vector) openOptions(workers int) envelope.OpenOptions {
-	o := envelope.OpenOptions{Workers: workers, MaxSlots: int(v.limit("max-slots")), MaxSize: v.limit("max-size"), NoDecompress: v.options["no-decompress"] != ""}
+	o := envelope.OpenOptions{Workers: workers, MaxSlots: int(v.limit("max-slots")),
+		MaxSize: v.limit("max-size"), NoDecompress: v.options["no-decompress"] != ""}
 	if head, _ := v.files(); head != nil {
 		o.Header = bytes.NewReader(head)
 	}
@@ -100,7 +106,8 @@ func (v *vector) source(wrap func(io.Reader) io.Reader) (io.Reader, error) {
 	return src, err
 }
 
-func openReader(workers int, wrap func(io.Reader) io.Reader) func(context.Context, *vector) ([]byte, error) {
+func openReader(workers int,
+	wrap func(io.Reader) io.Reader) func(context.Context, *vector) ([]byte, error) {
 	return func(ctx context.Context, v *vector) ([]byte, error) {
 		src, err := v.source(wrap)
 		if err != nil {
@@ -127,13 +134,15 @@ func (discardAt) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 // openToReader writes chunks in any order; what it writes is compared in the other tests of OpenTo.
 func openToReader(ctx context.Context, v *vector) ([]byte, error) {
 	_, file := v.files()
-	_, err := envelope.OpenTo(ctx, discardAt{}, bytes.NewReader(file), int64(len(file)), v.openOptions(2), v.identity())
+	_, err := envelope.OpenTo(ctx, discardAt{}, bytes.NewReader(file), int64(len(file)),
+		v.openOptions(2), v.identity())
 	return nil, err
 }
 
 func openAtReader(ctx context.Context, v *vector) ([]byte, error) {
 	_, file := v.files()
-	r, err := envelope.OpenAt(ctx, bytes.NewReader(file), int64(len(file)), v.openOptions(1), v.identity())
+	r, err := envelope.OpenAt(ctx, bytes.NewReader(file), int64(len(file)),
+		v.openOptions(1), v.identity())
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +173,8 @@ func kindOf(err error) string {
 		return "too large"
 	case errors.Is(err, envelope.ErrDamaged), errors.Is(err, format.ErrDamaged):
 		return "damaged"
-	case errors.Is(err, envelope.ErrNoMatch), errors.Is(err, kmsclient.ErrInvalidCiphertext), errors.Is(err, kmsclient.ErrBadAnswer), errors.Is(err, keyring.ErrPolicy):
+	case errors.Is(err, envelope.ErrNoMatch), errors.Is(err, kmsclient.ErrInvalidCiphertext),
+		errors.Is(err, kmsclient.ErrBadAnswer), errors.Is(err, keyring.ErrPolicy):
 		return "no key"
 	}
 	return fmt.Sprint("failed: ", err)
@@ -202,7 +212,9 @@ func checkKeyFile(t *testing.T, v *vector) {
 		if err == nil {
 			id := f.PublicKeyID()
 			context, _ := f.Context.AppendBinary(nil)
-			sameChecksum(t, v, sumOf([]string{"envseal key pair", f.KeyPairSpec, f.Created.Format("2006-01-02T15:04:05Z"), string(context), f.KeyID, string(f.PrivateKeyCiphertextBlob), string(f.PublicKey)}))
+			sameChecksum(t, v,
+				sumOf([]string{"envseal key pair", f.KeyPairSpec, f.Created.Format("2006-01-02T15:04:05Z"),
+					string(context), f.KeyID, string(f.PrivateKeyCiphertextBlob), string(f.PublicKey)}))
 			if !bytes.Contains(v.body, []byte(hex.EncodeToString(id[:]))) {
 				t.Error("the public key id is another one")
 			}
@@ -217,7 +229,8 @@ func checkKeyFile(t *testing.T, v *vector) {
 		return
 	}
 	context, _ := f.Context.AppendBinary(nil)
-	fields := []string{"envseal data key", "AES_256", f.Created.Format("2006-01-02T15:04:05Z"), string(context)}
+	fields := []string{"envseal data key", "AES_256",
+		f.Created.Format("2006-01-02T15:04:05Z"), string(context)}
 	for _, k := range f.Keys {
 		fields = append(fields, k.KeyID, string(k.CiphertextBlob))
 	}

@@ -28,7 +28,7 @@ func xor(a, b []byte) []byte {
 	return out
 }
 
-// sealRSA is RSAES-OAEP (RFC 8017, 7.1.1) with a seed that is given, which package rsa takes from nobody.
+// sealRSA is RSAES-OAEP (RFC 8017, 7.1.1) with a given seed, which package rsa does not take.
 func sealRSA(public *rsa.PublicKey, label, seed, dataKey []byte) []byte {
 	size := public.Size()
 	hash := sha256.Sum256(label)
@@ -52,7 +52,8 @@ func (m *maker) rsaPlan(name string) (*plan, pairSlot, *rsa.PublicKey) {
 	return p, s, public.(*rsa.PublicKey)
 }
 
-// pairRSA are about the size of a sealed data key of scheme 1, which as a number may be small, and about sizes of data keys.
+// pairRSA are about the size of a sealed data key of scheme 1, which may be small as a number, and
+// about sizes of data keys.
 func (m *maker) pairRSA() {
 	info := readExample(m.t)["info"]
 	edited := func(name string, edit func(sealed []byte, n *big.Int) []byte) *plan {
@@ -64,12 +65,19 @@ func (m *maker) pairRSA() {
 		p.slots = [][]byte{rawSlot(2, s.body())}
 		return p
 	}
-	m.opens("the sealed data key begins with a zero byte", edited("leading-zero", func(b []byte, _ *big.Int) []byte { return b }))
-	m.damaged("", "the sealed data key lacks its leading zero byte: the same number, but not of the size of the modulus", edited("leading-zero-missing", func(b []byte, _ *big.Int) []byte { return b[1:] }))
-	m.damaged("", "a zero byte before the sealed data key: the same number, but not of the size of the modulus", edited("zero-before", func(b []byte, _ *big.Int) []byte { return append([]byte{0}, b...) }))
-	m.damaged("", "the modulus was added to the sealed data key: of the right size, but not below the modulus", edited("plus-modulus", func(b []byte, n *big.Int) []byte {
-		return new(big.Int).Add(new(big.Int).SetBytes(b), n).FillBytes(make([]byte, len(b))) // panics if it does not fit
-	}))
+	m.opens("the sealed data key begins with a zero byte",
+		edited("leading-zero", func(b []byte, _ *big.Int) []byte { return b }))
+	m.damaged("", "the sealed data key lacks its leading zero byte: the same number, but not of the size of the modulus",
+		edited("leading-zero-missing", func(b []byte, _ *big.Int) []byte { return b[1:] }))
+	m.damaged("",
+		"a zero byte before the sealed data key: the same number, but not of the size of the modulus",
+		edited("zero-before", func(b []byte, _ *big.Int) []byte { return append([]byte{0}, b...) }))
+	m.damaged("",
+		"the modulus was added to the sealed data key: of the right size, but not below the modulus",
+		edited("plus-modulus", func(b []byte, n *big.Int) []byte {
+			// panics if it does not fit
+			return new(big.Int).Add(new(big.Int).SetBytes(b), n).FillBytes(make([]byte, len(b)))
+		}))
 	sized := func(n int) *plan {
 		p, s, public := m.rsaPlan(fmt.Sprintf("rsa-data-key-%d", n))
 		p.dataKey = stuff(p.name, n)
@@ -87,7 +95,8 @@ func (m *maker) pairRSA() {
 func (m *maker) foreignPairs() {
 	p, s, public := m.rsaPlan("foreign-first")
 	own := s.body()
-	s.sealed = sealRSA(public, readExample(m.t)["info"], fixed("seed", p.name), fixed("data key", p.name+" foreign"))
+	s.sealed = sealRSA(public, readExample(m.t)["info"], fixed("seed", p.name),
+		fixed("data key", p.name+" foreign"))
 	p.slots = [][]byte{rawSlot(2, s.body()), rawSlot(2, own)}
 	m.opens("the first slot opens to a data key that is not the file's, sealed to the same pair; the second is right", p).option("level", "should")
 
@@ -96,5 +105,7 @@ func (m *maker) foreignPairs() {
 	s.sealed = bytes.Clone(s.sealed)
 	s.sealed[len(s.sealed)-1] ^= 1
 	p.slots = [][]byte{rawSlot(2, s.body()), rawSlot(2, own)}
-	m.opens("the first slot does not open: a bit of its sealed data key was changed; the second is right", p).option("level", "should")
+	m.opens(
+		"the first slot does not open: a bit of its sealed data key was changed; the second is right",
+		p).option("level", "should")
 }

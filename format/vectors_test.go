@@ -61,7 +61,8 @@ func readVectors(t testing.TB) (all []*vector) {
 	return all
 }
 
-// TestVectorsAreCurrent: what is in testdata/vectors is what is made here, byte for byte. With -write-vectors it becomes so.
+// TestVectorsAreCurrent: testdata/vectors holds what is made here, byte for byte. With
+// -write-vectors the test writes it.
 func TestVectorsAreCurrent(t *testing.T) {
 	made := map[string][]byte{}
 	for _, v := range makeVectors(t) {
@@ -77,7 +78,8 @@ func TestVectorsAreCurrent(t *testing.T) {
 		t.Errorf("%d vectors in %s, %d are made", len(there), vectorsPath, len(made))
 	}
 	for name, want := range made {
-		if got, err := os.ReadFile(filepath.Join(vectorsPath, name+".vector")); err != nil || !bytes.Equal(got, want) {
+		got, err := os.ReadFile(filepath.Join(vectorsPath, name+".vector"))
+		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s is not what is made: %v", name, err)
 		}
 	}
@@ -101,13 +103,15 @@ func rewriteVectors(t *testing.T, made map[string][]byte) {
 	}
 }
 
-// TestVectors has every reader of envseal, and the one that was written from the specification, read every vector.
+// TestVectors has every vector read by all readers of envseal, and by the one written from the
+// specification.
 func TestVectors(t *testing.T) {
 	counts := map[string]int{}
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			counts[v.expect]++
-			if v.comment == "" || !slices.Contains([]string{"opens", "foreign", "newer", "damaged", "no key", "too large"}, v.expect) {
+			if v.comment == "" ||
+				!slices.Contains([]string{"opens", "foreign", "newer", "damaged", "no key", "too large"}, v.expect) {
 				t.Fatalf("expect %q, comment %q", v.expect, v.comment)
 			}
 			if strings.HasSuffix(v.form, "key file") || v.form == "pair file" {
@@ -144,7 +148,8 @@ func checkReader(t *testing.T, v *vector, r vectorReader) {
 	}
 	if r.releases && !v.allows(out) {
 		sum := sha256.Sum256(out)
-		t.Errorf("%s: %d bytes came out with hash %s, not one of %v", r.name, len(out), hex.EncodeToString(sum[:]), v.released)
+		t.Errorf("%s: %d bytes came out with hash %s, not one of %v",
+			r.name, len(out), hex.EncodeToString(sum[:]), v.released)
 	}
 }
 
@@ -201,7 +206,8 @@ func (v *vector) readBySpec() ([]byte, error) {
 	return plain, err
 }
 
-// unwrapBySpec plays the key service, and opens the slots of pairs. It says whether a slot was for us, and damaged: then another one may do.
+// unwrapBySpec plays the key service, and opens the slots of pairs. ok is false for a damaged slot:
+// another one may do.
 func (v *vector) unwrapBySpec(slot specSlot, context, digest []byte) (dataKey []byte, ok bool) {
 	if slot.kind == 1 {
 		f, _ := fields(slot.body, 2)
@@ -219,7 +225,8 @@ func (v *vector) unwrapBySpec(slot specSlot, context, digest []byte) (dataKey []
 	if err != nil || !slot.namesKey(private) {
 		return nil, false
 	}
-	dataKey, err = openPair(slot.body[0], private, slices.Concat([]byte("envseal/v1 pair"), digest), f[0])
+	dataKey, err = openPair(slot.body[0], private,
+		slices.Concat([]byte("envseal/v1 pair"), digest), f[0])
 	return dataKey, err == nil && len(dataKey) >= 32
 }
 

@@ -19,7 +19,8 @@ import (
 	"github.com/envseal/envseal/envelope"
 )
 
-// rounds is n in the long form of these tests, TORTURE=full or nothing, and a fiftieth of it in the short one.
+// rounds is n in the long form of these tests (TORTURE=full or unset), and a fiftieth of it in the
+// short one.
 func rounds(t *testing.T, n int) int {
 	t.Helper()
 	switch form := os.Getenv("TORTURE"); form {
@@ -47,12 +48,15 @@ func onBothCores(n int, work func(i int)) {
 	wg.Wait()
 }
 
-// TestTortureSecondReader changes vectors at random, makes their checksums right, and has envseal and the reader that was written from the specification read them: both
-// open them, to the same bytes, or refuse them for the same kind of reason. Both hold the keys, so this goes into every corner of the format that the vectors lead to.
+// TestTortureSecondReader changes vectors at random, makes their checksums right, and has them read
+// by envseal and by the reader written from the specification. Both open them, to the same bytes,
+// or both refuse them for the same kind of reason. Both hold the keys, so this reaches every corner
+// of the format that the vectors lead to.
 func TestTortureSecondReader(t *testing.T) {
 	var vectors []*vector
 	for _, v := range readVectors(t) {
-		if (v.form == "file" || v.form == "armor") && v.options["max-size"] == "" && len(v.body) < 30000 && len(v.body) > 0 {
+		if (v.form == "file" || v.form == "armor") && v.options["max-size"] == "" &&
+			len(v.body) < 30000 && len(v.body) > 0 {
 			vectors = append(vectors, v)
 		}
 	}
@@ -67,20 +71,24 @@ func TestTortureSecondReader(t *testing.T) {
 		if err == nil {
 			opened.Add(1)
 		}
-		agree := kindOf(err) == specKindOf(specErr) || v.form == "armor" && err != nil && specErr != nil // of two things wrong, one reader meets the file's first, the other the armor's
+		// if two things are wrong, one reader meets the file's first, the other the armor's
+		agree := kindOf(err) == specKindOf(specErr) || v.form == "armor" && err != nil && specErr != nil
 		if !agree || err == nil && !bytes.Equal(got, want) {
 			if n := violations.Add(1); n <= 20 {
-				t.Errorf("mutation %d of %s: %d bytes, %v; the second reader: %d bytes, %v", i, v.name, len(got), err, len(want), specErr)
+				t.Errorf("mutation %d of %s: %d bytes, %v; the second reader: %d bytes, %v",
+					i, v.name, len(got), err, len(want), specErr)
 			}
 		}
 	})
 	if opened.Load() == 0 {
 		t.Error("no mutation opened")
 	}
-	fmt.Printf("reliability: 21|vectors changed at random: envseal and a reader of the specification agree|envseal|%d|%d|%d of them opened, in both\n", trials.Load(), violations.Load(), opened.Load())
+	fmt.Printf("reliability: 21|vectors changed at random: envseal and a reader of the specification agree|envseal|%d|%d|%d of them opened, in both\n",
+		trials.Load(), violations.Load(), opened.Load())
 }
 
-// mutated changes header fields, bytes and lengths, takes pieces of another vector, and mostly makes the checksum right.
+// mutated changes header fields, bytes and lengths, and takes pieces of another vector. Mostly it
+// makes the checksum right.
 func (v *vector) mutated(rng *rand.Rand, other *vector) []byte {
 	b := bytes.Clone(v.body)
 	for range 1 + rng.IntN(3) {
@@ -108,7 +116,8 @@ func (v *vector) mutated(rng *rand.Rand, other *vector) []byte {
 			b = b[:min(len(b), 60000)]
 		case 6:
 			copy(b[i:], other.body[min(i, len(other.body)):])
-		default: // fields at their places: suite to reserved byte, context length, header length, slot count
+		default:
+			// fields at their places: suite to reserved byte, context length, header length, slot count
 			at := []int{8, 9, 10, 11, 47, 85, 84, 87}[rng.IntN(8)]
 			if at < len(b) {
 				b[at] = byte(rng.IntN(26))
@@ -129,19 +138,23 @@ func TestTortureSalamanders(t *testing.T) {
 		p, other, chunk := m.salamander(fmt.Sprint("torture ", i), fmt.Sprint("other torture ", i))
 		p.chunks = [][]byte{chunk}
 		for _, key := range []*plan{p, other} {
-			v := &vector{form: "file", body: p.file(), decrypt: []answer{{exampleKMSKey, p.context, p.blob(), key.dataKey}}}
+			v := &vector{form: "file", body: p.file(),
+				decrypt: []answer{{exampleKMSKey, p.context, p.blob(), key.dataKey}}}
 			for _, r := range vectorReaders {
 				if !r.fits(v) {
 					continue
 				}
 				trials.Add(1)
 				out, err := r.read(context.Background(), v)
-				if (err == nil) != (key == p) || err != nil && (!errors.Is(err, envelope.ErrCommitment) || len(out) > 0) || err == nil && r.releases && !bytes.Equal(out, p.content) {
+				if (err == nil) != (key == p) ||
+					err != nil && (!errors.Is(err, envelope.ErrCommitment) || len(out) > 0) ||
+					err == nil && r.releases && !bytes.Equal(out, p.content) {
 					violations.Add(1)
 					t.Errorf("%s: %s: %d bytes, %v", p.name, r.name, len(out), err)
 				}
 			}
 		}
 	})
-	fmt.Printf("reliability: 4|two keys that both fit one chunk (salamander)|envseal|%d|%d|only the key that the file commits to opens it\n", trials.Load(), violations.Load())
+	fmt.Printf("reliability: 4|two keys that both fit one chunk (salamander)|envseal|%d|%d|only the key that the file commits to opens it\n",
+		trials.Load(), violations.Load())
 }

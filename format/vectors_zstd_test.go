@@ -40,19 +40,20 @@ func zstdBlock(kind, size int, last bool, data ...byte) []byte {
 	return append([]byte{byte(v), byte(v >> 8), byte(v >> 16)}, data...)
 }
 
-// stored is a frame of one raw block, without checksum: one segment, the content size in four bytes.
+// stored is a frame of one raw block without checksum: one segment, content size in four bytes.
 func stored(content []byte) zframe {
 	fields := binary.LittleEndian.AppendUint32(nil, uint32(len(content)))
 	return zframe{zstdFrame(0xa0, fields, zstdBlock(0, len(content), true, content...)), content}
 }
 
-// zeros is a frame of so many blocks of 128 KiB of zeros, which states another size if it is told to.
+// zeros is a frame of blocks of 128 KiB of zeros. It states another size if it is told to.
 func zeros(blocks, stated int) zframe {
 	var all [][]byte
 	for i := range blocks {
 		all = append(all, zstdBlock(1, 128<<10, i == blocks-1, 0))
 	}
-	return zframe{zstdFrame(0xa0, binary.LittleEndian.AppendUint32(nil, uint32(stated)), all...), make([]byte, min(blocks<<17, 1<<20))}
+	return zframe{zstdFrame(0xa0, binary.LittleEndian.AppendUint32(nil, uint32(stated)), all...),
+		make([]byte, min(blocks<<17, 1<<20))}
 }
 
 // table is a seek table in its parts.
@@ -90,7 +91,8 @@ func joinFrames(frames []zframe) (stream, content []byte) {
 	return stream, content
 }
 
-// zstdPlan is a compressed file whose chunks hold stream. content is what a reader in order may get out of it.
+// zstdPlan is a compressed file whose chunks hold stream. content is what a reader in order may
+// get.
 func (m *maker) zstdPlan(name string, stream []byte) *plan {
 	p := m.plan("zstd-" + name)
 	p.compression = 1
@@ -112,7 +114,8 @@ func (m *maker) streams() {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		good("level-"+level, "a frame of the zstd program at level "+level+", with a content checksum", zframe{data, hundredLines()})
+		good("level-"+level, "a frame of the zstd program at level "+level+", with a content checksum",
+			zframe{data, hundredLines()})
 	}
 	small := []byte("small")
 	good("stored", "a frame of one raw block", stored(small))
@@ -124,13 +127,19 @@ func (m *maker) streams() {
 	}
 	good("1000-frames", "a thousand frames of one byte", many...)
 	good("1MiB", "a frame with 1 MiB of content, the most, in 45 bytes", zeros(8, 1<<20))
-	good("window-8MiB", "a window of 8 MiB, the most", zframe{zstdFrame(0x40, []byte{13 << 3, 0, 0}, zstdBlock(1, 256, true, 'w')), bytes.Repeat([]byte{'w'}, 256)})
-	good("dictionary-0", "a dictionary field that names none", zframe{zstdFrame(0x21, []byte{0, 2}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
-	good("content-size-8-bytes", "a content size in eight bytes", zframe{zstdFrame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
-	good("empty-blocks", "empty blocks before the data", zframe{zstdFrame(0x20, []byte{2}, zstdBlock(0, 0, false), zstdBlock(0, 0, false), zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
+	good("window-8MiB", "a window of 8 MiB, the most",
+		zframe{zstdFrame(0x40, []byte{13 << 3, 0, 0}, zstdBlock(1, 256, true, 'w')),
+			bytes.Repeat([]byte{'w'}, 256)})
+	good("dictionary-0", "a dictionary field that names none",
+		zframe{zstdFrame(0x21, []byte{0, 2}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
+	good("content-size-8-bytes", "a content size in eight bytes", zframe{
+		zstdFrame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
+	good("empty-blocks", "empty blocks before the data", zframe{zstdFrame(0x20, []byte{2},
+		zstdBlock(0, 0, false), zstdBlock(0, 0, false), zstdBlock(0, 2, true, 'o', 'k')), []byte("ok")})
 	for _, frames := range [][]zframe{nil, {stored(small)}} {
 		stream, content := joinFrames(frames)
-		p := m.zstdPlan(fmt.Sprintf("table-with-checksums-%d", len(frames)), append(stream, tableOf(frames, true).bytes()...))
+		p := m.zstdPlan(fmt.Sprintf("table-with-checksums-%d", len(frames)),
+			append(stream, tableOf(frames, true).bytes()...))
 		p.content = content
 		m.opens("a seek table that has checksums, which a reader may ignore", p)
 	}
@@ -154,31 +163,51 @@ func (m *maker) badStreams() {
 	}
 	level[len(level)-1] ^= 1
 	bad("bad-content-checksum", "zstd's content checksum is wrong", zframe{level, hundredLines()})
-	bad("over-1MiB", "a frame with 1 MiB and one byte of content", zframe{zstdFrame(0xa0, []byte{1, 0, 16, 0}, slices.Concat(zeros(8, 0).data[9:9+7*4], zstdBlock(1, 128<<10, false, 0), zstdBlock(1, 1, true, 0))), make([]byte, 1<<20+1)})
+	bad("over-1MiB", "a frame with 1 MiB and one byte of content",
+		zframe{zstdFrame(0xa0, []byte{1, 0, 16, 0}, slices.Concat(zeros(8, 0).data[9:9+7*4],
+			zstdBlock(1, 128<<10, false, 0), zstdBlock(1, 1, true, 0))), make([]byte, 1<<20+1)})
 	bad("bomb", "32 KiB that would become 1 GiB: 8 192 blocks of 128 KiB", zeros(1<<13, 1<<30))
 	bad("bomb-that-lies", "a frame of 2 MiB that states 1 MiB", zeros(16, 1<<20))
-	bad("content-less-than-stated", "a frame states 3 bytes and has 2", zframe{zstdFrame(0x20, []byte{3}, zstdBlock(0, 2, true, ok...)), []byte("ok?")})
-	bad("content-more-than-stated", "a frame states 1 byte and has 2", zframe{zstdFrame(0x20, []byte{1}, zstdBlock(0, 2, true, ok...)), []byte("o")})
-	bad("no-content-size", "a frame that does not state its content size", zframe{zstdFrame(0x00, []byte{0}, zstdBlock(0, 2, true, ok...)), ok})
-	bad("window-over-8MiB", "a window of 9 MiB", zframe{zstdFrame(0x40, []byte{13<<3 | 1, 0, 0}, zstdBlock(1, 256, true, 'w')), bytes.Repeat([]byte{'w'}, 256)})
-	bad("window-of-3.75TiB", "the largest window that zstd has", zframe{zstdFrame(0x40, []byte{0xff, 0, 0}, zstdBlock(1, 256, true, 'w')), bytes.Repeat([]byte{'w'}, 256)})
-	bad("dictionary-7", "a frame that needs a dictionary", zframe{zstdFrame(0x21, []byte{7, 2}, zstdBlock(0, 2, true, ok...)), ok})
-	bad("reserved-bit", "the reserved bit of the frame header is set", zframe{zstdFrame(0x28, []byte{2}, zstdBlock(0, 2, true, ok...)), ok})
-	bad("reserved-block", "a block of the reserved type", zframe{zstdFrame(0x20, []byte{2}, zstdBlock(3, 2, true, ok...)), ok})
-	bad("block-over-window", "a block of more than the window", zframe{zstdFrame(0x20, []byte{2}, zstdBlock(0, 3, true, 'o', 'k', '!')), ok})
-	bad("skippable-first", "a skippable frame before the first frame", zframe{slices.Concat([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), stored(ok).data), ok})
-	bad("skippable-alone", "a skippable frame that is no seek table", zframe{[]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), ok})
-	bad("legacy-magic", "the magic of zstd 0.7", zframe{append([]byte{0x27}, stored(ok).data[1:]...), ok})
-	bad("gzip", "gzip", zframe{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\xcf\x06\x00\x47\xdd\xdc\x79\x02\x00\x00\x00"), ok})
+	bad("content-less-than-stated", "a frame states 3 bytes and has 2",
+		zframe{zstdFrame(0x20, []byte{3}, zstdBlock(0, 2, true, ok...)), []byte("ok?")})
+	bad("content-more-than-stated", "a frame states 1 byte and has 2",
+		zframe{zstdFrame(0x20, []byte{1}, zstdBlock(0, 2, true, ok...)), []byte("o")})
+	bad("no-content-size", "a frame that does not state its content size",
+		zframe{zstdFrame(0x00, []byte{0}, zstdBlock(0, 2, true, ok...)), ok})
+	bad("window-over-8MiB", "a window of 9 MiB",
+		zframe{zstdFrame(0x40, []byte{13<<3 | 1, 0, 0}, zstdBlock(1, 256, true, 'w')),
+			bytes.Repeat([]byte{'w'}, 256)})
+	bad("window-of-3.75TiB", "the largest window that zstd has",
+		zframe{zstdFrame(0x40, []byte{0xff, 0, 0}, zstdBlock(1, 256, true, 'w')),
+			bytes.Repeat([]byte{'w'}, 256)})
+	bad("dictionary-7", "a frame that needs a dictionary",
+		zframe{zstdFrame(0x21, []byte{7, 2}, zstdBlock(0, 2, true, ok...)), ok})
+	bad("reserved-bit", "the reserved bit of the frame header is set",
+		zframe{zstdFrame(0x28, []byte{2}, zstdBlock(0, 2, true, ok...)), ok})
+	bad("reserved-block", "a block of the reserved type",
+		zframe{zstdFrame(0x20, []byte{2}, zstdBlock(3, 2, true, ok...)), ok})
+	bad("block-over-window", "a block of more than the window",
+		zframe{zstdFrame(0x20, []byte{2}, zstdBlock(0, 3, true, 'o', 'k', '!')), ok})
+	bad("skippable-first", "a skippable frame before the first frame",
+		zframe{slices.Concat([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), stored(ok).data), ok})
+	bad("skippable-alone", "a skippable frame that is no seek table",
+		zframe{[]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), ok})
+	bad("legacy-magic", "the magic of zstd 0.7",
+		zframe{append([]byte{0x27}, stored(ok).data[1:]...), ok})
+	bad("gzip", "gzip", zframe{[]byte(
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\xcf\x06\x00\x47\xdd\xdc\x79\x02\x00\x00\x00"), ok})
 	bad("text", "text that is not compressed", zframe{[]byte("This is no zstd.\n"), ok})
 	bad("no-content", "a frame without content", stored(nil))
-	bad("hidden-frame", "the seek table says of a frame that it has no content, and it has some", zframe{stored(ok).data, nil})
+	bad("hidden-frame", "the seek table says of a frame that it has no content, and it has some",
+		zframe{stored(ok).data, nil})
 	hidden := m.all[len(m.all)-1]
 	hidden.released = append(hidden.released, releasedOf(ok))
-	bad("hidden-text", "the seek table says of some text that it is a frame without content", zframe{[]byte("This is no zstd.\n"), nil})
+	bad("hidden-text", "the seek table says of some text that it is a frame without content",
+		zframe{[]byte("This is no zstd.\n"), nil})
 }
 
-// malformed adds a vector of a stream that is authentic and wrong. A reader in order may have let go of what came before, frame by frame.
+// malformed adds a vector of a stream that is authentic and wrong. A reader in order may have
+// released what came before it, frame by frame.
 func (m *maker) malformed(comment string, p *plan, frames []zframe) {
 	v := m.refused("damaged", "compression", comment, p, p.file(), 0)
 	var content []byte

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // row is one of docs/dependencies.md.

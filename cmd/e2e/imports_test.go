@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 const module = "github.com/envseal/envseal"
@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"kmsclient/keystore":  {"kmsclient", "envelope/keymem"},
 	"kmsclient/devserver": {"kmsclient", "envelope/keymem"},
 	"kmsclient/kmstest":   {"kmsclient"},
-	"internal/testhome":   {},
+	"cmd/e2e/testhome":    {},
 	"cmd/e2e":             {},
 	"cmd":                 {"format", "envelope", "envelope/keymem", "kmsclient/keyring", "kmsclient", "kmsclient/awskms", "kmsclient/keystore", "kmsclient/devserver"},
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // recipe is the text of the fenced block below `<!-- recipe: NAME -->` in docs/recipes.md, so that what the page says is what runs.

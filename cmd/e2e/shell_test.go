@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // interopDir is a folder with a file of random bytes, and with the names of a home and a keystore in the environment.

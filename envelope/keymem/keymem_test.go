@@ -48,7 +48,7 @@ func derive(key *keymem.Buffer) (*keymem.AEAD, error) {
 	return keymem.NewAESGCM(key.Bytes())
 }
 
-// What is wiped is gone from the numbers that are exported and from those that the package computes with.
+// What is wiped is gone from the exported numbers, and from those that the package computes with.
 func TestWipeRSA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -58,7 +58,8 @@ func TestWipeRSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	numbers := append([]*big.Int{key.D, key.Precomputed.Dp, key.Precomputed.Dq, key.Precomputed.Qinv}, key.Primes...)
+	numbers := append([]*big.Int{key.D, key.Precomputed.Dp, key.Precomputed.Dq, key.Precomputed.Qinv},
+		key.Primes...)
 	if !keymem.WipeRSA(key) {
 		t.Error("not all of the key was found")
 	}

@@ -5,10 +5,12 @@ import (
 	"math/big"
 )
 
-// WipeRSA clears the numbers of the key, those that package crypto/rsa exports and the copies that it computes with, and tells whether it found
-// them all: see [WipeField]. The key is of no use afterwards. Copies from the way on which it was read or made are not reached.
+// WipeRSA clears the numbers of the key: those that package crypto/rsa exports, and the copies that
+// it computes with. It tells whether it found them all, as [WipeField] does. The key is of no use
+// afterwards. Copies made when it was read or generated are not reached.
 func WipeRSA(k *rsa.PrivateKey) bool {
-	for _, n := range append([]*big.Int{k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv}, k.Primes...) {
+	for _, n := range append([]*big.Int{k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv},
+		k.Primes...) {
 		if n != nil {
 			clear(n.Bits())
 		}

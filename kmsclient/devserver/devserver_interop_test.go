@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 

@@ -19,10 +19,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
-	"github.com/envseal/envseal/internal/testhome"
 )
 
 // childVariable makes this test binary open a slot from standard input, and wait to be looked into.

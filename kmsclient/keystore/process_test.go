@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 	"github.com/envseal/envseal/kmsclient"
 )
 

@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // plan is how much is measured.

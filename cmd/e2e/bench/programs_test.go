@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // What comes from the Go module proxy, so that `make bench` finds the same programs everywhere.

@@ -42,7 +42,7 @@ func fill(rnd *rand.Rand, n int) []byte {
 	return b
 }
 
-// Random keys, nonces, sizes and additional data against crypto/cipher, into new memory and in place.
+// Random keys, nonces, sizes and additional data: the same as crypto/cipher, in place or not.
 func TestGCMAgainstStandardLibrary(t *testing.T) {
 	rnd := rand.New(rand.NewChaCha8([32]byte{2}))
 	for i := range 1000 {
@@ -139,7 +139,8 @@ func TestGCMConcurrently(t *testing.T) {
 			nonce[0] = byte(g)
 			plain := bytes.Repeat([]byte{byte(g)}, 1000)
 			for range 200 {
-				if got, err := a.Open(nil, nonce, a.Seal(nil, nonce, plain, nil), nil); err != nil || !bytes.Equal(got, plain) {
+				got, err := a.Open(nil, nonce, a.Seal(nil, nonce, plain, nil), nil)
+				if err != nil || !bytes.Equal(got, plain) {
 					t.Errorf("goroutine %d: %v", g, err)
 				}
 			}
@@ -151,7 +152,8 @@ func TestGCMConcurrently(t *testing.T) {
 func TestGCMAllocations(t *testing.T) {
 	a := newAEAD(t, make([]byte, 32))
 	nonce, plain, sealed := make([]byte, 12), make([]byte, 4096), make([]byte, 0, 4096+16)
-	if n := testing.AllocsPerRun(100, func() { sealed = a.Seal(sealed[:0], nonce, plain, nil) }); n != 0 {
+	n := testing.AllocsPerRun(100, func() { sealed = a.Seal(sealed[:0], nonce, plain, nil) })
+	if n != 0 {
 		t.Errorf("Seal allocates %v times", n)
 	}
 	opened := make([]byte, 0, 4096)
@@ -162,7 +164,8 @@ func TestGCMAllocations(t *testing.T) {
 
 func BenchmarkSeal64K(b *testing.B) {
 	key := make([]byte, 32)
-	for name, a := range map[string]cipher.AEAD{"locked": newAEAD(b, key), "standard": standardGCM(b, key)} {
+	for name, a := range map[string]cipher.AEAD{"locked": newAEAD(b, key),
+		"standard": standardGCM(b, key)} {
 		b.Run(name, func(b *testing.B) {
 			nonce, plain, sealed := make([]byte, 12), make([]byte, 64<<10), make([]byte, 0, 64<<10+16)
 			b.SetBytes(64 << 10)

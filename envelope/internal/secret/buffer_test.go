@@ -102,7 +102,8 @@ func TestTruncate(t *testing.T) {
 	}
 }
 
-// Buffers of all sizes made and destroyed by many goroutines: each is zero when new and keeps its bytes.
+// Buffers of all sizes, made and destroyed by many goroutines: each is zero at first and keeps its
+// bytes.
 func TestBuffersAreDistinct(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
@@ -170,7 +171,8 @@ func TestFormatHidesSecrets(t *testing.T) {
 }
 
 func TestEqual(t *testing.T) {
-	if !Equal([]byte("abc"), []byte("abc")) || Equal([]byte("abc"), []byte("abd")) || Equal([]byte("abc"), []byte("ab")) || !Equal(nil, nil) {
+	if !Equal([]byte("abc"), []byte("abc")) || Equal([]byte("abc"), []byte("abd")) ||
+		Equal([]byte("abc"), []byte("ab")) || !Equal(nil, nil) {
 		t.Error("Equal is wrong")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // Some tests need a process of their own: they run this test binary again, and TestMain calls the

@@ -79,8 +79,8 @@ func TestDoPassesGoexitOn(t *testing.T) {
 	}
 }
 
-// The stack must stay where it is through calls of f and through garbage collections: moving it
-// would leave a copy behind. 20 collections, each of which would shrink a stack that is mostly unused.
+// The stack must stay where it is through calls of f and garbage collections: moving it would leave
+// a copy behind. Each of 20 collections would shrink a stack that is mostly unused.
 func TestDoStackStays(t *testing.T) {
 	var first, last uintptr
 	Do(func() {

@@ -5,9 +5,10 @@ import (
 	"unsafe"
 )
 
-// WipeField zeroes one field inside a value of a package that offers no way to wipe it. v is a pointer; path leads through structs,
-// pointers and interfaces to a value without pointers, or to a slice of such values. It tells whether there was such a field: a new
-// release may move it, so whoever relies on it has a test that notices.
+// WipeField zeroes one field inside a value of a package that offers no way to wipe it. v is a
+// pointer. path leads through structs, pointers and interfaces to a value without pointers, or to a
+// slice of such values. It tells whether there was such a field: a new release may move it, so
+// whoever relies on it has a test that notices.
 func WipeField(v any, path ...string) bool {
 	f := target(reflect.ValueOf(v))
 	for _, name := range path {

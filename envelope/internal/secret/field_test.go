@@ -35,10 +35,12 @@ func TestWipeField(t *testing.T) {
 	}
 }
 
-// A field that is not there, or holds pointers, is left alone: zeros over a pointer would crash its owner.
+// A field that is missing or holds pointers is left alone: zeros over a pointer would crash its
+// owner.
 func TestWipeFieldRefuses(t *testing.T) {
 	o := &outer{in: "text", deep: nil, names: []string{"y"}}
-	for _, path := range [][]string{{"absent"}, {"names"}, {"in"}, {"in", "deeper"}, {"deep"}, {"deep", "Key"}, {}} {
+	for _, path := range [][]string{{"absent"}, {"names"}, {"in"}, {"in", "deeper"},
+		{"deep"}, {"deep", "Key"}, {}} {
 		if WipeField(o, path...) {
 			t.Errorf("wiped %q", path)
 		}

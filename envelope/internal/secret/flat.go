@@ -31,7 +31,8 @@ func flat(t reflect.Type) bool {
 	return false
 }
 
-// flatBytes returns the memory of the object that v points to, or nil if v is no pointer to flat data.
+// flatBytes returns the memory of the object that v points to, or nil if v is not a pointer to flat
+// data.
 func flatBytes(v any) []byte {
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() || !flat(p.Type().Elem()) {

@@ -135,7 +135,7 @@ func (h *HKDF) Destroy() {
 		h.hashMem.Destroy()
 		return
 	}
-	// A hash that could not be moved: push the last block out of its buffer, as far as its methods reach.
+	// A hash that could not be moved: push the last block out of its buffer, if its methods can.
 	var zero [sha512.BlockSize]byte
 	h.hash.Write(zero[:])
 	h.hash.Reset()

@@ -90,7 +90,8 @@ func TestHKDFAgainstStandardLibrary(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got, want) {
-				t.Fatalf("input %d (salt %d, ikm %d, info %d, out %d bytes): differs from crypto/hkdf", i, len(salt), len(ikm), len(info), len(got))
+				t.Fatalf("input %d (salt %d, ikm %d, info %d, out %d bytes): differs from crypto/hkdf",
+					i, len(salt), len(ikm), len(info), len(got))
 			}
 		}
 		h.Destroy()
@@ -106,7 +107,8 @@ func TestHKDFLimits(t *testing.T) {
 	if err := h.Expand(most); err != nil {
 		t.Fatal(err)
 	}
-	if want, _ := hkdf.Key(sha512.New, []byte("input keying material"), nil, "", len(most)); !bytes.Equal(most, want) {
+	want, _ := hkdf.Key(sha512.New, []byte("input keying material"), nil, "", len(most))
+	if !bytes.Equal(most, want) {
 		t.Error("the longest output differs from crypto/hkdf")
 	}
 	if err := h.Expand(make([]byte, 255*64+1)); err == nil {
@@ -154,7 +156,8 @@ func TestHKDFAllocations(t *testing.T) {
 	}
 	defer h.Destroy()
 	out, info := make([]byte, 64), []byte("info")
-	if n := testing.AllocsPerRun(100, func() { _ = h.Expand(out, info) }); n > 1 { // the list of info parts
+	// one: the list of info parts
+	if n := testing.AllocsPerRun(100, func() { _ = h.Expand(out, info) }); n > 1 {
 		t.Errorf("Expand allocates %v times", n)
 	}
 }

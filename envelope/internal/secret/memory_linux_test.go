@@ -185,7 +185,8 @@ func TestDoBlocksSignals(t *testing.T) {
 	var during, after uint64
 	Do(func() { during = blocked() })
 	after = blocked()
-	for _, s := range []unix.Signal{unix.SIGURG, unix.SIGPROF, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, 64} {
+	for _, s := range []unix.Signal{unix.SIGURG, unix.SIGPROF, unix.SIGINT,
+		unix.SIGTERM, unix.SIGHUP, 64} {
 		if !has(during, s) || has(after, s) {
 			t.Errorf("signal %d: blocked during f %v, after it %v", s, has(during, s), has(after, s))
 		}

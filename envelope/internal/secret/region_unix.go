@@ -14,7 +14,8 @@ type region struct {
 	inner []byte
 }
 
-// mapRegion maps at least n zero bytes, n > 0. That the memory cannot be locked is noted and no failure.
+// mapRegion maps at least n zero bytes, n > 0. Memory that cannot be locked is noted, and no
+// failure.
 func mapRegion(n int) (region, error) {
 	page := unix.Getpagesize()
 	size := (n + page - 1) &^ (page - 1)

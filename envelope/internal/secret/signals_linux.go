@@ -8,7 +8,8 @@ import (
 
 // faults are the signals that an instruction of the thread itself raises. Were they blocked, the
 // kernel would end the process where Go makes a panic of them.
-var faults = [...]unix.Signal{unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGSEGV, unix.SIGSYS, unix.SIGTRAP}
+var faults = [...]unix.Signal{unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGSEGV,
+	unix.SIGSYS, unix.SIGTRAP}
 
 var allButFaults = func() (s unix.Sigset_t) {
 	for i := range s.Val {

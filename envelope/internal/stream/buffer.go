@@ -2,14 +2,17 @@ package stream
 
 import "fmt"
 
-// pageSize is what buffers are rounded up to; right or a divisor of the right one everywhere that matters.
+// pageSize is what buffers are rounded up to; right or a divisor of the right one everywhere that
+// matters.
 const pageSize = 4096
 
-// Buffer is page-aligned memory outside the Go heap where the system has it, so that the plaintext in it is not moved or kept by the collector
-// and can be given back at once. It is for the data of a stream; keys live in package secret.
+// Buffer is page-aligned memory outside the Go heap where the system has it, so that the plaintext
+// in it is not moved or kept by the collector and can be given back at once. It is for the data of
+// a stream; keys live in package secret.
 type Buffer struct{ b []byte }
 
-// NewBuffer makes room for n bytes, zeroed. Pages count against memory only once they are touched. Where the system has no memory, it fails; the heap would end the process.
+// NewBuffer makes room for n bytes, zeroed. Pages count against memory only once they are touched.
+// Where the system has no memory, it fails; the heap would end the process.
 func NewBuffer(n int) (*Buffer, error) {
 	size := (n + pageSize - 1) / pageSize * pageSize
 	b, err := newMemory(size)

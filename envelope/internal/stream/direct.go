@@ -6,11 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// Direct runs work on runs 0..runs-1, each worker taking the next one: for input and output that can be read and written at any offset, where nothing needs to wait
-// for its turn. newWorker is called on each worker's goroutine and returns what does one run.
+// Direct runs work on runs 0..runs-1; each worker takes the next one. It is for input and output at
+// any offset, where nothing waits for its turn. newWorker is called on each worker's goroutine and
+// returns what does one run.
 //
-// The first error stops the others after the run they are at; of several, that of the lowest run is returned. When Direct returns, every goroutine it started has ended.
-func Direct(ctx context.Context, workers int, runs int64, newWorker func() (work func(run int64) error, err error)) error {
+// After an error the others stop at the end of their run. The error of the lowest run is returned.
+// When Direct returns, every goroutine it started has ended.
+func Direct(ctx context.Context, workers int, runs int64,
+	newWorker func() (work func(run int64) error, err error)) error {
 	d := &direct{ctx: ctx, runs: runs, failedAt: runs}
 	var wg sync.WaitGroup
 	for range int(min(int64(workers), runs)) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// interrupted is a job whose context is cancelled in its Fill; the Interrupt that comes of it takes its time.
+// interrupted is a job whose context is cancelled in its Fill. The Interrupt that follows takes its
+// time.
 type interrupted struct {
 	cancel func()
 	first  atomic.Bool
@@ -79,7 +80,8 @@ func (j *blocked) Drain() error {
 	return errGivenUp
 }
 
-// Where a run fails for want of a job, that is its error, and not what a Fill said that was given up for it.
+// If a run fails for want of a job, that is its error, and not what the Fill said that was given
+// up.
 func TestRunTellsWhyItGaveUp(t *testing.T) {
 	j := &blocked{givenUp: make(chan struct{})}
 	var made int

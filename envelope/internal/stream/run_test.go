@@ -82,7 +82,9 @@ func TestRunStopsAtTheFirstError(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for workers := 1; workers <= 4; workers++ {
 		c := &counted{last: 1000, failAt: 20}
-		err := Run(context.Background(), workers, func() (Job, error) { return &counting{counted: c}, nil })
+		err := Run(context.Background(), workers, func() (Job, error) {
+			return &counting{counted: c}, nil
+		})
 		if err != errHere || len(c.drained) != 21 {
 			t.Errorf("%d workers: %v after %d batches", workers, err, len(c.drained))
 		}
@@ -106,7 +108,9 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestRunWithoutJobs(t *testing.T) {
-	if err := Run(context.Background(), 2, func() (Job, error) { return nil, errHere }); err != errHere {
+	if err := Run(context.Background(), 2, func() (Job, error) {
+		return nil, errHere
+	}); err != errHere {
 		t.Errorf("got %v", err)
 	}
 	made := 0

@@ -2,32 +2,37 @@ package stream
 
 import "io"
 
-// Source cuts a reader into batches of whole units (chunks). It never holds back a unit longer than it must: a batch is what one Read
-// brought, as soon as that is a whole unit, so that a slow pipe is passed on at its own pace and a fast one in large pieces.
+// Source cuts a reader into batches of whole units (chunks). It holds back a unit no longer than it
+// must: a batch is what one Read brought, as soon as that is a whole unit. So a slow pipe is passed
+// on at its own pace, and a fast one in large pieces.
 //
-// It is used by one goroutine at a time. Only io.EOF is the end of the input: any other error, io.ErrUnexpectedEOF among them,
-// is a broken source and is kept as such, because a seal that took it for the end would finish a truncated input as if it were whole.
+// It is used by one goroutine at a time. Only io.EOF is the end of the input. Any other error, even
+// io.ErrUnexpectedEOF, is a broken source and stays one: a seal that took it for the end would
+// finish a truncated input as if it were whole.
 type Source struct {
 	r         io.Reader
 	unit      int
-	lookahead bool // a unit may leave only when a byte behind it has been seen (sealing: is it the last one?)
+	lookahead bool // a unit leaves only once a byte behind it was seen: sealing must know the last
 	carry     []byte
 	done      bool
 }
 
-// maxEmptyReads is how many reads without data and without error are suffered, as in bufio.
+// maxEmptyReads is how many reads without data and without error are tolerated, as in bufio.
 const maxEmptyReads = 100
 
-// NewSource reads r in units of unit bytes. With lookahead, the last unit of a batch that is not final is known not to be the last of the input.
+// NewSource reads r in units of unit bytes. With lookahead, the last unit of a batch that is not
+// final is known not to be the last of the input.
 func NewSource(r io.Reader, unit int, lookahead bool) *Source {
 	return &Source{r: r, unit: unit, lookahead: lookahead, carry: make([]byte, 0, unit)}
 }
 
-// Fill reads the next batch into buf, which must have room for at least one unit and one byte, and the same room every time.
+// Fill reads the next batch into buf, which must have room for at least one unit and one byte, and
+// the same room every time.
 //
-// It returns the number of bytes to process, final (the input ends behind them), certain (a byte behind them has been seen, so the batch's
-// last unit is not the input's last one) and the error of the source. Unless final or with an error, n is a positive multiple of the unit.
-// On an error n is what had arrived.
+// It returns the number of bytes to process, final (the input ends behind them), certain (a byte
+// behind them has been seen, so the batch's last unit is not the input's last one) and the error of
+// the source. Unless final or with an error, n is a positive multiple of the unit. On an error n is
+// what had arrived.
 func (s *Source) Fill(buf []byte) (n int, final, certain bool, err error) {
 	have := copy(buf, s.carry)
 	s.carry = s.carry[:0]
@@ -56,7 +61,8 @@ func (s *Source) Fill(buf []byte) (n int, final, certain bool, err error) {
 	}
 }
 
-// Carried is how many bytes the last Fill left in its buf, behind those to process, for the next batch.
+// Carried is how many bytes the last Fill left in its buf for the next batch, behind those to
+// process.
 func (s *Source) Carried() int { return len(s.carry) }
 
 // ready is how many of have bytes can leave as whole units.
@@ -70,7 +76,7 @@ func (s *Source) ready(have int) int {
 // Interrupt gives up a Fill that is blocked, and all further ones, if the reader knows how.
 func (s *Source) Interrupt() { Interrupt(s.r) }
 
-// Interrupt makes a Read of r that is blocked, and all further ones, fail soon, if r has a method for it.
+// Interrupt makes a Read of r that blocks, and all further ones, fail soon, if r can do that.
 func Interrupt(r io.Reader) {
 	if i, ok := r.(Interrupter); ok {
 		i.Interrupt()
@@ -80,8 +86,9 @@ func Interrupt(r io.Reader) {
 // Wipe clears what is carried between batches.
 func (s *Source) Wipe() { clear(s.carry[:cap(s.carry)]) }
 
-// ReadWhole fills buf, and returns less only with final, where the input has ended, or with the error of the source. As for a Source, only io.EOF is the
-// end. Where the input ends just behind buf, the next call says so.
+// ReadWhole fills buf. It returns less only with final, where the input has ended, or with the
+// error of the source. As for a Source, only io.EOF is the end. If the input ends right after buf,
+// the next call says so.
 func ReadWhole(r io.Reader, buf []byte) (n int, final bool, err error) {
 	for empty := 0; n < len(buf); {
 		m, err := r.Read(buf[n:])

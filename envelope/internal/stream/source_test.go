@@ -110,7 +110,8 @@ func TestReadWhole(t *testing.T) {
 	for size := range 50 {
 		data := bytes.Repeat([]byte{7}, size)
 		for name, r := range map[string]io.Reader{
-			"whole": bytes.NewReader(data), "byte by byte": iotest.OneByteReader(bytes.NewReader(data)), "data with EOF": iotest.DataErrReader(bytes.NewReader(data)),
+			"whole": bytes.NewReader(data), "byte by byte": iotest.OneByteReader(bytes.NewReader(data)),
+			"data with EOF": iotest.DataErrReader(bytes.NewReader(data)),
 		} {
 			buf := make([]byte, 16)
 			for left := size; ; left -= len(buf) {
@@ -124,7 +125,8 @@ func TestReadWhole(t *testing.T) {
 			}
 		}
 		for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
-			n, final, err := ReadWhole(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)), make([]byte, 64))
+			n, final, err := ReadWhole(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)),
+				make([]byte, 64))
 			if n != size || final || err != broken {
 				t.Errorf("%d bytes, then %v: %d, final %v, %v", size, broken, n, final, err)
 			}

@@ -7,10 +7,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ContentRoom is the capacity that the content of any frame needs. A little more than MaxContent lets the decoder take its fast path to the end.
+// ContentRoom is the capacity that the content of any frame needs. A little more than MaxContent
+// lets the decoder take its fast path to the end.
 const ContentRoom = MaxContent + 64
 
-// Decoder decompresses frames, one at a time. As with an Encoder, its memory is kept for the next one that is asked for, and pieces of content stay in it.
+// Decoder decompresses frames, one at a time. As with an Encoder, its memory is kept for the next
+// one, and pieces of content stay in it.
 type Decoder struct{ zstd *zstd.Decoder }
 
 var decoders sync.Pool
@@ -34,8 +36,9 @@ func NewDecoder() (*Decoder, error) {
 // Release gives the decoder back. It must not be used any more.
 func (d *Decoder) Release() { decoders.Put(d) }
 
-// Decode decompresses one frame into dst, which has room for size bytes or a little more, and returns the content: exactly size bytes, or an error.
-// Its frame checksum is checked if it has one. frame comes from a Reader or has been through its checks: Decode bounds the output, not the input.
+// Decode decompresses one frame into dst, which has room for size bytes or a little more, and
+// returns the content: exactly size bytes, or an error. A frame checksum is checked. frame comes
+// from a Reader or has been through its checks: Decode bounds the output, not the input.
 func (d *Decoder) Decode(dst, frame []byte, size int) ([]byte, error) {
 	content, err := d.zstd.DecodeAll(frame, dst[:0])
 	if err != nil {

@@ -15,8 +15,8 @@ const (
 	sniff = 4 << 10
 )
 
-// Encoder makes frames, one at a time. Its memory, one to some MiB with the level, is kept for the next one that is asked for. Pieces of the content stay in
-// it: unlike keys, they cannot be wiped.
+// Encoder makes frames, one at a time. Its memory, one to some MiB with the level, is kept for the
+// next one. Pieces of the content stay in it: unlike keys, they cannot be wiped.
 type Encoder struct {
 	zstd  *zstd.Encoder
 	level Level
@@ -34,8 +34,10 @@ func NewEncoder(l Level) (*Encoder, error) {
 		return e, nil
 	}
 	z, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel([...]zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression}[l]),
-		zstd.WithEncoderConcurrency(1), // EncodeAll then works on the calling goroutine with one set of tables
+		zstd.WithEncoderLevel([...]zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault,
+			zstd.SpeedBetterCompression}[l]),
+		// EncodeAll works on its caller's goroutine, with one set of tables
+		zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(MaxContent),
 		zstd.WithSingleSegment(true), // and so small frames state their size, too
 		zstd.WithEncoderCRC(true),
@@ -50,9 +52,11 @@ func NewEncoder(l Level) (*Encoder, error) {
 // Release gives the encoder back. It must not be used any more.
 func (e *Encoder) Release() { encoders[e.level].Put(e) }
 
-// AppendFrame appends the frame of content to dst, which needs room for MaxFrame bytes lest it be moved. content has 1 to MaxContent bytes.
+// AppendFrame appends the frame of content to dst. If dst has no room for MaxFrame bytes, it is
+// moved. content has 1 to MaxContent bytes.
 //
-// Content that does not look as if it could be made smaller is stored: then its compression is not even tried.
+// Content that does not look as if it could be made smaller is stored, and its compression not
+// tried.
 func (e *Encoder) AppendFrame(dst, content []byte) []byte {
 	if e.incompressible(content) {
 		return appendStored(dst, content)
@@ -60,8 +64,8 @@ func (e *Encoder) AppendFrame(dst, content []byte) []byte {
 	return e.zstd.EncodeAll(content, dst)
 }
 
-// incompressible compresses a sample of every block. One that becomes smaller by a sixteenth is enough.
-// What a sample cannot show is content that repeats itself only over longer distances.
+// incompressible compresses a sample of every block. It is enough that one becomes smaller by a
+// sixteenth. A sample cannot show content that repeats itself over longer distances only.
 func (e *Encoder) incompressible(content []byte) bool {
 	if len(content) < 4*sniff {
 		return false
@@ -96,7 +100,8 @@ func appendStored(dst, content []byte) []byte {
 	}
 }
 
-// appendHeader appends a frame header with checksum, single segment, and the content size in its shortest form.
+// appendHeader appends a frame header with checksum, single segment, and the content size in its
+// shortest form.
 func appendHeader(dst []byte, content int) []byte {
 	const singleSegment, hasChecksum = 1 << 5, 1 << 2
 	dst = binary.LittleEndian.AppendUint32(dst, frameMagic)
@@ -104,7 +109,9 @@ func appendHeader(dst []byte, content int) []byte {
 	case content < 256:
 		return append(dst, 0<<6|singleSegment|hasChecksum, byte(content))
 	case content < 65536+256:
-		return binary.LittleEndian.AppendUint16(append(dst, 1<<6|singleSegment|hasChecksum), uint16(content-256))
+		return binary.LittleEndian.AppendUint16(append(dst, 1<<6|singleSegment|hasChecksum),
+			uint16(content-256))
 	}
-	return binary.LittleEndian.AppendUint32(append(dst, 2<<6|singleSegment|hasChecksum), uint32(content))
+	return binary.LittleEndian.AppendUint32(append(dst, 2<<6|singleSegment|hasChecksum),
+		uint32(content))
 }

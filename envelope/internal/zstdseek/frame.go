@@ -19,7 +19,7 @@ type frameHeader struct {
 	checksum bool
 }
 
-// headerSize is the length of the frame header that begins with b, of which fixedHeader bytes are there.
+// headerSize is the length of the frame header that begins with b. b has fixedHeader bytes of it.
 func headerSize(b []byte) int {
 	descriptor := b[4]
 	return fixedHeader + windowSize(descriptor) + dictionarySize(descriptor) + contentSize(descriptor)
@@ -43,7 +43,7 @@ func contentSize(descriptor byte) int {
 	return [...]int{0, 2, 4, 8}[descriptor>>6]
 }
 
-// parseHeader reads a whole frame header, of headerSize bytes, and refuses one that is over the bounds.
+// parseHeader reads a whole frame header, of headerSize bytes, and refuses one over the bounds.
 func parseHeader(b []byte) (h frameHeader, err error) {
 	descriptor := b[4]
 	if binary.LittleEndian.Uint32(b) != frameMagic {
@@ -82,7 +82,8 @@ func parseHeader(b []byte) (h frameHeader, err error) {
 	if window > MaxWindow {
 		return h, malformed("a frame has a window of %d bytes, more than %d", window, MaxWindow)
 	}
-	return frameHeader{content: int(content), block: int(min(window, rawBlock)), checksum: descriptor&0x04 != 0}, nil
+	return frameHeader{content: int(content), block: int(min(window, rawBlock)),
+		checksum: descriptor&0x04 != 0}, nil
 }
 
 func littleEndian(b []byte) (v uint64) {

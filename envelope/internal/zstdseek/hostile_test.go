@@ -23,11 +23,13 @@ func both(stream []byte) (inOrder, byTable error) {
 func TestEveryCutIsMalformed(t *testing.T) {
 	stream := build(t, text(3000), random(200), []byte{1})
 	for n := range stream {
-		if inOrder, byTable := both(stream[:n]); !errors.Is(inOrder, ErrMalformed) || !errors.Is(byTable, ErrMalformed) {
+		inOrder, byTable := both(stream[:n])
+		if !errors.Is(inOrder, ErrMalformed) || !errors.Is(byTable, ErrMalformed) {
 			t.Fatalf("%d of %d bytes: %v; %v", n, len(stream), inOrder, byTable)
 		}
 	}
-	if inOrder, byTable := both(append(bytes.Clone(stream), 0)); !errors.Is(inOrder, ErrMalformed) || !errors.Is(byTable, ErrMalformed) {
+	inOrder, byTable := both(append(bytes.Clone(stream), 0))
+	if !errors.Is(inOrder, ErrMalformed) || !errors.Is(byTable, ErrMalformed) {
 		t.Errorf("one byte more: %v; %v", inOrder, byTable)
 	}
 }
@@ -43,7 +45,8 @@ func TestBrokenReader(t *testing.T) {
 			}
 		}
 	}
-	for name, wrap := range map[string]func(io.Reader) io.Reader{"byte": iotest.OneByteReader, "half": iotest.HalfReader, "data with EOF": iotest.DataErrReader} {
+	for name, wrap := range map[string]func(io.Reader) io.Reader{"byte": iotest.OneByteReader,
+		"half": iotest.HalfReader, "data with EOF": iotest.DataErrReader} {
 		if got, err := readAll(wrap(bytes.NewReader(stream))); err != nil || len(got) != 3200 {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
@@ -96,58 +99,79 @@ const (
 	reserved
 )
 
-func TestFramesOfOthers(t *testing.T) {
-	zeros := make([]byte, 128<<10)
-	lots := []byte{0, 0, 0x10, 0} // 1 MiB
-	var eight [][]byte
+var lots = []byte{0, 0, 0x10, 0} // a content size of 1 MiB
+
+// lotsOfBlocks are the blocks of a frame of 1 MiB.
+func lotsOfBlocks() (all [][]byte) {
 	for i := range 8 {
-		eight = append(eight, block(rle, 128<<10, i == 7, 5))
+		all = append(all, block(rle, 128<<10, i == 7, 5))
 	}
+	return all
+}
+
+// goodFrames are as no encoder here makes them.
+func goodFrames() map[string]made {
 	var empty [][]byte
 	for range 1000 {
 		empty = append(empty, block(raw, 0, false))
 	}
-	good := map[string]made{
-		"no checksum, one segment":     {frame(0x20, []byte{3}, block(raw, 3, true, 1, 2, 3)), 3},
-		"window of 8 MiB":              {frame(0x40, []byte{13 << 3, 0, 0}, block(rle, 256, true, 9)), 256},
-		"dictionary number 0":          {frame(0x21, []byte{0, 2}, block(raw, 2, true, 1, 2)), 2},
-		"content size in 8 bytes":      {frame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, block(raw, 2, true, 1, 2)), 2},
-		"1 MiB in 32 bytes":            {frame(0xa0, lots, eight...), MaxContent},
-		"many empty blocks, then data": {frame(0x40, []byte{0, 0, 0}, append(empty, block(rle, 256, true, 9))...), 256},
+	return map[string]made{
+		"no checksum, one segment": {frame(0x20, []byte{3}, block(raw, 3, true, 1, 2, 3)), 3},
+		"window of 8 MiB":          {frame(0x40, []byte{13 << 3, 0, 0}, block(rle, 256, true, 9)), 256},
+		"dictionary number 0":      {frame(0x21, []byte{0, 2}, block(raw, 2, true, 1, 2)), 2},
+		"content size in 8 bytes": {
+			frame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, block(raw, 2, true, 1, 2)), 2},
+		"1 MiB in 32 bytes": {frame(0xa0, lots, lotsOfBlocks()...), MaxContent},
+		"many empty blocks, then data": {
+			frame(0x40, []byte{0, 0, 0}, append(empty, block(rle, 256, true, 9))...), 256},
 	}
-	for name, f := range good {
+}
+
+func badFrames() map[string]made {
+	zeros := make([]byte, 128<<10)
+	seven := lotsOfBlocks()[:7:7]
+	many := frame(0xa0, lots)
+	for len(many) < MaxFrame {
+		many = append(many, block(raw, 0, false)...)
+	}
+	return map[string]made{
+		"window over 8 MiB":  {frame(0x40, []byte{13<<3 | 1, 0, 0}, block(rle, 256, true, 9)), 256},
+		"window of 3.75 TiB": {frame(0x40, []byte{0xff, 0, 0}, block(rle, 256, true, 9)), 256},
+		"content over 1 MiB": {frame(0xa0, []byte{1, 0, 0x10, 0},
+			append(seven, block(rle, 128<<10, false, 5), block(raw, 1, true, 5))...), MaxContent + 1},
+		"content of 16 EiB":       {frame(0xe0, bytes.Repeat([]byte{255}, 8), block(raw, 0, true)), 0},
+		"content size not stated": {frame(0x00, []byte{0}, block(raw, 3, true, 1, 2, 3)), 3},
+		"no content":              {frame(0x20, []byte{0}, block(raw, 0, true)), 0},
+		"dictionary":              {frame(0x21, []byte{1, 2}, block(raw, 2, true, 1, 2)), 2},
+		"reserved bit":            {frame(0x28, []byte{2}, block(raw, 2, true, 1, 2)), 2},
+		"reserved block":          {frame(0x20, []byte{2}, block(reserved, 2, true, 1, 2)), 2},
+		"block over its bound": {frame(0xa0, lots, block(raw, 128<<10+1, false, append(zeros, 0)...),
+			block(raw, 0, true)), MaxContent},
+		"block over the content": {frame(0x20, []byte{2}, block(raw, 3, true, 1, 2, 3)), 2},
+		"more content than stated": {
+			frame(0x20, []byte{2}, block(raw, 2, false, 1, 2), block(raw, 2, true, 3, 4)), 2},
+		"less content than stated": {frame(0x20, []byte{4}, block(raw, 2, true, 1, 2)), 4},
+		"a bomb in a frame": {frame(0xa0, lots, append(seven, block(rle, 128<<10, false, 5),
+			block(rle, 128<<10, true, 5))...), MaxContent},
+		"blocks without end": {many, MaxContent},
+		"wrong checksum":     {frame(0x24, []byte{2}, block(raw, 2, true, 1, 2), []byte{1, 2, 3, 4}), 2},
+		"garbage in a block": {frame(0x20, []byte{20}, block(compressed, 5, true, 1, 2, 3, 4, 5)), 20},
+		"another magic": {append([]byte{1, 2, 3, 4},
+			frame(0x20, []byte{3}, block(raw, 3, true, 1, 2, 3))[4:]...), 3},
+		"a skippable frame": {append([]byte{0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0}, make([]byte, 9)...), 1},
+		"two frames that pass for one": {append(frame(0x20, []byte{1}, block(raw, 1, true, 1)),
+			frame(0x20, []byte{1}, block(raw, 1, true, 1))...), 2},
+	}
+}
+
+func TestFramesOfOthers(t *testing.T) {
+	for name, f := range goodFrames() {
 		stream := withTable(f)
 		if inOrder, byTable := both(stream); inOrder != nil || byTable != nil {
 			t.Errorf("%s: %v; %v", name, inOrder, byTable)
 		}
 	}
-	many := frame(0xa0, lots)
-	for len(many) < MaxFrame {
-		many = append(many, block(raw, 0, false)...)
-	}
-	bad := map[string]made{
-		"window over 8 MiB":            {frame(0x40, []byte{13<<3 | 1, 0, 0}, block(rle, 256, true, 9)), 256},
-		"window of 3.75 TiB":           {frame(0x40, []byte{0xff, 0, 0}, block(rle, 256, true, 9)), 256},
-		"content over 1 MiB":           {frame(0xa0, []byte{1, 0, 0x10, 0}, append(eight[:7:7], block(rle, 128<<10, false, 5), block(raw, 1, true, 5))...), MaxContent + 1},
-		"content of 16 EiB":            {frame(0xe0, bytes.Repeat([]byte{255}, 8), block(raw, 0, true)), 0},
-		"content size not stated":      {frame(0x00, []byte{0}, block(raw, 3, true, 1, 2, 3)), 3},
-		"no content":                   {frame(0x20, []byte{0}, block(raw, 0, true)), 0},
-		"dictionary":                   {frame(0x21, []byte{1, 2}, block(raw, 2, true, 1, 2)), 2},
-		"reserved bit":                 {frame(0x28, []byte{2}, block(raw, 2, true, 1, 2)), 2},
-		"reserved block":               {frame(0x20, []byte{2}, block(reserved, 2, true, 1, 2)), 2},
-		"block over its bound":         {frame(0xa0, lots, block(raw, 128<<10+1, false, append(zeros, 0)...), block(raw, 0, true)), MaxContent},
-		"block over the content":       {frame(0x20, []byte{2}, block(raw, 3, true, 1, 2, 3)), 2},
-		"more content than stated":     {frame(0x20, []byte{2}, block(raw, 2, false, 1, 2), block(raw, 2, true, 3, 4)), 2},
-		"less content than stated":     {frame(0x20, []byte{4}, block(raw, 2, true, 1, 2)), 4},
-		"a bomb in a frame":            {frame(0xa0, lots, append(eight[:7:7], block(rle, 128<<10, false, 5), block(rle, 128<<10, true, 5))...), MaxContent},
-		"blocks without end":           {many, MaxContent},
-		"wrong checksum":               {frame(0x24, []byte{2}, block(raw, 2, true, 1, 2), []byte{1, 2, 3, 4}), 2},
-		"garbage in a block":           {frame(0x20, []byte{20}, block(compressed, 5, true, 1, 2, 3, 4, 5)), 20},
-		"another magic":                {append([]byte{1, 2, 3, 4}, frame(0x20, []byte{3}, block(raw, 3, true, 1, 2, 3))[4:]...), 3},
-		"a skippable frame":            {append([]byte{0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0}, make([]byte, 9)...), 1},
-		"two frames that pass for one": {append(frame(0x20, []byte{1}, block(raw, 1, true, 1)), frame(0x20, []byte{1}, block(raw, 1, true, 1))...), 2},
-	}
-	for name, f := range bad {
+	for name, f := range badFrames() {
 		stream := withTable(f)
 		inOrder, byTable := both(stream)
 		if !errors.Is(inOrder, ErrMalformed) || !errors.Is(byTable, ErrMalformed) && f.content > 0 {
@@ -174,20 +198,29 @@ func TestTables(t *testing.T) {
 		t.Errorf("table with checksums: %v; %v", inOrder, byTable)
 	}
 	bad := map[string]func(b []byte) []byte{
-		"no table":               func(b []byte) []byte { return b[:table] },
-		"nothing":                func([]byte) []byte { return nil },
-		"one frame less":         func(b []byte) []byte { b[n-9] = 2; return b },
-		"one frame more":         func(b []byte) []byte { b[n-9] = 4; return b },
-		"2^32-1 frames":          func(b []byte) []byte { copy(b[n-9:], []byte{255, 255, 255, 255}); return b },
+		"no table":       func(b []byte) []byte { return b[:table] },
+		"nothing":        func([]byte) []byte { return nil },
+		"one frame less": func(b []byte) []byte { b[n-9] = 2; return b },
+		"one frame more": func(b []byte) []byte { b[n-9] = 4; return b },
+		"2^32-1 frames": func(b []byte) []byte {
+			copy(b[n-9:], []byte{255, 255, 255, 255})
+			return b
+		},
 		"2^27+1 frames":          func(b []byte) []byte { copy(b[n-9:], []byte{1, 0, 0, 8}); return b },
 		"unknown flag":           func(b []byte) []byte { b[n-5] = 1; return b },
 		"flag without checksums": func(b []byte) []byte { b[n-5] = flagChecksums; return b },
-		"checksums without flag": func([]byte) []byte { c := bytes.Clone(flagged); c[len(c)-5] = 0; return c },
-		"wrong end":              func(b []byte) []byte { b[n-1]++; return b },
-		"wrong length":           func(b []byte) []byte { b[table+4]++; return b },
-		"another skippable":      func(b []byte) []byte { b[table]--; return b },
-		"two tables":             func(b []byte) []byte { return append(b, b[table:]...) },
-		"table first":            func(b []byte) []byte { return append(bytes.Clone(b[table:]), b[:table]...) },
+		"checksums without flag": func([]byte) []byte {
+			c := bytes.Clone(flagged)
+			c[len(c)-5] = 0
+			return c
+		},
+		"wrong end":         func(b []byte) []byte { b[n-1]++; return b },
+		"wrong length":      func(b []byte) []byte { b[table+4]++; return b },
+		"another skippable": func(b []byte) []byte { b[table]--; return b },
+		"two tables":        func(b []byte) []byte { return append(b, b[table:]...) },
+		"table first": func(b []byte) []byte {
+			return append(bytes.Clone(b[table:]), b[:table]...)
+		},
 		"entries swapped": func(b []byte) []byte {
 			at := table + tableHeader
 			return slices.Concat(b[:at], b[at+8:at+16], b[at:at+8], b[at+16:])
@@ -204,11 +237,13 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// FuzzStream: whatever a stream holds, reading it in order and by its table agree, stay in their bounds, and do not panic. The seeds are small, since
-// the fuzzer spends minutes on making larger ones smaller.
+// FuzzStream: whatever a stream holds, readers in order and by its table agree, stay in their
+// bounds, and do not panic. The seeds are small: the fuzzer spends minutes on making larger ones
+// smaller.
 func FuzzStream(f *testing.F) {
 	seeds := [][]byte{
-		build(f), build(f, []byte("a")), build(f, text(900), random(100), []byte{1}), build(f, make([]byte, 300_000), text(500)),
+		build(f), build(f, []byte("a")), build(f, text(900), random(100), []byte{1}),
+		build(f, make([]byte, 300_000), text(500)),
 		withTable(made{frame(0x40, []byte{13 << 3, 0, 0}, block(rle, 256, true, 9)), 256}),
 	}
 	for _, s := range seeds {

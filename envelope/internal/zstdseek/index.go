@@ -6,7 +6,8 @@ import (
 	"sort"
 )
 
-// maxPoints bounds the memory of an index to 1 MiB: of a stream with more frames, only every so many are remembered. A variable for the tests.
+// maxPoints bounds the memory of an index to 1 MiB: of a longer stream only every so many frames
+// are remembered. A variable for the tests.
 var maxPoints int64 = 64 << 10
 
 const (
@@ -84,13 +85,15 @@ func (x *index) readPoints() error {
 		return err
 	}
 	if at.stream != x.table-tableHeader {
-		return malformed("the frames in the seek table have %d bytes, those in the stream %d", at.stream, x.table-tableHeader)
+		return malformed("the frames in the seek table have %d bytes, those in the stream %d",
+			at.stream, x.table-tableHeader)
 	}
 	x.points = append(x.points, at)
 	return nil
 }
 
-// scan reads the entries from first up to end, the first of which is at the given place, as long as visit says so.
+// scan reads the entries from first up to end, as long as visit says so. The first frame is at the
+// given place.
 func (x *index) scan(first, end int64, at place, visit func(i int64, s span) bool) error {
 	length := (end - first) * int64(x.entry)
 	src := source{
@@ -125,7 +128,8 @@ func (x *index) find(off int64) (found span, err error) {
 	at := x.points[i]
 	if x.step == 1 {
 		next := x.points[i+1]
-		return span{place: at, size: int(next.stream - at.stream), length: int(next.content - at.content)}, nil
+		return span{place: at, size: int(next.stream - at.stream),
+			length: int(next.content - at.content)}, nil
 	}
 	err = x.scan(i*x.step, min((i+1)*x.step, x.frames), at, func(_ int64, s span) bool {
 		found = s

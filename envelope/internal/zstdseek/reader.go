@@ -8,9 +8,11 @@ import (
 	"io"
 )
 
-// Reader cuts a stream into its frames, in order, and checks the seek table when it arrives. It is used by one goroutine at a time.
+// Reader cuts a stream into its frames, in order, and checks the seek table when it arrives. It is
+// used by one goroutine at a time.
 //
-// It remembers no frame: a hash of the entries that the table must have takes the place of the entries, so that a stream of countless tiny frames costs no memory.
+// It remembers no frame. A hash of the entries that the table must have takes their place, so a
+// stream of countless tiny frames costs no memory.
 type Reader struct {
 	src    *source
 	frames uint32
@@ -23,11 +25,11 @@ func NewReader(r io.Reader, buf []byte) *Reader {
 	return &Reader{src: &source{r: r, buf: buf}, want: sha256.New()}
 }
 
-// Next reads one frame into dst, which has room for MaxFrame bytes, and tells its length and that of its content. The content is not checked.
-// It returns as soon as the frame's last byte is there.
+// Next reads one frame into dst, which has room for MaxFrame bytes, and tells its length and that
+// of its content. The content is not checked. It returns as soon as the frame's last byte is there.
 //
-// io.EOF comes behind a good seek table with nothing behind it. If the stream stops anywhere else, the error is ErrMalformed; an error of
-// the underlying reader comes as it is, and is never taken for the end.
+// io.EOF comes after a good seek table with nothing behind it. If the stream stops anywhere else,
+// the error is ErrMalformed. An error of the underlying reader comes as it is, never as an end.
 func (r *Reader) Next(dst []byte) (frame, content int, err error) {
 	head := dst[:fixedHeader]
 	if err := r.src.full(head[:4]); err != nil {
@@ -93,7 +95,8 @@ func (r *Reader) more(dst []byte, n *int, size int) error {
 	return r.src.full(dst[*n-size : *n])
 }
 
-// table reads the seek table whose magic is in r.entry, and the end behind it. Only success is io.EOF.
+// table reads the seek table whose magic is in r.entry, and the end after it. It returns io.EOF if
+// all is well.
 func (r *Reader) table() error {
 	if err := r.src.full(r.entry[4:tableHeader]); err != nil {
 		return err
@@ -103,7 +106,8 @@ func (r *Reader) table() error {
 	if r.frames > 0 && body > uint64(r.frames)*entrySize+tableFooter {
 		entry += entryChecksumSize
 	}
-	if err := checkTableHeader(r.entry[:tableHeader], uint64(r.frames)*uint64(entry)+tableFooter); err != nil {
+	err := checkTableHeader(r.entry[:tableHeader], uint64(r.frames)*uint64(entry)+tableFooter)
+	if err != nil {
 		return err
 	}
 	got := sha256.New()

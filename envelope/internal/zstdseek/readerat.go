@@ -6,11 +6,12 @@ import (
 	"sync"
 )
 
-// cachedFrames is how many decompressed frames a ReaderAt keeps, for those who read it piece by piece.
+// cachedFrames is how many decompressed frames a ReaderAt keeps for piecewise reading.
 const cachedFrames = 4
 
-// ReaderAt gives random access to the content of a stream. It is safe for concurrent use but for Wipe. It takes some MiB: its cache, at most 1 MiB of index, and for
-// every call that runs one frame and its content.
+// ReaderAt gives random access to the content of a stream. It is safe for concurrent use, but for
+// Wipe. It takes some MiB: its cache, at most 1 MiB of index, and for every running call one frame
+// and its content.
 type ReaderAt struct {
 	src    io.ReaderAt
 	index  *index
@@ -105,7 +106,8 @@ func (r *ReaderAt) decode(dst []byte, s span) ([]byte, error) {
 	return d.Decode(dst, frame, s.length)
 }
 
-// take gets the frame at an offset of the stream out of the cache, or another one to be overwritten. It is the caller's alone until put.
+// take gets the frame at an offset of the stream out of the cache, or another one to be
+// overwritten. It is the caller's alone until put.
 func (r *ReaderAt) take(stream int64) *cached {
 	r.mu.Lock()
 	defer r.mu.Unlock()

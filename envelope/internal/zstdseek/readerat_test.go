@@ -99,7 +99,9 @@ func TestCacheSavesReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	src.n = 0
-	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{io.NewSectionReader(r, 0, r.Size())}, make([]byte, 10_000)); err != nil {
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard},
+		struct{ io.Reader }{io.NewSectionReader(r, 0, r.Size())}, make([]byte, 10_000))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if src.n != 2 {

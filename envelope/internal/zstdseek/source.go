@@ -2,11 +2,12 @@ package zstdseek
 
 import "io"
 
-// maxEmptyReads is how many reads without data and without error are suffered, as in bufio.
+// maxEmptyReads is how many reads without data and without error are tolerated, as in bufio.
 const maxEmptyReads = 100
 
-// source reads exact lengths through a buffer. io.ReadFull behind a bufio.Reader would do, but that it says io.ErrUnexpectedEOF both for a
-// stream that ends early and for a reader that broke with this very error.
+// source reads exact lengths through a buffer. io.ReadFull on a bufio.Reader would do, but it says
+// io.ErrUnexpectedEOF both for a stream that ends early and for a reader that failed with this
+// error.
 type source struct {
 	r    io.Reader
 	buf  []byte

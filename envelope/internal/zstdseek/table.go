@@ -11,12 +11,13 @@ const (
 	tableHeader = 4 + 4
 	tableFooter = 4 + 1 + 4
 	entrySize   = 4 + 4
-	// With this flag every entry ends with a checksum of its frame's content, which doubles the one in the frame. We write none and read over it.
+	// With this flag every entry ends with a checksum of its frame's content, which the frame has too.
+	// We write none and read over it.
 	flagChecksums     = 0x80
 	entryChecksumSize = 4
 )
 
-// Table gathers the entries of a seek table while the frames are written: 8 bytes of memory for each.
+// Table gathers the entries of a seek table while the frames are written, in 8 bytes each.
 type Table struct {
 	entries []byte
 	frames  uint32

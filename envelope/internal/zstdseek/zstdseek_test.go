@@ -33,7 +33,7 @@ var longText = sync.OnceValue(func() (b []byte) {
 	return b
 })
 
-// contents are of all kinds that are treated differently: by size and by what can be done about them.
+// contents are of every kind that is treated in a way of its own, by size and compressibility.
 func contents() map[string][]byte {
 	all := map[string][]byte{
 		"zeros":          make([]byte, MaxContent),
@@ -42,7 +42,8 @@ func contents() map[string][]byte {
 		"random":         random(MaxContent),
 		"a random block": random(rawBlock),
 	}
-	for _, n := range []int{1, 2, 255, 256, 257, 4*sniff - 1, 4 * sniff, 65535 + 256, 65536 + 256, rawBlock - 1, rawBlock + 1, 3*rawBlock + 77, MaxContent - 1} {
+	for _, n := range []int{1, 2, 255, 256, 257, 4*sniff - 1, 4 * sniff, 65535 + 256, 65536 + 256,
+		rawBlock - 1, rawBlock + 1, 3*rawBlock + 77, MaxContent - 1} {
 		all[fmt.Sprint("text ", n)] = text(n)
 		all[fmt.Sprint("random ", n)] = random(n)
 	}
@@ -72,7 +73,9 @@ func build(t testing.TB, contents ...[]byte) []byte {
 	return stream.Bytes()
 }
 
-var rooms = sync.Pool{New: func() any { return &[2][]byte{make([]byte, MaxFrame), make([]byte, ContentRoom)} }}
+var rooms = sync.Pool{New: func() any {
+	return &[2][]byte{make([]byte, MaxFrame), make([]byte, ContentRoom)}
+}}
 
 // readAll reads a stream in order.
 func readAll(r io.Reader) ([]byte, error) {
@@ -126,13 +129,16 @@ func TestFrames(t *testing.T) {
 				t.Errorf("%s, level %d: %d bytes became %d", name, l, len(content), len(frame))
 			}
 			if size, err := checkFrame(frame); err != nil || size != len(content) {
-				t.Errorf("%s, level %d: checked as %d bytes of content, want %d, %v", name, l, size, len(content), err)
+				t.Errorf("%s, level %d: checked as %d bytes of content, want %d, %v",
+					name, l, size, len(content), err)
 			}
-			if got, err := d.Decode(make([]byte, 0, ContentRoom), frame, len(content)); err != nil || !bytes.Equal(got, content) {
+			got, err := d.Decode(make([]byte, 0, ContentRoom), frame, len(content))
+			if err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%s, level %d: %d bytes, want %d, %v", name, l, len(got), len(content), err)
 			}
 			if got, err := other.DecodeAll(frame, nil); err != nil || !bytes.Equal(got, content) {
-				t.Errorf("%s, level %d: without bounds: %d bytes, want %d, %v", name, l, len(got), len(content), err)
+				t.Errorf("%s, level %d: without bounds: %d bytes, want %d, %v",
+					name, l, len(got), len(content), err)
 			}
 			if stored := checksum(content); binary.LittleEndian.Uint32(frame[len(frame)-4:]) != stored {
 				t.Errorf("%s, level %d: checksum %x, want %x", name, l, frame[len(frame)-4:], stored)
@@ -149,7 +155,8 @@ func TestSniff(t *testing.T) {
 	}
 	defer e.Release()
 	all := contents()
-	for name, stored := range map[string]bool{"random": true, "a random block": true, "text": false, "zeros": false, "half and half": false} {
+	for name, stored := range map[string]bool{"random": true, "a random block": true, "text": false,
+		"zeros": false, "half and half": false} {
 		if e.incompressible(all[name]) != stored {
 			t.Errorf("%s: stored without a try: %v", name, !stored)
 		}
@@ -167,7 +174,8 @@ func TestUnknownLevel(t *testing.T) {
 
 // XXH64 of the specification's sanity checks, seed 0.
 func TestXXH64(t *testing.T) {
-	for in, want := range map[string]uint64{"": 0xef46db3751d8e999, "a": 0xd24ec4f1a98c6e5b, "abc": 0x44bc2cf5ad770999} {
+	for in, want := range map[string]uint64{"": 0xef46db3751d8e999, "a": 0xd24ec4f1a98c6e5b,
+		"abc": 0x44bc2cf5ad770999} {
 		if got := xxh64([]byte(in)); got != want {
 			t.Errorf("%q: %x, want %x", in, got, want)
 		}
@@ -201,7 +209,8 @@ func TestStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size())); err != nil || !bytes.Equal(got, want) {
+		got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s, random access: %d bytes, want %d, %v", name, len(got), len(want), err)
 		}
 	}

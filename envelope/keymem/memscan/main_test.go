@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 func TestMain(m *testing.M) { os.Exit(testhome.Run(m.Run)) }

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/envseal/envseal/internal/testhome"
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
 // The tests of this file's build tag run the real program, hold it at chosen points and search what it holds there: memory, registers, core dumps, output.

@@ -14,9 +14,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/e2e/testhome"
 	"github.com/envseal/envseal/envelope/keymem/memscan"
 	"github.com/envseal/envseal/format"
-	"github.com/envseal/envseal/internal/testhome"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
 	"github.com/envseal/envseal/kmsclient/keystore"

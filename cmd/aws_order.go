@@ -1,0 +1,84 @@
+package cmd
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+const skeletonFlag = "generate-cli-skeleton"
+
+// awsOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath
+// does not: global flags before the operation, several values behind one list flag, the skeleton
+// flag without a value, and the word help for --help. What it returns says the same in the way of
+// the parser. Other commands pass unchanged.
+func awsOrder(kms *cli.Command, args []string) ([]string, error) {
+	if len(args) < 3 || args[1] != "kms" {
+		return args, nil
+	}
+	early, rest := leadingFlags(flagsByName(kms.Flags), args[2:])
+	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return args, nil
+	}
+	if rest[0] == "help" {
+		return []string{args[0], "kms", "--help"}, nil
+	}
+	op := kms.Command(rest[0])
+	if op == nil {
+		hint := "it has " + strings.Join(namesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
+		if meant := near(rest[0], namesOf(kms.Subcommands)); meant != "" {
+			hint = orHelp("", "envseal kms "+meant)
+		}
+		return nil, fail(exitUsage, hint, "kms: unknown operation %q", rest[0])
+	}
+	done := append(slices.Clone(args[:2]), rest[0])
+	if len(rest) == 2 && rest[1] == "help" {
+		return append(done, "--help"), nil
+	}
+	return append(append(done, early...), spread(flagsByName(op.Flags), rest[1:])...), nil
+}
+
+// leadingFlags splits args behind the known flags, with their values, that they begin with.
+func leadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string) {
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "--") && len(args[i]) > 2 {
+		name, _, _ := strings.Cut(args[i][2:], "=")
+		if known[name] == nil {
+			break
+		}
+		if takesNext(known, args[i]) {
+			i++
+		}
+		i++
+	}
+	i = min(i, len(args))
+	return args[:i], args[i:]
+}
+
+// spread repeats list flags before each of their values, which are all arguments up to the next
+// flag, and gives the skeleton flag its default.
+func spread(known map[string]cli.Flag, args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		name := strings.TrimPrefix(arg, "--")
+		switch {
+		case arg == "--":
+			return append(out, args[i:]...)
+		case name != arg && isRepeated(known[name]):
+			for i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+				i++
+				out = append(out, arg, args[i])
+			}
+		case name == skeletonFlag && name != arg && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
+			out = append(out, arg+"=input")
+		case name != arg && takesNext(known, arg) && i+1 < len(args):
+			i++
+			out = append(out, arg, args[i])
+		default:
+			out = append(out, arg)
+		}
+	}
+	return out
+}

@@ -1,0 +1,36 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAWSOrder(t *testing.T) {
+	kms := kmsCommand(nil)
+	for line, want := range map[string]string{
+		"encrypt --grant-tokens a b": "encrypt --grant-tokens a b",
+		"kms":                        "kms",
+		"kms --help":                 "kms --help",
+		"kms help":                   "kms --help",
+		"kms decrypt help":           "kms decrypt --help",
+		"kms --region r --debug decrypt --key-id k":               "kms decrypt --region r --debug --key-id k",
+		"kms --output=text decrypt":                               "kms decrypt --output=text",
+		"kms decrypt --grant-tokens a b --key-id k":               "kms decrypt --grant-tokens a --grant-tokens b --key-id k",
+		"kms decrypt --grant-tokens --key-id k":                   "kms decrypt --key-id k",
+		"kms decrypt --grant-tokens":                              "kms decrypt",
+		"kms decrypt --key-id --grant-tokens --grant-tokens a b":  "kms decrypt --key-id --grant-tokens --grant-tokens a --grant-tokens b",
+		"kms decrypt --generate-cli-skeleton":                     "kms decrypt --generate-cli-skeleton=input",
+		"kms decrypt --generate-cli-skeleton --region r":          "kms decrypt --generate-cli-skeleton=input --region r",
+		"kms decrypt --generate-cli-skeleton output":              "kms decrypt --generate-cli-skeleton output",
+		"kms decrypt --no-dry-run --grant-tokens a -- --x b":      "kms decrypt --no-dry-run --grant-tokens a -- --x b",
+		"kms generate-data-key --dry-run --number-of-bytes -5 -f": "kms generate-data-key --dry-run --number-of-bytes -5 -f",
+	} {
+		got, err := awsOrder(kms, append([]string{"envseal"}, strings.Fields(line)...))
+		if err != nil || strings.Join(got[1:], " ") != want {
+			t.Errorf("%s: %q, %v", line, got, err)
+		}
+	}
+	if _, err := awsOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
+		t.Errorf("an unknown operation: %v", err)
+	}
+}

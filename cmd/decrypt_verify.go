@@ -1,0 +1,191 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/format"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "read and authenticate everything, write nothing",
+		ArgsUsage: "FILE... | -",
+		UsageText: "envseal verify [--require-context K=V] FILE... | -\n" +
+			"envseal verify -R DIR...                               every sealed file below DIR\n" +
+			"find . -name '*.sealed' -print0 | envseal verify --files0-from -",
+		Description: "Prints `FILE: OK` for each file that can be opened whole, in the order in which they are done; -q prints failures only.\n" +
+			"-R takes the files that decrypt -R takes: those whose name ends in .sealed, or in --suffix. Others are counted as skipped, and symbolic links are not followed.\n" +
+			"A DIR without any sealed file is a failure, since nothing was verified.\n" +
+			manyHelp + " Exit codes: `envseal help exit-codes`.",
+		Flags:  flags(policyFlags(), verifyFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Action: func(c *cli.Context) error { return runOpen(c, verbVerify) },
+	}
+}
+
+func verifyFlags() []cli.Flag {
+	return append([]cli.Flag{
+		openHeaderFlag(),
+		recursiveFlag("all sealed files below the directory"),
+		suffixFlag(),
+		jobsFlag(),
+		failFastFlag(),
+	}, manyFlags("once it is verified")...)
+}
+
+// verifying is the treeWork of verify.
+type verifying struct{ *opening }
+
+func (v *verifying) verb() string { return verbVerify }
+
+func (v *verifying) target(string) (string, error) { return "", nil }
+
+// single verifies a single file of the batch.
+func (v *verifying) single(ctx context.Context, name string, log *fileLog) (result, error) {
+	t := &transfer{
+		workOptions: v.workOptions, name: name, into: &verdict{name, v.Quiet}, sizeHint: -1, log: log,
+		many: v.batch.many(),
+	}
+	return t.run(ctx, v.stream)
+}
+
+func (v *verifying) stream(ctx context.Context, j *job) (r result, err error) {
+	header := headerFile{name: v.header}
+	defer header.close()
+	options, err := header.prepare(j.in, v.workersFor(j))
+	if err != nil {
+		return r, err
+	}
+	src, _, err := unarmored(j, options.Header != nil)
+	if err != nil {
+		return r, err
+	}
+	r.header, err = envelope.Verify(ctx, src, options, v.identity(j.in.name, j.many, &r))
+	return r, err
+}
+
+// verdict is where a file goes that is only verified. It keeps nothing.
+type verdict struct {
+	name  string // of the file
+	quiet bool
+}
+
+func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
+
+// Commit implements sink: the file is authentic, and has not changed meanwhile.
+func (v *verdict) Commit() error {
+	if v.quiet {
+		return nil
+	}
+	return sayOK(v.name)
+}
+
+func (v *verdict) durable() bool { return false }
+
+func (v *verdict) released() bool { return false }
+
+// Abort implements sink.
+func (v *verdict) Abort() {}
+
+// sayOK prints the line for a file that is authentic.
+func sayOK(name string) error {
+	if isTerminal(os.Stdout) {
+		defer holdProgress()()
+	}
+	_, err := fmt.Fprintf(stdoutWriter(), "%s: OK\n", display(name))
+	return err
+}
+
+// streamOnly tells whether AppendOpened could not open a file that may be sound.
+func streamOnly(err error, h *format.Header) bool {
+	return errors.Is(err, envelope.ErrStreamOnly) || err != nil && h == nil
+}
+
+// verifiedFirst reads all of the input and authenticates it, and goes back to its beginning.
+func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile, id envelope.Identity) error {
+	if !j.in.regular {
+		return fail(exitUsage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
+	}
+	options, err := header.prepare(j.in, o.workersFor(j))
+	if err != nil {
+		return err
+	}
+	if o.bytes != nil {
+		options.MaxSize = 0 // which is for what comes out
+	}
+	src, _, err := unarmored(j, options.Header != nil)
+	if err != nil {
+		return err
+	}
+	h, err := envelope.Verify(ctx, src, options, id)
+	if err != nil {
+		return err
+	}
+	if err := j.in.checkUnchanged(); err != nil {
+		return err
+	}
+	if h.Length > mostKept {
+		runtime.GC() // it is read again, and two of them take more than one header is worth
+	}
+	return j.in.rewind()
+}
+
+// heldKey asks for the data key once for two readings of a file, and refuses a second file that was
+// put in the place of the first.
+type heldKey struct {
+	envelope.Identity
+	in  *input
+	key *keymem.Buffer
+	// digest stands for the file with the data key: the payload key is derived from both
+	digest [format.DigestSize]byte
+}
+
+// Unwrap implements envelope.Identity.
+func (k *heldKey) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret, error) {
+	digest, err := h.Descriptor.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if k.key != nil {
+		if digest != k.digest {
+			return nil, k.in.changedError()
+		}
+		return copyKey(k.key.Bytes())
+	}
+	key, err := k.Identity.Unwrap(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if k.key, err = copyKey(key.Bytes()); err != nil {
+		key.Destroy()
+		return nil, err
+	}
+	k.digest = digest
+	return key, nil
+}
+
+func copyKey(key []byte) (*keymem.Buffer, error) {
+	if len(key) == 0 {
+		return nil, envelope.ErrCommitment // no data key is empty
+	}
+	b, err := keymem.New(len(key))
+	if err == nil {
+		keymem.Do(func() { copy(b.Bytes(), key) })
+	}
+	return b, err
+}
+
+// destroy wipes the key.
+func (k *heldKey) destroy() {
+	if k.key != nil {
+		k.key.Destroy()
+	}
+}

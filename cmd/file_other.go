@@ -1,0 +1,86 @@
+//go:build !linux
+
+package cmd
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openDirectory opens a directory that may be searched and written to, even if it may not be
+// listed.
+func openDirectory(path string) (*directory, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		f, err = os.OpenFile(path, unix.O_SEARCH|unix.O_DIRECTORY, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &directory{File: f}, nil
+}
+
+// syncDirectory makes names in dir last. Some file systems have no notion of it, which is theirs to
+// answer for.
+func syncDirectory(dir, _ *os.File) error {
+	err := dir.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+// syncFile is what package os does, which knows how each system brings a file to the disk.
+func syncFile(fd int) error {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(dup), "")
+	defer f.Close()
+	return f.Sync()
+}
+
+// There is no call that waits for a whole file system, no file without a name, and no rename that
+// never replaces.
+
+func syncWhole(int) error { return errors.ErrUnsupported }
+
+func openUnnamed(int, uint32) (int, error) { return -1, errors.ErrUnsupported }
+
+func linkUnnamed(int, int, string) error { return errors.ErrUnsupported }
+
+func renameNew(int, string, string) error { return errors.ErrUnsupported }
+
+// setModTime rounds to microseconds.
+func setModTime(fd int, t time.Time) error {
+	tv := unix.NsecToTimeval(t.UnixNano())
+	return unix.Futimes(fd, []unix.Timeval{tv, tv})
+}
+
+// fsKind is what is known of a type of file system: nothing.
+type fsKind struct{ local, whole, generated bool }
+
+func kindOf(int) fsKind { return fsKind{} }
+
+// umask is taken as strict: umask(2) can only tell it by changing it, which would race with files
+// made meanwhile.
+func umask() os.FileMode { return 0o077 }
+
+func reserve(int, int64) error { return nil }
+
+func startWriteback(int, int64, int64) {}
+
+func appends(int) bool { return true }
+
+func adviseSequential(int) {}
+
+func widen(int) {}
+
+// copyAttributes copies none: what extended attributes are differs too much.
+func copyAttributes(_, _ int) error { return nil }

@@ -1,0 +1,395 @@
+package cmd
+
+import (
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// outputOptions say how an output appears. The zero value makes a file of mode 0000: set perm.
+type outputOptions struct {
+	force   bool        // replace what is there
+	perm    os.FileMode // mode of the finished file; until then it is 0600
+	modTime time.Time   // modification time of the finished file; the zero time leaves it alone
+	noSync  bool        // leave it to the kernel when it reaches the disk
+	dryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
+	inputs  []guarded   // what the output must not be
+	sweeper *sweeper    // of the run, which looks through each directory once; nil looks each time
+
+	// The rest is for files of a tree, which get their names together.
+
+	fresh    bool // nothing of anybody else is in the directory
+	together bool // a signal says of all of them together that they were not written
+}
+
+// guarded is a file that no output may be, and none may replace: the input, or one that the command
+// needs.
+type guarded struct {
+	fileID
+	role string // "the input"
+}
+
+// guard is what an output of in must not be.
+func (in *input) guard() guarded { return guarded{in.fileID, "the input"} }
+
+// output is a file being made: nobody sees it before it is published, and then it is there whole.
+//
+// Until then it has no name where the file system can do that (O_TMPFILE), so that not even SIGKILL
+// leaves anything behind; elsewhere it is a file .envseal-*.tmp beside the target, locked while it
+// is in use, and the next run in that directory removes those that nobody holds.
+//
+// It comes about in two steps. stage brings it to the disk, whole, with its mode and time, and asks
+// for the last errors; publish gives it its name. Commit does both, and brings the name to the disk.
+//
+// A device, a named pipe, /dev/stdout and /dev/fd/N are written directly: there is nothing to make
+// appear.
+//
+// WriteAt may be used by several goroutines, Write by one; Commit and Abort end the use.
+type output struct {
+	outputOptions
+	target string    // as typed, for messages
+	sum    hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
+	direct bool
+	wrote  bool // something, directly
+
+	dir    *directory // nil if direct
+	shared bool       // dir is somebody else's
+	base   string     // the name in dir that it is going to have
+	temp   string     // the name it has meanwhile, "" for none; guarded by unlessEnding
+	made   os.FileMode
+	fd     int
+	file   *os.File // fd, where package os is needed
+	forget func()   // see track; nil if it is not tracked
+	ended  bool
+}
+
+// createOutput starts the file target. It refuses, with exit code 8, a target that exists (unless
+// force), that is a symbolic link (unless force, which replaces the link and not what it leads to),
+// that is a directory or a socket, a disk (unless force), and with or without force one that is the
+// same file as an input, by whatever name.
+func createOutput(target string, o outputOptions) (*output, error) {
+	out := &output{outputOptions: o, target: target, fd: -1}
+	if n, ok := descriptorNumber(target); ok {
+		return out.openDescriptor(n)
+	}
+	parent, base := splitName(target)
+	if base == "" {
+		if st, err := statPath(target, true); target != "" && err == nil && st.mode.IsDir() {
+			return nil, out.refuse(&st, &st)
+		}
+		return nil, fail(exitOutput, "-o takes the name of a file", "%s: is not the name of a file",
+			shown(target))
+	}
+	var err error
+	if out.dir, err = openDirectory(parent); err != nil {
+		return nil, out.parentError(parent, err)
+	}
+	out.base = base
+	return out.begin()
+}
+
+// createOutput is the same for the file base in d, target in messages. The directory stays the
+// caller's, and open until the output has ended.
+func (d *directory) createOutput(base, target string, o outputOptions) (*output, error) {
+	return d.newOutput(base, target, o).begin()
+}
+
+// begin starts the output, or releases what it holds.
+func (o *output) begin() (*output, error) {
+	if err := o.look(); err != nil {
+		o.end()
+		return nil, err
+	}
+	return o, nil
+}
+
+// look looks at what has the name, and makes the temp file or opens what is written directly.
+func (o *output) look() error {
+	there, err := o.dir.stat(o.base, false)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return o.parentError(o.dir.Name(), err)
+	default:
+		behind := there
+		if there.isLink() {
+			if st, err := o.dir.stat(o.base, true); err == nil {
+				behind = st
+			}
+		}
+		if err := o.refuse(&there, &behind); err != nil {
+			return err
+		}
+		if there.isDirect() {
+			return o.openDirect(&there)
+		}
+	}
+	o.sweeper.sweep(o.dir)
+	if err := o.create(0o600); err != nil {
+		return o.parentError(o.dir.Name(), err)
+	}
+	return nil
+}
+
+// newOutput starts the file base, target in messages. The directory stays the caller's, and open
+// until the output has ended. What has the name is looked at by stands, or when it is published.
+func (d *directory) newOutput(base, target string, o outputOptions) *output {
+	return &output{outputOptions: o, dir: d, base: base, target: target, shared: true, fd: -1}
+}
+
+// isMade tells whether there is a file already.
+func (o *output) isMade() bool { return o.file != nil || o.fd >= 0 }
+
+// create makes the temp file.
+func (o *output) create(perm os.FileMode) error {
+	return unlessEnding(func() error {
+		if err := o.makeTemp(perm); err != nil {
+			return err
+		}
+		if !o.together || o.temp != "" {
+			o.forget = track(o)
+		}
+		return nil
+	})
+}
+
+// refuse decides whether what is there may be replaced or written to. behind is the same, or what
+// it leads to where it is a link.
+func (o *output) refuse(there, behind *stat) error {
+	name := shown(o.target)
+	if err := o.refuseGuarded(there, behind); err != nil {
+		return err
+	}
+	switch {
+	case there.mode.IsDir():
+		return fail(exitOutput, "-o takes the name of a file", "%s: is a directory", name)
+	case there.mode&fs.ModeSocket != 0 && !o.together:
+		return fail(exitOutput, "", "%s: is a socket", name)
+	case o.force:
+		return nil
+	case there.isLink():
+		return fail(exitOutput, "-f replaces the link, and leaves alone what it leads to",
+			"%s: is a symbolic link", name)
+	case o.together || there.isRegular():
+		return existsError(o.target)
+	case there.mode&fs.ModeDevice != 0 && !there.isCharDevice():
+		return fail(exitOutput, "-f overwrites what is on it", "%s: is a disk", name)
+	}
+	return nil
+}
+
+func existsError(name string) error {
+	return fail(exitOutput, "-f replaces it", "%s: exists already", shown(name))
+}
+
+// refuseGuarded refuses to write what is being read or needed. Character devices are exempt: a
+// terminal or /dev/null is both at once.
+func (o *output) refuseGuarded(files ...*stat) error {
+	hint := "give the output another name with -o"
+	if o.together {
+		hint = "give the output another place with -O"
+	}
+	for _, file := range files {
+		if file.isCharDevice() {
+			continue
+		}
+		for _, in := range o.inputs {
+			if in.fileID == file.fileID {
+				return fail(exitOutput, hint, "%s: is %s as well", shown(o.target), in.role)
+			}
+		}
+	}
+	return nil
+}
+
+// stands looks at what has the output's name, before any work is done for nothing. nil means that
+// nothing is there that could not be replaced.
+func (o *output) stands() error {
+	if o.fresh || o.force {
+		return nil
+	}
+	there, err := o.dir.stat(o.base, false)
+	if err != nil {
+		return nil // not there, or whatever it is comes out when the output gets its name
+	}
+	return o.refuse(&there, &there)
+}
+
+// parentError explains why nothing can be made in the directory parent.
+func (o *output) parentError(parent string, err error) error {
+	name := shown(filepath.Clean(parent))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail(exitOutput, "mkdir -p "+name, "%s: there is no directory %s", shown(o.target), name)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fail(exitOutput, "", "%s: %s is not a directory", shown(o.target), name)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fail(exitOutput, "choose another place with -o",
+			"%s: cannot write to directory %s: %w", shown(o.target), name, reason(err))
+	}
+	return o.failure(err)
+}
+
+// failure is an error of the output for the user: exit code 8, named, and with what can be done
+// about it.
+func (o *output) failure(err error) error { return outputError(o.target, err) }
+
+func outputError(target string, err error) error {
+	if codeOf(err) != 0 {
+		return err
+	}
+	hint := ""
+	switch {
+	case exists(err):
+		return existsError(target)
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "make room, or choose another place with -o"
+	case errors.Is(err, syscall.EDQUOT):
+		hint = "the quota is used up; choose another place with -o"
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		hint = "give the output a shorter name with -o FILE"
+	case errors.Is(err, syscall.EFBIG):
+		hint = "larger than the file system or the limit of ulimit -f allows"
+	}
+	return fail(exitOutput, hint, "%s: %w", shown(target), reason(err))
+}
+
+// discard removes the temp file for a signal.
+func (o *output) discard() { o.removeTemp() }
+
+// lost is for the message of a signal.
+func (o *output) lost() string {
+	if o.direct {
+		return "what was written to " + shown(o.target) + " is not whole"
+	}
+	return shown(o.target) + " was not written"
+}
+
+// Write implements io.Writer. Where the output is a pipe that nobody reads any more, the process
+// ends as SIGPIPE would have it.
+func (o *output) Write(p []byte) (n int, err error) {
+	if o.direct {
+		n, err = o.file.Write(p)
+		o.wrote = o.wrote || n > 0
+	} else {
+		n, err = o.writeAll(p, func(p []byte, _ int) (int, error) { return unix.Write(o.fd, p) })
+	}
+	if o.sum != nil {
+		o.sum.Write(p[:n])
+	}
+	if err != nil {
+		if o.direct && errors.Is(err, syscall.EPIPE) {
+			endByPipe(o.file)
+		}
+		err = o.failure(err)
+	}
+	return n, err
+}
+
+// WriteAt implements io.WriterAt for regular files. That of standard output may be among them: see
+// position.
+func (o *output) WriteAt(p []byte, off int64) (int, error) {
+	n, err := o.writeAll(p, func(p []byte, done int) (int, error) {
+		return unix.Pwrite(o.fd, p, off+int64(done))
+	})
+	if err != nil {
+		return n, o.failure(err)
+	}
+	if o.mustSync() {
+		startWriteback(o.fd, off, int64(n))
+	}
+	return n, nil
+}
+
+// writeAll has write called until all of p is written.
+func (o *output) writeAll(p []byte, write func(p []byte, done int) (int, error)) (n int, err error) {
+	for n < len(p) {
+		m, err := write(p[n:], n)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, io.ErrShortWrite
+		}
+		n += m
+	}
+	return n, nil
+}
+
+// released tells whether anything has left the process that cannot be taken back.
+func (o *output) released() bool { return o.wrote }
+
+// reserve finds room for size bytes, so that a full disk shows now and the file lies in one piece.
+func (o *output) reserve(size int64) error {
+	if o.direct || size <= 0 {
+		return nil
+	}
+	if err := reserve(o.fd, size); err != nil {
+		return o.failure(err)
+	}
+	return nil
+}
+
+// position is where the output begins in its file, which is regular and takes writes where it is
+// told to. One opened for appending does not.
+func (o *output) position() (base int64, ok bool) {
+	if !o.direct {
+		return 0, true
+	}
+	if o.file != os.Stdout || appends(o.fd) {
+		return 0, false
+	}
+	st, err := statFD(o.fd)
+	if err != nil || !st.isRegular() {
+		return 0, false
+	}
+	base, err = unix.Seek(o.fd, 0, io.SeekCurrent)
+	return base, err == nil
+}
+
+// moveTo leaves the position of standard output behind what was written at offsets, where whoever
+// writes next goes on.
+func (o *output) moveTo(position int64) error {
+	if !o.direct {
+		return nil
+	}
+	if _, err := unix.Seek(o.fd, position, io.SeekStart); err != nil {
+		return o.failure(err)
+	}
+	return nil
+}
+
+// size is how much was written to a file.
+func (o *output) size() (int64, error) {
+	st, err := statFD(o.fd)
+	if err != nil {
+		return 0, o.failure(err)
+	}
+	return st.size, nil
+}
+
+// ReadAt implements io.ReaderAt for what was written to a file.
+func (o *output) ReadAt(p []byte, off int64) (int, error) {
+	n, err := readAt(o.fd, p, off)
+	if err != nil && err != io.EOF {
+		err = o.failure(err)
+	}
+	return n, err
+}
+
+// asFile is the open file, for what package os can do better. The output keeps owning it.
+func (o *output) asFile() *os.File {
+	if o.file == nil {
+		o.file = os.NewFile(uintptr(o.fd), o.target)
+	}
+	return o.file
+}

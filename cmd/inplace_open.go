@@ -1,0 +1,259 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/envseal/envseal/format"
+)
+
+// openPlace opens and locks a file whose header is to be changed. Nobody else's rewrap has it until
+// it is closed.
+//
+// A symbolic link is refused unless follow: then it is the file that it leads to which is changed,
+// and beside which the journal is.
+func openPlace(name string, follow bool) (*place, error) {
+	path := name
+	if st, err := statPath(name, false); err == nil && st.isLink() {
+		if !follow {
+			return nil, fail(exitOutput, "-f re-wraps the file that the link leads to",
+				"%s: is a symbolic link", shown(name))
+		}
+		if path, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, inputError(name, err)
+		}
+	}
+	parent, base := splitName(path)
+	if base == "" {
+		return nil, placeError(path)
+	}
+	dir, err := openDirectory(parent)
+	if err != nil {
+		return nil, openFailure(path, err)
+	}
+	p := &place{dir: dir, base: base}
+	if err := p.open(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// placeError is why a directory has no header that could be changed, if it is one.
+func placeError(path string) error {
+	st, err := statPath(path, true)
+	if err != nil {
+		return inputError(path, err)
+	}
+	return checkPlace(path, &st)
+}
+
+func checkPlace(path string, st *stat) error {
+	switch {
+	case st.mode.IsDir():
+		return fail(exitUsage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
+			"envseal rewrap --files0-from - ...", "%s: is a directory", shown(path))
+	case !st.isRegular():
+		return fail(exitUsage, "", "%s: is not a regular file", shown(path))
+	}
+	return nil
+}
+
+// open opens the file, again where somebody replaced it meanwhile.
+func (p *place) open() error {
+	for range 10 {
+		named, err := p.dir.stat(p.base, false)
+		if err != nil {
+			return inputError(p.path(), err)
+		}
+		if err := checkPlace(p.path(), &named); err != nil {
+			return err
+		}
+		fd, err := p.dir.open(p.base, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return openFailure(p.path(), err)
+		}
+		p.file = os.NewFile(uintptr(fd), p.path())
+		if err := p.lock(); err != nil {
+			return err
+		}
+		if p.stat, err = statFD(fd); err != nil {
+			return inputError(p.path(), err)
+		}
+		if p.isNamed() {
+			return nil
+		}
+		p.file.Close()
+	}
+	return fail(exitOther, "try again once nothing replaces it",
+		"%s: was replaced again and again while it was opened", shown(p.path()))
+}
+
+// isNamed tells whether the file is the one of its name.
+func (p *place) isNamed() bool {
+	named, err := p.dir.stat(p.base, false)
+	return err == nil && named.fileID == p.fileID
+}
+
+func openFailure(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fail(exitOutput, "chmod u+w "+shown(path)+", or ask its owner to",
+			"%s: may not be written", shown(path))
+	case errors.Is(err, syscall.EROFS):
+		return fail(exitOutput, "", "%s: may not be written: %w", shown(path), reason(err))
+	}
+	return inputError(path, err)
+}
+
+// lock keeps other rewraps out. Where the file system knows no locks, there are none.
+func (p *place) lock() error {
+	if !lock(p.fd()) {
+		return fail(exitUnreachable, "try again when it is done",
+			"%s: is locked: another envseal is re-wrapping it", shown(p.path()))
+	}
+	return nil
+}
+
+// Close lets go of the file and its lock.
+func (p *place) Close() {
+	if p.file != nil {
+		p.file.Close()
+	}
+	p.dir.Close()
+}
+
+const (
+	// reflinkUnit is what lengths and positions must be multiples of for a file system to share
+	// blocks between two files.
+	reflinkUnit = 4096
+	// reflinkWorth is the payload from which sharing is worth a longer header.
+	reflinkWorth = 1 << 20
+)
+
+// marshalFor lays changed out over old, whose file has size bytes. Where it has to grow, a large
+// payload is moved by whole blocks, so that the file system can share them between the old file and
+// the new.
+func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
+	if grown := changed.Length - old; grown > 0 && size-old >= reflinkWorth {
+		grown = (grown + reflinkUnit - 1) / reflinkUnit * reflinkUnit
+		if old+grown <= format.MaxHeader {
+			changed.Length = old + grown
+		}
+	}
+	return changed.MarshalBinary()
+}
+
+// replace puts a file with the header new and the same payload in the place of this one, whose
+// header is old and of another length. force allows what the copy does not keep: other names of the
+// file, its owner.
+func (p *place) replace(old, new []byte, force bool) error {
+	name := shown(p.path())
+	if p.links > 1 && !force {
+		return fail(exitOutput, "-f makes this name a file of its own; the others keep the old slots",
+			"%s: has %d names (hard links), and its header no room for the new slots", name, p.links)
+	}
+	o := outputOptions{force: true, perm: p.mode.Perm(), modTime: p.modKept}
+	out, err := p.dir.createOutput(p.base, p.path(), o)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if err := keepOwner(out.asFile(), &p.stat); err != nil && !force {
+		return fail(exitOutput, "run it as the owner, or -f to become the owner",
+			"%s: header has no room for the new slots, and a copy would not belong to its owner: %w",
+			name, reason(err))
+	}
+	if err := copyAttributes(out.fd, p.fd()); err != nil && !force {
+		return fail(exitOutput, "-f does without",
+			"%s: header has no room for the new slots, and its access list cannot be copied: %w",
+			name, reason(err))
+	}
+	if _, err := out.Write(new); err != nil {
+		return err
+	}
+	if err := p.copyPayload(out, int64(len(old))); err != nil {
+		return err
+	}
+	if !p.isStill(old) {
+		return p.changedError()
+	}
+	return out.Commit()
+}
+
+// copyPayload copies what is behind the header, in the kernel where it can.
+func (p *place) copyPayload(out *output, header int64) error {
+	left := p.size - header
+	if _, err := p.file.Seek(header, io.SeekStart); err != nil {
+		return inputError(p.path(), err)
+	}
+	toBlock := min((reflinkUnit-header%reflinkUnit)%reflinkUnit, left)
+	for _, n := range []int64{toBlock, left - toBlock} {
+		switch _, err := io.CopyN(out.asFile(), p.file, n); {
+		case err == io.EOF:
+			return p.changedError()
+		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+			return fail(exitOutput, "make room: the header has none for the new slots, so the file "+
+				"must be copied", "%s: %w", shown(p.path()), reason(reason(err)))
+		case err != nil:
+			return out.failure(err)
+		}
+	}
+	if n, _ := p.file.Read(make([]byte, 1)); n > 0 {
+		return p.changedError()
+	}
+	return nil
+}
+
+func (p *place) changedError() error {
+	return fail(exitOther, "try again once nothing writes to it",
+		"%s: changed while it was re-wrapped", shown(p.path()))
+}
+
+// keepOwner gives f the owner and group of a file.
+func keepOwner(f *os.File, like *stat) error {
+	now, err := statFD(int(f.Fd()))
+	if err != nil || now.uid == like.uid && now.gid == like.gid {
+		return err
+	}
+	return f.Chown(like.uid, like.gid)
+}
+
+// mayKeepTime is for a file whose modification time is to be kept. It fails before anything has changed
+// where that may not be set.
+func (p *place) mayKeepTime() error {
+	if !p.timeIsStill() {
+		return p.changedError()
+	}
+	if err := p.restoreTime(p.file); err != nil {
+		return fail(exitOutput, "run it as the owner of the file, or without --preserve-mtime",
+			"%s: its modification time cannot be preserved: %w", shown(p.path()), reason(err))
+	}
+	return nil
+}
+
+// restoreTime gives f, which is the file or its journal, the modification time to keep, if there is
+// one.
+func (p *place) restoreTime(f *os.File) error {
+	if p.modKept.IsZero() {
+		return nil
+	}
+	return setModTime(int(f.Fd()), p.modKept)
+}
+
+// timeIsStill tells whether nobody has changed the file since the time to keep was found, as far as
+// it tells: not all systems set it to the nanosecond.
+func (p *place) timeIsStill() bool {
+	if p.modKept.IsZero() {
+		return true
+	}
+	now, err := statFD(p.fd())
+	return err == nil && now.modTime.Truncate(time.Microsecond).Equal(p.modKept.Truncate(time.Microsecond))
+}

@@ -1,0 +1,297 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// place is where a header is overwritten: a file, its name, and its directory.
+type place struct {
+	dir  *directory
+	base string // of the file within dir
+	file *os.File
+	stat
+	modKept time.Time // that the file keeps; the zero time if it keeps none
+	journal *os.File  // while it is written
+}
+
+// step is one call that changes a disk, or waits for one. What a change in place does is first laid
+// out in steps, and then done, so that it can be told what is left if the machine goes down between
+// any two of them, or within one.
+type step struct {
+	call stepCall
+	name string // of the file within the directory
+	to   string // its new name
+	off  int64
+	data []byte
+}
+
+type stepCall string
+
+const (
+	stepCreate  stepCall = "create" // the journal
+	stepWrite   stepCall = "write"
+	stepTime    stepCall = "time" // the modification time to keep, if there is one
+	stepSync    stepCall = "sync"
+	stepRemove  stepCall = "remove"
+	stepRename  stepCall = "rename"
+	stepSyncDir stepCall = "syncdir"
+)
+
+// do does the steps in their order, up to the first that fails.
+func (p *place) do(steps []step) error {
+	for _, s := range steps {
+		if err := p.doStep(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *place) doStep(s step) (err error) {
+	f := p.file
+	if s.name != p.base {
+		f = p.journal
+	}
+	switch s.call {
+	case stepCreate:
+		p.journal, err = p.create(s.name)
+	case stepWrite:
+		_, err = f.WriteAt(s.data, s.off)
+	case stepTime:
+		err = p.restoreTime(f)
+	case stepSync:
+		err = f.Sync()
+	case stepRemove:
+		err = p.dir.unlink(s.name)
+	case stepRename:
+		err = p.dir.renameNew(s.name, s.to)
+	case stepSyncDir:
+		err = syncDirectory(p.dir.File, p.file)
+	}
+	return err
+}
+
+// create makes a file that those can read who can read the sealed one: they may need it.
+func (p *place) create(name string) (*os.File, error) {
+	fd, err := p.dir.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	_ = keepOwner(f, &p.stat) // who may not give files away made the journal as himself, which is enough for him
+	if err := f.Chmod(p.mode.Perm() | 0o600); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// overwrite puts the header new in the place of old, which is as long and is what the file begins
+// with. Whenever it stops, by an error, a signal or a power cut, the file opens with the one or the
+// other: the old header is safe on the disk before the first byte changes. An error says where the
+// new one is there all the same.
+func (p *place) overwrite(old, new []byte) error {
+	return unlessEnding(func() error { // a signal waits for the few milliseconds that this takes
+		if err := p.keep(old); err != nil {
+			return err
+		}
+		if err := p.change(old, new); err != nil {
+			return err
+		}
+		return p.settle()
+	})
+}
+
+// keep is the first part: the journal has the header old.
+func (p *place) keep(old []byte) error {
+	err := p.do(p.journalSteps(old))
+	if p.journal != nil {
+		p.journal.Close()
+		if err != nil {
+			_ = p.dir.unlink(journalName(p.base))
+		}
+	}
+	p.journal = nil
+	if err != nil {
+		return fmt.Errorf("journal %s: %w", journalName(p.base), reason(err))
+	}
+	return nil
+}
+
+// change is the second part: the header new stands in the place of old.
+func (p *place) change(old, new []byte) error {
+	err := p.do(p.changeSteps(old, new))
+	if err == nil {
+		return nil
+	}
+	// What is on the disk is not known now. The journal stays.
+	_ = p.do(p.changeSteps(new, old))
+	return fmt.Errorf("header could not be overwritten: %w; the file opens by way of %s, which must "+
+		"stay beside it until it has been re-wrapped", reason(err), journalName(p.base))
+}
+
+// settle is the last part: there is no journal any more.
+func (p *place) settle() error {
+	if err := p.do(p.settleSteps()); err != nil {
+		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does "+
+			"no harm: %w", journalName(p.base), reason(err))
+	}
+	return nil
+}
+
+// journalSteps bring the journal to the disk, contents and name.
+func (p *place) journalSteps(header []byte) []step {
+	name := journalName(p.base)
+	steps := []step{{call: stepCreate, name: name}}
+	before, behind := encodeJournal(header)
+	off := int64(0)
+	for _, part := range [][]byte{before, header, behind} {
+		steps = append(steps, step{call: stepWrite, name: name, off: off, data: part})
+		off += int64(len(part))
+	}
+	return append(steps, step{call: stepTime, name: name}, step{call: stepSync, name: name},
+		step{call: stepSyncDir})
+}
+
+// changeSteps overwrite from the first to the last byte in which the two differ, put the
+// modification time right, and wait for the disk.
+func (p *place) changeSteps(old, new []byte) []step {
+	first, end := 0, len(new)
+	for first < end && old[first] == new[first] {
+		first++
+	}
+	for end > first && old[end-1] == new[end-1] {
+		end--
+	}
+	return []step{
+		{call: stepWrite, name: p.base, off: int64(first), data: new[first:end]},
+		{call: stepTime, name: p.base}, {call: stepSync, name: p.base},
+	}
+}
+
+func (p *place) settleSteps() []step {
+	return []step{{call: stepRemove, name: journalName(p.base)}, {call: stepSyncDir}}
+}
+
+// soundHead is the header of the file, or where an interrupted rewrap has torn it that in the
+// journal.
+func (p *place) soundHead() (head []byte, fromJournal bool, err error) {
+	return soundHead(p.file, p.size, func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
+}
+
+// recover makes the file whole that an interrupted rewrap left, and removes the journal. It returns
+// the header that the file has then.
+func (p *place) recover() ([]byte, error) {
+	head, fromJournal, err := p.soundHead()
+	if err != nil {
+		return nil, err
+	}
+	err = unlessEnding(func() error {
+		steps, err := p.recoverySteps(head, fromJournal)
+		if err != nil {
+			return err
+		}
+		return p.do(steps)
+	})
+	if err != nil {
+		return nil, fail(exitOutput, placeHint(err),
+			"%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), reason(err))
+	}
+	return head, nil
+}
+
+// recoverySteps have the file begin with head on the disk, which the journal has if it is not the
+// file's own, and then free the journal's name. A journal is removed only once the file's own header
+// is whole on the disk, and not merely in the memory of a kernel that the rewrap's process has left
+// behind. One of another file, which had the name before, is put aside: that file may need it.
+func (p *place) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
+	name := journalName(p.base)
+	left := p.hasJournal()
+	var steps []step
+	if left {
+		if err := p.recoverTime(head); err != nil {
+			return nil, err
+		}
+		steps = append(steps, step{call: stepTime, name: p.base})
+	}
+	if fromJournal {
+		torn := make([]byte, len(head))
+		if _, err := p.file.ReadAt(torn, 0); err != nil {
+			return nil, err
+		}
+		steps = append(steps, p.changeSteps(torn, head)...)
+	} else if left {
+		steps = append(steps, step{call: stepSync, name: p.base})
+	}
+	if !left {
+		return steps, nil
+	}
+	if header := readJournal(p.dir, name); header == nil || fits(header, head) {
+		return append(steps, p.settleSteps()...), nil
+	}
+	aside := tempPrefix + strings.ToLower(rand.Text()[:12]) + journalSuffix
+	return append(steps, step{call: stepRename, name: name, to: aside}, step{call: stepSyncDir}), nil
+}
+
+// recoverTime takes the time to keep from the journal of the file, whose header is or was head. A
+// rewrap that kept the time gave it to its journal. The journal of another is as old as the change
+// that was interrupted, so that its time says of the file that it was changed, as that rewrap wanted.
+func (p *place) recoverTime(head []byte) error {
+	name := journalName(p.base)
+	if p.modKept.IsZero() || !fits(readJournal(p.dir, name), head) {
+		return nil
+	}
+	st, err := p.dir.stat(name, false)
+	if err == nil && st.modTime.Before(p.modKept) {
+		p.modKept = st.modTime
+	}
+	return err
+}
+
+// hasJournal tells whether something has the journal's name, be it a whole one or not.
+func (p *place) hasJournal() bool {
+	_, err := p.dir.stat(journalName(p.base), false)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (p *place) fd() int { return int(p.file.Fd()) }
+
+// path is the file's, through its directory.
+func (p *place) path() string { return p.dir.path(p.base) }
+
+// isStill tells whether the file begins with old and is the one of its name.
+func (p *place) isStill(old []byte) bool {
+	now := bufio.NewReaderSize(io.NewSectionReader(p.file, 0, int64(len(old))), 1<<16)
+	for len(old) > 0 {
+		part, _ := now.Peek(min(len(old), now.Size()))
+		if len(part) == 0 || !bytes.Equal(part, old[:len(part)]) {
+			return false
+		}
+		_, _ = now.Discard(len(part))
+		old = old[len(part):]
+	}
+	return p.isNamed() && p.timeIsStill()
+}
+
+// placeHint is what can be done where a header could not be overwritten.
+func placeHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "the journal needs the right to make files in the directory"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room on the file system: it takes as much as the header"
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/envseal/envseal/kmsclient"
+	"github.com/envseal/envseal/kmsclient/keystore"
+)
+
+// kmsCall asks the service of a request, whose keys have the ids by which that service knows them.
+type kmsCall func(context.Context, kmsclient.Client, *kmsRequest) (document, error)
+
+// call finds the key service and asks it.
+func (r *kmsRequest) call(ctx context.Context, svc *services) (document, error) {
+	if err := r.constraints(); err != nil {
+		return nil, err
+	}
+	client, err := r.service(svc)
+	if err != nil {
+		return nil, err
+	}
+	return r.op.call(ctx, client, r)
+}
+
+// service is the key service that holds the keys of the request. Their references on the command
+// line become the ids by which it knows them.
+func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
+	var client kmsclient.Client
+	to := r.text("DestinationKeyId")
+	for _, name := range []string{"KeyId", "DestinationKeyId", "SourceKeyId"} {
+		ref := r.text(name)
+		if ref == "" {
+			continue
+		}
+		key, err := svc.resolve(ref)
+		if err != nil {
+			return nil, err
+		}
+		if client != nil && client != key.Client {
+			return nil, fail(exitUsage, "decrypt it there and encrypt it here: `envseal kms decrypt --plaintext-out`, `envseal kms encrypt --plaintext fileb://`",
+				"ReEncrypt stays within a key service: %s and %s are of two", ref, to)
+		}
+		client, r.values[name] = key.Client, key.ID
+	}
+	if client == nil {
+		return serviceOfBlob(svc, r.blob("CiphertextBlob"))
+	}
+	return client, nil
+}
+
+// serviceOfBlob is the service for a blob of a key that nobody named. A blob of an embedded
+// keystore goes there, unless an endpoint is set, which may be that keystore served; all others go
+// to AWS.
+func serviceOfBlob(svc *services, blob []byte) (kmsclient.Client, error) {
+	if !keystore.IsBlob(blob) || svc.endpointSet() {
+		return svc.AWS(), nil
+	}
+	store, err := svc.Store()
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// dataKeyCall makes a data key by one of the two methods that do.
+func dataKeyCall(generate func(
+	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyInput,
+) (*kmsclient.DataKey, error)) kmsCall {
+	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
+		key, err := generate(client, ctx, kmsclient.GenerateDataKeyInput{
+			KeyID: r.text("KeyId"), KeySpec: r.text("KeySpec"), NumberOfBytes: r.number("NumberOfBytes"),
+			EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return document{}.add("CiphertextBlob", key.CiphertextBlob).with("Plaintext", key.Plaintext).
+			add("KeyId", key.KeyID).with("KeyMaterialId", key.KeyMaterialID), nil
+	}
+}
+
+// keyPairCall makes a key pair by one of the two methods that do.
+func keyPairCall(generate func(
+	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyPairInput,
+) (*kmsclient.KeyPair, error)) kmsCall {
+	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
+		pair, err := generate(client, ctx, kmsclient.GenerateDataKeyPairInput{
+			KeyID: r.text("KeyId"), KeyPairSpec: r.text("KeyPairSpec"),
+			EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return document{}.add("PrivateKeyCiphertextBlob", pair.PrivateKeyCiphertextBlob).
+			with("PrivateKeyPlaintext", pair.PrivateKeyPlaintext).add("PublicKey", pair.PublicKey).
+			add("KeyId", pair.KeyID).add("KeyPairSpec", pair.KeyPairSpec).
+			with("KeyMaterialId", pair.KeyMaterialID), nil
+	}
+}
+
+func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.Encrypt(ctx, kmsclient.EncryptInput{
+		KeyID: r.text("KeyId"), Plaintext: r.blob("Plaintext"),
+		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
+		Options: r.options(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return document{}.add("CiphertextBlob", out.CiphertextBlob).add("KeyId", out.KeyID).
+		with("EncryptionAlgorithm", out.Algorithm), nil
+}
+
+func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.Decrypt(ctx, kmsclient.DecryptInput{
+		KeyID: r.text("KeyId"), CiphertextBlob: r.blob("CiphertextBlob"),
+		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
+		Options: r.options(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return document{}.add("KeyId", out.KeyID).add("Plaintext", out.Plaintext).
+		with("EncryptionAlgorithm", out.Algorithm).with("KeyMaterialId", out.KeyMaterialID), nil
+}
+
+func reEncrypt(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	out, err := svc.ReEncrypt(ctx, kmsclient.ReEncryptInput{
+		CiphertextBlob: r.blob("CiphertextBlob"),
+		SourceKeyID:    r.text("SourceKeyId"), DestinationKeyID: r.text("DestinationKeyId"),
+		SourceEncryptionContext:      r.pairs("SourceEncryptionContext"),
+		DestinationEncryptionContext: r.pairs("DestinationEncryptionContext"),
+		SourceAlgorithm:              r.text("SourceEncryptionAlgorithm"),
+		DestinationAlgorithm:         r.text("DestinationEncryptionAlgorithm"),
+		Options:                      r.options(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return document{}.add("CiphertextBlob", out.CiphertextBlob).
+		add("SourceKeyId", out.SourceKeyID).add("KeyId", out.KeyID).
+		with("SourceEncryptionAlgorithm", out.SourceAlgorithm).
+		with("DestinationEncryptionAlgorithm", out.DestinationAlgorithm).
+		with("SourceKeyMaterialId", out.SourceKeyMaterialID).
+		with("DestinationKeyMaterialId", out.DestinationKeyMaterialID), nil
+}
+
+func describeKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+	meta, err := svc.DescribeKey(ctx, r.text("KeyId"), r.options())
+	if err != nil {
+		return nil, err
+	}
+	return document{}.add("KeyMetadata", keyMetadata(*meta)), nil
+}

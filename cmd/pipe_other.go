@@ -1,7 +1,0 @@
-//go:build !linux
-
-package cmd
-
-import "os"
-
-func widen(*os.File) {}

@@ -1,0 +1,104 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"runtime"
+
+	"github.com/envseal/envseal/envelope"
+	"github.com/envseal/envseal/format"
+)
+
+// A detached header is the header of a sealed file in a file of its own; the payload file has the
+// chunks alone.
+
+// headerFile is where the header of an input is found that has the chunks alone. The zero value is
+// for an input that has its own. It belongs to one input.
+type headerFile struct {
+	name  string
+	again bool // it is read twice, as by --verify-first
+	in    *input
+	bytes []byte // what is needed again of a file that can be read only once
+}
+
+// prepare makes in ready to be opened or verified, and gives the options for that: with the detached
+// header, or with that of the file itself, from the journal where an interrupted rewrap has torn
+// it. It may be called again to read once more.
+func (f *headerFile) prepare(in *input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
+	if f.name == "" {
+		return o, useJournal(in)
+	}
+	var err error
+	if f.in == nil {
+		err = f.open()
+	} else if f.in.regular {
+		err = f.in.rewind()
+	}
+	if err == nil && f.bytes == nil {
+		err = useJournal(f.in)
+	}
+	if err != nil {
+		return o, err
+	}
+	o.Header = bytes.NewReader(f.bytes)
+	if f.bytes == nil {
+		o.Header = bufio.NewReader(f.in)
+	}
+	return o, nil
+}
+
+func (f *headerFile) open() (err error) {
+	if f.in, err = openInput(f.name); err != nil || f.in.regular || !f.again {
+		return err
+	}
+	f.bytes, err = io.ReadAll(io.LimitReader(f.in, format.MaxHeader+1))
+	if len(f.bytes) > mostKept {
+		runtime.GC() // what that took was several times as much
+	}
+	return err
+}
+
+func (f *headerFile) close() {
+	if f.in != nil {
+		f.in.Close()
+	}
+}
+
+// guardHeader is the file that a header is read from: the output must not be that, as the payload
+// could not be opened any more.
+func guardHeader(name string) []guarded {
+	st, err := statPath(name, true)
+	if name == "" || err != nil { // who opens it says what is wrong
+		return nil
+	}
+	return []guarded{{st.fileID, "the input"}}
+}
+
+// withHeader adds the header file, if there is to be one, to the output out of in. On an error, out
+// is aborted.
+//
+// A header file is never replaced, whatever --force says: it may be the only way to open some
+// payload.
+func (t *transfer) withHeader(out *output, in *input) (destination, error) {
+	if t.header == "" {
+		return destination{sink: out, file: out}, nil
+	}
+	header, err := t.createHeader(out, in)
+	if err != nil {
+		out.Abort()
+		return destination{}, err
+	}
+	return destination{sink: newPair(out, header), file: out, header: header}, nil
+}
+
+func (t *transfer) createHeader(out *output, in *input) (*output, error) {
+	if there, err := statPath(t.header, false); err == nil && !there.isDirect() {
+		return nil, fail(exitOutput, "a header is never replaced, since its payload could not be "+
+			"opened any more: choose another name", "%s: exists already", shown(t.header))
+	}
+	return createOutput(t.header, outputOptions{
+		perm: sealedPerm(&in.stat), noSync: out.noSync, dryRun: out.dryRun,
+		inputs: []guarded{in.guard()},
+	})
+}
