@@ -129,7 +129,8 @@ func operations() []operation {
 		return kmsclient.GenerateDataKeyInput{KeyID: testARN, NumberOfBytes: 32, Options: o}
 	}
 	pair := func(o kmsclient.Options) kmsclient.GenerateDataKeyPairInput {
-		return kmsclient.GenerateDataKeyPairInput{KeyID: testARN, KeyPairSpec: "ECC_NIST_P256", Options: o}
+		return kmsclient.GenerateDataKeyPairInput{KeyID: testARN,
+			KeyPairSpec: "ECC_NIST_P256", Options: o}
 	}
 	return []operation{
 		{"GenerateDataKey", object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)),
