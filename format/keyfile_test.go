@@ -152,75 +152,57 @@ func TestKeyFileFlips(t *testing.T) {
 	}
 }
 
-func TestKeyFileRefusals(t *testing.T) {
-	files := keyFiles(t)
-	dataKey, pairJSON, pairPEM := string(files["data key"].text), string(files["JSON pair"].text),
-		string(files["PEM pair"].text)
-	replace := func(s, old, new string) string {
-		t.Helper()
-		if strings.Count(s, old) != 1 {
-			t.Fatalf("%q is in it %d times", old, strings.Count(s, old))
-		}
-		return strings.Replace(s, old, new, 1)
+// keyFileTexts are the key files of the README, to be spoilt.
+type keyFileTexts struct {
+	t                          *testing.T
+	dataKey, pairJSON, pairPEM string
+}
+
+// replace changes what is in s once.
+func (f keyFileTexts) replace(s, old, new string) string {
+	f.t.Helper()
+	if strings.Count(s, old) != 1 {
+		f.t.Fatalf("%q is in it %d times", old, strings.Count(s, old))
 	}
-	for _, c := range []struct {
-		name, text string
-		pair       bool
-		is         error
-		says       string
-	}{
-		{"later data key", replace(dataKey, `"Version": 1`, `"Version": 2`), false,
+	return strings.Replace(s, old, new, 1)
+}
+
+// keyFileRefusal is a text that is refused as a pair file or as a data key file.
+type keyFileRefusal struct {
+	name, text string
+	pair       bool
+	is         error
+	says       string
+}
+
+// kinds are files of another kind or version, and files that are none.
+func (f keyFileTexts) kinds() []keyFileRefusal {
+	return []keyFileRefusal{
+		{"later data key", f.replace(f.dataKey, `"Version": 1`, `"Version": 2`), false,
 			format.ErrVersion, "version 2"},
 		{"later, with new fields", `{"Format":"envseal data key","Version":3,"New":[]}`, false,
 			format.ErrVersion, "version 3"},
-		{"later PEM", replace(pairPEM, "Version: 1", "Version: 2"), true, format.ErrVersion, "version 2"},
-		{"pair for a data key", pairJSON, false, format.ErrNotKeyFile, "envseal key pair"},
-		{"PEM for a data key", pairPEM, false, format.ErrNotKeyFile, "does not begin with {"},
-		{"data key for a pair", dataKey, true, format.ErrNotKeyFile, "envseal data key"},
-		{"sealed file", string(readExample(t)["file"]), false, format.ErrNotKeyFile, "sealed file"},
+		{"later PEM", f.replace(f.pairPEM, "Version: 1", "Version: 2"), true,
+			format.ErrVersion, "version 2"},
+		{"pair for a data key", f.pairJSON, false, format.ErrNotKeyFile, "envseal key pair"},
+		{"PEM for a data key", f.pairPEM, false, format.ErrNotKeyFile, "does not begin with {"},
+		{"data key for a pair", f.dataKey, true, format.ErrNotKeyFile, "envseal data key"},
+		{"sealed file", string(readExample(f.t)["file"]), false, format.ErrNotKeyFile, "sealed file"},
 		{"foreign PEM", "-----BEGIN CERTIFICATE-----\n", true, format.ErrNotKeyFile, "PUBLIC KEY"},
-		{"public key alone", pairPEM[:strings.Index(pairPEM, "-----BEGIN ENVSEAL")], true,
+		{"public key alone", f.pairPEM[:strings.Index(f.pairPEM, "-----BEGIN ENVSEAL")], true,
 			format.ErrTruncated, ""},
-		{"text behind PEM", pairPEM + "x", true, format.ErrDamaged, "more in it"},
-		{"text between blocks", replace(pairPEM, "-----BEGIN ENVSEAL", "x\n-----BEGIN ENVSEAL"), true,
+		{"text behind PEM", f.pairPEM + "x", true, format.ErrDamaged, "more in it"},
+		{"text between blocks", f.replace(f.pairPEM, "-----BEGIN ENVSEAL", "x\n-----BEGIN ENVSEAL"), true,
 			format.ErrDamaged, "missing"},
-		{"header for a body", replace(pairPEM, "Version: 1", "PublicKey: aGk=\nVersion: 1"), true,
+		{"header for a body", f.replace(f.pairPEM, "Version: 1", "PublicKey: aGk=\nVersion: 1"), true,
 			format.ErrDamaged, "no header"},
-		{"unknown header", replace(pairPEM, "Version: 1", "Verse: 1\nVersion: 1"), true,
+		{"unknown header", f.replace(f.pairPEM, "Version: 1", "Verse: 1\nVersion: 1"), true,
 			format.ErrDamaged, `"Verse" is unknown`},
 		{"empty", "", false, format.ErrTruncated, "empty"},
-		{"too long", strings.Repeat(" ", format.MaxKeyFile) + dataKey, false,
+		{"too long", strings.Repeat(" ", format.MaxKeyFile) + f.dataKey, false,
 			format.ErrNotKeyFile, "longer"},
 		{"no object", "[]", false, format.ErrNotKeyFile, ""},
-		{"two objects", dataKey + dataKey, false, format.ErrDamaged, "follows"},
-		{"unknown field", replace(dataKey, `"Version": 1`, `"Version": 1, "x": 1`), false,
-			format.ErrDamaged, `"x" is unknown`},
-		{"unknown field of a key", replace(dataKey, `"FurtherKeys": [`,
-			`"FurtherKeys": [{"KeyId":"a","CiphertextBlob":"aGk=","x":1},`), false,
-			format.ErrDamaged, `"x" is unknown`},
-		{"field twice", replace(dataKey, `"Version": 1`, `"Version": 1, "Version": 1`), false,
-			format.ErrDamaged, "twice"},
-		{"other case", replace(dataKey, `"KeySpec"`, `"keyspec"`), false,
-			format.ErrDamaged, "KeySpec is missing"},
-		{"null", replace(dataKey, `"KeySpec": "AES_256"`, `"KeySpec": null`), false,
-			format.ErrDamaged, "KeySpec"},
-		{"short key", replace(dataKey, "AES_256", "AES_128"), false, format.ErrDamaged, "AES_128"},
-		{"other context", replace(dataKey, `"prod"`, `"dev"`), false, format.ErrDamaged, "Checksum"},
-		{"context of numbers", replace(dataKey, `"prod"`, `1`), false, format.ErrDamaged, "env"},
-		{"keys swapped", replace(replace(replace(dataKey, "1234abcd-12ab", "x"), "0987dcba-09fe",
-			"1234abcd-12ab"), "/x", "/0987dcba-09fe"), false, format.ErrDamaged, "Checksum"},
-		{"other key pair", replace(pairJSON, `"PublicKey": "M`, `"PublicKey": "N`), true,
-			format.ErrDamaged, "PublicKeyId"},
-		{"other private key", replace(pairJSON, `"PrivateKeyCiphertextBlob": "4`,
-			`"PrivateKeyCiphertextBlob": "5`), true, format.ErrDamaged, "Checksum"},
-		{"spec without scheme", replace(pairJSON, "ECC_NIST_P256", "ECC_SECG_P256K1"), true,
-			format.ErrDamaged, "ECC_SECG_P256K1"},
-		{"date with a zone", replace(pairJSON, "05Z", "05+00:00"), true,
-			format.ErrDamaged, "CreationDate"},
-		{"base64 with a line feed",
-			replace(pairJSON, `"PrivateKeyCiphertextBlob": "`, `"PrivateKeyCiphertextBlob": "\n`), true,
-			format.ErrDamaged, "base64"},
-		{"deep", strings.Repeat(`{"a":`, 20000), false, format.ErrDamaged, ""},
+		{"two objects", f.dataKey + f.dataKey, false, format.ErrDamaged, "follows"},
 		{"plaintext key", `{"CiphertextBlob":"aGk=","KeyId":"a","Plaintext":"aGk="}`, false,
 			format.ErrNotKeyFile, "destroy"},
 		{"plaintext private key",
@@ -230,7 +212,48 @@ func TestKeyFileRefusals(t *testing.T) {
 			`{"PrivateKeyCiphertextBlob":"aGk=","KeyId":"a","KeyPairSpec":"RSA_2048","PublicKey":"aGk="}`,
 			true, format.ErrNotKeyFile, "does not say its encryption context"},
 		{"some JSON", `{"a":1}`, false, format.ErrNotKeyFile, "Format"},
-	} {
+	}
+}
+
+// fields are files with wrong fields.
+func (f keyFileTexts) fields() []keyFileRefusal {
+	return []keyFileRefusal{
+		{"unknown field", f.replace(f.dataKey, `"Version": 1`, `"Version": 1, "x": 1`), false,
+			format.ErrDamaged, `"x" is unknown`},
+		{"unknown field of a key", f.replace(f.dataKey, `"FurtherKeys": [`,
+			`"FurtherKeys": [{"KeyId":"a","CiphertextBlob":"aGk=","x":1},`), false,
+			format.ErrDamaged, `"x" is unknown`},
+		{"field twice", f.replace(f.dataKey, `"Version": 1`, `"Version": 1, "Version": 1`), false,
+			format.ErrDamaged, "twice"},
+		{"other case", f.replace(f.dataKey, `"KeySpec"`, `"keyspec"`), false,
+			format.ErrDamaged, "KeySpec is missing"},
+		{"null", f.replace(f.dataKey, `"KeySpec": "AES_256"`, `"KeySpec": null`), false,
+			format.ErrDamaged, "KeySpec"},
+		{"short key", f.replace(f.dataKey, "AES_256", "AES_128"), false, format.ErrDamaged, "AES_128"},
+		{"other context", f.replace(f.dataKey, `"prod"`, `"dev"`), false, format.ErrDamaged, "Checksum"},
+		{"context of numbers", f.replace(f.dataKey, `"prod"`, `1`), false, format.ErrDamaged, "env"},
+		{"keys swapped", f.replace(f.replace(f.replace(f.dataKey, "1234abcd-12ab", "x"), "0987dcba-09fe",
+			"1234abcd-12ab"), "/x", "/0987dcba-09fe"), false, format.ErrDamaged, "Checksum"},
+		{"other key pair", f.replace(f.pairJSON, `"PublicKey": "M`, `"PublicKey": "N`), true,
+			format.ErrDamaged, "PublicKeyId"},
+		{"other private key", f.replace(f.pairJSON, `"PrivateKeyCiphertextBlob": "4`,
+			`"PrivateKeyCiphertextBlob": "5`), true, format.ErrDamaged, "Checksum"},
+		{"spec without scheme", f.replace(f.pairJSON, "ECC_NIST_P256", "ECC_SECG_P256K1"), true,
+			format.ErrDamaged, "ECC_SECG_P256K1"},
+		{"date with a zone", f.replace(f.pairJSON, "05Z", "05+00:00"), true,
+			format.ErrDamaged, "CreationDate"},
+		{"base64 with a line feed",
+			f.replace(f.pairJSON, `"PrivateKeyCiphertextBlob": "`, `"PrivateKeyCiphertextBlob": "\n`), true,
+			format.ErrDamaged, "base64"},
+		{"deep", strings.Repeat(`{"a":`, 20000), false, format.ErrDamaged, ""},
+	}
+}
+
+func TestKeyFileRefusals(t *testing.T) {
+	files := keyFiles(t)
+	texts := keyFileTexts{t, string(files["data key"].text), string(files["JSON pair"].text),
+		string(files["PEM pair"].text)}
+	for _, c := range append(texts.kinds(), texts.fields()...) {
 		var err error
 		if c.pair {
 			_, err = format.ParsePairFile([]byte(c.text))

@@ -110,8 +110,8 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			counts[v.expect]++
-			if v.comment == "" ||
-				!slices.Contains([]string{"opens", "foreign", "newer", "damaged", "no key", "too large"}, v.expect) {
+			kinds := []string{"opens", "foreign", "newer", "damaged", "no key", "too large"}
+			if v.comment == "" || !slices.Contains(kinds, v.expect) {
 				t.Fatalf("expect %q, comment %q", v.expect, v.comment)
 			}
 			if strings.HasSuffix(v.form, "key file") || v.form == "pair file" {

@@ -1,6 +1,7 @@
 package awskms_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -29,34 +30,42 @@ func object(pairs ...string) string {
 	return "{" + strings.TrimPrefix(b.String(), ",") + "}"
 }
 
-// TestBadAnswers: whatever is wrong with an answer, it is refused after one attempt and nothing of it comes back.
+// TestBadAnswers: an answer with any fault is refused after one attempt, and nothing of it comes
+// back.
 func TestBadAnswers(t *testing.T) {
 	alias := strings.Replace(testARN, "key/11111111-2222-3333-4444-555555555555", "alias/x", 1)
 	answers := map[string]string{
-		"nothing":        "",
-		"empty object":   "{}",
-		"array":          "[]",
-		"null":           "null",
-		"HTML":           "<html><body>Please log in</body></html>",
-		"cut":            object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(32))[:150],
-		"no plaintext":   object("KeyId", testARN, "CiphertextBlob", b64(100)),
-		"null plaintext": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":null}`,
-		"empty":          object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", ""),
-		"a byte short":   object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(31)),
-		"a byte long":    object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(33)),
-		"a number":       `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":1234}`,
-		"twice":          `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":"` + b64(32) + `","Plaintext":"` + b64(32) + `"}`,
-		"escaped name":   `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plain\u0074ext":"` + b64(32) + `"}`,
-		"bad base64":     object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", "*"+b64(32)[1:]),
-		"line break":     `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":"` + b64(32) + `\n"}`,
+		"nothing":      "",
+		"empty object": "{}",
+		"array":        "[]",
+		"null":         "null",
+		"HTML":         "<html><body>Please log in</body></html>",
+		"cut":          object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(32))[:150],
+		"no plaintext": object("KeyId", testARN, "CiphertextBlob", b64(100)),
+		"null plaintext": `{"KeyId":"` + testARN + `","CiphertextBlob":"` +
+			b64(100) + `","Plaintext":null}`,
+		"empty":        object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", ""),
+		"a byte short": object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(31)),
+		"a byte long":  object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(33)),
+		"a number": `{"KeyId":"` + testARN + `","CiphertextBlob":"` +
+			b64(100) + `","Plaintext":1234}`,
+		"twice": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":"` +
+			b64(32) + `","Plaintext":"` + b64(32) + `"}`,
+		"escaped name": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) +
+			`","Plain\u0074ext":"` + b64(32) + `"}`,
+		"bad base64": object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", "*"+b64(32)[1:]),
+		"line break": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) +
+			`","Plaintext":"` + b64(32) + `\n"}`,
 		"no blob":        object("KeyId", testARN, "Plaintext", b64(32)),
 		"long blob":      object("KeyId", testARN, "CiphertextBlob", b64(6145), "Plaintext", b64(32)),
 		"blob no base64": object("KeyId", testARN, "CiphertextBlob", "***", "Plaintext", b64(32)),
 		"no key":         object("CiphertextBlob", b64(100), "Plaintext", b64(32)),
-		"a bare id":      object("KeyId", "11111111-2222-3333-4444-555555555555", "CiphertextBlob", b64(100), "Plaintext", b64(32)),
-		"an alias":       object("KeyId", alias, "CiphertextBlob", b64(100), "Plaintext", b64(32)),
-		"another key":    object("KeyId", otherARN, "CiphertextBlob", b64(100), "Plaintext", b64(32)),
-		"17 KB":          object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(32), "More", strings.Repeat("x", 17<<10)),
+		"a bare id": object("KeyId", "11111111-2222-3333-4444-555555555555", "CiphertextBlob",
+			b64(100), "Plaintext", b64(32)),
+		"an alias":    object("KeyId", alias, "CiphertextBlob", b64(100), "Plaintext", b64(32)),
+		"another key": object("KeyId", otherARN, "CiphertextBlob", b64(100), "Plaintext", b64(32)),
+		"17 KB": object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", b64(32), "More",
+			strings.Repeat("x", 17<<10)),
 	}
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
@@ -68,32 +77,39 @@ func TestBadAnswers(t *testing.T) {
 			if f.count() != 1 {
 				t.Errorf("%d attempts", f.count())
 			}
-			if strings.Contains(err.Error(), b64(31)[:8]) || strings.Contains(fmt.Sprintf("%+v %#v", err, err), b64(31)[:8]) {
+			if strings.Contains(err.Error(), b64(31)[:8]) ||
+				strings.Contains(fmt.Sprintf("%+v %#v", err, err), b64(31)[:8]) {
 				t.Errorf("the error tells the answer: %v", err)
 			}
 		})
 	}
 }
 
-// TestGoodAnswer: the same answer without a fault is taken, in each of the spellings that JSON allows.
+// TestGoodAnswer: the same answer without a fault is taken, in every spelling that JSON allows.
 func TestGoodAnswer(t *testing.T) {
 	key := b64(32)
 	for name, answer := range map[string]string{
-		"plain":   object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", key),
-		"first":   object("Plaintext", key, "KeyId", testARN, "CiphertextBlob", b64(100)),
-		"spaces":  " { \"Plaintext\" : \"" + key + "\" ,\r\n\t\"KeyId\" : \"" + testARN + "\" , \"CiphertextBlob\":\"" + b64(100) + "\" } \n",
-		"escapes": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":"` + strings.ReplaceAll(key, "a", `\u0061`) + `"}`,
-		"nested":  `{"X":{"Plaintext":"bm8="},"Y":["Plaintext",{"a":"}\"]"}],"Z":-1.5e3,"T":true,"N":null,"Plaintext":"` + key + `","KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `"}`,
-		"15 KB":   object("KeyId", testARN, "CiphertextBlob", b64(6144), "Plaintext", key, "More", strings.Repeat("x", 7<<10)),
+		"plain": object("KeyId", testARN, "CiphertextBlob", b64(100), "Plaintext", key),
+		"first": object("Plaintext", key, "KeyId", testARN, "CiphertextBlob", b64(100)),
+		"spaces": " { \"Plaintext\" : \"" + key + "\" ,\r\n\t\"KeyId\" : \"" + testARN +
+			"\" , \"CiphertextBlob\":\"" + b64(100) + "\" } \n",
+		"escapes": `{"KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `","Plaintext":"` +
+			strings.ReplaceAll(key, "a", `\u0061`) + `"}`,
+		"nested": `{"X":{"Plaintext":"bm8="},"Y":["Plaintext",{"a":"}\"]"}],"Z":-1.5e3,"T":true,"N":null,"Plaintext":"` +
+			key + `","KeyId":"` + testARN + `","CiphertextBlob":"` + b64(100) + `"}`,
+		"15 KB": object("KeyId", testARN, "CiphertextBlob", b64(6144), "Plaintext", key, "More",
+			strings.Repeat("x", 7<<10)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
 			keys(t)
 			f := serve(t, says(http.StatusOK, answer))
-			got, err := awskms.New(quick(f.URL)).GenerateDataKey(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
+			got, err := awskms.New(quick(f.URL)).GenerateDataKey(t.Context(),
+				kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
 			must(t, err)
 			defer got.Plaintext.Destroy()
-			if string(got.Plaintext.Bytes()) != strings.Repeat("k", 32) || got.KeyID != testARN || len(got.CiphertextBlob) == 0 {
+			if string(got.Plaintext.Bytes()) != strings.Repeat("k", 32) || got.KeyID != testARN ||
+				len(got.CiphertextBlob) == 0 {
 				t.Errorf("got %q %s", got.Plaintext.Bytes(), got.KeyID)
 			}
 		})
@@ -103,66 +119,75 @@ func TestGoodAnswer(t *testing.T) {
 // operation is a call of one operation, and a good answer to it.
 type operation struct {
 	name, good string
-	call       func(*testing.T, *awskms.Client, kmsclient.Options) error
+	call       func(context.Context, *awskms.Client, kmsclient.Options) error
 }
 
 func operations() []operation {
-	blob, meta := []byte("blob"), `{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`
-	data := kmsclient.GenerateDataKeyInput{KeyID: testARN, NumberOfBytes: 32}
-	pair := kmsclient.GenerateDataKeyPairInput{KeyID: testARN, KeyPairSpec: "ECC_NIST_P256"}
+	blob, meta := []byte("blob"),
+		`{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`
+	data := func(o kmsclient.Options) kmsclient.GenerateDataKeyInput {
+		return kmsclient.GenerateDataKeyInput{KeyID: testARN, NumberOfBytes: 32, Options: o}
+	}
+	pair := func(o kmsclient.Options) kmsclient.GenerateDataKeyPairInput {
+		return kmsclient.GenerateDataKeyPairInput{KeyID: testARN,
+			KeyPairSpec: "ECC_NIST_P256", Options: o}
+	}
 	return []operation{
-		{"GenerateDataKey", object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			data.Options = o
-			_, err := c.GenerateDataKey(t.Context(), data)
-			return err
+		{"GenerateDataKey", object("KeyId", testARN, "CiphertextBlob", b64(9), "Plaintext", b64(32)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKey(ctx, data(o)))
+			}},
+		{"GenerateDataKeyWithoutPlaintext", object("KeyId", testARN, "CiphertextBlob", b64(9)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyWithoutPlaintext(ctx, data(o)))
+			}},
+		{"GenerateDataKeyPair", object("KeyId", testARN, "KeyPairSpec", "ECC_NIST_P256", "PublicKey",
+			b64(9), "PrivateKeyPlaintext", b64(99), "PrivateKeyCiphertextBlob", b64(9)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyPair(ctx, pair(o)))
+			}},
+		{"GenerateDataKeyPairWithoutPlaintext", object("KeyId", testARN, "KeyPairSpec",
+			"ECC_NIST_P256", "PublicKey", b64(9), "PrivateKeyCiphertextBlob", b64(9)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.GenerateDataKeyPairWithoutPlaintext(ctx, pair(o)))
+			}},
+		{"GenerateRandom", object("Plaintext", b64(32)),
+			func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+				return second(c.GenerateRandom(ctx, 32))
+			}},
+		{"Encrypt", object("KeyId", testARN, "CiphertextBlob", b64(9)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.Encrypt(ctx,
+					kmsclient.EncryptInput{KeyID: testARN, Plaintext: []byte("secret"), Options: o}))
+			}},
+		{"Decrypt", object("KeyId", testARN, "Plaintext", b64(32)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.Decrypt(ctx,
+					kmsclient.DecryptInput{KeyID: testARN, CiphertextBlob: blob, Options: o}))
+			}},
+		{"ReEncrypt", object("KeyId", testARN, "SourceKeyId", otherARN, "CiphertextBlob", b64(9)),
+			func(ctx context.Context, c *awskms.Client, o kmsclient.Options) error {
+				return second(c.ReEncrypt(ctx, kmsclient.ReEncryptInput{DestinationKeyID: testARN,
+					SourceKeyID: otherARN, CiphertextBlob: blob, Options: o}))
+			}},
+		{"DescribeKey", meta, func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+			return second(c.DescribeKey(ctx, testARN, kmsclient.Options{}))
 		}},
-		{"GenerateDataKeyWithoutPlaintext", object("KeyId", testARN, "CiphertextBlob", b64(9)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			data.Options = o
-			_, err := c.GenerateDataKeyWithoutPlaintext(t.Context(), data)
-			return err
+		{"CreateKey", meta, func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+			return second(c.CreateKey(ctx, kmsclient.CreateKeyInput{}))
 		}},
-		{"GenerateDataKeyPair", object("KeyId", testARN, "KeyPairSpec", "ECC_NIST_P256", "PublicKey", b64(9), "PrivateKeyPlaintext", b64(99), "PrivateKeyCiphertextBlob", b64(9)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			pair.Options = o
-			_, err := c.GenerateDataKeyPair(t.Context(), pair)
-			return err
-		}},
-		{"GenerateDataKeyPairWithoutPlaintext", object("KeyId", testARN, "KeyPairSpec", "ECC_NIST_P256", "PublicKey", b64(9), "PrivateKeyCiphertextBlob", b64(9)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			pair.Options = o
-			_, err := c.GenerateDataKeyPairWithoutPlaintext(t.Context(), pair)
-			return err
-		}},
-		{"GenerateRandom", object("Plaintext", b64(32)), func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.GenerateRandom(t.Context(), 32)
-			return err
-		}},
-		{"Encrypt", object("KeyId", testARN, "CiphertextBlob", b64(9)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			_, err := c.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: testARN, Plaintext: []byte("secret"), Options: o})
-			return err
-		}},
-		{"Decrypt", object("KeyId", testARN, "Plaintext", b64(32)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			_, err := c.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: testARN, CiphertextBlob: blob, Options: o})
-			return err
-		}},
-		{"ReEncrypt", object("KeyId", testARN, "SourceKeyId", otherARN, "CiphertextBlob", b64(9)), func(t *testing.T, c *awskms.Client, o kmsclient.Options) error {
-			_, err := c.ReEncrypt(t.Context(), kmsclient.ReEncryptInput{DestinationKeyID: testARN, SourceKeyID: otherARN, CiphertextBlob: blob, Options: o})
-			return err
-		}},
-		{"DescribeKey", meta, func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.DescribeKey(t.Context(), testARN, kmsclient.Options{})
-			return err
-		}},
-		{"CreateKey", meta, func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
-			return err
-		}},
-		{"ScheduleKeyDeletion", `{"KeyId":"` + testARN + `","DeletionDate":1700000000}`, func(t *testing.T, c *awskms.Client, _ kmsclient.Options) error {
-			_, err := c.ScheduleKeyDeletion(t.Context(), testARN, 7)
-			return err
-		}},
+		{"ScheduleKeyDeletion", `{"KeyId":"` + testARN + `","DeletionDate":1700000000}`,
+			func(ctx context.Context, c *awskms.Client, _ kmsclient.Options) error {
+				return second(c.ScheduleKeyDeletion(ctx, testARN, 7))
+			}},
 	}
 }
 
-// TestEveryOperationChecks: each takes its good answer, refuses {}, and refuses a good answer in which one member is missing.
+// second is the error of a call that gives something else, too.
+func second[T any](_ T, err error) error { return err }
+
+// TestEveryOperationChecks: each takes its good answer, refuses {}, and refuses a good answer that
+// lacks one member.
 func TestEveryOperationChecks(t *testing.T) {
 	for _, op := range operations() {
 		t.Run(op.name, func(t *testing.T) {
@@ -171,19 +196,20 @@ func TestEveryOperationChecks(t *testing.T) {
 			answer := op.good
 			f := serve(t, func(w http.ResponseWriter, r *http.Request) { says(http.StatusOK, answer)(w, r) })
 			c := awskms.New(quick(f.URL))
-			must(t, op.call(t, c, kmsclient.Options{}))
+			must(t, op.call(t.Context(), c, kmsclient.Options{}))
 			if got := f.seen[0].Header.Get("X-Amz-Target"); got != "TrentService."+op.name {
 				t.Errorf("asked for %q", got)
 			}
 			answer = "{}"
-			wantError(t, op.call(t, c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
-			for _, member := range []string{"KeyId", "CiphertextBlob", "Plaintext", "PublicKey", "PrivateKeyPlaintext", "PrivateKeyCiphertextBlob",
-				"SourceKeyId", "KeyPairSpec", "Arn", "DeletionDate"} {
+			wantError(t, op.call(t.Context(), c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
+			for _, member := range []string{"KeyId", "CiphertextBlob", "Plaintext", "PublicKey",
+				"PrivateKeyPlaintext", "PrivateKeyCiphertextBlob", "SourceKeyId",
+				"KeyPairSpec", "Arn", "DeletionDate"} {
 				if op.name == "ScheduleKeyDeletion" && member == "KeyId" {
 					continue // not used
 				}
 				if answer = strings.Replace(op.good, `"`+member+`"`, `"Other"`, 1); answer != op.good {
-					wantError(t, op.call(t, c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
+					wantError(t, op.call(t.Context(), c, kmsclient.Options{}), kmsclient.ErrBadAnswer, op.name)
 				}
 			}
 		})
@@ -200,7 +226,8 @@ func TestDryRunDone(t *testing.T) {
 			clean(t)
 			keys(t)
 			f := serve(t, says(http.StatusOK, op.good))
-			wantError(t, op.call(t, awskms.New(quick(f.URL)), kmsclient.Options{DryRun: true}), kmsclient.ErrBadAnswer, "dry run")
+			wantError(t, op.call(t.Context(), awskms.New(quick(f.URL)), kmsclient.Options{DryRun: true}),
+				kmsclient.ErrBadAnswer, "dry run")
 			if !strings.Contains(string(f.bytes[0]), `"DryRun":true`) {
 				t.Errorf("asked %s", f.bytes[0])
 			}
@@ -215,11 +242,13 @@ func TestDecryptWithAnotherKey(t *testing.T) {
 	f := serve(t, says(http.StatusOK, object("KeyId", otherARN, "Plaintext", b64(32))))
 	c := awskms.New(quick(f.URL))
 	for _, asked := range []string{testARN, testARN[len(testARN)-36:]} {
-		_, err := c.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: asked, CiphertextBlob: []byte("b")})
+		_, err := c.Decrypt(t.Context(),
+			kmsclient.DecryptInput{KeyID: asked, CiphertextBlob: []byte("b")})
 		wantError(t, err, kmsclient.ErrBadAnswer, otherARN, asked)
 	}
 	for _, asked := range []string{"", otherARN, "alias/any"} {
-		out, err := c.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: asked, CiphertextBlob: []byte("b")})
+		out, err := c.Decrypt(t.Context(),
+			kmsclient.DecryptInput{KeyID: asked, CiphertextBlob: []byte("b")})
 		must(t, err)
 		out.Plaintext.Destroy()
 	}
