@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 )
 
@@ -14,14 +15,14 @@ func advise(command, name string, err error) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, errDirectory) && strings.HasPrefix(err.Error(), display(name)+":"): // and not the file of a flag
-		return &exitError{code: exitUsage, err: err, hint: directoryHint(command, name)}
+		return &exit.Error{Code: exit.Usage, Err: err, Hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
-		if code, hint := explain(err); name == "-" {
-			return &exitError{code: code, err: err, hint: hint + "; standard input is read where no FILE is named"}
+		if code, hint := exit.Explain(err); name == "-" {
+			return &exit.Error{Code: code, Err: err, Hint: hint + "; standard input is read where no FILE is named"}
 		}
 		if k := keyFileAt(name); k != nil {
 			if err = isKeyFile(name, k); command == verbRewrap {
-				err = &exitError{code: exitNotEnvseal, err: err, hint: k.successor()}
+				err = &exit.Error{Code: exit.NotEnvseal, Err: err, Hint: k.successor()}
 			}
 		}
 	}

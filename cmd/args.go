@@ -5,6 +5,7 @@ import (
 	"flag"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -67,7 +68,7 @@ func newFlagReader(command *cli.Command) (*flagReader, error) {
 	}
 	for _, f := range command.Flags {
 		if err := f.Apply(r.set); err != nil {
-			return nil, fail(exitUsage, helpOn(command), "%w", err)
+			return nil, exit.Errorf(exit.Usage, helpOn(command), "%w", err)
 		}
 		r.share(f, r.set.Lookup(f.Names()[0]).Value)
 	}
@@ -104,12 +105,12 @@ func (r *flagReader) read(args []string) error {
 		case f == nil:
 			return unknownFlag(r.command, arg, r.known)
 		case strings.HasPrefix(arg, "---"):
-			return fail(exitUsage, helpOn(r.command), "bad flag syntax: %s", arg)
+			return exit.Errorf(exit.Usage, helpOn(r.command), "bad flag syntax: %s", arg)
 		case attached:
 		case !needsValue(f):
 			value = "true"
 		case len(args) == 0:
-			return fail(exitUsage, helpOn(r.command), "flag %s needs a value", arg)
+			return exit.Errorf(exit.Usage, helpOn(r.command), "flag %s needs a value", arg)
 		default:
 			value, args = args[0], args[1:]
 		}
@@ -129,7 +130,7 @@ func (r *flagReader) assign(f cli.Flag, name, value string, attached bool) error
 	names := f.Names()
 	first := names[0]
 	if before, ok := r.given[first]; ok && before != name {
-		return fail(exitUsage, helpOn(r.command), "Cannot use two forms of the same flag: %s %s", names[1], first)
+		return exit.Errorf(exit.Usage, helpOn(r.command), "Cannot use two forms of the same flag: %s %s", names[1], first)
 	}
 	r.given[first] = name
 	if err := r.set.Set(name, value); err != nil {
@@ -150,15 +151,15 @@ func (r *flagReader) valueError(f cli.Flag, name, value string, attached bool, e
 	flag, help, reason := dashes(name)+name, helpOn(r.command), err.Error()
 	switch {
 	case needsValue(f) && reason == unread:
-		return fail(exitUsage, help, "%s %q: not a whole number", flag, value)
+		return exit.Errorf(exit.Usage, help, "%s %q: not a whole number", flag, value)
 	case needsValue(f):
-		return fail(exitUsage, help, "%s %q: %w", flag, value, err)
+		return exit.Errorf(exit.Usage, help, "%s %q: %w", flag, value, err)
 	case !attached:
-		return fail(exitUsage, help, "%s: %w", flag, err)
+		return exit.Errorf(exit.Usage, help, "%s: %w", flag, err)
 	case reason == unread:
-		return fail(exitUsage, help, "%s takes no value, %q is given", flag, value)
+		return exit.Errorf(exit.Usage, help, "%s takes no value, %q is given", flag, value)
 	}
-	return fail(exitUsage, reason, "%s=%s: no such value", flag, shown(value))
+	return exit.Errorf(exit.Usage, reason, "%s=%s: no such value", flag, shown(value))
 }
 
 // refuseEmptyNames refuses a flag that names a file or directory and is given without a name: an
@@ -172,7 +173,7 @@ func refuseEmptyNames(c *cli.Context) error {
 		}
 		name, kind := f.Names()[0], placeholder(d.GetUsage())
 		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
-			return fail(exitUsage, "is a variable empty that should name it?", "--%s: the name is empty", name)
+			return exit.Errorf(exit.Usage, "is a variable empty that should name it?", "--%s: the name is empty", name)
 		}
 	}
 	return nil

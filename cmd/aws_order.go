@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -30,7 +31,7 @@ func awsOrder(kms *cli.Command, args []string) ([]string, error) {
 		if meant := near(rest[0], namesOf(kms.Subcommands)); meant != "" {
 			hint = orHelp("", "envseal kms "+meant)
 		}
-		return nil, fail(exitUsage, hint, "kms: unknown operation %q", rest[0])
+		return nil, exit.Errorf(exit.Usage, hint, "kms: unknown operation %q", rest[0])
 	}
 	done := append(slices.Clone(args[:2]), rest[0])
 	if len(rest) == 2 && rest[1] == "help" {

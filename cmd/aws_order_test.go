@@ -3,6 +3,8 @@ package cmd
 import (
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 func TestAWSOrder(t *testing.T) {
@@ -30,7 +32,7 @@ func TestAWSOrder(t *testing.T) {
 			t.Errorf("%s: %q, %v", line, got, err)
 		}
 	}
-	if _, err := awsOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); codeOf(err) != exitUsage || !strings.Contains(err.Error(), "list-keys") {
+	if _, err := awsOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "list-keys") {
 		t.Errorf("an unknown operation: %v", err)
 	}
 }

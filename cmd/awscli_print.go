@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 	"go.yaml.in/yaml/v3"
 )
@@ -19,7 +20,7 @@ type documentPrinter struct {
 func (p documentPrinter) print(w io.Writer, d document) error {
 	found, err := p.query.find(d)
 	if err != nil {
-		return fail(exitUsage, "", "--query %s: %w", p.query.text, err)
+		return exit.Errorf(exit.Usage, "", "--query %s: %w", p.query.text, err)
 	}
 	secret, isSecret := found.(kmsclient.Secret)
 	switch {

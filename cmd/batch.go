@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // batch is the files of a command line.
@@ -35,10 +37,10 @@ func newBatch(command string, o workOptions, args []string) (*batch, error) {
 			b.names[i], n = "-", "-" // /dev/stdin.sealed is no place for an output
 		}
 		if n == "" {
-			return nil, fail(exitUsage, "", "file name is empty")
+			return nil, exit.Errorf(exit.Usage, "", "file name is empty")
 		}
 		if n == "-" && len(b.names) > 1 {
-			return nil, fail(exitUsage, "give stdin a run of its own", "- (stdin) cannot be mixed with files")
+			return nil, exit.Errorf(exit.Usage, "give stdin a run of its own", "- (stdin) cannot be mixed with files")
 		}
 	}
 	return b, b.check()
@@ -51,16 +53,16 @@ func newNamedBatch(command string, o workOptions, args []string) (*batch, error)
 	const hint = "name files, or a list of them with --files0-from"
 	if o.Names == "" {
 		if len(args) == 0 {
-			return nil, fail(exitUsage, hint, "no file given")
+			return nil, exit.Errorf(exit.Usage, hint, "no file given")
 		}
 		b, err := newBatch(command, o, args)
 		if err == nil && b.names[0] == "-" {
-			err = fail(exitUsage, hint, "stdin cannot be used here")
+			err = exit.Errorf(exit.Usage, hint, "stdin cannot be used here")
 		}
 		return b, err
 	}
 	if len(args) > 0 {
-		return nil, fail(exitUsage, "", "--files0-from goes without further files, %s is one", shown(args[0]))
+		return nil, exit.Errorf(exit.Usage, "", "--files0-from goes without further files, %s is one", shown(args[0]))
 	}
 	names, err := readNames(o.Names)
 	if err != nil {
@@ -85,7 +87,7 @@ func readNames(list string) ([]string, error) {
 		part, err := r.ReadSlice(0)
 		switch {
 		case err == bufio.ErrBufferFull:
-			return nil, fail(exitUsage, "the names must be ended by zero bytes: find ... -print0",
+			return nil, exit.Errorf(exit.Usage, "the names must be ended by zero bytes: find ... -print0",
 				"%s: a name of more than %d bytes", display(list), maxName)
 		case err == io.EOF && len(part) == 0:
 			return names, nil
@@ -95,10 +97,10 @@ func readNames(list string) ([]string, error) {
 		name := strings.TrimSuffix(string(part), "\x00")
 		switch {
 		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !isThere(name):
-			return nil, fail(exitUsage, "find ends them so with -print0; a list of lines becomes one by: "+
+			return nil, exit.Errorf(exit.Usage, "find ends them so with -print0; a list of lines becomes one by: "+
 				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", display(list))
 		case name == "":
-			return nil, fail(exitUsage, "", "%s: name %d is empty", display(list), len(names)+1)
+			return nil, exit.Errorf(exit.Usage, "", "%s: name %d is empty", display(list), len(names)+1)
 		case name == "-":
 			name = "." + string(os.PathSeparator) + name // a file of that name, as nobody types a list
 		}
@@ -115,17 +117,17 @@ func (b *batch) check() error {
 	stdin := !b.list && b.names[0] == "-"
 	switch {
 	case b.Output != "" && b.OutputDir != "":
-		return fail(exitUsage, "", "-o and -O exclude each other")
+		return exit.Errorf(exit.Usage, "", "-o and -O exclude each other")
 	case b.Recursive && stdin:
-		return fail(exitUsage, "name a directory", "-R needs named directories, the input is stdin")
+		return exit.Errorf(exit.Usage, "name a directory", "-R needs named directories, the input is stdin")
 	case b.Output != "" && (b.list || b.Recursive):
-		return fail(exitUsage, "use -O DIR", "-o takes one file")
+		return exit.Errorf(exit.Usage, "use -O DIR", "-o takes one file")
 	case b.Output != "" && len(b.names) > 1:
-		return fail(exitUsage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
+		return exit.Errorf(exit.Usage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
 	case b.OutputDir != "" && stdin:
-		return fail(exitUsage, "use -o FILE", "-O needs named files, the input is stdin")
+		return exit.Errorf(exit.Usage, "use -o FILE", "-O needs named files, the input is stdin")
 	case b.OutputDir != "" && b.Recursive && !b.list && len(b.names) > 1: // their contents would get mixed up
-		return fail(exitUsage, "give each directory its own -O, or their names to --files0-from, which "+
+		return exit.Errorf(exit.Usage, "give each directory its own -O, or their names to --files0-from, which "+
 			"keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
 	case b.OutputDir == "":
 		return nil
@@ -138,9 +140,9 @@ func (b *batch) check() error {
 func (b *batch) checkHeader(name string) error {
 	switch {
 	case name == "-":
-		return fail(exitUsage, "", "--header takes the name of a file")
+		return exit.Errorf(exit.Usage, "", "--header takes the name of a file")
 	case name != "" && len(b.names) > 1:
-		return fail(exitUsage, "run it once for each file", "--header goes with one file, %d are given",
+		return exit.Errorf(exit.Usage, "run it once for each file", "--header goes with one file, %d are given",
 			len(b.names))
 	case name != "":
 		return b.oneFile("header")
@@ -151,7 +153,7 @@ func (b *batch) checkHeader(name string) error {
 // oneFile refuses the flag for a run over many files.
 func (b *batch) oneFile(flag string) error {
 	if b.many() {
-		return fail(exitUsage, "run it once for each file", "--%s goes with one file", flag)
+		return exit.Errorf(exit.Usage, "run it once for each file", "--%s goes with one file", flag)
 	}
 	return nil
 }
@@ -190,7 +192,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 	if failed == 0 {
 		return nil
 	}
-	return fail(exitSome, "", "%d of %d files failed: %s", failed, len(b.names), listed(names, failed))
+	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.names), listed(names, failed))
 }
 
 // target is where the output for an input goes: "-" for stdout.
@@ -218,7 +220,7 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 // checkBeside refuses a descriptor: nothing can stand beside its name.
 func checkBeside(name string) error {
 	if _, ok := descriptorNumber(name); ok {
-		return fail(exitUsage, "name the output with -o FILE, or its directory with -O DIR",
+		return exit.Errorf(exit.Usage, "name the output with -o FILE, or its directory with -O DIR",
 			"%s: has no place for an output beside it", shown(name))
 	}
 	return nil
@@ -230,7 +232,7 @@ func (b *batch) take(target, name string) error {
 	defer b.mu.Unlock()
 	target = filepath.Clean(target)
 	if other, ok := b.taken[target]; ok {
-		return fail(exitUsage, "give it a run of its own, with another output",
+		return exit.Errorf(exit.Usage, "give it a run of its own, with another output",
 			"%s is already the output of %s", shown(target), shown(other))
 	}
 	if b.taken == nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
@@ -24,7 +25,7 @@ func newCallLog(path string, own []guarded) (*callLog, error) {
 	}
 	f, err := openAppend(path, own...)
 	if err != nil {
-		return nil, fail(exitOutput, "", "log: %w", err)
+		return nil, exit.Errorf(exit.Output, "", "log: %w", err)
 	}
 	return &callLog{w: f}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/urfave/cli/v2"
 )
 
@@ -19,8 +21,8 @@ import (
 func Main(args []string) int {
 	args = commandFirst(args)
 	if !onlyTells(args) {
-		catchSignals(hideProgress, reportProgress)
-		defer leave()
+		proc.Catch(hideProgress, reportProgress)
+		defer proc.Leave()
 	}
 	err := run(context.Background(), args)
 	warnUnlocked()
@@ -67,8 +69,8 @@ func report(err error) int {
 	if err == nil {
 		return 0
 	}
-	code, hint := explain(err)
-	var said *reported
+	code, hint := exit.Explain(err)
+	var said *exit.Reported
 	if !errors.As(err, &said) {
 		say(os.Stderr, err, hint)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // A command at one end of envseal: --from-command is sealed, --to-command gets what is opened. Either form of both:
@@ -38,7 +40,7 @@ func commandOf(flag, value string, given bool, args []string) (line *commandLine
 		}
 	}
 	if strings.TrimSpace(line.shell) == "" && (len(line.argv) == 0 || line.argv[0] == "") {
-		return nil, nil, fail(exitUsage, "write --"+flag+" 'CMD ARGS', or --"+flag+" -- CMD ARGS",
+		return nil, nil, exit.Errorf(exit.Usage, "write --"+flag+" 'CMD ARGS', or --"+flag+" -- CMD ARGS",
 			"--%s: no command is given", flag)
 	}
 	return line, args, nil
@@ -66,9 +68,9 @@ func (l *commandLine) command(stdin, stdout *os.File) *exec.Cmd {
 // startError is why a command did not even start.
 func startError(line *commandLine, code int, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return fail(code, "", "%s: there is no such command", line)
+		return exit.Errorf(code, "", "%s: there is no such command", line)
 	}
-	return fail(code, "", "%s: the command did not start: %w", line, reason(err))
+	return exit.Errorf(code, "", "%s: the command did not start: %w", line, exit.Reason(err))
 }
 
 // ending says in words how a process ended that did not succeed.

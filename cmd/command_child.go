@@ -6,12 +6,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
 const (
 	endGrace  = time.Second            // from SIGTERM to SIGKILL
-	killGrace = 300 * time.Millisecond // from SIGKILL to giving up; both together are less than cleanUpLimit
+	killGrace = 300 * time.Millisecond // from SIGKILL to giving up; both together are less than proc.cleanUpLimit
 )
 
 // child is a running command: a process group of its own, so that all of a pipeline can be ended, and nothing besides.
@@ -28,7 +29,7 @@ func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = childAttributes()
 	adoptOrphans()
-	err := startGroup(func() (int, error) {
+	err := proc.StartGroup(func() (int, error) {
 		started := make(chan error)
 		go func() {
 			// To the end of the goroutine: the command is signalled when the thread that started it ends.
@@ -50,8 +51,8 @@ func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	noHook := atExit(c.end)
-	c.forget = func() { noHook(); groupEnded(c.pid) }
+	noHook := proc.AtExit(c.end)
+	c.forget = func() { noHook(); proc.GroupEnded(c.pid) }
 	return c, nil
 }
 
@@ -81,7 +82,7 @@ func (c *child) await() {
 // have ended by that.
 func (c *child) wait() error {
 	<-c.done
-	waitIfEnding()
+	proc.WaitIfEnding()
 	c.forget()
 	if c.status == 0 {
 		return nil
@@ -126,7 +127,7 @@ func (c *child) gone(limit time.Duration) bool {
 		select {
 		case <-c.done:
 			if groupGone(c.pid) {
-				groupEnded(c.pid)
+				proc.GroupEnded(c.pid)
 				return true
 			}
 		default:

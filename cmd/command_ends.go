@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // producer is a command whose standard output is sealed. Its end is the end of the input only if it succeeded: a failure comes
@@ -42,7 +44,7 @@ func (p *producer) start() error {
 		p.child, p.started = startCommand(p.line, p.line.command(os.Stdin, p.w))
 		p.w.Close()
 		if p.started != nil {
-			p.started = startError(p.line, exitProducer, p.started)
+			p.started = startError(p.line, exit.Producer, p.started)
 		}
 	})
 	return p.started
@@ -56,7 +58,7 @@ func (p *producer) result() error {
 		return errInterrupted
 	}
 	if err := p.child.wait(); err != nil {
-		return fail(exitProducer, "what was sealed is not whole, and cannot be opened; run the command by itself to see why it fails", "%w", err)
+		return exit.Errorf(exit.Producer, "what was sealed is not whole, and cannot be opened; run the command by itself to see why it fails", "%w", err)
 	}
 	return nil
 }
@@ -90,7 +92,7 @@ type consumer struct {
 func newConsumer(line *commandLine) (*consumer, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, fail(exitConsumer, "", "%s: %w", line, reason(err))
+		return nil, exit.Errorf(exit.Consumer, "", "%s: %w", line, exit.Reason(err))
 	}
 	widen(int(w.Fd()))
 	return &consumer{line: line, r: r, w: w}, nil
@@ -102,7 +104,7 @@ func (c *consumer) start() error {
 	}
 	child, err := startCommand(c.line, c.line.command(c.r, os.Stdout))
 	if err != nil {
-		return startError(c.line, exitConsumer, err)
+		return startError(c.line, exit.Consumer, err)
 	}
 	c.child = child
 	return c.r.Close()
@@ -118,16 +120,16 @@ func (c *consumer) Write(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case !errors.Is(err, syscall.EPIPE):
-		return n, fail(exitConsumer, "", "%s: %w", c.line, reason(err))
+		return n, exit.Errorf(exit.Consumer, "", "%s: %w", c.line, exit.Reason(err))
 	}
 	select { // one that has ended by a failure has more to tell
 	case <-c.child.done:
 		if err := c.child.wait(); err != nil {
-			return n, fail(exitConsumer, "", "%w", err)
+			return n, exit.Errorf(exit.Consumer, "", "%w", err)
 		}
 	case <-time.After(endGrace):
 	}
-	return n, fail(exitConsumer, "", "%s: the command stopped reading before the end", c.line)
+	return n, exit.Errorf(exit.Consumer, "", "%s: the command stopped reading before the end", c.line)
 }
 
 // Commit tells the command that its input has ended and waits for it.
@@ -138,7 +140,7 @@ func (c *consumer) Commit() error {
 	c.ended = true
 	c.w.Close()
 	if err := c.child.wait(); err != nil {
-		return fail(exitConsumer, "all of the data was authentic and has been handed over", "%w", err)
+		return exit.Errorf(exit.Consumer, "all of the data was authentic and has been handed over", "%w", err)
 	}
 	return nil
 }

@@ -9,9 +9,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-func init() { children["produce"] = childProduce }
+func init() { testkit.Children["produce"] = childProduce }
 
 // childProduce reads all that a command writes and tells what it was.
 func childProduce(args []string) error {
@@ -23,32 +26,32 @@ func childProduce(args []string) error {
 	text, err := io.ReadAll(in)
 	fmt.Fprintf(os.Stderr, "read %q\n", text)
 	if err == nil && inBackground(os.Stderr) {
-		err = fail(exitOther, "", "the terminal was not given back")
+		err = exit.Errorf(exit.Other, "", "the terminal was not given back")
 	}
 	return err
 }
 
 // A command that asks for a password gets the terminal for that, although it is in a process group of its own.
 func TestCommandGetsTheTerminal(t *testing.T) {
-	child, _ := startChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
-	terminal := onTerminal(t, child, 80)
+	child, _ := testkit.StartChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
+	terminal := testkit.OnTerminal(t, child, 80)
 	time.Sleep(200 * time.Millisecond)
-	fmt.Fprint(terminal.master, "open sesame\n")
-	terminal.expect(t, `read "before\nopen sesame\n"`)
-	if status := exitStatus(t, child.Wait()); status != 0 {
-		t.Errorf("status %d: %q", status, terminal.seen)
+	fmt.Fprint(terminal.Master, "open sesame\n")
+	terminal.Expect(t, `read "before\nopen sesame\n"`)
+	if status := testkit.ExitStatus(t, child.Wait()); status != 0 {
+		t.Errorf("status %d: %q", status, terminal.Seen)
 	}
 }
 
 // ^C typed while the command has the terminal ends it, and so everything.
 func TestInterruptTypedToCommand(t *testing.T) {
-	child, _ := startChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
-	terminal := onTerminal(t, child, 80)
+	child, _ := testkit.StartChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
+	terminal := testkit.OnTerminal(t, child, 80)
 	time.Sleep(200 * time.Millisecond)
-	fmt.Fprint(terminal.master, "\x03")
-	terminal.expect(t, "ended by signal 2")
-	if status := exitStatus(t, child.Wait()); status != exitProducer {
-		t.Errorf("status %d: %q", status, terminal.seen)
+	fmt.Fprint(terminal.Master, "\x03")
+	terminal.Expect(t, "ended by signal 2")
+	if status := testkit.ExitStatus(t, child.Wait()); status != exit.Producer {
+		t.Errorf("status %d: %q", status, terminal.Seen)
 	}
 }
 

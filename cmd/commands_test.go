@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // Every name of a command makes that command alone, and no other word does.
@@ -108,7 +110,7 @@ func TestReadCommandLine(t *testing.T) {
 		args := append([]string{"envseal"}, strings.Fields(line)...)
 		c, err := readCommandLine(t.Context(), rootCommand(args...), args)
 		if want.set == "" {
-			if codeOf(err) != exitUsage {
+			if exit.Code(err) != exit.Usage {
 				t.Errorf("%s: %v", line, err)
 			}
 			continue
@@ -155,7 +157,7 @@ func TestCommandLineErrors(t *testing.T) {
 		"help version x":                  {`unknown command "version x"`, "try `envseal version --help`"},
 	} {
 		err := run(t.Context(), append([]string{"envseal"}, strings.Fields(line)...))
-		if code, hint := explain(err); code != exitUsage || err.Error() != want.message || hint != want.hint {
+		if code, hint := exit.Explain(err); code != exit.Usage || err.Error() != want.message || hint != want.hint {
 			t.Errorf("%s: exit code %d, %v, hint %q; want %q", line, code, err, hint, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -30,7 +31,7 @@ func completionCommand(all func() *commandDoc) *cli.Command {
 func runCompletion(c *cli.Context, root *commandDoc) error {
 	const install = "envseal completion bash > /etc/bash_completion.d/envseal"
 	if n := c.NArg(); n != 1 {
-		return fail(exitUsage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
+		return exit.Errorf(exit.Usage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
 	}
 	var script string
 	completeHelp(root)
@@ -42,7 +43,7 @@ func runCompletion(c *cli.Context, root *commandDoc) error {
 	case "fish":
 		script = fishCompletion(root)
 	default:
-		return fail(exitUsage, install, "no completion for the shell %s: bash, zsh or fish", shown(shell))
+		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish", shown(shell))
 	}
 	if _, err := io.WriteString(stdoutWriter(), script); err != nil {
 		return fmt.Errorf("completion: %w", err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 )
 
@@ -35,21 +36,21 @@ func parseContext(args []string) (format.Context, error) {
 		pairs, err := parseContextArg(arg)
 		if err != nil {
 			hint := contextHint(err, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
-			return nil, fail(exitUsage, hint, "encryption context %s: %w", abridged(arg), err)
+			return nil, exit.Errorf(exit.Usage, hint, "encryption context %s: %w", abridged(arg), err)
 		}
 		for k, v := range pairs {
 			// The replacement character is what becomes of bytes that are no text on their way here: what was meant is lost.
 			if strings.ContainsRune(k+v, utf8.RuneError) {
-				return nil, fail(exitUsage, "", "encryption context %s: it is not UTF-8 text, or has U+FFFD in place of what was none", abridged(arg))
+				return nil, exit.Errorf(exit.Usage, "", "encryption context %s: it is not UTF-8 text, or has U+FFFD in place of what was none", abridged(arg))
 			}
 			if old, ok := ec[k]; ok && old != v {
-				return nil, fail(exitUsage, "", "encryption context: key %q is given as %q and as %q", k, old, v)
+				return nil, exit.Errorf(exit.Usage, "", "encryption context: key %q is given as %q and as %q", k, old, v)
 			}
 			ec[k] = v
 		}
 	}
 	if _, err := ec.AppendBinary(nil); err != nil {
-		return nil, fail(exitUsage, "", "%w", err)
+		return nil, exit.Errorf(exit.Usage, "", "%w", err)
 	}
 	return ec, nil
 }
@@ -147,7 +148,7 @@ func parseRequirements(args []string) ([]requirement, error) {
 		for part := range strings.SplitSeq(arg, ",") {
 			k, v, ok := strings.Cut(part, "=")
 			if k == "" {
-				return nil, fail(exitUsage, "write --require-context env=prod, or --require-context env", "required context %q has no key", arg)
+				return nil, exit.Errorf(exit.Usage, "write --require-context env=prod, or --require-context env", "required context %q has no key", arg)
 			}
 			all = append(all, requirement{key: k, value: v, any: !ok})
 		}
@@ -160,9 +161,9 @@ func (r requirement) check(ec format.Context) error {
 	v, ok := ec[r.key]
 	switch {
 	case !ok:
-		return fail(exitPolicy, "`envseal inspect FILE` shows the context", "encryption context has no %q", r.key)
+		return exit.Errorf(exit.Policy, "`envseal inspect FILE` shows the context", "encryption context has no %q", r.key)
 	case !r.any && v != r.value:
-		return fail(exitPolicy, "`envseal inspect FILE` shows the context", "encryption context has %s=%q, required is %q", r.key, v, r.value)
+		return exit.Errorf(exit.Policy, "`envseal inspect FILE` shows the context", "encryption context has %s=%q, required is %q", r.key, v, r.value)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 )
 
@@ -49,8 +50,8 @@ func TestContextOfNoText(t *testing.T) {
 	} {
 		for name, arg := range map[string]string{"argument": arg, "file": inFile(t, arg)} {
 			got, err := parseContext([]string{arg})
-			var e *exitError
-			if !errors.As(err, &e) || e.code != exitUsage || errors.Is(err, errHalfCharacter) != half || strings.Contains(e.hint, `\ud83d\ude00`) != half {
+			var e *exit.Error
+			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, errHalfCharacter) != half || strings.Contains(e.Hint, `\ud83d\ude00`) != half {
 				t.Errorf("%s %q: %v, %v", name, arg, got, err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -60,10 +61,10 @@ func dataKeyDestinations(
 	ctx context.Context, svc *services, refs []string,
 ) ([]keyring.Destination, error) {
 	if len(refs) == 0 {
-		return nil, fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to make a data key for")
+		return nil, exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to make a data key for")
 	}
 	if len(refs) > format.DefaultMaxSlots {
-		return nil, fail(exitUsage, "", "%d keys, a data key file holds %d at most", len(refs), format.DefaultMaxSlots)
+		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most", len(refs), format.DefaultMaxSlots)
 	}
 	keys, err := svc.destinations(ctx, refs)
 	if err != nil {
@@ -72,10 +73,10 @@ func dataKeyDestinations(
 	for i, k := range keys[1:] {
 		switch first := keys[0]; {
 		case first.Client != k.Client:
-			return nil, fail(exitUsage, "make a data key file for each of them",
+			return nil, exit.Errorf(exit.Usage, "make a data key file for each of them",
 				"%s and %s are keys of two key services: a data key is wrapped for further keys by ReEncrypt, so that nobody sees it, and that stays within one", refs[0], refs[i+1])
 		case first.Region != "" && k.Region != "" && first.Region != k.Region:
-			return nil, fail(exitUsage, "make a data key file for each Region",
+			return nil, exit.Errorf(exit.Usage, "make a data key file for each Region",
 				"%s lies in the Region %s and %s in %s: a data key is wrapped for further keys by ReEncrypt, so that nobody sees it, and that stays within a Region", refs[0], first.Region, refs[i+1], k.Region)
 		}
 	}
@@ -117,10 +118,10 @@ func newDataKeyFile(
 
 func furtherKeyError(err error) error {
 	if errors.Is(err, keyring.ErrOtherRegion) {
-		return fail(exitUsage, "make a data key file for each Region", "%w", err)
+		return exit.Errorf(exit.Usage, "make a data key file for each Region", "%w", err)
 	}
 	if errors.Is(err, kmsclient.ErrAccessDenied) {
-		return fail(exitRefused, "further keys are added by ReEncrypt, which needs kms:ReEncryptFrom on the first key and kms:ReEncryptTo on the others; one -k needs kms:GenerateDataKeyWithoutPlaintext only", "%w", err)
+		return exit.Errorf(exit.Refused, "further keys are added by ReEncrypt, which needs kms:ReEncryptFrom on the first key and kms:ReEncryptTo on the others; one -k needs kms:GenerateDataKeyWithoutPlaintext only", "%w", err)
 	}
 	return err
 }

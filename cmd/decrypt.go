@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient/keyring"
+	"github.com/urfave/cli/v2"
 )
 
 func decryptCommand() *cli.Command {
@@ -81,7 +82,7 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 	}
 	o.open = envelope.OpenOptions{Workers: o.Jobs, NoDecompress: c.Bool("no-decompress"), MaxSlots: c.Int("max-slots")}
 	if o.open.MaxSlots < 0 {
-		return o, fail(exitUsage, "", "--max-slots %d is negative", o.open.MaxSlots)
+		return o, exit.Errorf(exit.Usage, "", "--max-slots %d is negative", o.open.MaxSlots)
 	}
 	if o.open.MaxSize, err = parseMaxSize(c.String("max-size"), c.IsSet("max-size")); err != nil {
 		return o, err
@@ -126,7 +127,7 @@ type opening struct {
 	openOptions
 	batch   *batch
 	svc     *services
-	gate    *gate
+	gate    *reuse.Throttle
 	allowed []keyring.AllowedKey
 	own     []guarded
 }
@@ -156,8 +157,8 @@ func runOpen(c *cli.Context, verb string) error {
 	if o.allowed, err = o.svc.allowed(ctx, o.keyIDs); err != nil {
 		return err
 	}
-	o.gate = newGate(b.many(), o.Reuse)
-	defer o.gate.close()
+	o.gate = reuse.NewThrottle(b.many(), o.Reuse)
+	defer o.gate.Close()
 	if verb == verbVerify {
 		return runFiles(ctx, b, o.own, &verifying{o})
 	}
@@ -178,10 +179,10 @@ func (o *opening) checkContext(h *format.Header) error {
 func (o *opening) identity(name string, many bool, r *result) envelope.Identity {
 	keys := make([]keyring.AllowedKey, len(o.allowed))
 	for i, k := range o.allowed {
-		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.client(k.Client, &r.calls)}
+		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.Client(k.Client, &r.calls)}
 	}
 	return &keyring.Discovery{
-		Client:      o.gate.forARN(o.svc.forARN, &r.calls),
+		Client:      o.gate.ForARN(o.svc.forARN, &r.calls),
 		Keys:        keys,
 		Accounts:    o.accounts,
 		Region:      o.aws.Region,
@@ -207,7 +208,7 @@ func (o *opening) target(name string) (string, error) {
 		if o.header != "" {
 			hint = "name the output with -o FILE"
 		}
-		return "", fail(exitUsage, hint, "name does not end in %q", o.Suffix)
+		return "", exit.Errorf(exit.Usage, hint, "name does not end in %q", o.Suffix)
 	}
 	return to, nil
 }
@@ -357,14 +358,14 @@ func unarmored(j *job, detached bool) (src io.Reader, plain bool, err error) {
 
 // discarding adds to the hint of a failed opening what is to be done with what came out before.
 func discarding(dst sink, err error) error {
-	code, hint := explain(err)
-	if !dst.released() || code == exitConsumer { // which has failed by itself
+	code, hint := exit.Explain(err)
+	if !dst.released() || code == exit.Consumer { // which has failed by itself
 		return err
 	}
 	if hint != "" {
 		hint += "; "
 	}
-	return &exitError{code: code, err: err, hint: hint + "what came out must be discarded"}
+	return &exit.Error{Code: code, Err: err, Hint: hint + "what came out must be discarded"}
 }
 
 // fatal: the next file may have another key.
@@ -402,7 +403,7 @@ func parseMaxSize(text string, given bool) (int64, error) {
 	}
 	n, err := parseSize(text)
 	if err != nil || n <= 0 {
-		return 0, fail(exitUsage, "a number of bytes, such as 500M or 10GiB", "--max-size %q is not a size", text)
+		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--max-size %q is not a size", text)
 	}
 	return n, nil
 }

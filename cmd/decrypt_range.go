@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -27,7 +28,7 @@ func parseRange(text string, given bool) (*byteRange, error) {
 	if !given {
 		return nil, nil
 	}
-	wrong := fail(exitUsage, "OFF:LEN, such as 3GiB:1MiB, -100: or 0:4096", "--range %q is not a range", text)
+	wrong := exit.Errorf(exit.Usage, "OFF:LEN, such as 3GiB:1MiB, -100: or 0:4096", "--range %q is not a range", text)
 	first, second, ok := strings.Cut(text, ":")
 	if !ok || strings.HasPrefix(second, "-") {
 		return nil, wrong
@@ -57,7 +58,7 @@ func (r *byteRange) of(size int64) (begin, end int64, err error) {
 		end = begin + r.length
 	}
 	if begin < 0 || begin > size || end > size {
-		return 0, 0, fail(exitUsage, "", "the range is not within the data, which has %d bytes", size)
+		return 0, 0, exit.Errorf(exit.Usage, "", "the range is not within the data, which has %d bytes", size)
 	}
 	return begin, end, nil
 }
@@ -67,7 +68,7 @@ func (r *byteRange) of(size int64) (begin, end int64, err error) {
 func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
 	in := j.in
 	if !in.regular {
-		return nil, fail(exitUsage, "open all of it instead, and cut: | tail -c +OFF | head -c LEN", "a range needs a file that can be read at any place, not a pipe or device")
+		return nil, exit.Errorf(exit.Usage, "open all of it instead, and cut: | tail -c +OFF | head -c LEN", "a range needs a file that can be read at any place, not a pipe or device")
 	}
 	at, err := envelope.OpenAt(ctx, offsetReader{in, in.offset()}, in.left, options, id)
 	if err != nil {
@@ -88,7 +89,7 @@ func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOp
 // rangeError has a hint for armor, in which nothing lies where it should.
 func rangeError(err error) error {
 	if errors.Is(err, format.ErrArmored) {
-		return fail(exitUsage, "take the armor off first, or open all of it", "a range needs a sealed file that is not armored")
+		return exit.Errorf(exit.Usage, "take the armor off first, or open all of it", "a range needs a sealed file that is not armored")
 	}
 	return err
 }

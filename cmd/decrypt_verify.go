@@ -7,11 +7,11 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/urfave/cli/v2"
-
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
+	"github.com/urfave/cli/v2"
 )
 
 func verifyCommand() *cli.Command {
@@ -112,7 +112,7 @@ func streamOnly(err error, h *format.Header) bool {
 // verifiedFirst reads all of the input and authenticates it, and goes back to its beginning.
 func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile, id envelope.Identity) error {
 	if !j.in.regular {
-		return fail(exitUsage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
+		return exit.Errorf(exit.Usage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
 	}
 	options, err := header.prepare(j.in, o.workersFor(j))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope"
 )
 
@@ -29,7 +30,7 @@ func TestDirectPathOfAFileThatIsCut(t *testing.T) {
 	if err := os.Truncate(path, 500); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.explain(cut); errors.Is(err, envelope.ErrTruncated) || codeOf(err) != exitOther {
+	if err := p.explain(cut); errors.Is(err, envelope.ErrTruncated) || exit.Code(err) != exit.Other {
 		t.Errorf("cut meanwhile: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -65,10 +66,10 @@ func readDoctor(c *cli.Context) (doctorOptions, error) {
 		store:         readStore(c),
 	}
 	if c.NArg() > 1 {
-		return o, fail(exitUsage, "", "doctor takes one FILE, %d are given", c.NArg())
+		return o, exit.Errorf(exit.Usage, "", "doctor takes one FILE, %d are given", c.NArg())
 	}
 	if c.NArg() == 1 && o.file == "" {
-		return o, fail(exitUsage, "is a variable empty that should name it?", "file name is empty")
+		return o, exit.Errorf(exit.Usage, "is a variable empty that should name it?", "file name is empty")
 	}
 	var err error
 	o.expected, err = parseExpectations(c.StringSlice("expect"))
@@ -120,7 +121,7 @@ func runDoctor(ctx context.Context, o doctorOptions) error {
 		return err
 	}
 	if len(d.expected) > 0 && len(d.keys) == 0 {
-		return fail(exitUsage, "name it with -k KEY, ENVSEAL_KEY_ID or a sealed FILE", "--expect needs a key")
+		return exit.Errorf(exit.Usage, "name it with -k KEY, ENVSEAL_KEY_ID or a sealed FILE", "--expect needs a key")
 	}
 	d.examine(ctx)
 	if ctx.Err() != nil {
@@ -152,7 +153,7 @@ func (d *doctor) findKeys() (err error) {
 	for _, ref := range refs {
 		k := &keyCheck{d: d, found: keyFinding{Key: ref}}
 		k.resolved, k.problem = d.svc.resolve(ref)
-		if codeOf(k.problem) == exitUsage {
+		if exit.Code(k.problem) == exit.Usage {
 			return k.problem
 		}
 		if arn, err := kmsclient.ParseARN(k.ID); err == nil {
@@ -297,5 +298,5 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 		}
 	}
 	f.State = "does not open: " + strings.TrimPrefix(oneLine(err), path+": ")
-	_, f.Hint = explain(err)
+	_, f.Hint = exit.Explain(err)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -29,11 +30,11 @@ func parseExpectations(values []string) ([]expectation, error) {
 			switch {
 			case !slices.Contains(known, op):
 				slices.Sort(known)
-				return nil, fail(exitUsage, "operations are "+strings.Join(known, ", "), "--expect %q: unknown operation %q", value, op)
+				return nil, exit.Errorf(exit.Usage, "operations are "+strings.Join(known, ", "), "--expect %q: unknown operation %q", value, op)
 			case verdict != verdictAllowed && verdict != verdictDenied:
-				return nil, fail(exitUsage, "write --expect decrypt=denied", "--expect %q: %s is to be %q, neither %s nor %s", value, op, verdict, verdictAllowed, verdictDenied)
+				return nil, exit.Errorf(exit.Usage, "write --expect decrypt=denied", "--expect %q: %s is to be %q, neither %s nor %s", value, op, verdict, verdictAllowed, verdictDenied)
 			case slices.Contains(all, expectation{op, opposite(verdict)}):
-				return nil, fail(exitUsage, "", "--expect: %s cannot be both allowed and denied", op)
+				return nil, exit.Errorf(exit.Usage, "", "--expect: %s cannot be both allowed and denied", op)
 			}
 			all = append(all, e)
 		}
@@ -84,7 +85,7 @@ func (d *doctor) judge() error {
 		if err := d.beyond(); err != nil {
 			return err
 		}
-		return fail(exitPolicy, "", "not as expected: %s", strings.Join(d.found.Unmet, "; "))
+		return exit.Errorf(exit.Policy, "", "not as expected: %s", strings.Join(d.found.Unmet, "; "))
 	case len(d.expected) > 0:
 		return nil
 	case len(d.keys) == 0:
@@ -125,14 +126,14 @@ func (d *doctor) judgeServices() error {
 		return nil
 	}
 	if errors.Is(d.noIdent, kmsclient.ErrInvalidRequest) {
-		return fail(exitUsage, "", "%w", d.noIdent)
+		return exit.Errorf(exit.Usage, "", "%w", d.noIdent)
 	}
 	return d.noIdent
 }
 
 // keyProblem names the key as the user did.
 func keyProblem(key string, err error) error {
-	if e := (*exitError)(nil); errors.As(err, &e) {
+	if e := (*exit.Error)(nil); errors.As(err, &e) {
 		return err
 	}
 	return fmt.Errorf("%s: cannot be used: %w", plainText(key), err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -142,7 +143,7 @@ func reasonOf(err error) string {
 }
 
 func hintFor(err error) string {
-	_, hint := explain(err)
+	_, hint := exit.Explain(err)
 	return hint
 }
 

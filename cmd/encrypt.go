@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient/keyring"
+	"github.com/urfave/cli/v2"
 )
 
 func encryptCommand() *cli.Command {
@@ -114,8 +115,8 @@ type sealing struct {
 	key    *envelope.DataKey        // unwrapped from it
 	pairs  []envelope.FileRecipient // of -r
 	bound  format.Context
-	pool   *keyPool // of the data keys
-	gate   *gate
+	pool   *reuse.Pool // of the data keys
+	gate   *reuse.Throttle
 	own    []guarded
 	rename func(string) (string, error)
 }
@@ -146,10 +147,10 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 		return err
 	}
 	defer s.destroy()
-	s.gate = newGate(b.many(), o.Reuse)
-	defer s.gate.close()
-	s.pool = &keyPool{make: s.newDataKey, files: o.Reuse}
-	defer s.pool.close()
+	s.gate = reuse.NewThrottle(b.many(), o.Reuse)
+	defer s.gate.Close()
+	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
+	defer s.pool.Close()
 	return runFiles(ctx, b, s.own, s)
 }
 
@@ -162,10 +163,10 @@ func (o *sealOptions) check(b *batch) error {
 		return err
 	}
 	if o.failOnEmpty && b.many() {
-		return fail(exitUsage, "run it once for each file", "--fail-on-empty goes with one input")
+		return exit.Errorf(exit.Usage, "run it once for each file", "--fail-on-empty goes with one input")
 	}
 	if o.armor && o.header != "" {
-		return fail(exitUsage, "", "--armor and --header exclude each other")
+		return exit.Errorf(exit.Usage, "", "--armor and --header exclude each other")
 	}
 	return o.checkCommand(b)
 }
@@ -178,7 +179,7 @@ func (o *sealOptions) checkCommand(b *batch) error {
 	case b.list:
 		return exclude(fromCommand, "there is no file", given{"files0-from", true})
 	case b.many() || len(o.args) > 0:
-		return fail(exitUsage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, shown(b.names[0]))
+		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, shown(b.names[0]))
 	}
 	b.names[0] = o.from.String()
 	return exclude(fromCommand, "there is no file", given{"rm", o.Remove}, given{"output-dir", o.OutputDir != ""})
@@ -192,9 +193,9 @@ func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
 	}
 	switch {
 	case s.dataKey != "" && len(refs) > 0:
-		return fail(exitUsage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
+		return exit.Errorf(exit.Usage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
 	case s.dataKey == "" && len(refs)+len(s.sealOptions.pairs) == 0:
-		return fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
+		return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
 	case s.dataKey == "":
 		s.bound, err = contextOf(s.context)
 	default:
@@ -216,7 +217,7 @@ func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
 		n += len(s.made.Keys)
 	}
 	if n > format.DefaultMaxSlots {
-		return fail(exitUsage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
+		return exit.Errorf(exit.Usage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
 	}
 	return nil
 }
@@ -246,7 +247,7 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 	var all []envelope.Recipient
 	for _, k := range s.keys { // first, so that a KMS key makes the data key
 		counted := *k
-		counted.Client = s.gate.client(k.Client, calls)
+		counted.Client = s.gate.Client(k.Client, calls)
 		all = append(all, &counted)
 	}
 	for _, p := range s.pairs {
@@ -257,9 +258,9 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 
 // takeKey gives a data key for a file of size bytes, -1 if nobody knows, and counts the calls that
 // it takes. The caller owes the pool's give.
-func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*sharedKey, error) {
+func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*reuse.Key, error) {
 	if s.key != nil {
-		return &sharedKey{DataKey: s.key, lent: true}, nil
+		return &reuse.Key{DataKey: s.key, Lent: true}, nil
 	}
 	log := s.sealOptions.seal.ChunkSizeLog2
 	if log == 0 {
@@ -269,7 +270,7 @@ func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*sharedK
 	if size >= 0 {
 		chunks = format.Layout{ChunkSize: 1 << log}.Chunks(size)
 	}
-	key, err := s.pool.take(ctx, chunks, calls)
+	key, err := s.pool.Take(ctx, chunks, calls)
 	if err != nil {
 		return nil, &keyFailure{err}
 	}
@@ -327,9 +328,9 @@ func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r res
 	if err != nil {
 		return nil, r, err
 	}
-	defer s.pool.give(key)
+	defer s.pool.Give(key)
 	o := s.sealOptions.seal
-	o.LastUse = key.single
+	o.LastUse = key.Single
 	out, r.header, err = envelope.AppendSealed(ctx, dst, src, key.DataKey, o)
 	return out, r, err
 }
@@ -341,9 +342,9 @@ func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer s.pool.give(key)
+	defer s.pool.Give(key)
 	o := s.sealOptions.seal
-	o.LastUse = key.single
+	o.LastUse = key.Single
 	if !j.alone {
 		o.Workers = 1
 	}
@@ -434,7 +435,7 @@ func parseChunkSize(s string) (uint8, error) {
 	n, err := parseSize(s)
 	log := bits.Len64(uint64(n)) - 1
 	if err != nil || n <= 0 || n&(n-1) != 0 || log < format.MinChunkSizeLog2 || log > format.MaxChunkSizeLog2 {
-		return 0, fail(exitUsage, "", "chunk size %q is not a power of two from 4KiB to 16MiB", s)
+		return 0, exit.Errorf(exit.Usage, "", "chunk size %q is not a power of two from 4KiB to 16MiB", s)
 	}
 	return uint8(log), nil
 }
@@ -446,7 +447,7 @@ func parseSizeHint(text string) (int64, error) {
 	}
 	n, err := parseSize(text)
 	if err != nil || n < 0 {
-		return 0, fail(exitUsage, "a number of bytes, such as 500M or 10GiB", "--size-hint %q is not a size", text)
+		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--size-hint %q is not a size", text)
 	}
 	return n, nil
 }
@@ -459,7 +460,7 @@ func (o *sealOptions) checkLevel() error {
 	}
 	for _, name := range o.args {
 		if _, err := envelope.ParseLevel(name); err == nil && !isThere(name) {
-			return fail(exitUsage, "write --compress="+name, "%s: no such file", name)
+			return exit.Errorf(exit.Usage, "write --compress="+name, "%s: no such file", name)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -48,7 +49,7 @@ type exportOptions struct {
 
 func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
 	if o.output == "" {
-		return fail(exitUsage, "name the backup with -o FILE; -o - is stdout", "no output given")
+		return exit.Errorf(exit.Usage, "name the backup with -o FILE; -o - is stdout", "no output given")
 	}
 	how := keystore.ExportOptions{Recipients: o.to, PlaintextInsecure: o.plaintext}
 	var err error

@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +16,7 @@ import (
 // stays.
 func (o *output) Commit() error {
 	if o.ended {
-		return fail(exitOther, "", "%s: committed after its end", shown(o.target))
+		return exit.Errorf(exit.Other, "", "%s: committed after its end", shown(o.target))
 	}
 	err := o.commit()
 	if err != nil {
@@ -44,8 +46,8 @@ func (o *output) commit() error {
 	}
 	if err := syncDirectory(o.dir.File, o.asFile()); err != nil {
 		if replaced {
-			return fail(exitOutput, "", "%s: was replaced, but may be the old one again after a power cut: "+
-				"sync of its directory: %w", shown(o.target), reason(err))
+			return exit.Errorf(exit.Output, "", "%s: was replaced, but may be the old one again after a power cut: "+
+				"sync of its directory: %w", shown(o.target), exit.Reason(err))
 		}
 		o.withdraw()
 		return err
@@ -111,7 +113,7 @@ func (o *output) mustSync() bool {
 // publish is the second step: it gives the file its name, at once and whole. What has the name goes
 // if the user wants it to and it is nothing that must stay; replaced tells of that.
 func (o *output) publish() (replaced bool, err error) {
-	err = unlessEnding(func() error {
+	err = proc.UnlessEnding(func() error {
 		err := o.linkNew()
 		if !exists(err) {
 			return err
@@ -143,7 +145,7 @@ func (o *output) untrack() {
 // end releases what the output holds and removes the temp file if it still has one.
 func (o *output) end() {
 	o.ended = true
-	_ = unlessEnding(func() error { o.removeTemp(); return nil })
+	_ = proc.UnlessEnding(func() error { o.removeTemp(); return nil })
 	o.untrack()
 	// What was written has been synced and asked for errors, or is given up: nothing is left to learn
 	// from close.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +16,7 @@ import (
 func stdoutOutput(forceTTY bool, inputs ...guarded) (*output, error) {
 	out := &output{target: "stdout", fd: -1, outputOptions: outputOptions{inputs: inputs}}
 	if !forceTTY && isTerminal(os.Stdout) {
-		return nil, fail(exitOutput,
+		return nil, exit.Errorf(exit.Output,
 			"name a file with -o, redirect the output, or force it with -o -",
 			"stdout: is a terminal, and the output is binary")
 	}
@@ -73,7 +75,7 @@ func (o *output) openDirect(st *stat) error {
 	}
 	o.fd, o.file = fd, os.NewFile(uintptr(fd), o.target)
 	if now, err := statFD(fd); err != nil || now.fileID != st.fileID {
-		return fail(exitOutput, "", "%s: was replaced while it was opened", shown(o.target))
+		return exit.Errorf(exit.Output, "", "%s: was replaced while it was opened", shown(o.target))
 	}
 	o.startDirect()
 	return nil
@@ -82,7 +84,7 @@ func (o *output) openDirect(st *stat) error {
 func (o *output) startDirect() {
 	widen(o.fd)
 	o.direct = true
-	o.forget = track(o)
+	o.forget = proc.Track(o)
 }
 
 // stdoutWriter is standard output for text: when its reader has gone the process ends quietly, as
@@ -95,9 +97,9 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	if err != nil {
 		if errors.Is(err, syscall.EPIPE) {
-			endByPipe(w.file)
+			proc.EndByPipe(w.file)
 		}
-		err = fail(exitOutput, "", "stdout: %w", reason(err))
+		err = exit.Errorf(exit.Output, "", "stdout: %w", exit.Reason(err))
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"golang.org/x/sys/unix"
 )
 
@@ -127,7 +128,7 @@ func (d *directory) openFile(name, label string, follow bool) (*input, error) {
 	if in.stat, err = statFD(in.fd); err != nil {
 		err = in.failure(err)
 	} else if !in.isRegular() {
-		err = fail(exitOther, "", "%s: is not a regular file any more", shown(in.name))
+		err = exit.Errorf(exit.Other, "", "%s: is not a regular file any more", shown(in.name))
 	}
 	if err != nil {
 		in.Close()
@@ -216,13 +217,13 @@ func (s *stat) checkInputType(path string) error {
 	case s.mode.IsDir():
 		return directoryError(path)
 	case s.mode&fs.ModeSocket != 0:
-		return fail(exitUsage, "a socket can be redirected to standard input", "%s: is a socket",
+		return exit.Errorf(exit.Usage, "a socket can be redirected to standard input", "%s: is a socket",
 			shown(path))
 	case s.mode&fs.ModeDevice != 0:
 		if _, ok := descriptorNumber(path); ok {
 			return nil
 		}
-		return fail(exitUsage, "to read it all the same: "+redirected(os.Args, path),
+		return exit.Errorf(exit.Usage, "to read it all the same: "+redirected(os.Args, path),
 			"%s: is a device", shown(path))
 	}
 	return nil
@@ -244,7 +245,7 @@ func redirected(args []string, path string) string {
 }
 
 func directoryError(name string) error {
-	return fail(exitUsage, "", "%s: %w", shown(name), errDirectory)
+	return exit.Errorf(exit.Usage, "", "%s: %w", shown(name), errDirectory)
 }
 
 // Close closes the file; standard input stays open. After it, stillThere and remove work where the
@@ -272,14 +273,14 @@ func (in *input) closeDirectory() {
 
 // failure is an error of the input for the user, nil for nil.
 func (in *input) failure(err error) error {
-	if err == nil || codeOf(err) != 0 {
+	if err == nil || exit.Code(err) != 0 {
 		return err
 	}
 	return inputError(in.name, err)
 }
 
 func inputError(name string, err error) error {
-	return fail(exitOther, "", "%s: %w", shown(name), reason(err))
+	return exit.Errorf(exit.Other, "", "%s: %w", shown(name), exit.Reason(err))
 }
 
 // Read implements io.Reader.
@@ -328,9 +329,9 @@ func (in *input) judgeEnd() error {
 		return io.EOF
 	}
 	if in.source != nil {
-		return fail(exitProducer, "", "%s: the command wrote nothing", in.name)
+		return exit.Errorf(exit.Producer, "", "%s: the command wrote nothing", in.name)
 	}
-	return fail(exitOther, "", "%s: is empty, and --fail-on-empty is given", shown(in.name))
+	return exit.Errorf(exit.Other, "", "%s: is empty, and --fail-on-empty is given", shown(in.name))
 }
 
 // Interrupt makes a Read that blocks, and all further ones, fail soon. It may be called by any
@@ -472,7 +473,7 @@ func (in *input) checkUnchanged() error {
 }
 
 func (in *input) changedError() error {
-	return fail(exitOther, "try again once nothing writes to it, or read a snapshot",
+	return exit.Errorf(exit.Other, "try again once nothing writes to it, or read a snapshot",
 		"%s: changed while it was read", shown(in.name))
 }
 
@@ -480,13 +481,13 @@ func (in *input) changedError() error {
 func (in *input) refuseRemoval() error {
 	if in.follow {
 		if st, err := in.dir.stat(in.base, false); err == nil && st.isLink() {
-			return fail(exitOther, "-f removes the link all the same",
+			return exit.Errorf(exit.Other, "-f removes the link all the same",
 				"%s: is a symbolic link: --rm would leave the file that it leads to",
 				shown(in.name))
 		}
 	}
 	if in.links > 1 {
-		return fail(exitOther, "-f removes this name all the same",
+		return exit.Errorf(exit.Other, "-f removes this name all the same",
 			"%s: is one of %d hard links: --rm would leave the file under the others",
 			shown(in.name), in.links)
 	}
@@ -498,14 +499,14 @@ func (in *input) refuseRemoval() error {
 func (in *input) remove() error {
 	now, err := in.dir.stat(in.base, in.follow)
 	if err == nil && !now.isSame(&in.stat) {
-		return fail(exitOther, "", "%s: output is written, but the input is kept: "+
+		return exit.Errorf(exit.Other, "", "%s: output is written, but the input is kept: "+
 			"it was changed meanwhile", shown(in.name))
 	}
 	if err == nil {
 		err = in.dir.unlink(in.base)
 	}
 	if err != nil {
-		return fail(exitOther, "", "%s: output is written, but the input could not be removed: %w",
+		return exit.Errorf(exit.Other, "", "%s: output is written, but the input could not be removed: %w",
 			shown(in.name), err)
 	}
 	return nil

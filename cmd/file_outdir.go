@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,13 +16,13 @@ func checkOutputDir(path string) (there bool, err error) {
 	case err == nil && st.mode.IsDir():
 		return true, nil
 	case err == nil:
-		return false, fail(exitOutput, "-O takes a directory; -o FILE names the output of a single file",
+		return false, exit.Errorf(exit.Output, "-O takes a directory; -o FILE names the output of a single file",
 			"output directory %s: is a file", shown(path))
 	case !notThere(err):
 		return false, outputDirError(path, err)
 	}
 	if isThere(path) {
-		return false, fail(exitOutput, "", "output directory %s: is a symbolic link that leads nowhere",
+		return false, exit.Errorf(exit.Output, "", "output directory %s: is a symbolic link that leads nowhere",
 			shown(path))
 	}
 	if _, err := statPath(filepath.Dir(filepath.Clean(path)), true); err != nil {
@@ -63,11 +64,11 @@ func takeBackDir(path string) error { return unix.Rmdir(path) }
 
 func outputDirError(path string, err error) error {
 	if notThere(err) {
-		return fail(exitOutput, "make it first: mkdir -p "+shellWord(path),
+		return exit.Errorf(exit.Output, "make it first: mkdir -p "+shellWord(path),
 			"output directory %s: there is no directory %s", shown(path),
 			shown(filepath.Dir(filepath.Clean(path))))
 	}
-	return fail(exitOutput, "", "output directory %s: %w", shown(path), reason(err))
+	return exit.Errorf(exit.Output, "", "output directory %s: %w", shown(path), exit.Reason(err))
 }
 
 // openBelow opens a directory below root. What it gives does not know that root: package os looks at

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,7 +64,7 @@ type output struct {
 	dir    *directory // nil if direct
 	shared bool       // dir is somebody else's
 	base   string     // the name in dir that it is going to have
-	temp   string     // the name it has meanwhile, "" for none; guarded by unlessEnding
+	temp   string     // the name it has meanwhile, "" for none; guarded by proc.UnlessEnding
 	made   os.FileMode
 	fd     int
 	file   *os.File // fd, where package os is needed
@@ -84,7 +86,7 @@ func createOutput(target string, o outputOptions) (*output, error) {
 		if st, err := statPath(target, true); target != "" && err == nil && st.mode.IsDir() {
 			return nil, out.refuse(&st, &st)
 		}
-		return nil, fail(exitOutput, "-o takes the name of a file", "%s: is not the name of a file",
+		return nil, exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is not the name of a file",
 			shown(target))
 	}
 	var err error
@@ -149,12 +151,12 @@ func (o *output) isMade() bool { return o.file != nil || o.fd >= 0 }
 
 // create makes the temp file.
 func (o *output) create(perm os.FileMode) error {
-	return unlessEnding(func() error {
+	return proc.UnlessEnding(func() error {
 		if err := o.makeTemp(perm); err != nil {
 			return err
 		}
 		if !o.together || o.temp != "" {
-			o.forget = track(o)
+			o.forget = proc.Track(o)
 		}
 		return nil
 	})
@@ -169,24 +171,24 @@ func (o *output) refuse(there, behind *stat) error {
 	}
 	switch {
 	case there.mode.IsDir():
-		return fail(exitOutput, "-o takes the name of a file", "%s: is a directory", name)
+		return exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is a directory", name)
 	case there.mode&fs.ModeSocket != 0 && !o.together:
-		return fail(exitOutput, "", "%s: is a socket", name)
+		return exit.Errorf(exit.Output, "", "%s: is a socket", name)
 	case o.force:
 		return nil
 	case there.isLink():
-		return fail(exitOutput, "-f replaces the link, and leaves alone what it leads to",
+		return exit.Errorf(exit.Output, "-f replaces the link, and leaves alone what it leads to",
 			"%s: is a symbolic link", name)
 	case o.together || there.isRegular():
 		return existsError(o.target)
 	case there.mode&fs.ModeDevice != 0 && !there.isCharDevice():
-		return fail(exitOutput, "-f overwrites what is on it", "%s: is a disk", name)
+		return exit.Errorf(exit.Output, "-f overwrites what is on it", "%s: is a disk", name)
 	}
 	return nil
 }
 
 func existsError(name string) error {
-	return fail(exitOutput, "-f replaces it", "%s: exists already", shown(name))
+	return exit.Errorf(exit.Output, "-f replaces it", "%s: exists already", shown(name))
 }
 
 // refuseGuarded refuses to write what is being read or needed. Character devices are exempt: a
@@ -202,7 +204,7 @@ func (o *output) refuseGuarded(files ...*stat) error {
 		}
 		for _, in := range o.inputs {
 			if in.fileID == file.fileID {
-				return fail(exitOutput, hint, "%s: is %s as well", shown(o.target), in.role)
+				return exit.Errorf(exit.Output, hint, "%s: is %s as well", shown(o.target), in.role)
 			}
 		}
 	}
@@ -227,12 +229,12 @@ func (o *output) parentError(parent string, err error) error {
 	name := shown(filepath.Clean(parent))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fail(exitOutput, "mkdir -p "+name, "%s: there is no directory %s", shown(o.target), name)
+		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", shown(o.target), name)
 	case errors.Is(err, syscall.ENOTDIR):
-		return fail(exitOutput, "", "%s: %s is not a directory", shown(o.target), name)
+		return exit.Errorf(exit.Output, "", "%s: %s is not a directory", shown(o.target), name)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fail(exitOutput, "choose another place with -o",
-			"%s: cannot write to directory %s: %w", shown(o.target), name, reason(err))
+		return exit.Errorf(exit.Output, "choose another place with -o",
+			"%s: cannot write to directory %s: %w", shown(o.target), name, exit.Reason(err))
 	}
 	return o.failure(err)
 }
@@ -242,7 +244,7 @@ func (o *output) parentError(parent string, err error) error {
 func (o *output) failure(err error) error { return outputError(o.target, err) }
 
 func outputError(target string, err error) error {
-	if codeOf(err) != 0 {
+	if exit.Code(err) != 0 {
 		return err
 	}
 	hint := ""
@@ -258,14 +260,14 @@ func outputError(target string, err error) error {
 	case errors.Is(err, syscall.EFBIG):
 		hint = "larger than the file system or the limit of ulimit -f allows"
 	}
-	return fail(exitOutput, hint, "%s: %w", shown(target), reason(err))
+	return exit.Errorf(exit.Output, hint, "%s: %w", shown(target), exit.Reason(err))
 }
 
-// discard removes the temp file for a signal.
-func (o *output) discard() { o.removeTemp() }
+// Discard removes the temp file for a signal.
+func (o *output) Discard() { o.removeTemp() }
 
-// lost is for the message of a signal.
-func (o *output) lost() string {
+// Lost is for the message of a signal.
+func (o *output) Lost() string {
 	if o.direct {
 		return "what was written to " + shown(o.target) + " is not whole"
 	}
@@ -286,7 +288,7 @@ func (o *output) Write(p []byte) (n int, err error) {
 	}
 	if err != nil {
 		if o.direct && errors.Is(err, syscall.EPIPE) {
-			endByPipe(o.file)
+			proc.EndByPipe(o.file)
 		}
 		err = o.failure(err)
 	}

@@ -1,5 +1,7 @@
 package cmd
 
+import "github.com/envseal/envseal/cmd/internal/exit"
+
 // outputPair is the output of a payload and its header: both appear, or neither.
 type outputPair struct {
 	*output // the payload
@@ -43,7 +45,7 @@ func (d *outputPair) checkNames() error {
 		return d.header.failure(err)
 	}
 	if there, err := d.dir.stat(d.base, false); err == nil && there.fileID == header.fileID {
-		return fail(exitOutput, "give the header another name", "%s: is the header as well",
+		return exit.Errorf(exit.Output, "give the header another name", "%s: is the header as well",
 			shown(d.target))
 	}
 	return nil

@@ -140,7 +140,7 @@ func (o *output) withdraw() {
 	}
 }
 
-// removeTemp removes the name of the temp file. It is called within unlessEnding, or by a signal.
+// removeTemp removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
 func (o *output) removeTemp() {
 	if o.temp != "" {
 		_ = o.dir.unlink(o.temp)

@@ -1,6 +1,10 @@
 package cmd
 
-import "crypto/fips140"
+import (
+	"crypto/fips140"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+)
 
 // refuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed
 // files consist of. It is asked before any key service is: a data key that is then of no use costs
@@ -10,5 +14,5 @@ func refuseStrictFIPS() error {
 	if !fips140.Enforced() {
 		return nil
 	}
-	return fail(exitUsage, strictFIPSHint, "GODEBUG=fips140=only refuses AES-GCM with nonces that are counted, and sealed files need them")
+	return exit.Errorf(exit.Usage, exit.StrictFIPSHint, "GODEBUG=fips140=only refuses AES-GCM with nonces that are counted, and sealed files need them")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -225,7 +226,7 @@ func readFiles(c *cli.Context) (fileOptions, error) {
 func workers(c *cli.Context) (int, error) {
 	n := c.Int("jobs")
 	if n < 0 || n > 1024 {
-		return 0, fail(exitUsage, "", "-j %d is not a number of workers from 1 to 1024", n)
+		return 0, exit.Errorf(exit.Usage, "", "-j %d is not a number of workers from 1 to 1024", n)
 	}
 	return n, nil
 }
@@ -285,7 +286,7 @@ func checkArgs(c *cli.Context, least, most int) error {
 	case least == most && most == 1:
 		takes = "one argument"
 	}
-	return fail(exitUsage, "try `"+helpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), takes, n)
+	return exit.Errorf(exit.Usage, "try `"+helpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), takes, n)
 }
 
 func flags(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }

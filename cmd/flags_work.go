@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -96,7 +97,7 @@ type manyOptions struct {
 func readMany(c *cli.Context) (manyOptions, error) {
 	links := c.String("links")
 	if links != linksSkip && links != linksKeep && c.IsSet("links") {
-		return manyOptions{}, fail(exitUsage, "skip or keep", "--links %s: no such way", shown(links))
+		return manyOptions{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", shown(links))
 	}
 	return manyOptions{
 		Recursive: c.Bool("recursive"),
@@ -181,7 +182,7 @@ type given struct {
 func exclude(flag, why string, others ...given) error {
 	for _, other := range others {
 		if other.yes {
-			return fail(exitUsage, "", "--%s and --%s exclude each other: %s", flag, other.flag, why)
+			return exit.Errorf(exit.Usage, "", "--%s and --%s exclude each other: %s", flag, other.flag, why)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -39,7 +40,7 @@ func helpAbout(root *cli.Command, words []string) error {
 		names = append(names, t.name)
 	}
 	if meant := near(rest[0], names); root.Command(meant) == nil && meant != "" {
-		return fail(exitUsage, orHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
+		return exit.Errorf(exit.Usage, orHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
 	}
 	return unknownCommand(root, rest[0])
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 )
 
@@ -196,7 +197,7 @@ func useJournal(in *input) error {
 		return nil
 	}
 	found, err := wholeHead(in, in.size, func(torn []byte) []byte { return journalOfInput(in, torn) })
-	if codeOf(err) != 0 {
+	if exit.Code(err) != 0 {
 		return err
 	}
 	if err != nil {

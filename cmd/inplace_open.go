@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
+	"golang.org/x/sys/unix"
 )
 
 // openPlace opens and locks a file whose header is to be changed. Nobody else's rewrap has it until
@@ -23,7 +23,7 @@ func openPlace(name string, follow bool) (*place, error) {
 	path := name
 	if st, err := statPath(name, false); err == nil && st.isLink() {
 		if !follow {
-			return nil, fail(exitOutput, "-f re-wraps the file that the link leads to",
+			return nil, exit.Errorf(exit.Output, "-f re-wraps the file that the link leads to",
 				"%s: is a symbolic link", shown(name))
 		}
 		if path, err = filepath.EvalSymlinks(name); err != nil {
@@ -58,10 +58,10 @@ func placeError(path string) error {
 func checkPlace(path string, st *stat) error {
 	switch {
 	case st.mode.IsDir():
-		return fail(exitUsage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
+		return exit.Errorf(exit.Usage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
 			"envseal rewrap --files0-from - ...", "%s: is a directory", shown(path))
 	case !st.isRegular():
-		return fail(exitUsage, "", "%s: is not a regular file", shown(path))
+		return exit.Errorf(exit.Usage, "", "%s: is not a regular file", shown(path))
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (p *place) open() error {
 		}
 		p.file.Close()
 	}
-	return fail(exitOther, "try again once nothing replaces it",
+	return exit.Errorf(exit.Other, "try again once nothing replaces it",
 		"%s: was replaced again and again while it was opened", shown(p.path()))
 }
 
@@ -105,10 +105,10 @@ func (p *place) isNamed() bool {
 func openFailure(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fail(exitOutput, "chmod u+w "+shown(path)+", or ask its owner to",
+		return exit.Errorf(exit.Output, "chmod u+w "+shown(path)+", or ask its owner to",
 			"%s: may not be written", shown(path))
 	case errors.Is(err, syscall.EROFS):
-		return fail(exitOutput, "", "%s: may not be written: %w", shown(path), reason(err))
+		return exit.Errorf(exit.Output, "", "%s: may not be written: %w", shown(path), exit.Reason(err))
 	}
 	return inputError(path, err)
 }
@@ -116,7 +116,7 @@ func openFailure(path string, err error) error {
 // lock keeps other rewraps out. Where the file system knows no locks, there are none.
 func (p *place) lock() error {
 	if !lock(p.fd()) {
-		return fail(exitUnreachable, "try again when it is done",
+		return exit.Errorf(exit.Unreachable, "try again when it is done",
 			"%s: is locked: another envseal is re-wrapping it", shown(p.path()))
 	}
 	return nil
@@ -157,7 +157,7 @@ func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 func (p *place) replace(old, new []byte, force bool) error {
 	name := shown(p.path())
 	if p.links > 1 && !force {
-		return fail(exitOutput, "-f makes this name a file of its own; the others keep the old slots",
+		return exit.Errorf(exit.Output, "-f makes this name a file of its own; the others keep the old slots",
 			"%s: has %d names (hard links), and its header no room for the new slots", name, p.links)
 	}
 	o := outputOptions{force: true, perm: p.mode.Perm(), modTime: p.modKept}
@@ -167,14 +167,14 @@ func (p *place) replace(old, new []byte, force bool) error {
 	}
 	defer out.Abort()
 	if err := keepOwner(out.asFile(), &p.stat); err != nil && !force {
-		return fail(exitOutput, "run it as the owner, or -f to become the owner",
+		return exit.Errorf(exit.Output, "run it as the owner, or -f to become the owner",
 			"%s: header has no room for the new slots, and a copy would not belong to its owner: %w",
-			name, reason(err))
+			name, exit.Reason(err))
 	}
 	if err := copyAttributes(out.fd, p.fd()); err != nil && !force {
-		return fail(exitOutput, "-f does without",
+		return exit.Errorf(exit.Output, "-f does without",
 			"%s: header has no room for the new slots, and its access list cannot be copied: %w",
-			name, reason(err))
+			name, exit.Reason(err))
 	}
 	if _, err := out.Write(new); err != nil {
 		return err
@@ -200,8 +200,8 @@ func (p *place) copyPayload(out *output, header int64) error {
 		case err == io.EOF:
 			return p.changedError()
 		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-			return fail(exitOutput, "make room: the header has none for the new slots, so the file "+
-				"must be copied", "%s: %w", shown(p.path()), reason(reason(err)))
+			return exit.Errorf(exit.Output, "make room: the header has none for the new slots, so the file "+
+				"must be copied", "%s: %w", shown(p.path()), exit.Reason(exit.Reason(err)))
 		case err != nil:
 			return out.failure(err)
 		}
@@ -213,7 +213,7 @@ func (p *place) copyPayload(out *output, header int64) error {
 }
 
 func (p *place) changedError() error {
-	return fail(exitOther, "try again once nothing writes to it",
+	return exit.Errorf(exit.Other, "try again once nothing writes to it",
 		"%s: changed while it was re-wrapped", shown(p.path()))
 }
 
@@ -233,8 +233,8 @@ func (p *place) mayKeepTime() error {
 		return p.changedError()
 	}
 	if err := p.restoreTime(p.file); err != nil {
-		return fail(exitOutput, "run it as the owner of the file, or without --preserve-mtime",
-			"%s: its modification time cannot be preserved: %w", shown(p.path()), reason(err))
+		return exit.Errorf(exit.Output, "run it as the owner of the file, or without --preserve-mtime",
+			"%s: its modification time cannot be preserved: %w", shown(p.path()), exit.Reason(err))
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,7 +105,7 @@ func (p *place) create(name string) (*os.File, error) {
 // other: the old header is safe on the disk before the first byte changes. An error says where the
 // new one is there all the same.
 func (p *place) overwrite(old, new []byte) error {
-	return unlessEnding(func() error { // a signal waits for the few milliseconds that this takes
+	return proc.UnlessEnding(func() error { // a signal waits for the few milliseconds that this takes
 		if err := p.keep(old); err != nil {
 			return err
 		}
@@ -125,7 +127,7 @@ func (p *place) keep(old []byte) error {
 	}
 	p.journal = nil
 	if err != nil {
-		return fmt.Errorf("journal %s: %w", journalName(p.base), reason(err))
+		return fmt.Errorf("journal %s: %w", journalName(p.base), exit.Reason(err))
 	}
 	return nil
 }
@@ -139,14 +141,14 @@ func (p *place) change(old, new []byte) error {
 	// What is on the disk is not known now. The journal stays.
 	_ = p.do(p.changeSteps(new, old))
 	return fmt.Errorf("header could not be overwritten: %w; the file opens by way of %s, which must "+
-		"stay beside it until it has been re-wrapped", reason(err), journalName(p.base))
+		"stay beside it until it has been re-wrapped", exit.Reason(err), journalName(p.base))
 }
 
 // settle is the last part: there is no journal any more.
 func (p *place) settle() error {
 	if err := p.do(p.settleSteps()); err != nil {
 		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does "+
-			"no harm: %w", journalName(p.base), reason(err))
+			"no harm: %w", journalName(p.base), exit.Reason(err))
 	}
 	return nil
 }
@@ -198,7 +200,7 @@ func (p *place) recover() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unlessEnding(func() error {
+	err = proc.UnlessEnding(func() error {
 		steps, err := p.recoverySteps(head, fromJournal)
 		if err != nil {
 			return err
@@ -206,8 +208,8 @@ func (p *place) recover() ([]byte, error) {
 		return p.do(steps)
 	})
 	if err != nil {
-		return nil, fail(exitOutput, placeHint(err),
-			"%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), reason(err))
+		return nil, exit.Errorf(exit.Output, placeHint(err),
+			"%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), exit.Reason(err))
 	}
 	return head, nil
 }

@@ -7,28 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
-
-func writeFile(t *testing.T, path, text string) string {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func wantCode(t *testing.T, err error, code int, words string) {
-	t.Helper()
-	if codeOf(err) != code || !strings.Contains(err.Error(), words) {
-		t.Fatalf("got code %d, %v; want code %d, %q", codeOf(err), err, code, words)
-	}
-}
 
 func mustOpen(t *testing.T, path string) *input {
 	t.Helper()
@@ -53,15 +39,15 @@ func TestOpenInputRefuses(t *testing.T) {
 		code  int
 		words string
 	}{
-		{dir, exitUsage, "is a directory"},
-		{"/dev/null", exitUsage, "is a device"},
-		{"/dev/zero", exitUsage, "is a device"},
-		{socket, exitUsage, "is a socket"},
-		{filepath.Join(dir, "none"), exitOther, "none: no such file or directory"},
-		{filepath.Join(dir, "a\x1b[2Jb"), exitOther, `\x1b[2Jb": no such file`},
+		{dir, exit.Usage, "is a directory"},
+		{"/dev/null", exit.Usage, "is a device"},
+		{"/dev/zero", exit.Usage, "is a device"},
+		{socket, exit.Usage, "is a socket"},
+		{filepath.Join(dir, "none"), exit.Other, "none: no such file or directory"},
+		{filepath.Join(dir, "a\x1b[2Jb"), exit.Other, `\x1b[2Jb": no such file`},
 	} {
 		_, err := openInput(c.path)
-		wantCode(t, err, c.code, c.words)
+		testkit.WantCode(t, err, c.code, c.words)
 	}
 	_, err = openInput(filepath.Join(dir, "none"))
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -70,7 +56,7 @@ func TestOpenInputRefuses(t *testing.T) {
 }
 
 func TestOpenInputRegular(t *testing.T) {
-	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
+	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
 	in := mustOpen(t, path)
 	if !in.regular || in.left != 10 || in.name != path {
 		t.Fatalf("regular %v, size %d, name %q", in.regular, in.left, in.name)
@@ -117,7 +103,7 @@ func TestInputGenerated(t *testing.T) {
 
 func TestStandardInput(t *testing.T) {
 	dir := t.TempDir()
-	f, err := os.Open(writeFile(t, filepath.Join(dir, "file"), "0123456789"))
+	f, err := os.Open(testkit.WriteFile(t, filepath.Join(dir, "file"), "0123456789"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +116,7 @@ func TestStandardInput(t *testing.T) {
 		t.Fatalf("%+v, %v", in, err)
 	}
 	appendTo(t, f.Name(), "x")
-	wantCode(t, in.checkUnchanged(), exitOther, "stdin: changed")
+	testkit.WantCode(t, in.checkUnchanged(), exit.Other, "stdin: changed")
 
 	d, err := os.Open(dir)
 	if err != nil {
@@ -138,7 +124,7 @@ func TestStandardInput(t *testing.T) {
 	}
 	defer d.Close()
 	_, err = standardInput(d)
-	wantCode(t, err, exitUsage, "stdin: is a directory")
+	testkit.WantCode(t, err, exit.Usage, "stdin: is a directory")
 }
 
 func appendTo(t *testing.T, path, text string) {
@@ -154,7 +140,7 @@ func appendTo(t *testing.T, path, text string) {
 }
 
 func TestCheckUnchanged(t *testing.T) {
-	other := func(t *testing.T, path string) string { return writeFile(t, path+".other", "0123456789") }
+	other := func(t *testing.T, path string) string { return testkit.WriteFile(t, path+".other", "0123456789") }
 	for _, c := range []struct {
 		name    string
 		change  func(t *testing.T, path string) error
@@ -171,7 +157,7 @@ func TestCheckUnchanged(t *testing.T) {
 		{"replaced", func(t *testing.T, p string) error { return os.Rename(other(t, p), p) }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := writeFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
+			path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
 			old := time.Now().Add(-time.Hour)
 			if err := os.Chtimes(path, old, old); err != nil {
 				t.Fatal(err)
@@ -188,16 +174,16 @@ func TestCheckUnchanged(t *testing.T) {
 }
 
 func TestReadErrorNamesTheFile(t *testing.T) {
-	in := mustOpen(t, writeFile(t, filepath.Join(t.TempDir(), "file"), "x"))
+	in := mustOpen(t, testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "x"))
 	unix.Close(in.fd)
 	_, err := in.Read(make([]byte, 1))
-	wantCode(t, err, exitOther, "file: ")
+	testkit.WantCode(t, err, exit.Other, "file: ")
 	_, err = in.ReadAt(make([]byte, 1), 0)
-	wantCode(t, err, exitOther, "file: ")
+	testkit.WantCode(t, err, exit.Other, "file: ")
 }
 
 func TestPerms(t *testing.T) {
-	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "x")
+	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "x")
 	for _, c := range []struct{ mode, sealed, opened os.FileMode }{
 		{0o644, 0o644, 0o600}, {0o600, 0o600, 0o600}, {0o400, 0o400, 0o400}, {0o777, 0o777, 0o600}, {0o040, 0o040, 0},
 		{0o755 | os.ModeSetuid, 0o755, 0o600},

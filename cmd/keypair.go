@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -62,13 +63,13 @@ func pairSpecs() []string {
 func (o *keyPairOptions) check() error {
 	switch _, ok := format.PairSchemeOf(o.spec); {
 	case len(o.keyIDs) == 0:
-		return fail(exitUsage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to encrypt the private key")
+		return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to encrypt the private key")
 	case len(o.keyIDs) > 1:
-		return fail(exitUsage, "make a pair for each key, and seal for all of them: encrypt -r PAIR1 -r PAIR2", "a pair has one private key under one KMS key, %d keys are given", len(o.keyIDs))
+		return exit.Errorf(exit.Usage, "make a pair for each key, and seal for all of them: encrypt -r PAIR1 -r PAIR2", "a pair has one private key under one KMS key, %d keys are given", len(o.keyIDs))
 	case !ok:
-		return fail(exitUsage, "take one of "+strings.Join(pairSpecs(), ", "), "key pair spec %q cannot be sealed to", o.spec)
+		return exit.Errorf(exit.Usage, "take one of "+strings.Join(pairSpecs(), ", "), "key pair spec %q cannot be sealed to", o.spec)
 	case o.format != "json" && o.format != "pem":
-		return fail(exitUsage, "", "--format %q is neither json nor pem", o.format)
+		return exit.Errorf(exit.Usage, "", "--format %q is neither json nor pem", o.format)
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func (o *keyPairOptions) newPairFile(ctx context.Context, svc *services) (*forma
 		PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, Context: ec, Created: time.Now(),
 	}
 	if _, err := keyring.NewPairRecipient(f); err != nil {
-		return nil, fail(exitRefused, "whatever answers at this endpoint is not a sound KMS; nothing was written", "%s: %w", pair.KeyID, err)
+		return nil, exit.Errorf(exit.Refused, "whatever answers at this endpoint is not a sound KMS; nothing was written", "%s: %w", pair.KeyID, err)
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -137,13 +138,13 @@ func passphrase(file, prompt string, confirm bool) ([]byte, error) {
 func firstLine(path string) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fail(exitOther, "", "passphrase file: %w", err)
+		return nil, exit.Errorf(exit.Other, "", "passphrase file: %w", err)
 	}
 	line, rest, _ := bytes.Cut(b, []byte("\n"))
 	clear(rest)
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	if len(line) == 0 {
-		return nil, fail(exitUsage, "put the passphrase on its first line", "passphrase file %s: first line is empty", path)
+		return nil, exit.Errorf(exit.Usage, "put the passphrase on its first line", "passphrase file %s: first line is empty", path)
 	}
 	return line, nil
 }
@@ -169,10 +170,10 @@ func inStore(store *keystore.Store, id string) resolved {
 // itself says of a key; others want resolveKnown.
 func (s *services) resolve(ref string) (resolved, error) {
 	if ref == "" {
-		return resolved{}, fail(exitUsage, keyHint, "key id is empty")
+		return resolved{}, exit.Errorf(exit.Usage, keyHint, "key id is empty")
 	}
 	if ref == localPrefix {
-		return resolved{}, fail(exitUsage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
+		return resolved{}, exit.Errorf(exit.Usage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
 	}
 	if name, ok := strings.CutPrefix(ref, localPrefix); ok {
 		store, err := s.Store()
@@ -186,7 +187,7 @@ func (s *services) resolve(ref string) (resolved, error) {
 		key.ID = ref
 		return key, err
 	} else if strings.HasPrefix(ref, "arn:") {
-		return resolved{}, fail(exitUsage, keyHint, "key id: %w", err)
+		return resolved{}, exit.Errorf(exit.Usage, keyHint, "key id: %w", err)
 	}
 	if err := noKeyID(ref); err != nil {
 		return resolved{}, err
@@ -229,9 +230,9 @@ func (s *services) resolveARN(arn kmsclient.ARN) (resolved, error) {
 		return resolved{}, pathErr
 	}
 	if err != nil {
-		return resolved{}, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
+		return resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
 	}
-	return resolved{}, fail(exitRefused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
+	return resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
 }
 
 // forARN is resolveARN for who wants no more than the client, such as keyring.Discovery.
@@ -353,7 +354,7 @@ func noKeyID(ref string) error {
 		return nil
 	}
 	if k := keyFileAt(ref); k != nil {
-		return fail(exitUsage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", shown(ref), k)
+		return exit.Errorf(exit.Usage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", shown(ref), k)
 	}
 	return nil
 }
@@ -380,7 +381,7 @@ func typedKey(refs []string, id string) string {
 func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref, id string) error {
 	hint := "`envseal keystore list-keys` shows what it has"
 	if strings.Contains(ref, ",") {
-		return fail(exitUsage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", shown(ref))
+		return exit.Errorf(exit.Usage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", shown(ref))
 	}
 	aliases, _ := store.ListAliases(ctx, "")
 	var names []string
@@ -394,13 +395,13 @@ func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref,
 	if err != nil {
 		return err
 	}
-	return fail(exitRefused, hint, "%s: keystore %s has no key of that name", shown(ref), shown(path))
+	return exit.Errorf(exit.Refused, hint, "%s: keystore %s has no key of that name", shown(ref), shown(path))
 }
 
 // adviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a
 // key of the name. refs are the keys of the command line.
 func adviseLocal(ctx context.Context, refs []string, o storeOptions, err error) error {
-	var said *reported
+	var said *exit.Reported
 	if err == nil || errors.As(err, &said) || !neverAsked(err) {
 		return err
 	}
@@ -408,14 +409,14 @@ func adviseLocal(ctx context.Context, refs []string, o storeOptions, err error) 
 	if name == "" {
 		return err
 	}
-	code, hint := explain(err)
+	code, hint := exit.Explain(err)
 	if hint != "" {
 		hint += "; "
 	}
 	if hint += "the embedded keystore has a key of that name: " + localPrefix + name; !sure {
 		hint = "a key of the embedded keystore is called " + localPrefix + name
 	}
-	return &exitError{code: code, err: err, hint: hint}
+	return &exit.Error{Code: code, Err: err, Hint: hint}
 }
 
 // neverAsked tells whether a call to AWS came to nothing because there was no Region or no

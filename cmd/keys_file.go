@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 )
 
@@ -113,14 +114,14 @@ func keyFileAt(name string) *keyFile {
 
 // isKeyFile is the error for a key file where a sealed file was expected.
 func isKeyFile(name string, k *keyFile) error {
-	return fail(exitNotEnvseal, "`envseal inspect "+shellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", display(name), k)
+	return exit.Errorf(exit.NotEnvseal, "`envseal inspect "+shellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", display(name), k)
 }
 
 // readKeyFile reads a small file that a flag names. It may be a pipe, but not standard input: that
 // is for data.
 func readKeyFile(name, flag string) ([]byte, error) {
 	if name == "" || name == "-" {
-		return nil, fail(exitUsage, "", "%s takes the name of a file", flag)
+		return nil, exit.Errorf(exit.Usage, "", "%s takes the name of a file", flag)
 	}
 	in, err := openInput(name)
 	if err != nil {
@@ -132,16 +133,16 @@ func readKeyFile(name, flag string) ([]byte, error) {
 
 // keyFileError says what to do about a key file that cannot be read. command makes one.
 func keyFileError(name, command string, err error) error {
-	code, hint := exitOther, ""
+	code, hint := exit.Other, ""
 	switch {
 	case errors.Is(err, format.ErrVersion):
-		code, hint = exitNotEnvseal, "a newer envseal made this file: upgrade to use it"
+		code, hint = exit.NotEnvseal, "a newer envseal made this file: upgrade to use it"
 	case errors.Is(err, format.ErrNotKeyFile):
-		code, hint = exitNotEnvseal, "make one with `"+command+"`"
+		code, hint = exit.NotEnvseal, "make one with `"+command+"`"
 	case errors.Is(err, format.ErrTruncated):
-		code, hint = exitDamaged, "the end is missing: copy it again from its source, or make another with `"+command+"`"
+		code, hint = exit.Damaged, "the end is missing: copy it again from its source, or make another with `"+command+"`"
 	case errors.Is(err, format.ErrDamaged):
-		code, hint = exitDamaged, "it is not as it was made: copy it again from its source, or make another with `"+command+"`"
+		code, hint = exit.Damaged, "it is not as it was made: copy it again from its source, or make another with `"+command+"`"
 	}
-	return fail(code, hint, "%s: %w", shown(name), err)
+	return exit.Errorf(code, hint, "%s: %w", shown(name), err)
 }

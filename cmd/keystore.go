@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -135,7 +136,7 @@ func initCommand() *cli.Command {
 		}, storeFlags()),
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return fail(exitUsage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
+				return exit.Errorf(exit.Usage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
 			}
 			return initOptions{
 				noPassphrase: c.Bool("no-passphrase"),
@@ -198,10 +199,10 @@ func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
 	if o.name != "" {
 		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
 		if !isAliasName(alias) {
-			return fail(exitUsage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(o.name))
+			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(o.name))
 		}
 		if meta, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
-			return fail(exitOther, "choose another name, or rotate the key: envseal keystore rotate-key "+o.name, "%s exists already: %s", alias, meta.ARN)
+			return exit.Errorf(exit.Other, "choose another name, or rotate the key: envseal keystore rotate-key "+o.name, "%s exists already: %s", alias, meta.ARN)
 		}
 	}
 	meta, err := s.CreateKey(ctx, kmsclient.CreateKeyInput{
@@ -285,12 +286,12 @@ func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
 	alias := "alias/" + strings.TrimPrefix(name, "alias/")
 	if o.delete {
 		if len(o.args) != 1 {
-			return fail(exitUsage, "", "--delete takes the alias alone")
+			return exit.Errorf(exit.Usage, "", "--delete takes the alias alone")
 		}
 		return s.DeleteAlias(ctx, alias)
 	}
 	if len(o.args) != 2 {
-		return fail(exitUsage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
+		return exit.Errorf(exit.Usage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
 	}
 	meta, err := describeArg(ctx, o.store, s, o.args[1])
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -43,7 +44,7 @@ func kmsCommand(args []string) *cli.Command {
 			"Other operations are left to `aws`.",
 		Flags: kmsSharedFlags(),
 		Action: func(*cli.Context) error {
-			return fail(exitUsage, "try `envseal kms --help`", "kms: no operation given")
+			return exit.Errorf(exit.Usage, "try `envseal kms --help`", "kms: no operation given")
 		},
 	}
 	all := kmsOperations()
@@ -185,7 +186,7 @@ func (o *kmsOptions) files() []guarded { return ownFiles(o.aws.files(), o.store.
 
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
-		return fail(exitUsage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
+		return exit.Errorf(exit.Usage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
 	return readKMSOptions(c, op).run(c.Context, op)
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
@@ -37,7 +38,7 @@ func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
 			return nil, err
 		}
 		if client != nil && client != key.Client {
-			return nil, fail(exitUsage, "decrypt it there and encrypt it here: `envseal kms decrypt --plaintext-out`, `envseal kms encrypt --plaintext fileb://`",
+			return nil, exit.Errorf(exit.Usage, "decrypt it there and encrypt it here: `envseal kms decrypt --plaintext-out`, `envseal kms encrypt --plaintext fileb://`",
 				"ReEncrypt stays within a key service: %s and %s are of two", ref, to)
 		}
 		client, r.values[name] = key.Client, key.ID

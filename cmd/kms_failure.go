@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -25,20 +26,20 @@ func (e awsError) Unwrap() error { return e.refusal }
 // kmsFailure words a failed call as the aws command does, where a service refused it.
 func kmsFailure(err error) error {
 	var e *kmsclient.Error
-	if codeOf(err) != 0 || !errors.As(err, &e) {
+	if exit.Code(err) != 0 || !errors.As(err, &e) {
 		return err
 	}
-	code, hint := explain(err)
+	code, hint := exit.Explain(err)
 	switch { // other commands have a sealed file, and hints that would mislead here
 	case errors.Is(err, kmsclient.ErrDryRun):
-		code, hint = exitOther, "the call is allowed; nothing was done"
+		code, hint = exit.Other, "the call is allowed; nothing was done"
 	case errors.Is(err, kmsclient.ErrInvalidCiphertext):
-		code, hint = exitRefused, "the blob is damaged, was given in another encoding (see --cli-binary-format), or the encryption context is not the one it was made with"
+		code, hint = exit.Refused, "the blob is damaged, was given in another encoding (see --cli-binary-format), or the encryption context is not the one it was made with"
 	case errors.Is(err, kmsclient.ErrIncorrectKey):
-		code, hint = exitRefused, "the blob was made by another key than the one named"
+		code, hint = exit.Refused, "the blob was made by another key than the one named"
 	}
 	if e.Code != "" && e.Message != "" { // otherwise it is no answer of a service
 		err = awsError{e}
 	}
-	return fail(code, hint, "%w", err)
+	return exit.Errorf(code, hint, "%w", err)
 }

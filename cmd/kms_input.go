@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -115,7 +116,7 @@ func (r *kmsRequest) fromFlag(m kmsMember, given givenMember, raw bool) error {
 	case flagMember:
 		// Of both, `aws` takes the last; which that was is not known here.
 		if given.yes && given.no {
-			return fail(exitUsage, "", "--%s and --no-%[1]s exclude each other", m.flag())
+			return exit.Errorf(exit.Usage, "", "--%s and --no-%[1]s exclude each other", m.flag())
 		}
 		v = given.yes
 	case listMember:
@@ -134,7 +135,7 @@ func (r *kmsRequest) fromFlag(m kmsMember, given givenMember, raw bool) error {
 }
 
 func notSupported(m kmsMember) error {
-	return fail(exitUsage, "use `aws kms` for it", "%s (%s) is not supported", m.name, m.usage)
+	return exit.Errorf(exit.Usage, "use `aws kms` for it", "%s (%s) is not supported", m.name, m.usage)
 }
 
 // check refuses what `aws` refuses before it calls KMS.
@@ -146,7 +147,7 @@ func (r *kmsRequest) check() error {
 		}
 	}
 	if missing != nil {
-		return fail(exitUsage, "try `envseal kms "+r.op.command()+" --help`", "the following arguments are required: %s", strings.Join(missing, ", "))
+		return exit.Errorf(exit.Usage, "try `envseal kms "+r.op.command()+" --help`", "the following arguments are required: %s", strings.Join(missing, ", "))
 	}
 	for _, m := range r.op.members {
 		switch {
@@ -220,10 +221,10 @@ func (r *kmsRequest) notValid(message string) error {
 
 // invalidParameter is a request that was not sent, in the words of `aws`.
 func invalidParameter(format string, args ...any) error {
-	return fail(exitUsage, "", "Parameter validation failed: "+format, args...)
+	return exit.Errorf(exit.Usage, "", "Parameter validation failed: "+format, args...)
 }
 
 // badParameter is a flag whose value cannot be read, in the words of `aws`.
 func badParameter(flag, format string, args ...any) error {
-	return fail(exitUsage, "", "Error parsing parameter '--"+flag+"': "+format, args...)
+	return exit.Errorf(exit.Usage, "", "Error parsing parameter '--"+flag+"': "+format, args...)
 }

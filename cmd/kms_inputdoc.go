@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 	"go.yaml.in/yaml/v3"
@@ -24,7 +25,7 @@ func (o *kmsOptions) inputDocument() (map[string]any, error) {
 	const asJSON, asYAML = "cli-input-json", "cli-input-yaml"
 	switch {
 	case o.inputJSON != nil && o.inputYAML != nil:
-		return nil, fail(exitUsage, "", "--%s and --%s exclude each other", asJSON, asYAML)
+		return nil, exit.Errorf(exit.Usage, "", "--%s and --%s exclude each other", asJSON, asYAML)
 	case o.inputJSON != nil:
 		return parseInput(asJSON, *o.inputJSON, readJSON)
 	case o.inputYAML != nil:
@@ -40,7 +41,7 @@ func parseInput(flag, arg string, parse func(string) (any, error)) (map[string]a
 	}
 	v, err := parse(text)
 	if err != nil {
-		return nil, fail(exitUsage, contextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
+		return nil, exit.Errorf(exit.Usage, contextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {

@@ -3,6 +3,8 @@ package cmd
 import (
 	"cmp"
 	"os"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // kmsPrinter prints the answer of one operation as the user wants it.
@@ -23,12 +25,12 @@ func newKMSPrinter(op *kmsOperation, o *kmsOptions) (*kmsPrinter, error) {
 	p.format = cmp.Or(o.format, os.Getenv("AWS_DEFAULT_OUTPUT"),
 		profileSetting(o.aws.Profile, "output"), "json")
 	if p.format != "json" && p.format != "yaml" && p.format != "text" {
-		return nil, fail(exitUsage, "choose json, yaml or text with --output", "output format %q is not supported", p.format)
+		return nil, exit.Errorf(exit.Usage, "choose json, yaml or text with --output", "output format %q is not supported", p.format)
 	}
 	if o.query != nil {
 		var err error
 		if p.query, err = compileQuery(*o.query); err != nil {
-			return nil, fail(exitUsage, "https://jmespath.org has the language", "Bad value for --query %s: %w", *o.query, err)
+			return nil, exit.Errorf(exit.Usage, "https://jmespath.org has the language", "Bad value for --query %s: %w", *o.query, err)
 		}
 	}
 	return p, nil
@@ -46,13 +48,13 @@ func (p *kmsPrinter) open(dryRun bool) error {
 	case dryRun || p.force || !isTerminal(os.Stdout) || !p.query.reaches(p.op.secret):
 		return nil
 	}
-	return fail(exitOutput, "--plaintext-out FILE writes it to a file of mode 0600; --force prints it all the same",
+	return exit.Errorf(exit.Output, "--plaintext-out FILE writes it to a file of mode 0600; --force prints it all the same",
 		"stdout: is a terminal, and the answer holds the key in %s", p.op.secret)
 }
 
 func (p *kmsPrinter) openFile(target string) (err error) {
 	if target == "-" || target == "" {
-		return fail(exitUsage, "--query "+p.op.secret+" --output text | base64 -d gives the bytes in a pipe", "--plaintext-out takes the name of a file")
+		return exit.Errorf(exit.Usage, "--query "+p.op.secret+" --output text | base64 -d gives the bytes in a pipe", "--plaintext-out takes the name of a file")
 	}
 	p.file, err = createOutput(target,
 		outputOptions{force: p.force, perm: 0o600, inputs: p.own})
@@ -61,7 +63,7 @@ func (p *kmsPrinter) openFile(target string) (err error) {
 	}
 	if isTerminal(p.file.asFile()) && !p.force {
 		p.close()
-		return fail(exitOutput, "--force prints it all the same", "%s: is a terminal, and the key is binary", shown(target))
+		return exit.Errorf(exit.Output, "--force prints it all the same", "%s: is a terminal, and the key is binary", shown(target))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // skeleton prints what a request or an answer looks like, and calls nothing.
@@ -17,7 +19,7 @@ func (p *kmsPrinter) skeleton(kind string) error {
 	case "output":
 		return p.print(w, p.op.answer)
 	}
-	return fail(exitUsage, "", "--%s %q is neither input, yaml-input nor output", skeletonFlag, kind)
+	return exit.Errorf(exit.Usage, "", "--%s %q is neither input, yaml-input nor output", skeletonFlag, kind)
 }
 
 // sampleAnswer shows texts by their names and bytes as null, as `aws` does.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -25,8 +27,8 @@ func TestBlobValue(t *testing.T) {
 	m := kmsMember{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob}
 	dir := t.TempDir()
 	t.Setenv("PLACE", dir)
-	raw, text := writeFile(t, dir+"/raw", "\x00\xff raw \n"), writeFile(t, dir+"/text", "aGVs\nbG8=\n")
-	long := writeFile(t, dir+"/long", strings.Repeat("x", maxBlobText))
+	raw, text := testkit.WriteFile(t, dir+"/raw", "\x00\xff raw \n"), testkit.WriteFile(t, dir+"/text", "aGVs\nbG8=\n")
+	long := testkit.WriteFile(t, dir+"/long", strings.Repeat("x", maxBlobText))
 	for _, c := range []struct {
 		arg  string
 		raw  bool
@@ -35,7 +37,7 @@ func TestBlobValue(t *testing.T) {
 		{"aGVsbG8=", false, "hello"}, {" aGVsbG8=\n", false, "hello"}, {"hello", true, "hello"}, {"", false, ""}, {"", true, ""},
 		{"fileb://" + raw, false, "\x00\xff raw \n"}, {"fileb://" + raw, true, "\x00\xff raw \n"}, {"fileb://$PLACE/raw", false, "\x00\xff raw \n"},
 		{"file://" + text, false, "hello"}, {"file://" + text, true, "aGVs\nbG8=\n"},
-		{"fileb://" + writeFile(t, dir+"/empty", ""), false, ""},
+		{"fileb://" + testkit.WriteFile(t, dir+"/empty", ""), false, ""},
 	} {
 		buf, err := blobValue(m, c.arg, c.raw)
 		got := ""
@@ -48,7 +50,7 @@ func TestBlobValue(t *testing.T) {
 		}
 	}
 	for _, arg := range []string{"hello", "a===", "fileb://", "fileb://" + dir, "fileb://" + dir + "/none", "file://" + raw, "fileb://" + long} {
-		if buf, err := blobValue(m, arg, false); codeOf(err) != exitUsage {
+		if buf, err := blobValue(m, arg, false); exit.Code(err) != exit.Usage {
 			t.Errorf("%q: %v, %v", arg, buf, err)
 		}
 	}
@@ -108,7 +110,7 @@ func TestInputDocumentTypes(t *testing.T) {
 				err = r.fromDocument(m, v, false)
 			}
 		}
-		if good != (err == nil) || good != (len(r.values) == 1) || !good && codeOf(err) != exitUsage {
+		if good != (err == nil) || good != (len(r.values) == 1) || !good && exit.Code(err) != exit.Usage {
 			t.Errorf("%s: %v, %v", text, r.values, err)
 		}
 		r.wipe()

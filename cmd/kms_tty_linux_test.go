@@ -5,6 +5,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
 const mainVariable = "ENVSEAL_TEST_MAIN"
@@ -20,28 +23,28 @@ func TestMainProcess(t *testing.T) {
 func TestKMSOnTerminal(t *testing.T) {
 	dir := t.TempDir()
 	path := dir + "/keystore"
-	_, key := storeWithKey(t, path)
+	_, key := testkit.StoreWithKey(t, path)
 	for _, c := range []struct {
 		extra string // arguments
 		want  string // what the terminal shows
 		exit  int
 	}{
-		{"", "hint: --plaintext-out FILE", exitOutput},
-		{"--query Plaintext", "stdout: is a terminal, and the answer holds the key in Plaintext", exitOutput},
-		{"--query *", "hint: --plaintext-out FILE", exitOutput},
-		{"--plaintext-out /dev/stdout", "/dev/stdout: is a terminal", exitOutput},
+		{"", "hint: --plaintext-out FILE", exit.Output},
+		{"--query Plaintext", "stdout: is a terminal, and the answer holds the key in Plaintext", exit.Output},
+		{"--query *", "hint: --plaintext-out FILE", exit.Output},
+		{"--plaintext-out /dev/stdout", "/dev/stdout: is a terminal", exit.Output},
 		{"--query KeyId", key.ARN, 0},
 		{"--force", `"Plaintext": "`, 0},
 		{"--plaintext-out " + dir + "/key", `"CiphertextBlob": "`, 0},
-		{"--dry-run", "DryRunOperationException", exitOther},
+		{"--dry-run", "DryRunOperationException", exit.Other},
 	} {
 		args := append(strings.Fields("envseal kms generate-data-key --key-spec AES_256 --keystore "+path+" --key-id local:"+key.ARN), strings.Fields(c.extra)...)
 		child := exec.Command(os.Args[0], "-test.run=^TestMainProcess$", "--", strings.Join(args, "\x1f"))
 		child.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0")
-		terminal := onTerminal(t, child, 200)
-		terminal.expect(t, "")
-		status := exitStatus(t, child.Wait())
-		shown := string(terminal.seen)
+		terminal := testkit.OnTerminal(t, child, 200)
+		terminal.Expect(t, "")
+		status := testkit.ExitStatus(t, child.Wait())
+		shown := string(terminal.Seen)
 		if status != c.exit || !strings.Contains(shown, c.want) {
 			t.Errorf("%q: exit %d: %s", c.extra, status, shown)
 		}

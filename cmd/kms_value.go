@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
@@ -27,7 +28,7 @@ const maxBlobText = 16 << 10
 func (o *kmsOptions) blobsAreRaw() (bool, error) {
 	format := cmp.Or(o.binaryFormat, profileSetting(o.aws.Profile, "cli_binary_format"), "base64")
 	if format != "base64" && format != "raw-in-base64-out" {
-		return false, fail(exitUsage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
+		return false, exit.Errorf(exit.Usage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
 	}
 	return format != "base64", nil
 }
@@ -75,7 +76,7 @@ func pairsValue(flag, arg string) (map[string]string, error) {
 	var pairs map[string]string
 	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") {
 		if pairs, err = parseContextJSON(text); err != nil {
-			return nil, fail(exitUsage, contextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
+			return nil, exit.Errorf(exit.Usage, contextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
 		}
 		return pairs, nil
 	}
@@ -128,7 +129,7 @@ func decodeBlob(m kmsMember, text []byte, raw bool) (*keymem.Buffer, error) {
 	})
 	if err != nil || n == 0 {
 		buf.Destroy()
-		return nil, fail(exitUsage, "give it as base64, or the bytes themselves by --"+m.flag()+" fileb://FILE or --cli-binary-format raw-in-base64-out",
+		return nil, exit.Errorf(exit.Usage, "give it as base64, or the bytes themselves by --"+m.flag()+" fileb://FILE or --cli-binary-format raw-in-base64-out",
 			"Invalid base64: %s", m.name)
 	}
 	buf.Truncate(n)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -17,7 +18,7 @@ func manCommand(version string, all func() *commandDoc) *cli.Command {
 		UsageText: "envseal man | man -l -\nenvseal man > /usr/local/share/man/man1/envseal.1",
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return fail(exitUsage, "try `envseal man | man -l -`", "man takes no arguments")
+				return exit.Errorf(exit.Usage, "try `envseal man | man -l -`", "man takes no arguments")
 			}
 			if _, err := io.WriteString(stdoutWriter(), manPage(all(), version)); err != nil {
 				return fmt.Errorf("man: %w", err)

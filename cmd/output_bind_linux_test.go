@@ -9,10 +9,12 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
 
-func init() { children["bind"] = childBind }
+func init() { testkit.Children["bind"] = childBind }
 
 // childBind gives its input a second name by a bind mount in a mount namespace of its own.
 func childBind(args []string) error {
@@ -29,7 +31,7 @@ func childBind(args []string) error {
 
 func TestOutputIsInputByBindMount(t *testing.T) {
 	dir := t.TempDir()
-	child, stderr := startChild(t, "bind", writeFile(t, filepath.Join(dir, "in"), "precious"), t.TempDir())
+	child, stderr := testkit.StartChild(t, "bind", testkit.WriteFile(t, filepath.Join(dir, "in"), "precious"), t.TempDir())
 	child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 { // who may be root in a user namespace of his own
 		child.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
@@ -40,8 +42,8 @@ func TestOutputIsInputByBindMount(t *testing.T) {
 	if os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) || strings.Contains(stderr.String(), syscall.EPERM.Error())) {
 		t.Skip("this system lets only root mount; TestOutputIsInput has links of both kinds, which are found out in the same way")
 	}
-	if status := exitStatus(t, err); status != exitOutput || !strings.Contains(stderr.String(), "is the input as well") {
+	if status := testkit.ExitStatus(t, err); status != exit.Output || !strings.Contains(stderr.String(), "is the input as well") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
-	wantFiles(t, dir, map[string]string{"in": "precious"})
+	testkit.WantFiles(t, dir, map[string]string{"in": "precious"})
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +20,7 @@ func childLimit(args []string) error {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
 		return err
 	}
-	if err := otherMachine(args[0]); err != nil {
+	if err := testkit.OtherMachine(args[0]); err != nil {
 		return err
 	}
 	out, err := createOutput(args[1], outputOptions{perm: 0o600, force: true})
@@ -37,12 +39,12 @@ func childLimit(args []string) error {
 func TestFileSizeLimit(t *testing.T) {
 	for _, way := range []string{"unnamed", "named", "at"} {
 		dir := t.TempDir()
-		target := writeFile(t, filepath.Join(dir, "out"), "old")
-		child, stderr := startChild(t, "limit", way, target)
-		if status := exitStatus(t, child.Run()); status != exitOutput || !strings.Contains(stderr.String(), "out: file too large") {
+		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
+		child, stderr := testkit.StartChild(t, "limit", way, target)
+		if status := testkit.ExitStatus(t, child.Run()); status != exit.Output || !strings.Contains(stderr.String(), "out: file too large") {
 			t.Errorf("%s: status %d, %s", way, status, stderr)
 		}
-		wantFiles(t, dir, map[string]string{"out": "old"})
+		testkit.WantFiles(t, dir, map[string]string{"out": "old"})
 	}
 }
 
@@ -57,16 +59,16 @@ func childDrop(args []string) error {
 			}
 		}
 	}
-	if _, err := openInput(filepath.Join(args[0], "secret")); codeOf(err) != exitOther || !errors.Is(err, os.ErrPermission) {
+	if _, err := openInput(filepath.Join(args[0], "secret")); exit.Code(err) != exit.Other || !errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("input: %v", err)
 	}
 	_, err := createOutput(filepath.Join(args[0], "closed", "out"), outputOptions{perm: 0o600})
-	if codeOf(err) != exitOutput || !errors.Is(err, os.ErrPermission) {
+	if exit.Code(err) != exit.Output || !errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("closed: %v", err)
 	}
 	for _, named := range []bool{false, true} {
 		if named {
-			if err := otherMachine("named"); err != nil {
+			if err := testkit.OtherMachine("named"); err != nil {
 				return err
 			}
 		}
@@ -91,17 +93,17 @@ func TestOutputPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(writeFile(t, filepath.Join(dir, "secret"), "x"), 0); err != nil {
+	if err := os.Chmod(testkit.WriteFile(t, filepath.Join(dir, "secret"), "x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	child, stderr := startChild(t, "drop", dir)
-	if status := exitStatus(t, child.Run()); status != 0 {
+	child, stderr := testkit.StartChild(t, "drop", dir)
+	if status := testkit.ExitStatus(t, child.Run()); status != 0 {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 	if err := os.Chmod(filepath.Join(dir, "blind"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantFiles(t, filepath.Join(dir, "blind"), map[string]string{"outfalse": "", "outtrue": ""})
+	testkit.WantFiles(t, filepath.Join(dir, "blind"), map[string]string{"outfalse": "", "outtrue": ""})
 }
 
 // childThrough copies standard input to standard output.
@@ -132,21 +134,21 @@ func TestStdout(t *testing.T) {
 		t.Cleanup(func() { f.Close() })
 		return f
 	}
-	writeFile(t, filepath.Join(dir, "in"), "text")
+	testkit.WriteFile(t, filepath.Join(dir, "in"), "text")
 	for _, c := range []struct {
 		out    *os.File
 		status int
 		words  string
 	}{
 		{open(filepath.Join(dir, "out")), 0, ""},
-		{open(filepath.Join(dir, "in")), exitOutput, "stdout: is the input as well"},
-		{open("/dev/full"), exitOutput, "stdout: no space left on device"},
+		{open(filepath.Join(dir, "in")), exit.Output, "stdout: is the input as well"},
+		{open("/dev/full"), exit.Output, "stdout: no space left on device"},
 	} {
-		child, stderr := startChild(t, "through")
+		child, stderr := testkit.StartChild(t, "through")
 		child.Stdin, child.Stdout = open(filepath.Join(dir, "in")), c.out
-		if status := exitStatus(t, child.Run()); status != c.status || !strings.Contains(stderr.String(), c.words) {
+		if status := testkit.ExitStatus(t, child.Run()); status != c.status || !strings.Contains(stderr.String(), c.words) {
 			t.Errorf("%s: status %d, %s", c.out.Name(), status, stderr)
 		}
 	}
-	wantFiles(t, dir, map[string]string{"in": "text", "out": "text"})
+	testkit.WantFiles(t, dir, map[string]string{"in": "text", "out": "text"})
 }

@@ -7,14 +7,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
 func TestStaleTempsGo(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, ".envseal-dead.tmp"), "left behind")
-		writeFile(t, filepath.Join(dir, ".envseal-notes"), "not ours")
-		writeFile(t, filepath.Join(dir, "victim"), "victim")
+		testkit.WriteFile(t, filepath.Join(dir, ".envseal-dead.tmp"), "left behind")
+		testkit.WriteFile(t, filepath.Join(dir, ".envseal-notes"), "not ours")
+		testkit.WriteFile(t, filepath.Join(dir, "victim"), "victim")
 		if err := os.Symlink("victim", filepath.Join(dir, ".envseal-link.tmp")); err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +31,7 @@ func TestStaleTempsGo(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, ".envseal-pipe.tmp")); err != nil { // kept, and too slow to compare
 			t.Error(err)
 		}
-		wantFiles(t, dir, map[string]string{".envseal-notes": "not ours", "victim": "victim", ".envseal-link.tmp": "victim", "out": "text"})
+		testkit.WantFiles(t, dir, map[string]string{".envseal-notes": "not ours", "victim": "victim", ".envseal-link.tmp": "victim", "out": "text"})
 	})
 }
 
@@ -44,7 +46,7 @@ func TestLiveTempsStay(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantFiles(t, dir, map[string]string{"first": "one", "second": "two"})
+	testkit.WantFiles(t, dir, map[string]string{"first": "one", "second": "two"})
 }
 
 // While some runs start, others clean up: nobody may lose a temp file that is in use.
@@ -85,5 +87,5 @@ func TestStaleRace(t *testing.T) {
 	}
 	close(stop)
 	<-done
-	wantFiles(t, dir, nil)
+	testkit.WantFiles(t, dir, nil)
 }

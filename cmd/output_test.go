@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
 // bothWays runs a test with and without files that have no name.
@@ -52,26 +55,6 @@ func mustWrite(t *testing.T, out *output, text string) {
 	}
 }
 
-// wantFiles checks the names in dir, and thereby that no temp file is left, and the contents of those with any given.
-func wantFiles(t *testing.T, dir string, want map[string]string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		text, known := want[e.Name()]
-		if !known {
-			t.Errorf("%s is left", e.Name())
-		} else if got, err := os.ReadFile(filepath.Join(dir, e.Name())); text != "" && (err != nil || string(got) != text) {
-			t.Errorf("%s holds %q, %v; want %q", e.Name(), got, err, text)
-		}
-	}
-	if len(entries) != len(want) {
-		t.Errorf("%d files, want %d", len(entries), len(want))
-	}
-}
-
 func TestCommitNew(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
@@ -89,21 +72,21 @@ func TestCommitNew(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.Abort()
-		wantFiles(t, dir, map[string]string{"out": "text"})
+		testkit.WantFiles(t, dir, map[string]string{"out": "text"})
 		info, err := os.Stat(target)
 		if err != nil || info.Mode() != 0o644 || !info.ModTime().Equal(when) {
 			t.Errorf("%v %v %v", info.Mode(), info.ModTime(), err)
 		}
-		wantCode(t, out.Commit(), exitOther, "after its end")
+		testkit.WantCode(t, out.Commit(), exit.Other, "after its end")
 	})
 }
 
 func TestCommitReplaces(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
-		target := writeFile(t, filepath.Join(dir, "out"), "old")
+		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
 		_, err := createOutput(target, outputOptions{perm: 0o600})
-		wantCode(t, err, exitOutput, "out: exists already")
+		testkit.WantCode(t, err, exit.Output, "out: exists already")
 		for _, noSync := range []bool{false, true} {
 			text := fmt.Sprint("new ", noSync)
 			out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true, noSync: noSync})
@@ -111,7 +94,7 @@ func TestCommitReplaces(t *testing.T) {
 			if err := out.Commit(); err != nil {
 				t.Fatal(err)
 			}
-			wantFiles(t, dir, map[string]string{"out": text})
+			testkit.WantFiles(t, dir, map[string]string{"out": text})
 		}
 	})
 }
@@ -119,13 +102,13 @@ func TestCommitReplaces(t *testing.T) {
 func TestAbort(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
-		target := writeFile(t, filepath.Join(dir, "out"), "old")
+		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
 		out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
 		mustWrite(t, out, "half")
 		out.Abort()
 		out.Abort()
-		wantFiles(t, dir, map[string]string{"out": "old"})
-		if _, err := out.Write([]byte("x")); codeOf(err) != exitOutput {
+		testkit.WantFiles(t, dir, map[string]string{"out": "old"})
+		if _, err := out.Write([]byte("x")); exit.Code(err) != exit.Output {
 			t.Errorf("write after Abort: %v", err)
 		}
 	})
@@ -138,9 +121,9 @@ func TestCommitFindsTarget(t *testing.T) {
 		target := filepath.Join(dir, "out")
 		out := mustCreate(t, named, target, outputOptions{perm: 0o600})
 		mustWrite(t, out, "mine")
-		writeFile(t, target, "theirs")
-		wantCode(t, out.Commit(), exitOutput, "exists already")
-		wantFiles(t, dir, map[string]string{"out": "theirs"})
+		testkit.WriteFile(t, target, "theirs")
+		testkit.WantCode(t, out.Commit(), exit.Output, "exists already")
+		testkit.WantFiles(t, dir, map[string]string{"out": "theirs"})
 
 		out = mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
 		if err := os.Remove(target); err != nil {
@@ -149,10 +132,10 @@ func TestCommitFindsTarget(t *testing.T) {
 		if err := os.Mkdir(target, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if codeOf(out.Commit()) != exitOutput {
+		if exit.Code(out.Commit()) != exit.Output {
 			t.Error("a directory was replaced")
 		}
-		wantFiles(t, dir, map[string]string{"out": ""})
+		testkit.WantFiles(t, dir, map[string]string{"out": ""})
 	})
 }
 
@@ -181,7 +164,7 @@ func TestCommitRace(t *testing.T) {
 			if errs[0] != nil {
 				winner = "1"
 			}
-			wantFiles(t, dir, map[string]string{name: winner})
+			testkit.WantFiles(t, dir, map[string]string{name: winner})
 			os.Remove(filepath.Join(dir, name))
 		}
 	})
@@ -189,7 +172,7 @@ func TestCommitRace(t *testing.T) {
 
 func TestOutputIsInput(t *testing.T) {
 	dir := t.TempDir()
-	path := writeFile(t, filepath.Join(dir, "in"), "precious")
+	path := testkit.WriteFile(t, filepath.Join(dir, "in"), "precious")
 	in := mustOpen(t, path)
 	t.Chdir(dir)
 	for name, make := range map[string]func(string) error{
@@ -206,23 +189,23 @@ func TestOutputIsInput(t *testing.T) {
 	} {
 		for _, force := range []bool{false, true} {
 			_, err := createOutput(spelling, outputOptions{force: force, perm: 0o600, inputs: []guarded{in.guard()}})
-			wantCode(t, err, exitOutput, "is the input as well")
+			testkit.WantCode(t, err, exit.Output, "is the input as well")
 		}
 	}
-	wantFiles(t, dir, map[string]string{"in": "precious", "symlink": "precious", "hardlink": "precious"})
+	testkit.WantFiles(t, dir, map[string]string{"in": "precious", "symlink": "precious", "hardlink": "precious"})
 }
 
 func TestOutputSymlink(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, "victim"), "victim")
+		testkit.WriteFile(t, filepath.Join(dir, "victim"), "victim")
 		for link, to := range map[string]string{"link": "victim", "dangling": "nowhere"} {
 			link = filepath.Join(dir, link)
 			if err := os.Symlink(to, link); err != nil {
 				t.Fatal(err)
 			}
 			_, err := createOutput(link, outputOptions{perm: 0o600})
-			wantCode(t, err, exitOutput, "is a symbolic link")
+			testkit.WantCode(t, err, exit.Output, "is a symbolic link")
 			out := mustCreate(t, named, link, outputOptions{perm: 0o600, force: true})
 			mustWrite(t, out, "new")
 			if err := out.Commit(); err != nil {
@@ -232,13 +215,13 @@ func TestOutputSymlink(t *testing.T) {
 				t.Errorf("%s: %v, %v", link, info, err)
 			}
 		}
-		wantFiles(t, dir, map[string]string{"victim": "victim", "link": "new", "dangling": "new"})
+		testkit.WantFiles(t, dir, map[string]string{"victim": "victim", "link": "new", "dangling": "new"})
 	})
 }
 
 func TestOutputRefuses(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "file"), "x")
+	testkit.WriteFile(t, filepath.Join(dir, "file"), "x")
 	for _, c := range []struct{ target, words string }{
 		{dir, "is a directory"},
 		{dir + "/", "is a directory"},
@@ -250,7 +233,7 @@ func TestOutputRefuses(t *testing.T) {
 	} {
 		for _, force := range []bool{false, true} {
 			_, err := createOutput(c.target, outputOptions{perm: 0o600, force: force})
-			wantCode(t, err, exitOutput, c.words)
+			testkit.WantCode(t, err, exit.Output, c.words)
 		}
 	}
 }
@@ -258,7 +241,7 @@ func TestOutputRefuses(t *testing.T) {
 func TestOutputDevice(t *testing.T) {
 	out := mustCreate(t, false, "/dev/full", outputOptions{perm: 0o600})
 	_, err := out.Write([]byte("6 bytes"))
-	wantCode(t, err, exitOutput, "/dev/full: no space left on device")
+	testkit.WantCode(t, err, exit.Output, "/dev/full: no space left on device")
 	out = mustCreate(t, false, "/dev/null", outputOptions{perm: 0o644})
 	mustWrite(t, out, "text")
 	if err := out.Commit(); err != nil {
@@ -290,7 +273,7 @@ func TestOutputPipe(t *testing.T) {
 }
 
 func TestOutputDescriptor(t *testing.T) {
-	path := writeFile(t, filepath.Join(t.TempDir(), "file"), "head ")
+	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "head ")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -305,5 +288,5 @@ func TestOutputDescriptor(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	_, err = createOutput("/dev/fd/987", outputOptions{})
-	wantCode(t, err, exitOutput, "bad file descriptor")
+	testkit.WantCode(t, err, exit.Output, "bad file descriptor")
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // progressMode says when progress is shown on stderr.
@@ -35,7 +37,7 @@ func parseProgressMode(s string) (progressMode, error) {
 	case progressAuto, progressAlways, progressNever, progressJSON:
 		return mode, nil
 	}
-	return "", fail(exitUsage, "auto, always, never or json", "--progress %s: no such mode", shown(s))
+	return "", exit.Errorf(exit.Usage, "auto, always, never or json", "--progress %s: no such mode", shown(s))
 }
 
 // progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its methods may be called on

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-func init() { children["askbar"] = childAskBar }
+func init() { testkit.Children["askbar"] = childAskBar }
 
 // childAskBar asks in the middle of work of which nothing but a header is done, and takes a while to open the key.
 func childAskBar([]string) error {
@@ -30,14 +32,14 @@ func childAskBar([]string) error {
 
 // The time that somebody takes to type says nothing about the rate.
 func TestBarAfterPrompt(t *testing.T) {
-	child, _ := startChild(t, "askbar")
-	terminal := onTerminal(t, child, 100)
-	terminal.expect(t, "Passphrase: ")
+	child, _ := testkit.StartChild(t, "askbar")
+	terminal := testkit.OnTerminal(t, child, 100)
+	terminal.Expect(t, "Passphrase: ")
 	time.Sleep(2 * time.Second)
-	fmt.Fprint(terminal.master, "secret\n")
-	terminal.expect(t, "")
+	fmt.Fprint(terminal.Master, "secret\n")
+	terminal.Expect(t, "")
 	child.Wait()
-	_, after, _ := strings.Cut(string(terminal.seen), "Passphrase: ")
+	_, after, _ := strings.Cut(string(terminal.Seen), "Passphrase: ")
 	bars := strings.Split(after, "\r")
 	first := -1
 	for i, bar := range bars {
@@ -55,6 +57,6 @@ func TestBarAfterPrompt(t *testing.T) {
 		}
 	}
 	if first < 0 {
-		t.Errorf("no bar: %q", terminal.seen)
+		t.Errorf("no bar: %q", terminal.Seen)
 	}
 }

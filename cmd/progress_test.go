@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
 func TestProgressNil(t *testing.T) {
@@ -37,7 +40,7 @@ func TestParseProgressMode(t *testing.T) {
 		t.Errorf("empty: %s, %v", mode, err)
 	}
 	_, err := parseProgressMode("sometimes")
-	wantCode(t, err, exitUsage, "sometimes: no such mode")
+	testkit.WantCode(t, err, exit.Usage, "sometimes: no such mode")
 }
 
 // shownBy returns what work of 400 ms puts on a stderr that is a file.
@@ -158,7 +161,7 @@ func TestSnapshotString(t *testing.T) {
 }
 
 func TestReportOnSignal(t *testing.T) {
-	child, _ := startChild(t, "bar", "never", "slow")
+	child, _ := testkit.StartChild(t, "bar", "never", "slow")
 	child.Stderr = nil
 	stderr, err := child.StderrPipe()
 	if err != nil {
@@ -173,7 +176,7 @@ func TestReportOnSignal(t *testing.T) {
 	if err != nil || !strings.HasPrefix(line, "envseal: some file: ") || !strings.HasSuffix(line, " left\n") {
 		t.Errorf("%q, %v", line, err)
 	}
-	if status := exitStatus(t, child.Wait()); status != 0 {
+	if status := testkit.ExitStatus(t, child.Wait()); status != 0 {
 		t.Errorf("status %d after SIGUSR1", status)
 	}
 }

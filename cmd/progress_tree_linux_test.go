@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-func init() { children["treebar"] = childTreeBar }
+func init() { testkit.Children["treebar"] = childTreeBar }
 
 // childTreeBar is a tree of some hundred files that takes a second.
 func childTreeBar([]string) error {
@@ -29,11 +31,11 @@ func childTreeBar([]string) error {
 }
 
 func TestTreeBarOnTerminal(t *testing.T) {
-	child, _ := startChild(t, "treebar")
-	terminal := onTerminal(t, child, 40)
-	terminal.expect(t, "")
+	child, _ := testkit.StartChild(t, "treebar")
+	terminal := testkit.OnTerminal(t, child, 40)
+	terminal.Expect(t, "")
 	child.Wait()
-	text := string(terminal.seen)
+	text := string(terminal.Seen)
 	if !strings.HasSuffix(text, "\r\x1b[K") || !strings.Contains(text, "\r\x1b[Kenvseal: a message stands above the bar\r\n") {
 		t.Errorf("not wiped: %q", text)
 	}

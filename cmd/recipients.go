@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -37,7 +38,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 	for _, name := range names {
 		text, err := readKeyFile(name, "-r")
 		if err != nil && looksLikeKey(name) {
-			return nil, fail(exitUsage, "name a KMS key with -k "+shellWord(name)+"; -r takes the pair file that `envseal key-pair` makes", "%w", err)
+			return nil, exit.Errorf(exit.Usage, "name a KMS key with -k "+shellWord(name)+"; -r takes the pair file that `envseal key-pair` makes", "%w", err)
 		}
 		if err != nil {
 			return nil, err
@@ -48,7 +49,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 		}
 		r, err := keyring.NewPairRecipient(f)
 		if err != nil {
-			return nil, fail(exitDamaged, "get the file again from where it was made, with `envseal key-pair`", "%s: %w", shown(name), err)
+			return nil, exit.Errorf(exit.Damaged, "get the file again from where it was made, with `envseal key-pair`", "%s: %w", shown(name), err)
 		}
 		all = append(all, r)
 	}
@@ -93,7 +94,7 @@ func readDataKeyFile(name string, contextValues []string) (*dataKeyFile, error) 
 			return nil, err
 		}
 		if !maps.Equal(ec, f.Context) {
-			return nil, fail(exitUsage, "leave -c away: KMS has bound the data key to the context that it was made with",
+			return nil, exit.Errorf(exit.Usage, "leave -c away: KMS has bound the data key to the context that it was made with",
 				"%s: its encryption context is %s, and -c says %s", shown(name), contextText(f.Context), contextText(ec))
 		}
 	}
@@ -116,12 +117,12 @@ func (f *dataKeyFile) unwrap(
 	if err == nil {
 		return key, nil
 	}
-	code, hint := explain(err)
+	code, hint := exit.Explain(err)
 	if errors.Is(err, kmsclient.ErrInvalidCiphertext) {
 		hint = "KMS does not know this data key under its encryption context: it is of another key service, or was altered"
 		if f.Bare {
 			hint = "the file does not say the encryption context that the data key was made with: give it with -c"
 		}
 	}
-	return nil, fail(code, hint, "%s: %w", shown(f.name), err)
+	return nil, exit.Errorf(code, hint, "%s: %w", shown(f.name), err)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -87,7 +89,7 @@ func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
 	o.viaDecrypt, o.sharePair = c.Bool("via-decrypt"), c.Bool("share-pair")
 	o.keepTime, o.args = c.Bool("preserve-mtime"), c.Args().Slice()
 	if o.maxSlots = c.Int("max-slots"); o.maxSlots < 0 {
-		return o, fail(exitUsage, "", "--max-slots %d is negative", o.maxSlots)
+		return o, exit.Errorf(exit.Usage, "", "--max-slots %d is negative", o.maxSlots)
 	}
 	o.requirements, err = parseRequirements(c.StringSlice("require-context"))
 	return o, err
@@ -97,11 +99,11 @@ func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
 func (o *rewrapOptions) check() error {
 	switch {
 	case len(o.to)+len(o.add)+len(o.drop) == 0:
-		return fail(exitUsage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
+		return exit.Errorf(exit.Usage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
 	case o.Update && len(o.to) == 0:
-		return fail(exitUsage, "", "--update goes with --to")
+		return exit.Errorf(exit.Usage, "", "--update goes with --to")
 	case len(o.to) > 0 && len(o.add)+len(o.drop) > 0:
-		return fail(exitUsage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
+		return exit.Errorf(exit.Usage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
 	}
 	return nil
 }
@@ -130,7 +132,7 @@ func runRewrap(ctx context.Context, o rewrapOptions) error {
 		return err
 	}
 	r.sum.many = len(b.names) > 1
-	forget := atExit(r.interrupted)
+	forget := proc.AtExit(r.interrupted)
 	defer forget()
 	err = b.run(ctx, r.file)
 	r.sumUp()
@@ -265,7 +267,7 @@ func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how st
 		return "", p.changedError()
 	}
 	if err := p.overwrite(old, new); err != nil {
-		return "", fail(exitOutput, placeHint(err), "%s: %w", shown(p.path()), err)
+		return "", exit.Errorf(exit.Output, placeHint(err), "%s: %w", shown(p.path()), err)
 	}
 	return "in place", nil
 }

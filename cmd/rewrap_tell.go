@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
@@ -55,13 +56,13 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 func explainRewrap(err error) error {
 	switch {
 	case errors.Is(err, keyring.ErrOtherRegion):
-		return fail(exitRefused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
+		return exit.Errorf(exit.Refused, "--via-decrypt gets there by Decrypt into locked memory of this process and Encrypt, and needs both permissions", "%w", err)
 	case errors.Is(err, envelope.ErrLastSlot):
-		return fail(exitUsage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
+		return exit.Errorf(exit.Usage, "add another key in the same run: --add NEW --drop OLD", "%w", err)
 	case errors.Is(err, keyring.ErrSharesPair):
-		return fail(exitPolicy, "--share-pair does it all the same; to hand over this file alone, decrypt it and encrypt it for the other key", "%w", err)
+		return exit.Errorf(exit.Policy, "--share-pair does it all the same; to hand over this file alone, decrypt it and encrypt it for the other key", "%w", err)
 	case errors.Is(err, keyring.ErrNoSlot):
-		return fail(exitRefused, "`envseal inspect FILE` shows the slots", "%w", err)
+		return exit.Errorf(exit.Refused, "`envseal inspect FILE` shows the slots", "%w", err)
 	}
 	return err
 }

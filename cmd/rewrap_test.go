@@ -10,9 +10,10 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/format"
+	"golang.org/x/sys/unix"
 )
 
 // journalOf is a whole journal.
@@ -91,7 +92,7 @@ func firstBytes(in *input, n int) []byte {
 func TestRewrapLocks(t *testing.T) {
 	r, p := placed(t)
 	_, err := openPlace(filepath.Join(r.dir, crashName), false)
-	wantCode(t, err, exitUnreachable, "is locked")
+	testkit.WantCode(t, err, exit.Unreachable, "is locked")
 	p.Close()
 	r.open(false)
 }
@@ -141,8 +142,8 @@ func TestRewrapReplaced(t *testing.T) {
 	if p.isStill(r.headers[0]) {
 		t.Error("another file is taken for this one")
 	}
-	wantCode(t, p.replace(r.headers[0], append(r.headers[1], make([]byte, 256)...), false), exitOther, "changed while it was re-wrapped")
-	wantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
+	testkit.WantCode(t, p.replace(r.headers[0], append(r.headers[1], make([]byte, 256)...), false), exit.Other, "changed while it was re-wrapped")
+	testkit.WantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
 }
 
 func TestForeignJournalIsPutAside(t *testing.T) {
@@ -184,7 +185,7 @@ func TestJournalThatStays(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	r.must(os.Remove(journal))
-	wantFiles(t, r.dir, map[string]string{crashName: string(r.file(1))})
+	testkit.WantFiles(t, r.dir, map[string]string{crashName: string(r.file(1))})
 }
 
 // TestPlantedJournals are followed nowhere.
@@ -264,7 +265,7 @@ func TestOverwriteFails(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	r.must(os.Remove(filepath.Join(r.dir, journalName(crashName))))
-	wantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
+	testkit.WantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
 	// The header cannot be written: the journal stays, and the file opens.
 	readOnly, err := os.Open(filepath.Join(r.dir, crashName))
 	r.must(err)
@@ -281,7 +282,7 @@ func TestOverwriteFails(t *testing.T) {
 	if !bytes.Equal(head, r.headers[0]) {
 		t.Error("another header")
 	}
-	wantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
+	testkit.WantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
 }
 
 func TestReadNames(t *testing.T) {
@@ -298,10 +299,10 @@ func TestReadNames(t *testing.T) {
 		{"a\x00\x00b", nil, "name 2 is empty"},
 		{"a\x00" + strings.Repeat("x", maxName+1), nil, "a name of more than"},
 	} {
-		writeFile(t, list, c.text)
+		testkit.WriteFile(t, list, c.text)
 		got, err := readNames(list)
 		if c.err != "" {
-			wantCode(t, err, exitUsage, c.err)
+			testkit.WantCode(t, err, exit.Usage, c.err)
 		} else if err != nil || strings.Join(got, "|") != strings.Join(c.want, "|") {
 			t.Errorf("%q: %q, %v", c.text, got, err)
 		}

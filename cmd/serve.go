@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/kmsclient/devserver"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -56,7 +58,7 @@ type serveOptions struct {
 func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 	faults, err := devserver.ParseFaults(o.faults)
 	if err != nil {
-		return fail(exitUsage, "", "--faults: %w", err)
+		return exit.Errorf(exit.Usage, "", "--faults: %w", err)
 	}
 	own := ownFiles(o.store.files())
 	log, err := newCallLog(o.log, own)
@@ -66,7 +68,7 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 	defer log.close()
 	srv, err := devserver.New(store, devserver.Options{Faults: faults, Deny: o.deny, Log: log.write})
 	if err != nil {
-		return fail(exitUsage, "", "%w", err)
+		return exit.Errorf(exit.Usage, "", "%w", err)
 	}
 	ln, err := devserver.Listen(ctx, o.addr)
 	if err != nil {
@@ -79,9 +81,9 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 			return err
 		}
 		defer remove()
-		defer atExit(remove)()
+		defer proc.AtExit(remove)()
 	}
-	defer serving()()
+	defer proc.Serving()()
 	if err := announce(srv, ln); err != nil {
 		ln.Close()
 		return err
@@ -92,9 +94,9 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 // listenError tells a port that is taken from an address that is not allowed.
 func listenError(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fail(exitOther, "use another port; port 0 takes a free one", "%w", err)
+		return exit.Errorf(exit.Other, "use another port; port 0 takes a free one", "%w", err)
 	}
-	return fail(exitUsage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
+	return exit.Errorf(exit.Usage, "use a loopback address such as --addr 127.0.0.1:8080", "%w", err)
 }
 
 // writePID writes the process id to a file. remove takes the file away, unless it is another process's by then.

@@ -1,93 +1,51 @@
 package cmd
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-// The tests of this file need a process of their own: they run this test binary again, with childVariable naming one of children.
-// Files for one system add theirs.
-const childVariable = "ENVSEAL_TEST_CHILD"
-
-// children are what a test process can be, by the name that is in childVariable. Tests add theirs.
-var children = map[string]func(args []string) error{}
-
 func init() {
-	children["write"] = childWrite
-	children["stdout"] = childStdout
-	children["text"] = childText
-	children["messages"] = childMessages
-	children["limit"] = childLimit
-	children["drop"] = childDrop
-	children["through"] = childThrough
+	testkit.Children["write"] = childWrite
+	testkit.Children["stdout"] = childStdout
+	testkit.Children["text"] = childText
+	testkit.Children["messages"] = childMessages
+	testkit.Children["limit"] = childLimit
+	testkit.Children["drop"] = childDrop
+	testkit.Children["through"] = childThrough
 }
 
 func TestChildProcess(t *testing.T) {
-	name := os.Getenv(childVariable)
+	name := os.Getenv(testkit.ChildVariable)
 	if name == "" {
 		return // an ordinary run of the tests: there is nothing to be a child of
 	}
 	args := os.Args[len(os.Args)-1]
-	catchSignals(hideProgress, reportProgress)
-	err := children[name](strings.Split(args, "\x1f"))
-	leave()
+	proc.Catch(hideProgress, reportProgress)
+	err := testkit.Children[name](strings.Split(args, "\x1f"))
+	proc.Leave()
 	if err == nil {
 		os.Exit(0)
 	}
 	fmt.Fprintln(os.Stderr, "child:", err)
-	os.Exit(max(codeOf(err), 1))
-}
-
-// startChild prepares a child; its standard input is a pipe that says nothing.
-func startChild(t *testing.T, name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	t.Helper()
-	child := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "--", strings.Join(args, "\x1f"))
-	child.Env = append(os.Environ(), childVariable+"="+name, "GORACE=atexit_sleep_ms=0") // the race detector would wait a second
-	if _, err := child.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	stderr := new(bytes.Buffer)
-	child.Stderr = stderr
-	t.Cleanup(func() {
-		if child.Process != nil && child.ProcessState == nil {
-			child.Process.Kill()
-			child.Wait()
-		}
-	})
-	return child, stderr
-}
-
-// exitStatus is the exit code as a shell tells it.
-func exitStatus(t *testing.T, err error) int {
-	t.Helper()
-	if err == nil {
-		return 0
-	}
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return exit.ExitCode()
+	os.Exit(max(exit.Code(err), 1))
 }
 
 // childWrite writes half of an output, tells that it has come to the phase, and stays there.
 func childWrite(args []string) error {
 	phase, target := args[0], args[1]
 	if strings.Contains(phase, "named") {
-		if err := otherMachine("named"); err != nil {
+		if err := testkit.OtherMachine("named"); err != nil {
 			return err
 		}
 	}
@@ -110,35 +68,11 @@ func childWrite(args []string) error {
 		}
 	}
 	if phase == "stuck" {
-		atExit(func() { select {} })
+		proc.AtExit(func() { select {} })
 	}
 	fmt.Println(phase)
 	_, err = os.Stdin.Read(make([]byte, 1))
 	return err
-}
-
-// startAt starts child and waits until it has come to the phase.
-func startAt(t *testing.T, child *exec.Cmd, phase string) {
-	t.Helper()
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, stdout, phase)
-}
-
-func waitFor(t *testing.T, r io.Reader, line string) {
-	t.Helper()
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if lines.Text() == line {
-			return
-		}
-	}
-	t.Fatalf("%q never came", line)
 }
 
 func TestSignals(t *testing.T) {
@@ -160,7 +94,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(c.phase+" "+c.sig.String(), func(t *testing.T) {
 			dir := t.TempDir()
-			target := writeFile(t, filepath.Join(dir, "out"), "old")
+			target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
 			status, said := signalAt(t, c.phase, c.sig, target)
 			if status != c.status {
 				t.Errorf("status %d, want %d", status, c.status)
@@ -172,7 +106,7 @@ func TestSignals(t *testing.T) {
 			if c.phase == "committed" {
 				want = ""
 			}
-			wantFiles(t, dir, map[string]string{"out": want})
+			testkit.WantFiles(t, dir, map[string]string{"out": want})
 		})
 	}
 }
@@ -184,11 +118,11 @@ func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (st
 		t.Fatal(err)
 	}
 	defer os.Remove(target + ".pipe")
-	child, stderr := startChild(t, "write", phase, target)
-	startAt(t, child, phase)
+	child, stderr := testkit.StartChild(t, "write", phase, target)
+	testkit.StartAt(t, child, phase)
 	began := time.Now()
 	child.Process.Signal(sig)
-	status = exitStatus(t, child.Wait())
+	status = testkit.ExitStatus(t, child.Wait())
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %v", took)
 	}
@@ -197,22 +131,22 @@ func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (st
 
 // A signal that was ignored from the start stays ignored.
 func TestIgnoredSignal(t *testing.T) {
-	child, stderr := startChild(t, "write", "read", filepath.Join(t.TempDir(), "out"))
+	child, stderr := testkit.StartChild(t, "write", "read", filepath.Join(t.TempDir(), "out"))
 	// By way of a shell, as package signal cannot take back an Ignore, and the children of later tests would inherit it.
 	child.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, child.Args...)
 	child.Path = "/bin/sh"
-	startAt(t, child, "read")
+	testkit.StartAt(t, child, "read")
 	child.Process.Signal(syscall.SIGHUP)
 	time.Sleep(100 * time.Millisecond)
 	child.Process.Signal(syscall.SIGTERM)
-	if status := exitStatus(t, child.Wait()); status != 143 {
+	if status := testkit.ExitStatus(t, child.Wait()); status != 143 {
 		t.Errorf("status %d, want that of the second signal; %s", status, stderr)
 	}
 }
 
 // childStdout writes without end to standard output, with a named temp file beside it.
 func childStdout(args []string) error {
-	if err := otherMachine("named"); err != nil {
+	if err := testkit.OtherMachine("named"); err != nil {
 		return err
 	}
 	if _, err := createOutput(args[0], outputOptions{perm: 0o600}); err != nil {
@@ -235,7 +169,7 @@ func childText([]string) (err error) {
 func TestClosedPipe(t *testing.T) {
 	for _, name := range []string{"stdout", "text"} {
 		dir := t.TempDir()
-		child, stderr := startChild(t, name, filepath.Join(dir, "out"))
+		child, stderr := testkit.StartChild(t, name, filepath.Join(dir, "out"))
 		stdout, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -247,10 +181,10 @@ func TestClosedPipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		stdout.Close()
-		if status := exitStatus(t, child.Wait()); status != 141 || stderr.Len() > 0 {
+		if status := testkit.ExitStatus(t, child.Wait()); status != 141 || stderr.Len() > 0 {
 			t.Errorf("%s: status %d, want 141; said %q", name, status, stderr)
 		}
-		wantFiles(t, dir, nil)
+		testkit.WantFiles(t, dir, nil)
 	}
 }
 
@@ -271,16 +205,16 @@ func childMessages(args []string) error {
 
 func TestClosedStderr(t *testing.T) {
 	dir := t.TempDir()
-	child, _ := startChild(t, "messages", filepath.Join(dir, "out"))
+	child, _ := testkit.StartChild(t, "messages", filepath.Join(dir, "out"))
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Close()
 	child.Stderr = w
-	if status := exitStatus(t, child.Run()); status != 0 {
+	if status := testkit.ExitStatus(t, child.Run()); status != 0 {
 		t.Errorf("status %d", status)
 	}
 	w.Close()
-	wantFiles(t, dir, map[string]string{"out": "text"})
+	testkit.WantFiles(t, dir, map[string]string{"out": "text"})
 }

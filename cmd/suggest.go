@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -17,9 +18,9 @@ func noCommand(c *cli.Context) error {
 		hint = "try `envseal help`, or `envseal encrypt -k KEY FILE`"
 	}
 	if name := c.Args().First(); name != "" {
-		return fail(exitUsage, "try `envseal help`", "unknown command %q", name)
+		return exit.Errorf(exit.Usage, "try `envseal help`", "unknown command %q", name)
 	}
-	return fail(exitUsage, hint, "no command given")
+	return exit.Errorf(exit.Usage, hint, "no command given")
 }
 
 // unknownCommand is the error for a word in the place of one of the commands of parent.
@@ -30,7 +31,7 @@ func unknownCommand(parent *cli.Command, word string) error {
 	if !strings.Contains(path, " ") && isThere(word) {
 		hint = "for the file write `envseal encrypt -k KEY " + shellWord(word) + "`, or `envseal decrypt " + shellWord(word) + "`"
 	}
-	return fail(exitUsage, hint, "unknown command %q", below)
+	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
 }
 
 func namesOf(commands []*cli.Command) (all []string) {
@@ -60,9 +61,9 @@ func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) er
 		hint = "for the file write " + shellWord("./"+arg)
 	}
 	if strings.HasPrefix(command.HelpName, "envseal kms") {
-		return fail(exitUsage, hint, "Unknown options: %s", typed) // as aws says it
+		return exit.Errorf(exit.Usage, hint, "Unknown options: %s", typed) // as aws says it
 	}
-	return fail(exitUsage, hint, "unknown flag %s", typed)
+	return exit.Errorf(exit.Usage, hint, "unknown flag %s", typed)
 }
 
 // orHelp asks whether meant was meant, or where it is empty points to the help on command.

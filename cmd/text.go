@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // hints are those that were given in a run over many files: each is given once, however many files
@@ -18,7 +20,7 @@ type hints struct {
 
 // say prints a failure, and its hint if it is a new one.
 func (h *hints) say(err error) {
-	_, hint := explain(err)
+	_, hint := exit.Explain(err)
 	h.mu.Lock()
 	if h.given == nil {
 		h.given = map[string]bool{}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // logLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for the
@@ -51,7 +53,7 @@ type fileLog struct {
 func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error) {
 	if o.Log == "" {
 		if o.LogSums {
-			return nil, fail(exitUsage, "name the log with --log-json FILE",
+			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",
 				"--log-sha256 goes with --log-json")
 		}
 		return nil, nil
@@ -62,7 +64,7 @@ func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error
 	if isFD {
 		n, parseErr := strconv.ParseUint(number, 10, 16)
 		if parseErr != nil {
-			return nil, fail(exitUsage, "write --log-json fd:3, and 3>FILE behind the command",
+			return nil, exit.Errorf(exit.Usage, "write --log-json fd:3, and 3>FILE behind the command",
 				"--log-json fd:%s: not the number of a descriptor", shown(number))
 		}
 		l.w, err = inheritedFile(int(n), o.Log)
@@ -70,7 +72,7 @@ func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error
 		l.w, err = openAppend(o.Log, own...)
 	}
 	if err != nil {
-		return nil, fail(exitOutput, "", "--log-json %s: %w", shown(o.Log), reason(err))
+		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", shown(o.Log), exit.Reason(err))
 	}
 	return l, nil
 }
@@ -112,7 +114,7 @@ func (l *fileLog) failed(input string, err error) {
 	if l == nil {
 		return
 	}
-	code, _ := explain(err)
+	code, _ := exit.Explain(err)
 	l.add(logLine{Input: input, Error: err.Error(), ExitCode: code})
 }
 
@@ -167,8 +169,8 @@ func (l *fileLog) close() error {
 		err = e
 	}
 	if err != nil {
-		return fail(exitOutput, "", "the files are done, but --log-json could not be written: %w",
-			reason(err))
+		return exit.Errorf(exit.Output, "", "the files are done, but --log-json could not be written: %w",
+			exit.Reason(err))
 	}
 	return nil
 }

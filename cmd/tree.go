@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 )
 
 // A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
@@ -86,7 +89,7 @@ func runFiles(ctx context.Context, b *batch, own []guarded, work treeWork) error
 // newTreeRun makes a run. The caller ends it with finish.
 func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork, log *fileLog) (*treeRun, error) {
 	if o.Suffix == "" {
-		return nil, fail(exitUsage, "", "--suffix is empty")
+		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
 	mode, err := parseProgressMode(o.Progress)
 	if err != nil {
@@ -115,7 +118,7 @@ func runTree(ctx context.Context, b *batch, own []guarded, work treeWork, log *f
 	if err != nil {
 		return err
 	}
-	forget := atExit(t.interrupted)
+	forget := proc.AtExit(t.interrupted)
 	defer forget()
 	if t.progress.shows() {
 		go t.measure(b.names)

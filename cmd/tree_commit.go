@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"golang.org/x/sys/unix"
 )
 
@@ -288,8 +289,8 @@ func (c *committer) syncNames() {
 	kept := c.named[:0]
 	for _, f := range c.named {
 		if err := failed[seen[f.dir]]; err != nil {
-			c.run.failure(f.path(), fail(exitOutput, "", "%s: is written, but may be gone after a power cut: "+
-				"sync of its directory: %w", shown(f.outPath()), reason(err)))
+			c.run.failure(f.path(), exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
+				"sync of its directory: %w", shown(f.outPath()), exit.Reason(err)))
 			f.dir.leave()
 			continue
 		}

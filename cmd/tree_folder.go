@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // folder is a directory of inputs and the one where their outputs go, open for as long as files of it are worked on.
@@ -157,9 +159,9 @@ func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory
 	case err != nil:
 		return nil, false, o.failure(rel, err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, false, fail(exitOutput, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", shown(prefixOf(o.path)+rel))
 	case !info.IsDir():
-		return nil, false, fail(exitOutput, "", "%s: is not a directory", shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory", shown(prefixOf(o.path)+rel))
 	}
 	dir, err = openBelow(o.root, rel)
 	if err != nil {
@@ -193,7 +195,7 @@ func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *
 }
 
 func (o *outTree) failure(rel string, err error) error {
-	return fail(exitOutput, "", "%s: %w", shown(prefixOf(o.path)+rel), reason(err))
+	return exit.Errorf(exit.Output, "", "%s: %w", shown(prefixOf(o.path)+rel), exit.Reason(err))
 }
 
 // finish gives the directories that were made their modes and times. It goes backwards, as a directory may end up with a mode that lets nobody in. With sync each is brought to the

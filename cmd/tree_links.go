@@ -1,5 +1,10 @@
 package cmd
 
+import (
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
+)
+
 // link makes a symbolic link again, if that is asked for.
 func (w *walker) link(d *folder, name string) {
 	if !w.KeepLinks {
@@ -18,8 +23,8 @@ func (w *walker) link(d *folder, name string) {
 		return
 	}
 	if err := w.copyLink(d, name); err != nil {
-		if codeOf(err) == 0 {
-			err = fail(exitOutput, "", "%s: %w", shown(d.showOut(name)), reason(err))
+		if exit.Code(err) == 0 {
+			err = exit.Errorf(exit.Output, "", "%s: %w", shown(d.showOut(name)), exit.Reason(err))
 		}
 		w.fail(d.show(name), err)
 		return
@@ -34,7 +39,7 @@ func (w *walker) copyLink(d *folder, name string) error {
 	if err != nil {
 		return err
 	}
-	return unlessEnding(func() error {
+	return proc.UnlessEnding(func() error {
 		err := d.out.makeLink(target, name, false)
 		if exists(err) {
 			there, e := d.out.readLink(name)

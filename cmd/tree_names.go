@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"path/filepath"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // namedFiles gathers files that were named one by one into units of the same directory.
@@ -57,7 +59,7 @@ func (n *namedFiles) makeParent(rel string) error {
 	return err
 }
 
-var errNotBelow = fail(exitUsage, "go to a directory above the files, and name them from there", "-O keeps the paths of a list, and this one does not lie below the current directory")
+var errNotBelow = exit.Errorf(exit.Usage, "go to a directory above the files, and name them from there", "-O keeps the paths of a list, and this one does not lie below the current directory")
 
 // file adds a regular file to the unit of its directory.
 func (n *namedFiles) file(name string) {

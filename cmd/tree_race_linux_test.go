@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,8 +61,8 @@ func TestTreeRacerAtTheOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	writeFile(t, r.path("victim/f7"), "precious")
-	writeFile(t, r.path("victim/e1/f1"), "precious")
+	testkit.WriteFile(t, r.path("victim/f7"), "precious")
+	testkit.WriteFile(t, r.path("victim/e1/f1"), "precious")
 	before := r.listed("victim")
 	pairs := [][2]string{{"out/d0", "link0"}, {"out/d1/e1", "link1"}, {"out/d2", "link2"}}
 	for _, p := range pairs {
@@ -117,7 +118,7 @@ func TestTreeRacerAtTheInput(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, r.path(name), secret)
+		testkit.WriteFile(t, r.path(name), secret)
 	}
 	pairs := [][2]string{{"data/d0", "link0"}, {"data/d1/e1", "link1"}, {"data/d2/e2/f2", "link2"}}
 	for i, p := range pairs {

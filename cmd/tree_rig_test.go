@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
@@ -22,7 +23,7 @@ func TestTreeProcess(t *testing.T) {
 	if machine == "" {
 		return // an ordinary run of the tests
 	}
-	if err := otherMachine(machine); err != nil {
+	if err := testkit.OtherMachine(machine); err != nil {
 		t.Fatal(err)
 	}
 	os.Exit(Main(strings.Split(os.Args[len(os.Args)-1], "\x1f")))
@@ -42,7 +43,7 @@ func newTreeRig(t *testing.T, machine string) *treeRig {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		r.dir = dir // memory: nothing here depends on a disk, and disks make tests slow
 	}
-	storeWithKey(t, r.path("keystore"))
+	testkit.StoreWithKey(t, r.path("keystore"))
 	return r
 }
 
@@ -78,7 +79,7 @@ func (r *treeRig) key() string {
 func (r *treeRig) envseal(code int, args ...string) string {
 	r.t.Helper()
 	child, stderr := r.command(args...)
-	if got := exitStatus(r.t, child.Run()); got != code {
+	if got := testkit.ExitStatus(r.t, child.Run()); got != code {
 		r.t.Fatalf("%s %v: exit %d, want %d: %.2000s", r.machine, args, got, code, stderr)
 	}
 	return stderr.String()
@@ -96,7 +97,7 @@ func (r *treeRig) grow(name string, n int, seed string) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			r.t.Fatal(err)
 		}
-		writeFile(r.t, path, text)
+		testkit.WriteFile(r.t, path, text)
 	}
 }
 
@@ -176,23 +177,23 @@ func (r *treeRig) damage(path string, n int) {
 	case 4:
 		b = append(b, 0)
 	}
-	writeFile(r.t, path, string(b))
+	testkit.WriteFile(r.t, path, string(b))
 }
 
 // countVersions wants each file to be whole, and counts the old and the new ones.
 func (r *treeRig) countVersions(name string, old, new map[string]string) (olds, news int) {
 	r.t.Helper()
 	seen := 0
-	for file, text := range r.files(name) {
+	for f, text := range r.files(name) {
 		switch {
-		case isOwnTemp(filepath.Base(file)):
+		case isOwnTemp(filepath.Base(f)):
 			continue
-		case text == old[file]:
+		case text == old[f]:
 			olds++
-		case text == new[file]:
+		case text == new[f]:
 			news++
 		default:
-			r.t.Errorf("%s: %s is neither old nor new: %d bytes", r.machine, file, len(text))
+			r.t.Errorf("%s: %s is neither old nor new: %d bytes", r.machine, f, len(text))
 		}
 		seen++
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // What a run over many files says in the end.
@@ -74,22 +76,22 @@ func (t *treeRun) result() error {
 	case t.fatal != nil && t.done.Load() == 0:
 		return t.fatal
 	case t.fatal != nil:
-		_, hint := explain(t.fatal)
+		_, hint := exit.Explain(t.fatal)
 		say(os.Stderr, t.fatal, hint)
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}
-		return fail(exitSome, hint, "stopped: %s done, %d failed, the others were not tried", areFiles(int(t.done.Load())), t.failed)
+		return exit.Errorf(exit.Some, hint, "stopped: %s done, %d failed, the others were not tried", areFiles(int(t.done.Load())), t.failed)
 	case t.failed == 0:
 		return nil
 	case tried <= 1 && t.failed == 1 && !t.untried.Load():
-		return &reported{t.first}
+		return &exit.Reported{Err: t.first}
 	}
 	stopped := ""
 	if t.untried.Load() {
 		stopped = "; stopped, the others were not tried"
 	}
-	return fail(exitSome, "", "%d of %s failed: %s%s", t.failed, plural(tried, "file"), listed(t.names, t.failed), stopped)
+	return exit.Errorf(exit.Some, "", "%d of %s failed: %s%s", t.failed, plural(tried, "file"), listed(t.names, t.failed), stopped)
 }
 
 // sumUp says what was left out, and which keys opened the files.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // A full disk stops the run; what is said then counts in English.
@@ -13,7 +15,7 @@ func TestStoppedSum(t *testing.T) {
 		run := &treeRun{ctx: context.Background()}
 		run.done.Store(done)
 		run.fatal, run.failed = syscall.ENOSPC, 1
-		if err := run.result(); err == nil || !strings.HasPrefix(err.Error(), want) || codeOf(err) != exitSome {
+		if err := run.result(); err == nil || !strings.HasPrefix(err.Error(), want) || exit.Code(err) != exit.Some {
 			t.Errorf("%d done: %v", done, err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +25,7 @@ func TestTreeOnAllMachines(t *testing.T) {
 		r.envseal(0, "decrypt", "-R", "-q", "--reuse-key", "-j", "3", "-O", "back", "sealed")
 		r.wantSame("data", "back")
 		r.grow("data", 150, "new")
-		r.envseal(exitSome, "encrypt", "-R", "-O", "sealed", "data")
+		r.envseal(exit.Some, "encrypt", "-R", "-O", "sealed", "data")
 		r.envseal(0, "encrypt", "-R", "-f", "-O", "sealed", "data")
 		r.envseal(0, "decrypt", "-R", "-q", "-f", "--no-sync", "-O", "back", "sealed")
 		r.wantSame("data", "back")
@@ -42,7 +44,7 @@ func TestTreeWithDamagedFiles(t *testing.T) {
 		r.damage(r.path("sealed/"+names[i]), i)
 		bad = append(bad, names[i])
 	}
-	said := r.envseal(exitSome, "decrypt", "-R", "--reuse-key", "--no-sync", "--log-json", "log", "-O", "back", "sealed")
+	said := r.envseal(exit.Some, "decrypt", "-R", "--reuse-key", "--no-sync", "--log-json", "log", "-O", "back", "sealed")
 	if !strings.Contains(said, "10 of 1000 files failed: ") || strings.Count(said, "envseal: error: ") != 11 {
 		t.Errorf("said %s", said)
 	}
@@ -96,7 +98,7 @@ func TestTreeWithFewDescriptors(t *testing.T) {
 	child, stderr := r.command("encrypt", "-R", "-q", "-O", "sealed", "data")
 	child.Args = append([]string{"sh", "-c", `ulimit -n 200 && exec "$0" "$@"`}, child.Args...)
 	child.Path = "/bin/sh"
-	if status := exitStatus(t, child.Run()); status != 0 {
+	if status := testkit.ExitStatus(t, child.Run()); status != 0 {
 		t.Fatalf("exit %d: %s", status, stderr)
 	}
 	r.envseal(0, "decrypt", "-R", "-q", "-O", "back", "sealed")
@@ -106,7 +108,7 @@ func TestTreeWithFewDescriptors(t *testing.T) {
 // A directory is listed without a look at each file in it: one that cannot be looked at fails alone, and does not take the others along.
 func TestTreeListsWithoutLooking(t *testing.T) {
 	dir := t.TempDir()
-	gone := writeFile(t, filepath.Join(dir, "gone"), "")
+	gone := testkit.WriteFile(t, filepath.Join(dir, "gone"), "")
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +160,7 @@ func TestTreeDeep(t *testing.T) {
 	child, stderr := r.command("encrypt", "-R", "-q", "--no-sync", "-O", "sealed", "data")
 	child.Args = append([]string{"sh", "-c", `ulimit -n 100 && exec "$0" "$@"`}, child.Args...)
 	child.Path = "/bin/sh"
-	if status := exitStatus(t, child.Run()); status != 0 {
+	if status := testkit.ExitStatus(t, child.Run()); status != 0 {
 		t.Fatalf("exit %d: %s", status, stderr)
 	}
 	if said := r.envseal(0, "decrypt", "-R", "-v", "--no-sync", "-O", "back", "sealed"); !strings.Contains(said, "1 file done") {
@@ -185,7 +187,7 @@ func TestTreeSignal(t *testing.T) {
 			}
 		}
 		_ = child.Process.Signal(unix.SIGTERM)
-		if status := exitStatus(t, child.Wait()); status != 143 && status != 0 {
+		if status := testkit.ExitStatus(t, child.Wait()); status != 143 && status != 0 {
 			t.Errorf("%s: exit %d: %s", machine, status, stderr)
 		}
 		r.wantNoTemps()

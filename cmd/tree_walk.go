@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
 // Why something in a tree is left out.
@@ -88,7 +90,7 @@ func (w *walker) tree(path, prefix string) {
 		}
 	}
 	if w.reads && !w.batch.list && w.found == before {
-		w.fail(path, fail(exitOther, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.Suffix))
+		w.fail(path, exit.Errorf(exit.Other, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.Suffix))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
@@ -25,7 +27,7 @@ func readPassphrase(prompt string, confirm bool) ([]byte, error) {
 	defer holdForQuestion()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, fail(exitUsage, "without a terminal use --passphrase-file FILE", "passphrase: there is no terminal to ask on")
+		return nil, exit.Errorf(exit.Usage, "without a terminal use --passphrase-file FILE", "passphrase: there is no terminal to ask on")
 	}
 	defer tty.Close()
 	first, err := askHidden(tty, prompt)
@@ -38,7 +40,7 @@ func readPassphrase(prompt string, confirm bool) ([]byte, error) {
 	second, err := askHidden(tty, "Again: ")
 	defer clear(second)
 	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
-		err = fail(exitOther, "", "passphrase: the two are not the same")
+		err = exit.Errorf(exit.Other, "", "passphrase: the two are not the same")
 	}
 	if err != nil {
 		clear(first)
@@ -53,21 +55,21 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	fd := int(tty.Fd())
 	before, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
-		return nil, fail(exitOther, "", "passphrase: %w", err)
+		return nil, exit.Errorf(exit.Other, "", "passphrase: %w", err)
 	}
 	hidden := *before
 	hidden.Lflag &^= unix.ECHO
 	hidden.Lflag |= unix.ICANON | unix.ISIG | unix.ECHONL
 	hidden.Iflag |= unix.ICRNL
 	restore := func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
-	defer atExit(func() { restore(); fmt.Fprintln(tty) })()
+	defer proc.AtExit(func() { restore(); fmt.Fprintln(tty) })()
 	defer restore()
 	defer stoppable(restore, func() {
 		_ = unix.IoctlSetTermios(fd, setTermios, &hidden)
 		fmt.Fprint(tty, prompt)
 	})()
 	if err := unix.IoctlSetTermios(fd, setTermios, &hidden); err != nil {
-		return nil, fail(exitOther, "", "passphrase: %w", err)
+		return nil, exit.Errorf(exit.Other, "", "passphrase: %w", err)
 	}
 	fmt.Fprint(tty, prompt)
 	return readLine(tty)
@@ -90,15 +92,15 @@ func readLine(r io.Reader) ([]byte, error) {
 		}
 		if err != nil {
 			clear(buf)
-			return nil, fail(exitOther, "", "passphrase: %w", reason(err))
+			return nil, exit.Errorf(exit.Other, "", "passphrase: %w", exit.Reason(err))
 		}
 	}
 	if n == 0 || n == len(buf) {
 		clear(buf)
 		if n == 0 {
-			return nil, fail(exitOther, "", "passphrase: is empty")
+			return nil, exit.Errorf(exit.Other, "", "passphrase: is empty")
 		}
-		return nil, fail(exitOther, "", "passphrase: is longer than %d bytes", len(buf)-1)
+		return nil, exit.Errorf(exit.Other, "", "passphrase: is longer than %d bytes", len(buf)-1)
 	}
 	return buf[:n:n], nil
 }

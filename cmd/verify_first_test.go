@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -57,7 +59,7 @@ func TestHeldKeyIsForOneFile(t *testing.T) {
 		t.Errorf("read again: %q, %v, the service was asked %d times", out.String(), err, used)
 	}
 	_, err = envelope.Open(ctx, &out, other, envelope.OpenOptions{}, held)
-	wantCode(t, err, exitOther, "changed while it was read")
+	testkit.WantCode(t, err, exit.Other, "changed while it was read")
 	if out.String() != "one" {
 		t.Errorf("%q was released", out.String())
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 )
@@ -25,7 +26,7 @@ func versionCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return fail(exitUsage, "", "version takes no arguments")
+				return exit.Errorf(exit.Usage, "", "version takes no arguments")
 			}
 			if c.Bool("json") {
 				return writeBuild(stdoutWriter())

@@ -1,4 +1,4 @@
-package cmd
+package exit
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 
 // A quota is none of the caller's mistakes, and not too many requests either.
 func TestQuotaIsExplained(t *testing.T) {
-	code, hint := explain(fmt.Errorf("a key: %w", kmsclient.ErrQuota))
-	if code != exitUnreachable || !strings.Contains(hint, "quota") || !strings.Contains(hint, "try again") || strings.Contains(hint, "requests") {
+	code, hint := Explain(fmt.Errorf("a key: %w", kmsclient.ErrQuota))
+	if code != Unreachable || !strings.Contains(hint, "quota") || !strings.Contains(hint, "try again") || strings.Contains(hint, "requests") {
 		t.Errorf("exit code %d, hint %q", code, hint)
 	}
 }
@@ -22,16 +22,16 @@ func TestQuotaIsExplained(t *testing.T) {
 func TestWrongDataKeyAmongOtherErrors(t *testing.T) {
 	wrong := fmt.Errorf("arn:aws:kms:eu-west-1:111122223333:key/1: %w", envelope.ErrCommitment)
 	for other, want := range map[error]int{
-		nil:                            exitDamaged,
-		kmsclient.ErrAccessDenied:      exitDamaged,
-		kmsclient.ErrInvalidCiphertext: exitDamaged,
-		kmsclient.ErrDisabled:          exitDamaged,
-		kmsclient.ErrNotFound:          exitDamaged,
-		kmsclient.ErrUnavailable:       exitUnreachable,
-		kmsclient.ErrThrottled:         exitUnreachable,
+		nil:                            Damaged,
+		kmsclient.ErrAccessDenied:      Damaged,
+		kmsclient.ErrInvalidCiphertext: Damaged,
+		kmsclient.ErrDisabled:          Damaged,
+		kmsclient.ErrNotFound:          Damaged,
+		kmsclient.ErrUnavailable:       Unreachable,
+		kmsclient.ErrThrottled:         Unreachable,
 	} {
 		for _, err := range []error{errors.Join(wrong, other), errors.Join(other, wrong)} {
-			if code, hint := explain(err); code != want || hint == "" {
+			if code, hint := Explain(err); code != want || hint == "" {
 				t.Errorf("%v: exit code %d, hint %q", err, code, hint)
 			}
 		}

@@ -1,4 +1,4 @@
-package cmd
+package testkit
 
 import (
 	"testing"
@@ -7,8 +7,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// storeWithKey makes a keystore with one key in it.
-func storeWithKey(t *testing.T, path string) (*keystore.Store, *kmsclient.KeyMetadata) {
+// StoreWithKey makes a keystore with one key in it.
+func StoreWithKey(t *testing.T, path string) (*keystore.Store, *kmsclient.KeyMetadata) {
 	t.Helper()
 	if err := keystore.Create(path, keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
 		t.Fatal(err)

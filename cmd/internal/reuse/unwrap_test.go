@@ -1,4 +1,4 @@
-package cmd
+package reuse
 
 import (
 	"context"
@@ -23,9 +23,9 @@ func (s *countedStore) blob(t *testing.T, arn, context string) kmsclient.Decrypt
 
 func TestUnwrapsAreShared(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := newGate(true, 100)
-	client := gate.client(store, nil)
-	if client != gate.client(store, nil) {
+	gate := NewThrottle(true, 100)
+	client := gate.Client(store, nil)
+	if client != gate.Client(store, nil) {
 		t.Error("two limiters for one service")
 	}
 	in := store.blob(t, arn, "a")
@@ -55,7 +55,7 @@ func TestUnwrapsAreShared(t *testing.T) {
 	for _, k := range kept {
 		secrets = append(secrets, k.out.Plaintext)
 	}
-	gate.close()
+	gate.Close()
 	if len(secrets) != 1 || secrets[0].Bytes() != nil {
 		t.Errorf("%d keys were kept, or they are still there", len(secrets))
 	}
@@ -64,9 +64,9 @@ func TestUnwrapsAreShared(t *testing.T) {
 // What differs in anything is another request.
 func TestUnwrapsAreToldApart(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := newGate(true, 100)
-	defer gate.close()
-	client := gate.client(store, nil)
+	gate := NewThrottle(true, 100)
+	defer gate.Close()
+	client := gate.Client(store, nil)
 	a, b := store.blob(t, arn, "a"), store.blob(t, arn, "b")
 	mixed, tokens, anonymous := a, a, a
 	mixed.EncryptionContext = b.EncryptionContext
@@ -91,9 +91,9 @@ func TestUnwrapsAreToldApart(t *testing.T) {
 // A refusal holds for all files of the key, trouble does not.
 func TestUnwrapFailures(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := newGate(true, 100)
-	defer gate.close()
-	client := gate.client(store, nil)
+	gate := NewThrottle(true, 100)
+	defer gate.Close()
+	client := gate.Client(store, nil)
 	in := store.blob(t, arn, "a")
 	fail := func(kind error, calls int32) {
 		t.Helper()
@@ -127,9 +127,9 @@ func TestUnwrapFailures(t *testing.T) {
 func TestUnwrapsAreBounded(t *testing.T) {
 	store, arn := newCountedStore(t)
 	store.slow = 0
-	gate := newGate(true, 100)
-	defer gate.close()
-	client := gate.client(store, nil)
+	gate := NewThrottle(true, 100)
+	defer gate.Close()
+	client := gate.Client(store, nil)
 	first := store.blob(t, arn, "first")
 	for i := range 3 * maxKept {
 		for _, in := range []kmsclient.DecryptInput{store.blob(t, arn, string(rune('a'+i))), first} {

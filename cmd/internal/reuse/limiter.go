@@ -1,4 +1,6 @@
-package cmd
+// Package reuse shares one data key, or one Decrypt, among many files, and waits for a service that
+// throttles.
+package reuse
 
 import (
 	"context"

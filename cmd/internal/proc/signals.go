@@ -1,4 +1,6 @@
-package cmd
+// Package proc is the process and its end: signals, what must be put back before it ends, and the
+// groups of commands that it started.
+package proc
 
 import (
 	"fmt"
@@ -19,12 +21,12 @@ const cleanUpLimit = 2 * time.Second
 // self is this process. Signals belong to the process, so what they have to know is process-wide.
 var self process
 
-// unfinished is a piece of work that leaves something behind if the process ends in the middle.
-type unfinished interface {
-	// discard removes what was made so far. Nothing gets or loses a name any more when it is called.
-	discard()
-	// lost says what the user does not have now, such as "FILE was not written".
-	lost() string
+// Unfinished is a piece of work that leaves something behind if the process ends in the middle.
+type Unfinished interface {
+	// Discard removes what was made so far. Nothing gets or loses a name any more when it is called.
+	Discard()
+	// Lost says what the user does not have now, such as "FILE was not written".
+	Lost() string
 }
 
 // process knows what must be put back, removed or said before the process ends.
@@ -45,23 +47,23 @@ type process struct {
 	deadly chan os.Signal // signals to end by that nobody has taken yet
 	flush  chan os.Signal // see leave
 	hide   func()         // clears the terminal's line
-	works  []unfinished   // oldest first
+	works  []Unfinished   // oldest first
 	hooks  []*func()
 	groups map[int]bool // process groups of commands that may be running
 }
 
-// catchSignals makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n (see
-// endBy), at once, even while a read or the opening of a pipe blocks: hooks of atExit run, what is
+// Catch makes SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process with exit code 128+n (see
+// endBy), at once, even while a read or the opening of a pipe blocks: hooks of AtExit run, what is
 // unfinished is discarded, and one line says what was not written. A second signal skips all that,
 // and kills the commands that run. A signal that was ignored when the process started, as by
 // nohup, stays ignored.
 //
 // SIGUSR1 calls report. hide is called last of all, to clear the terminal's line. SIGPIPE is held
 // back so that a reader of the messages who went away does not end a backup; standard output is
-// another matter, see endByPipe.
+// another matter, see EndByPipe.
 //
 // It is for the whole life of the process, which calls leave at its end.
-func catchSignals(hide, report func()) {
+func Catch(hide, report func()) {
 	deadly := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(sig) { // Notify would undo an inherited ignore
@@ -90,11 +92,11 @@ func catchSignals(hide, report func()) {
 	}()
 }
 
-// leave is what a process that has done and said all calls before it exits. It does not return if
+// Leave is what a process that has done and said all calls before it exits. It does not return if
 // a signal is ending the process already, so that the exit code is the signal's; a later one
 // changes nothing. It leaves the signals caught: to give them back would take two changes of
 // threads for each, a tenth of the time of a short run.
-func leave() { self.leave() }
+func Leave() { self.leave() }
 
 func (p *process) leave() {
 	p.mu.Lock()
@@ -114,9 +116,9 @@ func (p *process) leave() {
 	p.waitIfEnding()
 }
 
-// atExit has hook run if a signal ends the process, such as one that turns the terminal's echo on
+// AtExit has hook run if a signal ends the process, such as one that turns the terminal's echo on
 // again. The returned function forgets the hook; it does not run it.
-func atExit(hook func()) (forget func()) {
+func AtExit(hook func()) (forget func()) {
 	entry := &hook
 	self.mu.Lock()
 	defer self.mu.Unlock()
@@ -128,34 +130,34 @@ func atExit(hook func()) (forget func()) {
 	}
 }
 
-// track has work discarded if the process is ended. The returned function forgets it.
-func track(work unfinished) (forget func()) {
+// Track has work discarded if the process is ended. The returned function forgets it.
+func Track(work Unfinished) (forget func()) {
 	self.mu.Lock()
 	defer self.mu.Unlock()
 	self.works = append(self.works, work)
 	return func() {
 		self.mu.Lock()
 		defer self.mu.Unlock()
-		self.works = slices.DeleteFunc(self.works, func(w unfinished) bool { return w == work })
+		self.works = slices.DeleteFunc(self.works, func(w Unfinished) bool { return w == work })
 	}
 }
 
-// unlessEnding calls do, which gives something a name or takes it away. A signal waits for it. If
+// UnlessEnding calls do, which gives something a name or takes it away. A signal waits for it. If
 // the process is ending already it does not return.
-func unlessEnding(do func() error) error {
+func UnlessEnding(do func() error) error {
 	self.ending.RLock()
 	defer self.ending.RUnlock()
 	return do()
 }
 
-// serving says that a signal is the usual end of the process from now on until done.
-func serving() (done func()) {
+// Serving says that a signal is the usual end of the process from now on until done.
+func Serving() (done func()) {
 	self.serving.Store(true)
 	return func() { self.serving.Store(false) }
 }
 
-// waitIfEnding does not return if a signal is ending the process.
-func waitIfEnding() { self.waitIfEnding() }
+// WaitIfEnding does not return if a signal is ending the process.
+func WaitIfEnding() { self.waitIfEnding() }
 
 func (p *process) waitIfEnding() {
 	if p.isDying() {
@@ -208,9 +210,9 @@ func endBy(sig syscall.Signal) {
 	os.Exit(128 + int(sig))
 }
 
-// startGroup calls start, which starts a command in a process group of its own and gives the
-// group's number. The group does not outlive this process, unless groupEnded is called for it.
-func startGroup(start func() (group int, err error)) error {
+// StartGroup calls start, which starts a command in a process group of its own and gives the
+// group's number. The group does not outlive this process, unless GroupEnded is called for it.
+func StartGroup(start func() (group int, err error)) error {
 	self.starting.RLock()
 	defer self.starting.RUnlock()
 	group, err := start()
@@ -226,8 +228,8 @@ func startGroup(start func() (group int, err error)) error {
 	return nil
 }
 
-// groupEnded forgets a group. Its number may soon be another's.
-func groupEnded(group int) {
+// GroupEnded forgets a group. Its number may soon be another's.
+func GroupEnded(group int) {
 	self.mu.Lock()
 	defer self.mu.Unlock()
 	delete(self.groups, group)
@@ -266,21 +268,21 @@ func (p *process) discardAll() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.works {
-		w.discard()
+		w.Discard()
 	}
 	switch n := len(p.works); n {
 	case 0:
 		return "interrupted"
 	case 1:
-		return "interrupted, " + p.works[0].lost()
+		return "interrupted, " + p.works[0].Lost()
 	default:
-		return fmt.Sprintf("interrupted, %s, nor were %d more", p.works[0].lost(), n-1)
+		return fmt.Sprintf("interrupted, %s, nor were %d more", p.works[0].Lost(), n-1)
 	}
 }
 
-// endByPipe ends the process the way the shell expects of a filter whose reader has gone: killed
+// EndByPipe ends the process the way the shell expects of a filter whose reader has gone: killed
 // by SIGPIPE (141), with no message. It does not return. broken is the pipe.
-func endByPipe(broken *os.File) {
+func EndByPipe(broken *os.File) {
 	self.cleanUp()
 	signal.Reset(syscall.SIGPIPE)
 	if broken == os.Stdout {

@@ -1,4 +1,4 @@
-package cmd
+package reuse
 
 import (
 	"context"
@@ -105,12 +105,12 @@ func TestLimiterEndsWithItsContext(t *testing.T) {
 // For a single file the client's own attempts are enough.
 func TestGateForOneFile(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := newGate(false, 1000)
-	defer gate.close()
+	gate := NewThrottle(false, 1000)
+	defer gate.Close()
 	throttled := error(kmsclient.ErrThrottled)
 	store.refuse.Store(&throttled)
 	calls := 0
-	_, err := gate.client(store, &calls).Decrypt(t.Context(), store.blob(t, arn, "a"))
+	_, err := gate.Client(store, &calls).Decrypt(t.Context(), store.blob(t, arn, "a"))
 	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 || calls != 1 || gate.kept != nil {
 		t.Errorf("%v after %d calls, %d recorded", err, store.calls.Load(), calls)
 	}

@@ -1,4 +1,4 @@
-package cmd
+package testkit
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// otherMachine makes this process find out that its file systems cannot do what the words of machine
+// OtherMachine makes this process find out that its file systems cannot do what the words of machine
 // say: "named", they have no files without names; "single", none can be synced as a whole. The kernel
 // refuses the calls, by a filter that lasts as long as the process.
-func otherMachine(machine string) error {
+func OtherMachine(machine string) error {
 	var filter []unix.SockFilter
 	words := strings.Fields(machine)
 	if slices.Contains(words, "named") {

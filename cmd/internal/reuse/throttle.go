@@ -1,4 +1,4 @@
-package cmd
+package reuse
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// gate stands between the files of a run and the key services: it counts the calls, slows down together where a service asks for it, and keeps unwrapped data keys where
+// Throttle stands between the files of a run and the key services: it counts the calls, slows down together where a service asks for it, and keeps unwrapped data keys where
 // the user wants that.
-type gate struct {
+type Throttle struct {
 	patient bool         // for many files, which a busy service must not fail
 	kept    *unwrapCache // nil: every file asks
 
@@ -17,25 +17,25 @@ type gate struct {
 	limiters map[kmsclient.Client]*limiter
 }
 
-// newGate makes a gate for one file or for many. reuse is how many files an unwrapped data key is for; with less than 2 none is kept.
-func newGate(many bool, reuse int) *gate {
-	g := &gate{patient: many, limiters: map[kmsclient.Client]*limiter{}}
+// NewThrottle makes a gate for one file or for many. reuse is how many files an unwrapped data key is for; with less than 2 none is kept.
+func NewThrottle(many bool, reuse int) *Throttle {
+	g := &Throttle{patient: many, limiters: map[kmsclient.Client]*limiter{}}
 	if many && reuse > 1 {
 		g.kept = newUnwrapCache(reuse)
 	}
 	return g
 }
 
-// close wipes the keys that were kept.
-func (g *gate) close() {
+// Close wipes the keys that were kept.
+func (g *Throttle) Close() {
 	if g.kept != nil {
 		g.kept.close()
 	}
 }
 
-// client puts the gate before c, nil before nil. calls, unless nil, counts what the service is really
+// Client puts the gate before c, nil before nil. calls, unless nil, counts what the service is really
 // asked.
-func (g *gate) client(c kmsclient.Client, calls *int) kmsclient.Client {
+func (g *Throttle) Client(c kmsclient.Client, calls *int) kmsclient.Client {
 	if c == nil {
 		return nil
 	}
@@ -47,14 +47,14 @@ func (g *gate) client(c kmsclient.Client, calls *int) kmsclient.Client {
 	return gatedClient{Client: c, gate: g, limiter: g.limiters[c], calls: calls}
 }
 
-// forARN puts the gate before what find finds.
-func (g *gate) forARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls *int) func(kmsclient.ARN) (kmsclient.Client, error) {
+// ForARN puts the gate before what find finds.
+func (g *Throttle) ForARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls *int) func(kmsclient.ARN) (kmsclient.Client, error) {
 	return func(arn kmsclient.ARN) (kmsclient.Client, error) {
 		c, err := find(arn)
 		if err != nil {
 			return nil, err
 		}
-		return g.client(c, calls), nil
+		return g.Client(c, calls), nil
 	}
 }
 
@@ -62,7 +62,7 @@ func (g *gate) forARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls 
 // service, for one file, are equal.
 type gatedClient struct {
 	kmsclient.Client
-	gate    *gate
+	gate    *Throttle
 	limiter *limiter
 	calls   *int
 }
