@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -14,7 +15,7 @@ import (
 func advise(command, name string, err error) error {
 	switch {
 	case err == nil:
-	case errors.Is(err, errDirectory) && strings.HasPrefix(err.Error(), display(name)+":"): // and not the file of a flag
+	case errors.Is(err, errDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"): // and not the file of a flag
 		return &exit.Error{Code: exit.Usage, Err: err, Hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
 		if code, hint := exit.Explain(err); name == "-" {
@@ -33,7 +34,7 @@ func advise(command, name string, err error) error {
 func directoryHint(command, name string) string {
 	dir := "DIRECTORY"
 	if name != "-" {
-		dir = shellWord(name)
+		dir = ui.ShellWord(name)
 	}
 	switch command {
 	case verbEncrypt:
@@ -57,5 +58,5 @@ func noOpenedName(name string, err error) error {
 	if k := keyFileAt(name); k != nil {
 		return isKeyFile(name, k)
 	}
-	return fmt.Errorf("%s: %w", display(name), err)
+	return fmt.Errorf("%s: %w", ui.ShownInput(name), err)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
@@ -159,7 +160,7 @@ func (r *flagReader) valueError(f cli.Flag, name, value string, attached bool, e
 	case reason == unread:
 		return exit.Errorf(exit.Usage, help, "%s takes no value, %q is given", flag, value)
 	}
-	return exit.Errorf(exit.Usage, reason, "%s=%s: no such value", flag, shown(value))
+	return exit.Errorf(exit.Usage, reason, "%s=%s: no such value", flag, ui.Shown(value))
 }
 
 // refuseEmptyNames refuses a flag that names a file or directory and is given without a name: an

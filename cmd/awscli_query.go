@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/jmespath/go-jmespath"
 )
 
@@ -36,7 +37,7 @@ func libraryPanic(err *error) {
 // onlyNames tells whether an expression is made of names of members, lists of them and indices:
 // without wildcards, functions, filters and the like.
 func onlyNames(expression string) bool {
-	return consistsOf(expression, lettersAndDigits+"_.,:[]{} -")
+	return ui.ConsistsOf(expression, ui.LettersAndDigits+"_.,:[]{} -")
 }
 
 // reaches tells whether the query may look at a member of the answer. Only simple queries are known

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // batch is the files of a command line.
@@ -62,7 +63,7 @@ func newNamedBatch(command string, o workOptions, args []string) (*batch, error)
 		return b, err
 	}
 	if len(args) > 0 {
-		return nil, exit.Errorf(exit.Usage, "", "--files0-from goes without further files, %s is one", shown(args[0]))
+		return nil, exit.Errorf(exit.Usage, "", "--files0-from goes without further files, %s is one", ui.Shown(args[0]))
 	}
 	names, err := readNames(o.Names)
 	if err != nil {
@@ -88,7 +89,7 @@ func readNames(list string) ([]string, error) {
 		switch {
 		case err == bufio.ErrBufferFull:
 			return nil, exit.Errorf(exit.Usage, "the names must be ended by zero bytes: find ... -print0",
-				"%s: a name of more than %d bytes", display(list), maxName)
+				"%s: a name of more than %d bytes", ui.ShownInput(list), maxName)
 		case err == io.EOF && len(part) == 0:
 			return names, nil
 		case err != nil && err != io.EOF:
@@ -98,9 +99,9 @@ func readNames(list string) ([]string, error) {
 		switch {
 		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !isThere(name):
 			return nil, exit.Errorf(exit.Usage, "find ends them so with -print0; a list of lines becomes one by: "+
-				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", display(list))
+				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", ui.ShownInput(list))
 		case name == "":
-			return nil, exit.Errorf(exit.Usage, "", "%s: name %d is empty", display(list), len(names)+1)
+			return nil, exit.Errorf(exit.Usage, "", "%s: name %d is empty", ui.ShownInput(list), len(names)+1)
 		case name == "-":
 			name = "." + string(os.PathSeparator) + name // a file of that name, as nobody types a list
 		}
@@ -111,7 +112,7 @@ func readNames(list string) ([]string, error) {
 // check refuses what no file of the run could make right: values of flags that it may not even come
 // to, and outputs that cannot be.
 func (b *batch) check() error {
-	if _, err := parseProgressMode(b.Progress); err != nil {
+	if _, err := ui.ParseMode(b.Progress); err != nil {
 		return err
 	}
 	stdin := !b.list && b.names[0] == "-"
@@ -165,26 +166,26 @@ func (b *batch) many() bool { return b.list || len(b.names) > 1 || b.Recursive }
 // the failures are printed as they come, summed up, and give exit code 3.
 func (b *batch) run(ctx context.Context, do func(ctx context.Context, name string) error) error {
 	if len(b.names) == 1 {
-		return named(b.names[0], advise(b.command, b.names[0], do(ctx, b.names[0])))
+		return ui.Named(b.names[0], advise(b.command, b.names[0], do(ctx, b.names[0])))
 	}
 	var names []string
 	failed := 0
-	var said hints
+	var said ui.Hints
 	for i, name := range b.names {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := named(name, advise(b.command, name, do(ctx, name)))
+		err := ui.Named(name, advise(b.command, name, do(ctx, name)))
 		if err == nil {
 			continue
 		}
-		if failed++; failed <= mostNamed {
+		if failed++; failed <= ui.MostNamed {
 			names = append(names, name)
 		}
-		said.say(err)
+		said.Say(err)
 		if b.FailFast {
 			if rest := len(b.names) - i - 1; rest > 0 {
-				note("stopped: %d more not tried", rest)
+				ui.Note("stopped: %d more not tried", rest)
 			}
 			break
 		}
@@ -192,7 +193,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 	if failed == 0 {
 		return nil
 	}
-	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.names), listed(names, failed))
+	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.names), ui.Listed(names, failed))
 }
 
 // target is where the output for an input goes: "-" for stdout.
@@ -221,7 +222,7 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 func checkBeside(name string) error {
 	if _, ok := descriptorNumber(name); ok {
 		return exit.Errorf(exit.Usage, "name the output with -o FILE, or its directory with -O DIR",
-			"%s: has no place for an output beside it", shown(name))
+			"%s: has no place for an output beside it", ui.Shown(name))
 	}
 	return nil
 }
@@ -233,7 +234,7 @@ func (b *batch) take(target, name string) error {
 	target = filepath.Clean(target)
 	if other, ok := b.taken[target]; ok {
 		return exit.Errorf(exit.Usage, "give it a run of its own, with another output",
-			"%s is already the output of %s", shown(target), shown(other))
+			"%s is already the output of %s", ui.Shown(target), ui.Shown(other))
 	}
 	if b.taken == nil {
 		b.taken = map[string]string{}

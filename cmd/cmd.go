@@ -6,13 +6,9 @@ package cmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 
-	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
@@ -21,12 +17,12 @@ import (
 func Main(args []string) int {
 	args = commandFirst(args)
 	if !onlyTells(args) {
-		proc.Catch(hideProgress, reportProgress)
+		proc.Catch(ui.HideProgress, ui.ReportProgress)
 		defer proc.Leave()
 	}
 	err := run(context.Background(), args)
 	warnUnlocked()
-	return report(err)
+	return ui.Report(err)
 }
 
 // run does what the command line says.
@@ -62,39 +58,4 @@ func rootCommand(args ...string) *cli.Command {
 	root.Subcommands = commandsFor(root, args)
 	prepare(root, root.Name)
 	return root
-}
-
-// report prints err as a user should see it, and returns its exit code.
-func report(err error) int {
-	if err == nil {
-		return 0
-	}
-	code, hint := exit.Explain(err)
-	var said *exit.Reported
-	if !errors.As(err, &said) {
-		say(os.Stderr, err, hint)
-	}
-	return code
-}
-
-// say prints the message and the hint, each on a line of its own, and both in one piece, as files fail side by side.
-func say(w io.Writer, err error, hint string) {
-	defer holdProgress()()
-	text := "envseal: error: " + oneLine(err) + "\n"
-	if hint != "" {
-		text += "envseal: hint: " + printable(hint) + "\n"
-	}
-	fmt.Fprint(w, text)
-}
-
-// warn prints a line that does not change the exit code.
-func warn(format string, args ...any) {
-	defer holdProgress()()
-	fmt.Fprintf(os.Stderr, "envseal: warning: %s\n", printable(fmt.Sprintf(format, args...)))
-}
-
-// note prints a line of information.
-func note(format string, args ...any) {
-	defer holdProgress()()
-	fmt.Fprintf(os.Stderr, "envseal: %s\n", printable(fmt.Sprintf(format, args...)))
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // A command at one end of envseal: --from-command is sealed, --to-command gets what is opened. Either form of both:
@@ -49,9 +50,9 @@ func commandOf(flag, value string, given bool, args []string) (line *commandLine
 // String is what the command is called in messages.
 func (l *commandLine) String() string {
 	if l.argv != nil {
-		return shown(strings.Join(l.argv, " "))
+		return ui.Shown(strings.Join(l.argv, " "))
 	}
-	return shown(l.shell)
+	return ui.Shown(l.shell)
 }
 
 // command makes the process. Its messages go where envseal's go.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,7 +73,7 @@ func (c *child) await() {
 			return
 		case status.StopSignal() == syscall.SIGTTIN || status.StopSignal() == syscall.SIGTTOU:
 			if tty = lendTerminal(c.pid); tty == nil {
-				warn("%s: the command wants the terminal, and envseal does not have it", c.line)
+				ui.Warn("%s: the command wants the terminal, and envseal does not have it", c.line)
 			}
 		}
 	}
@@ -109,7 +110,7 @@ func (c *child) end() {
 	}
 	c.signal(syscall.SIGKILL)
 	if !c.gone(killGrace) {
-		warn("%s: the command could not be ended", c.line)
+		ui.Warn("%s: the command could not be ended", c.line)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/testkit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 func init() { testkit.Children["produce"] = childProduce }
@@ -25,7 +26,7 @@ func childProduce(args []string) error {
 	defer in.Close()
 	text, err := io.ReadAll(in)
 	fmt.Fprintf(os.Stderr, "read %q\n", text)
-	if err == nil && inBackground(os.Stderr) {
+	if err == nil && ui.InBackground(os.Stderr) {
 		err = exit.Errorf(exit.Other, "", "the terminal was not given back")
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +21,7 @@ func lendTerminal(group int) *borrowed {
 	if err != nil {
 		return nil
 	}
-	if inBackground(tty) || unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, group) != nil {
+	if ui.InBackground(tty) || unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, group) != nil {
 		tty.Close()
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -131,7 +132,7 @@ func contextText(ec format.Context) string {
 	}
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(ec)) {
-		parts = append(parts, plainText(k)+"="+plainText(ec[k]))
+		parts = append(parts, ui.PlainText(k)+"="+ui.PlainText(ec[k]))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/reuse"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -190,7 +191,7 @@ func (o *opening) identity(name string, many bool, r *result) envelope.Identity 
 		Used: func(arn string) {
 			r.keyID = arn
 			if !many && (o.Verbose || len(o.allowed) == 0 && !o.Quiet) {
-				note("%s: opened with %s", display(name), arn)
+				ui.Note("%s: opened with %s", ui.ShownInput(name), arn)
 			}
 		},
 	}
@@ -304,7 +305,7 @@ func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Heade
 	if o.verifyFirst {
 		held := &heldKey{Identity: id, in: j.in}
 		defer held.destroy()
-		j.bar.grow(j.in.left)
+		j.bar.Grow(j.in.left)
 		if err := o.verifiedFirst(ctx, j, &header, held); err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -82,7 +83,7 @@ func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOp
 	if options.MaxSize > 0 && end-begin > options.MaxSize {
 		return at.Header(), envelope.ErrMaxSize
 	}
-	j.bar.expect(end - begin)
+	j.bar.Expect(end - begin)
 	return at.Header(), copyRange(j.dst, at, begin, end, j.bar)
 }
 
@@ -97,7 +98,7 @@ func rangeError(err error) error {
 // rangeStep is how much is read at a time, from one multiple to the next: a whole number of chunks, and a frame of a compressed file.
 const rangeStep = 1 << 20
 
-func copyRange(dst io.Writer, at *envelope.ReaderAt, begin, end int64, p *progress) error {
+func copyRange(dst io.Writer, at *envelope.ReaderAt, begin, end int64, p *ui.Progress) error {
 	step := int64(max(rangeStep, at.Header().ChunkSize()))
 	buf := make([]byte, min(step, end-begin))
 	defer clear(buf)
@@ -110,7 +111,7 @@ func copyRange(dst io.Writer, at *envelope.ReaderAt, begin, end int64, p *progre
 			return err
 		}
 		begin += n
-		p.add(n)
+		p.Add(n)
 	}
 	return nil
 }

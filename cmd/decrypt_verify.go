@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
@@ -97,10 +98,10 @@ func (v *verdict) Abort() {}
 
 // sayOK prints the line for a file that is authentic.
 func sayOK(name string) error {
-	if isTerminal(os.Stdout) {
-		defer holdProgress()()
+	if ui.IsTerminal(os.Stdout) {
+		defer ui.HoldProgress()()
 	}
-	_, err := fmt.Fprintf(stdoutWriter(), "%s: OK\n", display(name))
+	_, err := fmt.Fprintf(stdoutWriter(), "%s: OK\n", ui.ShownInput(name))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -142,7 +143,7 @@ func (d *doctor) findKeys() (err error) {
 	refs := d.keyIDs
 	if d.file != "" {
 		if err := d.readFile(d.file); err != nil {
-			return named(d.file, err)
+			return ui.Named(d.file, err)
 		}
 		if len(refs) == 0 {
 			refs = d.keysOfFile(d.file)
@@ -211,11 +212,11 @@ func (d *doctor) keysOfFile(name string) []string {
 		seen[s.keyID] = true
 	}
 	if n := len(refs) - keyring.MaxCalls; n > 0 {
-		note("%s: %d more keys are not examined; name them with -k", display(name), n)
+		ui.Note("%s: %d more keys are not examined; name them with -k", ui.ShownInput(name), n)
 		refs = refs[:keyring.MaxCalls]
 	}
 	if len(refs) == 0 {
-		note("%s: no key slot names a KMS key", display(name))
+		ui.Note("%s: no key slot names a KMS key", ui.ShownInput(name))
 	}
 	return refs
 }
@@ -297,6 +298,6 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 			return
 		}
 	}
-	f.State = "does not open: " + strings.TrimPrefix(oneLine(err), path+": ")
+	f.State = "does not open: " + strings.TrimPrefix(ui.OneLine(err), path+": ")
 	_, f.Hint = exit.Explain(err)
 }

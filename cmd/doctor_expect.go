@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -100,7 +101,7 @@ func (d *doctor) judge() error {
 }
 
 func (k *keyCheck) unmet(e expectation, o operationFinding) string {
-	text := fmt.Sprintf("%s: %s is %s", plainText(k.found.Key), e.op, o.Verdict)
+	text := fmt.Sprintf("%s: %s is %s", ui.PlainText(k.found.Key), e.op, o.Verdict)
 	if o.Reason != "" && o.Verdict != verdictDenied {
 		text += " (" + o.Reason + ")"
 	}
@@ -136,5 +137,5 @@ func keyProblem(key string, err error) error {
 	if e := (*exit.Error)(nil); errors.As(err, &e) {
 		return err
 	}
-	return fmt.Errorf("%s: cannot be used: %w", plainText(key), err)
+	return fmt.Errorf("%s: cannot be used: %w", ui.PlainText(key), err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -135,11 +136,11 @@ func (f *keyFinding) usable() bool {
 func reasonOf(err error) string {
 	var e *kmsclient.Error
 	if !errors.As(err, &e) {
-		return oneLine(err)
+		return ui.OneLine(err)
 	}
 	short := *e
 	short.Op, short.KeyID = "", ""
-	return strings.TrimPrefix(oneLine(&short), ": ")
+	return strings.TrimPrefix(ui.OneLine(&short), ": ")
 }
 
 func hintFor(err error) string {
@@ -150,7 +151,7 @@ func hintFor(err error) string {
 // write prints it as JSON, or for people.
 func (d *diagnosis) write(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return writeIndented(w, d)
+		return ui.WriteIndented(w, d)
 	}
 	var b strings.Builder
 	d.print(&b)
@@ -161,7 +162,7 @@ func (d *diagnosis) write(w io.Writer, asJSON bool) error {
 func (d *diagnosis) print(b *strings.Builder) {
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "%-14s %s\n", name, printable(value))
+			fmt.Fprintf(b, "%-14s %s\n", name, ui.Printable(value))
 		}
 	}
 	if d.Identity != nil {
@@ -209,10 +210,10 @@ func clockText(ahead float64) string {
 
 // print leaves out what has been said of the identity.
 func (k *keyFinding) print(b *strings.Builder, said string) {
-	fmt.Fprintf(b, "key %s\n", printable(k.Key))
+	fmt.Fprintf(b, "key %s\n", ui.Printable(k.Key))
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "  %-12s %s\n", name, printable(value))
+			fmt.Fprintf(b, "  %-12s %s\n", name, ui.Printable(value))
 		}
 	}
 	row("ARN", k.ARN)
@@ -233,7 +234,7 @@ func (k *keyFinding) print(b *strings.Builder, said string) {
 		if o.Reason != "" {
 			text += ": " + o.Reason
 		}
-		fmt.Fprintf(b, "  %-41s %s\n", o.Operation, printable(text))
+		fmt.Fprintf(b, "  %-41s %s\n", o.Operation, ui.Printable(text))
 	}
 	row("hint", k.Hint)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -80,7 +81,7 @@ func dry(err error) error {
 // examine asks for everything but ReEncrypt, which can take two keys.
 func (k *keyCheck) examine(ctx context.Context) {
 	if k.problem != nil {
-		k.found.Problem, k.found.Hint = oneLine(k.problem), hintFor(k.problem)
+		k.found.Problem, k.found.Hint = ui.OneLine(k.problem), hintFor(k.problem)
 		return
 	}
 	k.arn, _ = kmsclient.ParseARN(k.ID)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/reuse"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -179,7 +180,7 @@ func (o *sealOptions) checkCommand(b *batch) error {
 	case b.list:
 		return exclude(fromCommand, "there is no file", given{"files0-from", true})
 	case b.many() || len(o.args) > 0:
-		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, shown(b.names[0]))
+		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, ui.Shown(b.names[0]))
 	}
 	b.names[0] = o.from.String()
 	return exclude(fromCommand, "there is no file", given{"rm", o.Remove}, given{"output-dir", o.OutputDir != ""})
@@ -229,7 +230,7 @@ func (s *sealing) unwrap(ctx context.Context, svc *services) (err error) {
 	}
 	id := &keyring.Discovery{Client: svc.forARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
 		if s.Verbose {
-			note("%s: unwrapped with %s", shown(s.made.name), arn)
+			ui.Note("%s: unwrapped with %s", ui.Shown(s.made.name), arn)
 		}
 	}}
 	s.key, err = s.made.unwrap(ctx, id, s.pairs)
@@ -359,7 +360,7 @@ func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 	}
 	if s.Verbose && !j.many {
 		for _, slot := range r.header.Slots {
-			note("%s: sealed for %s", display(j.in.name), sealedFor(slot))
+			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.name), sealedFor(slot))
 		}
 		j.tellTime("sealed", start)
 	}
@@ -423,7 +424,7 @@ func (s *sealing) tellSize(h *format.Header, in *input) {
 	if s.armor {
 		sealed = format.ArmoredSize(sealed)
 	}
-	note("%s: sealed size: %d bytes", display(in.name), sealed)
+	ui.Note("%s: sealed size: %d bytes", ui.ShownInput(in.name), sealed)
 }
 
 // parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,7 +17,7 @@ import (
 // stays.
 func (o *output) Commit() error {
 	if o.ended {
-		return exit.Errorf(exit.Other, "", "%s: committed after its end", shown(o.target))
+		return exit.Errorf(exit.Other, "", "%s: committed after its end", ui.Shown(o.target))
 	}
 	err := o.commit()
 	if err != nil {
@@ -47,7 +48,7 @@ func (o *output) commit() error {
 	if err := syncDirectory(o.dir.File, o.asFile()); err != nil {
 		if replaced {
 			return exit.Errorf(exit.Output, "", "%s: was replaced, but may be the old one again after a power cut: "+
-				"sync of its directory: %w", shown(o.target), exit.Reason(err))
+				"sync of its directory: %w", ui.Shown(o.target), exit.Reason(err))
 		}
 		o.withdraw()
 		return err

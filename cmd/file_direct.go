@@ -7,6 +7,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +16,7 @@ import (
 // leaves standard output open.
 func stdoutOutput(forceTTY bool, inputs ...guarded) (*output, error) {
 	out := &output{target: "stdout", fd: -1, outputOptions: outputOptions{inputs: inputs}}
-	if !forceTTY && isTerminal(os.Stdout) {
+	if !forceTTY && ui.IsTerminal(os.Stdout) {
 		return nil, exit.Errorf(exit.Output,
 			"name a file with -o, redirect the output, or force it with -o -",
 			"stdout: is a terminal, and the output is binary")
@@ -47,7 +48,7 @@ func (o *output) openDescriptor(n int) (*output, error) {
 		return nil, err
 	}
 	if n == 1 && st.maybeClosed(o.fd) {
-		warn("stdout: is closed, or /dev/null: what is written is lost")
+		ui.Warn("stdout: is closed, or /dev/null: what is written is lost")
 	}
 	o.startDirect()
 	return o, nil
@@ -75,7 +76,7 @@ func (o *output) openDirect(st *stat) error {
 	}
 	o.fd, o.file = fd, os.NewFile(uintptr(fd), o.target)
 	if now, err := statFD(fd); err != nil || now.fileID != st.fileID {
-		return exit.Errorf(exit.Output, "", "%s: was replaced while it was opened", shown(o.target))
+		return exit.Errorf(exit.Output, "", "%s: was replaced while it was opened", ui.Shown(o.target))
 	}
 	o.startDirect()
 	return nil

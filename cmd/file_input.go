@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -128,7 +129,7 @@ func (d *directory) openFile(name, label string, follow bool) (*input, error) {
 	if in.stat, err = statFD(in.fd); err != nil {
 		err = in.failure(err)
 	} else if !in.isRegular() {
-		err = exit.Errorf(exit.Other, "", "%s: is not a regular file any more", shown(in.name))
+		err = exit.Errorf(exit.Other, "", "%s: is not a regular file any more", ui.Shown(in.name))
 	}
 	if err != nil {
 		in.Close()
@@ -149,7 +150,7 @@ func standardInput(f *os.File) (*input, error) {
 		return nil, directoryError(in.name)
 	}
 	if in.stat.maybeClosed(in.fd) {
-		warn("stdin: is closed, or /dev/null: there is nothing to read")
+		ui.Warn("stdin: is closed, or /dev/null: there is nothing to read")
 	}
 	return in, nil
 }
@@ -218,13 +219,13 @@ func (s *stat) checkInputType(path string) error {
 		return directoryError(path)
 	case s.mode&fs.ModeSocket != 0:
 		return exit.Errorf(exit.Usage, "a socket can be redirected to standard input", "%s: is a socket",
-			shown(path))
+			ui.Shown(path))
 	case s.mode&fs.ModeDevice != 0:
 		if _, ok := descriptorNumber(path); ok {
 			return nil
 		}
 		return exit.Errorf(exit.Usage, "to read it all the same: "+redirected(os.Args, path),
-			"%s: is a device", shown(path))
+			"%s: is a device", ui.Shown(path))
 	}
 	return nil
 }
@@ -239,13 +240,13 @@ func redirected(args []string, path string) string {
 		if a == path {
 			a = "-"
 		}
-		words = append(words, shellWord(a))
+		words = append(words, ui.ShellWord(a))
 	}
-	return strings.Join(words, " ") + " < " + shellWord(path)
+	return strings.Join(words, " ") + " < " + ui.ShellWord(path)
 }
 
 func directoryError(name string) error {
-	return exit.Errorf(exit.Usage, "", "%s: %w", shown(name), errDirectory)
+	return exit.Errorf(exit.Usage, "", "%s: %w", ui.Shown(name), errDirectory)
 }
 
 // Close closes the file; standard input stays open. After it, stillThere and remove work where the
@@ -280,7 +281,7 @@ func (in *input) failure(err error) error {
 }
 
 func inputError(name string, err error) error {
-	return exit.Errorf(exit.Other, "", "%s: %w", shown(name), exit.Reason(err))
+	return exit.Errorf(exit.Other, "", "%s: %w", ui.Shown(name), exit.Reason(err))
 }
 
 // Read implements io.Reader.
@@ -331,7 +332,7 @@ func (in *input) judgeEnd() error {
 	if in.source != nil {
 		return exit.Errorf(exit.Producer, "", "%s: the command wrote nothing", in.name)
 	}
-	return exit.Errorf(exit.Other, "", "%s: is empty, and --fail-on-empty is given", shown(in.name))
+	return exit.Errorf(exit.Other, "", "%s: is empty, and --fail-on-empty is given", ui.Shown(in.name))
 }
 
 // Interrupt makes a Read that blocks, and all further ones, fail soon. It may be called by any
@@ -474,7 +475,7 @@ func (in *input) checkUnchanged() error {
 
 func (in *input) changedError() error {
 	return exit.Errorf(exit.Other, "try again once nothing writes to it, or read a snapshot",
-		"%s: changed while it was read", shown(in.name))
+		"%s: changed while it was read", ui.Shown(in.name))
 }
 
 // refuseRemoval refuses an input whose data would stay behind if its name were removed.
@@ -483,13 +484,13 @@ func (in *input) refuseRemoval() error {
 		if st, err := in.dir.stat(in.base, false); err == nil && st.isLink() {
 			return exit.Errorf(exit.Other, "-f removes the link all the same",
 				"%s: is a symbolic link: --rm would leave the file that it leads to",
-				shown(in.name))
+				ui.Shown(in.name))
 		}
 	}
 	if in.links > 1 {
 		return exit.Errorf(exit.Other, "-f removes this name all the same",
 			"%s: is one of %d hard links: --rm would leave the file under the others",
-			shown(in.name), in.links)
+			ui.Shown(in.name), in.links)
 	}
 	return nil
 }
@@ -500,14 +501,14 @@ func (in *input) remove() error {
 	now, err := in.dir.stat(in.base, in.follow)
 	if err == nil && !now.isSame(&in.stat) {
 		return exit.Errorf(exit.Other, "", "%s: output is written, but the input is kept: "+
-			"it was changed meanwhile", shown(in.name))
+			"it was changed meanwhile", ui.Shown(in.name))
 	}
 	if err == nil {
 		err = in.dir.unlink(in.base)
 	}
 	if err != nil {
 		return exit.Errorf(exit.Other, "", "%s: output is written, but the input could not be removed: %w",
-			shown(in.name), err)
+			ui.Shown(in.name), err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,13 +18,13 @@ func checkOutputDir(path string) (there bool, err error) {
 		return true, nil
 	case err == nil:
 		return false, exit.Errorf(exit.Output, "-O takes a directory; -o FILE names the output of a single file",
-			"output directory %s: is a file", shown(path))
+			"output directory %s: is a file", ui.Shown(path))
 	case !notThere(err):
 		return false, outputDirError(path, err)
 	}
 	if isThere(path) {
 		return false, exit.Errorf(exit.Output, "", "output directory %s: is a symbolic link that leads nowhere",
-			shown(path))
+			ui.Shown(path))
 	}
 	if _, err := statPath(filepath.Dir(filepath.Clean(path)), true); err != nil {
 		return false, outputDirError(path, err)
@@ -64,11 +65,11 @@ func takeBackDir(path string) error { return unix.Rmdir(path) }
 
 func outputDirError(path string, err error) error {
 	if notThere(err) {
-		return exit.Errorf(exit.Output, "make it first: mkdir -p "+shellWord(path),
-			"output directory %s: there is no directory %s", shown(path),
-			shown(filepath.Dir(filepath.Clean(path))))
+		return exit.Errorf(exit.Output, "make it first: mkdir -p "+ui.ShellWord(path),
+			"output directory %s: there is no directory %s", ui.Shown(path),
+			ui.Shown(filepath.Dir(filepath.Clean(path))))
 	}
-	return exit.Errorf(exit.Output, "", "output directory %s: %w", shown(path), exit.Reason(err))
+	return exit.Errorf(exit.Output, "", "output directory %s: %w", ui.Shown(path), exit.Reason(err))
 }
 
 // openBelow opens a directory below root. What it gives does not know that root: package os looks at

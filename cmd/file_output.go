@@ -12,6 +12,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,7 +88,7 @@ func createOutput(target string, o outputOptions) (*output, error) {
 			return nil, out.refuse(&st, &st)
 		}
 		return nil, exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is not the name of a file",
-			shown(target))
+			ui.Shown(target))
 	}
 	var err error
 	if out.dir, err = openDirectory(parent); err != nil {
@@ -165,7 +166,7 @@ func (o *output) create(perm os.FileMode) error {
 // refuse decides whether what is there may be replaced or written to. behind is the same, or what
 // it leads to where it is a link.
 func (o *output) refuse(there, behind *stat) error {
-	name := shown(o.target)
+	name := ui.Shown(o.target)
 	if err := o.refuseGuarded(there, behind); err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (o *output) refuse(there, behind *stat) error {
 }
 
 func existsError(name string) error {
-	return exit.Errorf(exit.Output, "-f replaces it", "%s: exists already", shown(name))
+	return exit.Errorf(exit.Output, "-f replaces it", "%s: exists already", ui.Shown(name))
 }
 
 // refuseGuarded refuses to write what is being read or needed. Character devices are exempt: a
@@ -204,7 +205,7 @@ func (o *output) refuseGuarded(files ...*stat) error {
 		}
 		for _, in := range o.inputs {
 			if in.fileID == file.fileID {
-				return exit.Errorf(exit.Output, hint, "%s: is %s as well", shown(o.target), in.role)
+				return exit.Errorf(exit.Output, hint, "%s: is %s as well", ui.Shown(o.target), in.role)
 			}
 		}
 	}
@@ -226,15 +227,15 @@ func (o *output) stands() error {
 
 // parentError explains why nothing can be made in the directory parent.
 func (o *output) parentError(parent string, err error) error {
-	name := shown(filepath.Clean(parent))
+	name := ui.Shown(filepath.Clean(parent))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", shown(o.target), name)
+		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", ui.Shown(o.target), name)
 	case errors.Is(err, syscall.ENOTDIR):
-		return exit.Errorf(exit.Output, "", "%s: %s is not a directory", shown(o.target), name)
+		return exit.Errorf(exit.Output, "", "%s: %s is not a directory", ui.Shown(o.target), name)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exit.Errorf(exit.Output, "choose another place with -o",
-			"%s: cannot write to directory %s: %w", shown(o.target), name, exit.Reason(err))
+			"%s: cannot write to directory %s: %w", ui.Shown(o.target), name, exit.Reason(err))
 	}
 	return o.failure(err)
 }
@@ -260,7 +261,7 @@ func outputError(target string, err error) error {
 	case errors.Is(err, syscall.EFBIG):
 		hint = "larger than the file system or the limit of ulimit -f allows"
 	}
-	return exit.Errorf(exit.Output, hint, "%s: %w", shown(target), exit.Reason(err))
+	return exit.Errorf(exit.Output, hint, "%s: %w", ui.Shown(target), exit.Reason(err))
 }
 
 // Discard removes the temp file for a signal.
@@ -269,9 +270,9 @@ func (o *output) Discard() { o.removeTemp() }
 // Lost is for the message of a signal.
 func (o *output) Lost() string {
 	if o.direct {
-		return "what was written to " + shown(o.target) + " is not whole"
+		return "what was written to " + ui.Shown(o.target) + " is not whole"
 	}
-	return shown(o.target) + " was not written"
+	return ui.Shown(o.target) + " was not written"
 }
 
 // Write implements io.Writer. Where the output is a pipe that nobody reads any more, the process

@@ -1,6 +1,9 @@
 package cmd
 
-import "github.com/envseal/envseal/cmd/internal/exit"
+import (
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
+)
 
 // outputPair is the output of a payload and its header: both appear, or neither.
 type outputPair struct {
@@ -46,7 +49,7 @@ func (d *outputPair) checkNames() error {
 	}
 	if there, err := d.dir.stat(d.base, false); err == nil && there.fileID == header.fileID {
 		return exit.Errorf(exit.Output, "give the header another name", "%s: is the header as well",
-			shown(d.target))
+			ui.Shown(d.target))
 	}
 	return nil
 }

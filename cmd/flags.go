@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -144,7 +145,7 @@ func messageFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Usage: "errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Usage: "say what is done"},
 		oneOf(&cli.StringFlag{Name: "progress", Category: catOutput, Value: "auto", Usage: "auto, always, never or json"},
-			string(progressAuto), string(progressAlways), string(progressNever), string(progressJSON)),
+			string(ui.Auto), string(ui.Always), string(ui.Never), string(ui.Lines)),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}
 }

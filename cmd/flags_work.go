@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
@@ -97,7 +98,7 @@ type manyOptions struct {
 func readMany(c *cli.Context) (manyOptions, error) {
 	links := c.String("links")
 	if links != linksSkip && links != linksKeep && c.IsSet("links") {
-		return manyOptions{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", shown(links))
+		return manyOptions{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
 	}
 	return manyOptions{
 		Recursive: c.Bool("recursive"),

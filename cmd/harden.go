@@ -1,22 +1,25 @@
 package cmd
 
-import "github.com/envseal/envseal/envelope/keymem"
+import (
+	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/envseal/envseal/envelope/keymem"
+)
 
 // harden keeps the memory of a command that will hold keys out of core dumps and away from other
 // processes of the user, unless --allow-core-dumps is given.
 func harden(allowCoreDumps bool) {
 	if allowCoreDumps {
-		warn("--allow-core-dumps: a core file of this process may hold keys")
+		ui.Warn("--allow-core-dumps: a core file of this process may hold keys")
 		return
 	}
 	if err := keymem.Harden(); err != nil {
-		warn("core dumps could not be turned off: %v", err)
+		ui.Warn("core dumps could not be turned off: %v", err)
 	}
 }
 
 // warnUnlocked says at the end of a run that held keys that they could not be kept from swap.
 func warnUnlocked() {
 	if err := keymem.LockError(); err != nil {
-		warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
+		ui.Warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
@@ -54,7 +55,7 @@ func showHelp(command *cli.Command) error {
 // printPage prints what write does to standard output. Lines are as long as COLUMNS says or the
 // terminal is wide, but 100 columns are as many as can be read with ease.
 func printPage(write func(*page)) error {
-	width := columns(os.Stdout)
+	width := ui.Columns(os.Stdout)
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		width = n
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -204,7 +205,7 @@ func useJournal(in *input) error {
 		return nil // whoever reads the header says what is wrong with it
 	}
 	if found.fromJournal {
-		note("%s: a rewrap was interrupted: using the key slots from before it", display(in.name))
+		ui.Note("%s: a rewrap was interrupted: using the key slots from before it", ui.ShownInput(in.name))
 	}
 	if found.bytes == nil {
 		return nil

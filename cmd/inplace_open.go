@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,7 @@ func openPlace(name string, follow bool) (*place, error) {
 	if st, err := statPath(name, false); err == nil && st.isLink() {
 		if !follow {
 			return nil, exit.Errorf(exit.Output, "-f re-wraps the file that the link leads to",
-				"%s: is a symbolic link", shown(name))
+				"%s: is a symbolic link", ui.Shown(name))
 		}
 		if path, err = filepath.EvalSymlinks(name); err != nil {
 			return nil, inputError(name, err)
@@ -59,9 +60,9 @@ func checkPlace(path string, st *stat) error {
 	switch {
 	case st.mode.IsDir():
 		return exit.Errorf(exit.Usage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
-			"envseal rewrap --files0-from - ...", "%s: is a directory", shown(path))
+			"envseal rewrap --files0-from - ...", "%s: is a directory", ui.Shown(path))
 	case !st.isRegular():
-		return exit.Errorf(exit.Usage, "", "%s: is not a regular file", shown(path))
+		return exit.Errorf(exit.Usage, "", "%s: is not a regular file", ui.Shown(path))
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func (p *place) open() error {
 		p.file.Close()
 	}
 	return exit.Errorf(exit.Other, "try again once nothing replaces it",
-		"%s: was replaced again and again while it was opened", shown(p.path()))
+		"%s: was replaced again and again while it was opened", ui.Shown(p.path()))
 }
 
 // isNamed tells whether the file is the one of its name.
@@ -105,10 +106,10 @@ func (p *place) isNamed() bool {
 func openFailure(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return exit.Errorf(exit.Output, "chmod u+w "+shown(path)+", or ask its owner to",
-			"%s: may not be written", shown(path))
+		return exit.Errorf(exit.Output, "chmod u+w "+ui.Shown(path)+", or ask its owner to",
+			"%s: may not be written", ui.Shown(path))
 	case errors.Is(err, syscall.EROFS):
-		return exit.Errorf(exit.Output, "", "%s: may not be written: %w", shown(path), exit.Reason(err))
+		return exit.Errorf(exit.Output, "", "%s: may not be written: %w", ui.Shown(path), exit.Reason(err))
 	}
 	return inputError(path, err)
 }
@@ -117,7 +118,7 @@ func openFailure(path string, err error) error {
 func (p *place) lock() error {
 	if !lock(p.fd()) {
 		return exit.Errorf(exit.Unreachable, "try again when it is done",
-			"%s: is locked: another envseal is re-wrapping it", shown(p.path()))
+			"%s: is locked: another envseal is re-wrapping it", ui.Shown(p.path()))
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 // header is old and of another length. force allows what the copy does not keep: other names of the
 // file, its owner.
 func (p *place) replace(old, new []byte, force bool) error {
-	name := shown(p.path())
+	name := ui.Shown(p.path())
 	if p.links > 1 && !force {
 		return exit.Errorf(exit.Output, "-f makes this name a file of its own; the others keep the old slots",
 			"%s: has %d names (hard links), and its header no room for the new slots", name, p.links)
@@ -201,7 +202,7 @@ func (p *place) copyPayload(out *output, header int64) error {
 			return p.changedError()
 		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 			return exit.Errorf(exit.Output, "make room: the header has none for the new slots, so the file "+
-				"must be copied", "%s: %w", shown(p.path()), exit.Reason(exit.Reason(err)))
+				"must be copied", "%s: %w", ui.Shown(p.path()), exit.Reason(exit.Reason(err)))
 		case err != nil:
 			return out.failure(err)
 		}
@@ -214,7 +215,7 @@ func (p *place) copyPayload(out *output, header int64) error {
 
 func (p *place) changedError() error {
 	return exit.Errorf(exit.Other, "try again once nothing writes to it",
-		"%s: changed while it was re-wrapped", shown(p.path()))
+		"%s: changed while it was re-wrapped", ui.Shown(p.path()))
 }
 
 // keepOwner gives f the owner and group of a file.
@@ -234,7 +235,7 @@ func (p *place) mayKeepTime() error {
 	}
 	if err := p.restoreTime(p.file); err != nil {
 		return exit.Errorf(exit.Output, "run it as the owner of the file, or without --preserve-mtime",
-			"%s: its modification time cannot be preserved: %w", shown(p.path()), exit.Reason(err))
+			"%s: its modification time cannot be preserved: %w", ui.Shown(p.path()), exit.Reason(err))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -209,7 +210,7 @@ func (p *place) recover() ([]byte, error) {
 	})
 	if err != nil {
 		return nil, exit.Errorf(exit.Output, placeHint(err),
-			"%s: what an interrupted rewrap left could not be put right: %w", shown(p.path()), exit.Reason(err))
+			"%s: what an interrupted rewrap left could not be put right: %w", ui.Shown(p.path()), exit.Reason(err))
 	}
 	return head, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 )
@@ -122,11 +123,11 @@ func (o inspectOptions) inspectKeyFile(name string, src io.Reader) error {
 		return err
 	}
 	if err != nil {
-		return keyFileError(display(name), "envseal key-pair` or `envseal data-key", err)
+		return keyFileError(ui.ShownInput(name), "envseal key-pair` or `envseal data-key", err)
 	}
 	i := inspectedKeyFile(k, name)
 	if o.json {
-		return writeIndented(stdoutWriter(), i)
+		return ui.WriteIndented(stdoutWriter(), i)
 	}
 	return i.print(stdoutWriter(), k.String())
 }
@@ -183,7 +184,7 @@ func describeSlot(s format.Slot) (inspectedSlot, error) {
 // print is for people. Values from the file are quoted where they could steer a terminal.
 func (i *inspection) print(w io.Writer) error {
 	row := func(name, value string) { fmt.Fprintf(w, "  %-16s %s\n", name, value) }
-	fmt.Fprintf(w, "%s: envseal file, format version %d\n", plainText(i.File), i.Version)
+	fmt.Fprintf(w, "%s: envseal file, format version %d\n", ui.PlainText(i.File), i.Version)
 	if i.Armored {
 		row("armor", "yes: the file is text")
 	}
@@ -224,9 +225,9 @@ func (i *inspection) contents() string {
 func (s inspectedSlot) text() string {
 	switch {
 	case s.CiphertextBlob != nil:
-		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", plainText(s.KeyID), len(s.CiphertextBlob))
+		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", ui.PlainText(s.KeyID), len(s.CiphertextBlob))
 	case s.Scheme != "":
-		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, plainText(s.KeyID), s.PublicKeyID, contextText(s.PairEncryptionContext))
+		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, ui.PlainText(s.KeyID), s.PublicKeyID, contextText(s.PairEncryptionContext))
 	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
 }

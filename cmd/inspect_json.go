@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
-// printJSON is writeIndented, with the slots.
+// printJSON is ui.WriteIndented, with the slots.
 func (i *inspection) printJSON(w *bufio.Writer) error {
 	var text bytes.Buffer
-	if err := writeIndented(&text, i); err != nil {
+	if err := ui.WriteIndented(&text, i); err != nil {
 		return err
 	}
 	const noSlots = "\n  \"KeySlots\": [" // in a string, quotes are escaped

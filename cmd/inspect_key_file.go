@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -31,7 +32,7 @@ type inspectedKey struct {
 }
 
 func inspectedKeyFile(k *keyFile, name string) *keyFileInspection {
-	i := &keyFileInspection{File: display(name), Use: k.use(name)}
+	i := &keyFileInspection{File: ui.ShownInput(name), Use: k.use(name)}
 	if p := k.pair; p != nil {
 		id := p.PublicKeyID()
 		scheme, _ := format.PairSchemeOf(p.KeyPairSpec)
@@ -64,7 +65,7 @@ func (i *keyFileInspection) setContext(ec format.Context, created time.Time) {
 func (i *keyFileInspection) print(w io.Writer, what string) error {
 	var b strings.Builder
 	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
-	fmt.Fprintf(&b, "%s: %s\n", plainText(i.File), what)
+	fmt.Fprintf(&b, "%s: %s\n", ui.PlainText(i.File), what)
 	wrapped, context := "data key", contextText(i.EncryptionContext)
 	if i.EncryptionContext == nil {
 		context = "not in the file: encrypt has to be told it with -c"
@@ -77,7 +78,7 @@ func (i *keyFileInspection) print(w io.Writer, what string) error {
 		row("key spec", i.KeySpec)
 	}
 	for _, k := range i.Keys {
-		row("KMS key", fmt.Sprintf("%s, which decrypts the %s (CiphertextBlob of %d bytes)", plainText(k.KeyID), wrapped, len(k.CiphertextBlob)))
+		row("KMS key", fmt.Sprintf("%s, which decrypts the %s (CiphertextBlob of %d bytes)", ui.PlainText(k.KeyID), wrapped, len(k.CiphertextBlob)))
 	}
 	row("context", context)
 	if i.CreationDate != "" {

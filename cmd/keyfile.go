@@ -1,6 +1,9 @@
 package cmd
 
-import "github.com/urfave/cli/v2"
+import (
+	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/urfave/cli/v2"
+)
 
 // keyFileOptions are what the commands have in common that make a key file.
 type keyFileOptions struct {
@@ -47,7 +50,7 @@ func (o *keyFileOptions) write(work func() (text []byte, notes []string, err err
 		return err
 	}
 	for _, n := range notes {
-		note("%s", n)
+		ui.Note("%s", n)
 	}
 	return nil
 }

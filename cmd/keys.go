@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -68,11 +69,11 @@ func awsConfig(o awsOptions) awskms.Config {
 		ConnectTimeout: o.ConnectTimeout,
 		ReadTimeout:    o.ReadTimeout,
 		MaxAttempts:    o.MaxAttempts,
-		Warn:           func(line string) { warn("%s", line) },
+		Warn:           func(line string) { ui.Warn("%s", line) },
 	}
-	if isTerminal(os.Stdin) && isTerminal(os.Stderr) {
+	if ui.IsTerminal(os.Stdin) && ui.IsTerminal(os.Stderr) {
 		cfg.MFAToken = func() (string, error) {
-			code, err := readPassphrase("MFA code: ", false)
+			code, err := ui.Passphrase("MFA code: ", false)
 			return string(code), err
 		}
 	}
@@ -131,7 +132,7 @@ func passphrase(file, prompt string, confirm bool) ([]byte, error) {
 	if file != "" {
 		return firstLine(file)
 	}
-	return readPassphrase(prompt, confirm)
+	return ui.Passphrase(prompt, confirm)
 }
 
 // firstLine reads a passphrase from a file.
@@ -314,7 +315,7 @@ func isKeyID(ref string) bool {
 		if i > 0 {
 			rest = strings.TrimPrefix(rest, "-")
 		}
-		if len(rest) < n || !consistsOf(rest[:n], "0123456789abcdef") {
+		if len(rest) < n || !ui.ConsistsOf(rest[:n], "0123456789abcdef") {
 			return false
 		}
 		rest = rest[n:]
@@ -326,7 +327,7 @@ func isKeyID(ref string) bool {
 // CreateAlias).
 func isAliasName(alias string) bool {
 	name, ok := strings.CutPrefix(alias, "alias/")
-	return ok && len(name) >= 1 && len(name) <= 250 && consistsOf(name, lettersAndDigits+"/_-") &&
+	return ok && len(name) >= 1 && len(name) <= 250 && ui.ConsistsOf(name, ui.LettersAndDigits+"/_-") &&
 		!strings.HasPrefix(name, "aws/")
 }
 
@@ -354,7 +355,7 @@ func noKeyID(ref string) error {
 		return nil
 	}
 	if k := keyFileAt(ref); k != nil {
-		return exit.Errorf(exit.Usage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", shown(ref), k)
+		return exit.Errorf(exit.Usage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", ui.Shown(ref), k)
 	}
 	return nil
 }
@@ -381,7 +382,7 @@ func typedKey(refs []string, id string) string {
 func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref, id string) error {
 	hint := "`envseal keystore list-keys` shows what it has"
 	if strings.Contains(ref, ",") {
-		return exit.Errorf(exit.Usage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", shown(ref))
+		return exit.Errorf(exit.Usage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", ui.Shown(ref))
 	}
 	aliases, _ := store.ListAliases(ctx, "")
 	var names []string
@@ -395,7 +396,7 @@ func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref,
 	if err != nil {
 		return err
 	}
-	return exit.Errorf(exit.Refused, hint, "%s: keystore %s has no key of that name", shown(ref), shown(path))
+	return exit.Errorf(exit.Refused, hint, "%s: keystore %s has no key of that name", ui.Shown(ref), ui.Shown(path))
 }
 
 // adviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -72,7 +73,7 @@ func (k *keyFile) String() string {
 
 // use is what the file called name is for.
 func (k *keyFile) use(name string) string {
-	word := shellWord(name)
+	word := ui.ShellWord(name)
 	switch {
 	case name == "-" && k.pair != nil: // -r and --data-key take no stdin
 		word = "PAIR"
@@ -114,7 +115,7 @@ func keyFileAt(name string) *keyFile {
 
 // isKeyFile is the error for a key file where a sealed file was expected.
 func isKeyFile(name string, k *keyFile) error {
-	return exit.Errorf(exit.NotEnvseal, "`envseal inspect "+shellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", display(name), k)
+	return exit.Errorf(exit.NotEnvseal, "`envseal inspect "+ui.ShellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", ui.ShownInput(name), k)
 }
 
 // readKeyFile reads a small file that a flag names. It may be a pipe, but not standard input: that
@@ -144,5 +145,5 @@ func keyFileError(name, command string, err error) error {
 	case errors.Is(err, format.ErrDamaged):
 		code, hint = exit.Damaged, "it is not as it was made: copy it again from its source, or make another with `"+command+"`"
 	}
-	return exit.Errorf(code, hint, "%s: %w", shown(name), err)
+	return exit.Errorf(code, hint, "%s: %w", ui.Shown(name), err)
 }

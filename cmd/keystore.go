@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -164,7 +165,7 @@ func (o initOptions) run() error {
 	how := keystore.CreateOptions{WorkFactor: o.workFactor, PlaintextInsecure: o.plaintext}
 	switch {
 	case o.plaintext:
-		warn("keystore %s is not encrypted: whoever reads it has the keys", path)
+		ui.Warn("keystore %s is not encrypted: whoever reads it has the keys", path)
 	case o.noPassphrase:
 		how.IdentityFile = o.store.identityPath(path)
 	default:
@@ -181,9 +182,9 @@ func (o initOptions) run() error {
 	if err := keystore.Create(path, how); err != nil {
 		return err
 	}
-	note("keystore %s made", path)
+	ui.Note("keystore %s made", path)
 	if how.IdentityFile != "" {
-		note("its identity file %s (mode 0600) opens it without a passphrase: keep it as safe as the keys, and apart from backups of the keystore", how.IdentityFile)
+		ui.Note("its identity file %s (mode 0600) opens it without a passphrase: keep it as safe as the keys, and apart from backups of the keystore", how.IdentityFile)
 	}
 	return nil
 }
@@ -199,7 +200,7 @@ func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
 	if o.name != "" {
 		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
 		if !isAliasName(alias) {
-			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", shown(o.name))
+			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", ui.Shown(o.name))
 		}
 		if meta, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
 			return exit.Errorf(exit.Other, "choose another name, or rotate the key: envseal keystore rotate-key "+o.name, "%s exists already: %s", alias, meta.ARN)
@@ -245,7 +246,7 @@ func (o listKeysOptions) run(ctx context.Context, s *keystore.Store) error {
 		rows = append(rows, row)
 	}
 	if o.json {
-		return writeIndented(stdoutWriter(), map[string]any{"Keys": rows})
+		return ui.WriteIndented(stdoutWriter(), map[string]any{"Keys": rows})
 	}
 	w := tabwriter.NewWriter(stdoutWriter(), 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ALIASES\tSTATE\tCREATED\tARN")

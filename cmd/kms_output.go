@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // kmsPrinter prints the answer of one operation as the user wants it.
@@ -45,7 +46,7 @@ func (p *kmsPrinter) open(dryRun bool) error {
 		return nil
 	case p.plaintextOut != nil:
 		return p.openFile(*p.plaintextOut)
-	case dryRun || p.force || !isTerminal(os.Stdout) || !p.query.reaches(p.op.secret):
+	case dryRun || p.force || !ui.IsTerminal(os.Stdout) || !p.query.reaches(p.op.secret):
 		return nil
 	}
 	return exit.Errorf(exit.Output, "--plaintext-out FILE writes it to a file of mode 0600; --force prints it all the same",
@@ -61,9 +62,9 @@ func (p *kmsPrinter) openFile(target string) (err error) {
 	if err != nil {
 		return err
 	}
-	if isTerminal(p.file.asFile()) && !p.force {
+	if ui.IsTerminal(p.file.asFile()) && !p.force {
 		p.close()
-		return exit.Errorf(exit.Output, "--force prints it all the same", "%s: is a terminal, and the key is binary", shown(target))
+		return exit.Errorf(exit.Output, "--force prints it all the same", "%s: is a terminal, and the key is binary", ui.Shown(target))
 	}
 	return nil
 }

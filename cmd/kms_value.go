@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
@@ -150,7 +151,7 @@ func readBlob(m kmsMember, arg, path string) (*keymem.Buffer, error) {
 	n, err := io.ReadFull(in, buf.Bytes())
 	switch err {
 	case nil:
-		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", shown(arg), m.most)
+		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", ui.Shown(arg), m.most)
 	case io.EOF, io.ErrUnexpectedEOF:
 		err = nil
 	}
@@ -171,7 +172,7 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 	defer in.Close()
 	b, err := io.ReadAll(io.LimitReader(in, maxParameter+1))
 	if err == nil && len(b) > maxParameter {
-		err = badParameter(flag, "%s: longer than %d bytes", shown(arg), maxParameter)
+		err = badParameter(flag, "%s: longer than %d bytes", ui.Shown(arg), maxParameter)
 	}
 	return b, err
 }
@@ -198,7 +199,7 @@ func openParameter(flag, arg, path string) (*input, error) {
 	}
 	in, err := openInput(path)
 	if err != nil {
-		return nil, badParameter(flag, "Unable to load paramfile %s: %w", shown(arg), err)
+		return nil, badParameter(flag, "Unable to load paramfile %s: %w", ui.Shown(arg), err)
 	}
 	return in, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -38,7 +39,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 	for _, name := range names {
 		text, err := readKeyFile(name, "-r")
 		if err != nil && looksLikeKey(name) {
-			return nil, exit.Errorf(exit.Usage, "name a KMS key with -k "+shellWord(name)+"; -r takes the pair file that `envseal key-pair` makes", "%w", err)
+			return nil, exit.Errorf(exit.Usage, "name a KMS key with -k "+ui.ShellWord(name)+"; -r takes the pair file that `envseal key-pair` makes", "%w", err)
 		}
 		if err != nil {
 			return nil, err
@@ -49,7 +50,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 		}
 		r, err := keyring.NewPairRecipient(f)
 		if err != nil {
-			return nil, exit.Errorf(exit.Damaged, "get the file again from where it was made, with `envseal key-pair`", "%s: %w", shown(name), err)
+			return nil, exit.Errorf(exit.Damaged, "get the file again from where it was made, with `envseal key-pair`", "%s: %w", ui.Shown(name), err)
 		}
 		all = append(all, r)
 	}
@@ -95,7 +96,7 @@ func readDataKeyFile(name string, contextValues []string) (*dataKeyFile, error) 
 		}
 		if !maps.Equal(ec, f.Context) {
 			return nil, exit.Errorf(exit.Usage, "leave -c away: KMS has bound the data key to the context that it was made with",
-				"%s: its encryption context is %s, and -c says %s", shown(name), contextText(f.Context), contextText(ec))
+				"%s: its encryption context is %s, and -c says %s", ui.Shown(name), contextText(f.Context), contextText(ec))
 		}
 	}
 	return &dataKeyFile{f, name}, nil
@@ -124,5 +125,5 @@ func (f *dataKeyFile) unwrap(
 			hint = "the file does not say the encryption context that the data key was made with: give it with -c"
 		}
 	}
-	return nil, exit.Errorf(code, hint, "%s: %w", shown(f.name), err)
+	return nil, exit.Errorf(code, hint, "%s: %w", ui.Shown(f.name), err)
 }

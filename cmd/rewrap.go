@@ -6,6 +6,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -219,7 +220,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	r.tell(name, events)
 	r.sum.done.Add(1)
 	if r.Verbose {
-		note("%s: header written %s in %s", display(name), how, time.Since(start).Round(time.Microsecond))
+		ui.Note("%s: header written %s in %s", ui.ShownInput(name), how, time.Since(start).Round(time.Microsecond))
 	}
 	return nil
 }
@@ -267,7 +268,7 @@ func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how st
 		return "", p.changedError()
 	}
 	if err := p.overwrite(old, new); err != nil {
-		return "", exit.Errorf(exit.Output, placeHint(err), "%s: %w", shown(p.path()), err)
+		return "", exit.Errorf(exit.Output, placeHint(err), "%s: %w", ui.Shown(p.path()), err)
 	}
 	return "in place", nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
@@ -41,13 +42,13 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 		switch {
 		case r.Quiet, terse && !r.change.DryRun && !e.Kept:
 		case e.Kept && e.From == "":
-			note("%s: kept a slot of a type that this version does not know", display(name))
+			ui.Note("%s: kept a slot of a type that this version does not know", ui.ShownInput(name))
 		case e.Kept:
-			note("%s: kept %s%s: this version does not know its scheme", display(name), kind, e.From)
+			ui.Note("%s: kept %s%s: this version does not know its scheme", ui.ShownInput(name), kind, e.From)
 		case e.To == "":
-			note("%s: %s%s%s dropped", display(name), would, kind, e.From)
+			ui.Note("%s: %s%s%s dropped", ui.ShownInput(name), would, kind, e.From)
 		default:
-			note("%s: %s%s%s -> %s%s", display(name), would, kind, e.From, typedKey(slices.Concat(r.to, r.add), e.To), how)
+			ui.Note("%s: %s%s%s -> %s%s", ui.ShownInput(name), would, kind, e.From, typedKey(slices.Concat(r.to, r.add), e.To), how)
 		}
 	}
 }
@@ -73,7 +74,7 @@ func (r *rewrapping) decrypted(name, keyID string, terse bool) {
 		r.sum.exposed.Add(1)
 		return
 	}
-	warn("%s: the key in the slot of %s was decrypted in this process, for another Region", display(name), keyID)
+	ui.Warn("%s: the key in the slot of %s was decrypted in this process, for another Region", ui.ShownInput(name), keyID)
 }
 
 // sumUp says what has come of many files.
@@ -83,9 +84,9 @@ func (r *rewrapping) sumUp() {
 		return
 	}
 	tried, done, left := r.sum.tried.Load(), r.sum.done.Load(), r.sum.left.Load()
-	said := plural(int(done), "file") + " re-wrapped"
+	said := ui.Plural(int(done), "file") + " re-wrapped"
 	if r.change.DryRun {
-		said = plural(int(done), "file") + " would be re-wrapped"
+		said = ui.Plural(int(done), "file") + " would be re-wrapped"
 	}
 	for _, part := range []struct {
 		n    int64
@@ -95,12 +96,12 @@ func (r *rewrapping) sumUp() {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
 	}
-	note("%s", said)
+	ui.Note("%s", said)
 }
 
 func (r *rewrapping) warnExposed() {
 	if n := int(r.sum.exposed.Load()); n > 0 {
-		warn("the keys in %s were decrypted in this process, for another Region", plural(n, "slot"))
+		ui.Warn("the keys in %s were decrypted in this process, for another Region", ui.Plural(n, "slot"))
 	}
 }
 
@@ -112,6 +113,6 @@ func (r *rewrapping) interrupted() {
 		if len(r.change.To) > 0 {
 			hint = "; --update leaves them out next time"
 		}
-		note("%s re-wrapped%s", plural(n, "file"), hint)
+		ui.Note("%s re-wrapped%s", ui.Plural(n, "file"), hint)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
@@ -19,7 +20,7 @@ func updated(
 		if !namesOneKey(d.KeyID) {
 			meta, err := d.Client.DescribeKey(ctx, d.KeyID, kmsclient.Options{GrantTokens: grantTokens})
 			if errors.Is(err, kmsclient.ErrAccessDenied) {
-				warn("--update leaves out no file: without kms:DescribeKey nobody can tell which key %s is, and a key ARN needs none: %v", shown(d.KeyID), err)
+				ui.Warn("--update leaves out no file: without kms:DescribeKey nobody can tell which key %s is, and a key ARN needs none: %v", ui.Shown(d.KeyID), err)
 				return nil, nil
 			}
 			if err != nil {
@@ -39,7 +40,7 @@ func (r *rewrapping) leaveOut(name string, err error) error {
 	}
 	r.sum.left.Add(1)
 	if r.Verbose {
-		note("%s: skipped: it is for exactly these keys", display(name))
+		ui.Note("%s: skipped: it is for exactly these keys", ui.ShownInput(name))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/devserver"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -129,8 +130,8 @@ func announce(srv *devserver.Server, ln net.Listener) error {
 		ln.Addr(), id, secret, srv.Region()); err != nil {
 		return err
 	}
-	if isTerminal(os.Stdout) {
-		note("serving on http://%s until Ctrl-C", ln.Addr())
+	if ui.IsTerminal(os.Stdout) {
+		ui.Note("serving on http://%s until Ctrl-C", ln.Addr())
 		return nil
 	}
 	if ofShell(os.Stdout) {
@@ -146,5 +147,5 @@ func ofShell(stdout *os.File) bool {
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 		return false
 	}
-	return inGroupOfSession() && unix.Getpgrp() != os.Getpid()
+	return ui.InGroupOfSession() && unix.Getpgrp() != os.Getpid()
 }

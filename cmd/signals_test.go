@@ -13,6 +13,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/testkit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 func init() {
@@ -31,7 +32,7 @@ func TestChildProcess(t *testing.T) {
 		return // an ordinary run of the tests: there is nothing to be a child of
 	}
 	args := os.Args[len(os.Args)-1]
-	proc.Catch(hideProgress, reportProgress)
+	proc.Catch(ui.HideProgress, ui.ReportProgress)
 	err := testkit.Children[name](strings.Split(args, "\x1f"))
 	proc.Leave()
 	if err == nil {

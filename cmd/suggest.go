@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
@@ -29,7 +30,7 @@ func unknownCommand(parent *cli.Command, word string) error {
 	hint := orHelp(path, withPath(path, near(word, namesOf(parent.Subcommands))))
 	_, below, _ := strings.Cut(path+" "+word, " ")
 	if !strings.Contains(path, " ") && isThere(word) {
-		hint = "for the file write `envseal encrypt -k KEY " + shellWord(word) + "`, or `envseal decrypt " + shellWord(word) + "`"
+		hint = "for the file write `envseal encrypt -k KEY " + ui.ShellWord(word) + "`, or `envseal decrypt " + ui.ShellWord(word) + "`"
 	}
 	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
 }
@@ -58,7 +59,7 @@ func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) er
 	}
 	hint := orHelp(command.HelpName, meant)
 	if isThere(arg) {
-		hint = "for the file write " + shellWord("./"+arg)
+		hint = "for the file write " + ui.ShellWord("./"+arg)
 	}
 	if strings.HasPrefix(command.HelpName, "envseal kms") {
 		return exit.Errorf(exit.Usage, hint, "Unknown options: %s", typed) // as aws says it

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
 
@@ -46,7 +47,7 @@ type job struct {
 	src   io.Reader // reads in, and counts for bar
 	plain bool      // src does nothing else
 	dst   destination
-	bar   *progress
+	bar   *ui.Progress
 	many  bool // one of many: what is the same for all is said once
 	alone bool // it may use all cores
 }
@@ -119,7 +120,7 @@ func (t *transfer) carry(ctx context.Context, do work) (result, error) {
 		return result{}, err
 	}
 	defer dst.Abort()
-	entry := t.log.begin(dst.file, in, inputName(t.name), t.displayTarget())
+	entry := t.log.begin(dst.file, in, ui.InputName(t.name), t.displayTarget())
 	j := &job{in: in, dst: dst, many: t.many, alone: true}
 	j.src, j.plain = entry.reader(in)
 	res, err := t.work(ctx, do, j)
@@ -180,7 +181,7 @@ func (t *transfer) tryOut() error {
 			return err
 		}
 	}
-	note("%s: would write %s", display(t.name), t.displayTarget())
+	ui.Note("%s: would write %s", ui.ShownInput(t.name), t.displayTarget())
 	return nil
 }
 
@@ -191,8 +192,8 @@ func (t *transfer) work(ctx context.Context, do work, j *job) (res result, err e
 		if j.bar, err = t.progress(j.in); err != nil {
 			return res, err
 		}
-		j.src = j.bar.reader(j.src)
-		defer func() { j.bar.finish(err) }()
+		j.src = j.bar.Reader(j.src)
+		defer func() { j.bar.Finish(err) }()
 	}
 	if res, err = do(ctx, j); err != nil {
 		return res, err
@@ -273,15 +274,15 @@ func (t *transfer) removeInput(in *input, dst sink) error {
 		return nil
 	}
 	if !dst.durable() || !in.regular || in.dir == nil {
-		warn("%s: kept: --rm removes a file only once its output is a file on the disk", display(t.name))
+		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.name))
 		return nil
 	}
 	return in.remove()
 }
 
 // progress starts the progress of one file, as the user asked for it.
-func (t *transfer) progress(in *input) (*progress, error) {
-	mode, err := parseProgressMode(t.Progress)
+func (t *transfer) progress(in *input) (*ui.Progress, error) {
+	mode, err := ui.ParseMode(t.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -289,10 +290,10 @@ func (t *transfer) progress(in *input) (*progress, error) {
 	if total < 0 {
 		total = t.sizeHint
 	}
-	if mode == progressAuto && isTerminalFD(in.fd) {
-		mode = progressNever // somebody is typing there
+	if mode == ui.Auto && ui.IsTerminalFD(in.fd) {
+		mode = ui.Never // somebody is typing there
 	}
-	return newProgress(mode, in.name, total, t.Quiet), nil
+	return ui.NewProgress(mode, in.name, total, t.Quiet), nil
 }
 
 func (t *transfer) displayTarget() string {
@@ -323,7 +324,7 @@ func (t *transfer) upToDate(in *input) bool {
 	current, replaceable := t.current.compare(dir, base, in)
 	t.older = !current && replaceable
 	if current && t.Verbose {
-		note("%s: skipped: %s", display(t.name), skipUnchanged)
+		ui.Note("%s: skipped: %s", ui.ShownInput(t.name), skipUnchanged)
 	}
 	return current
 }
@@ -371,5 +372,5 @@ func (f *statedFile) header() (h *format.Header, exact bool, err error) {
 
 // tellTime is for -v: how long the work on a file took.
 func (j *job) tellTime(how string, start time.Time) {
-	note("%s: %s in %s", display(j.in.name), how, took(start))
+	ui.Note("%s: %s in %s", ui.ShownInput(j.in.name), how, ui.Took(start))
 }

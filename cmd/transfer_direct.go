@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 )
@@ -134,11 +135,11 @@ func (w *directWriter) WriteAt(b []byte, off int64) (int, error) {
 // countingReaderAt shows the progress of reads at offsets.
 type countingReaderAt struct {
 	r   io.ReaderAt
-	bar *progress
+	bar *ui.Progress
 }
 
 func (c *countingReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	n, err := c.r.ReadAt(b, off)
-	c.bar.add(int64(n))
+	c.bar.Add(int64(n))
 	return n, err
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 )
@@ -96,7 +97,7 @@ func (t *transfer) withHeader(out *output, in *input) (destination, error) {
 func (t *transfer) createHeader(out *output, in *input) (*output, error) {
 	if there, err := statPath(t.header, false); err == nil && !there.isDirect() {
 		return nil, exit.Errorf(exit.Output, "a header is never replaced, since its payload could not be "+
-			"opened any more: choose another name", "%s: exists already", shown(t.header))
+			"opened any more: choose another name", "%s: exists already", ui.Shown(t.header))
 	}
 	return createOutput(t.header, outputOptions{
 		perm: sealedPerm(&in.stat), noSync: out.noSync, dryRun: out.dryRun,

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // logLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for the
@@ -65,14 +66,14 @@ func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error
 		n, parseErr := strconv.ParseUint(number, 10, 16)
 		if parseErr != nil {
 			return nil, exit.Errorf(exit.Usage, "write --log-json fd:3, and 3>FILE behind the command",
-				"--log-json fd:%s: not the number of a descriptor", shown(number))
+				"--log-json fd:%s: not the number of a descriptor", ui.Shown(number))
 		}
 		l.w, err = inheritedFile(int(n), o.Log)
 	} else {
 		l.w, err = openAppend(o.Log, own...)
 	}
 	if err != nil {
-		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", shown(o.Log), exit.Reason(err))
+		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", ui.Shown(o.Log), exit.Reason(err))
 	}
 	return l, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
@@ -28,7 +29,7 @@ type treeRun struct {
 	ctx      context.Context
 	work     treeWork
 	commits  *committer
-	progress *progress
+	progress *ui.Progress
 	log      *fileLog
 	own      []guarded // what no output may replace
 	sweeper  sweeper
@@ -52,7 +53,7 @@ type tally struct {
 	names   []string // of the first that failed
 	first   error
 	fatal   error // why all was stopped
-	hints   hints
+	hints   ui.Hints
 	skipped map[string]int // what was left out, by reason
 	keys    map[string]int // files by the key that opened them
 }
@@ -77,7 +78,7 @@ func runFiles(ctx context.Context, b *batch, own []guarded, work treeWork) error
 			return err
 		})
 		if err != nil {
-			log.failed(inputName(b.names[0]), err)
+			log.failed(ui.InputName(b.names[0]), err)
 		}
 	}
 	if e := log.close(); err == nil {
@@ -91,12 +92,12 @@ func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
-	mode, err := parseProgressMode(o.Progress)
+	mode, err := ui.ParseMode(o.Progress)
 	if err != nil {
 		return nil, err
 	}
 	if o.Remove && o.NoSync {
-		warn("inputs are kept: --rm removes a file only once its output is safely on the disk, and --no-sync does not wait for that")
+		ui.Warn("inputs are kept: --rm removes a file only once its output is safely on the disk, and --no-sync does not wait for that")
 		o.Remove = false
 	}
 	if o.Jobs == 0 {
@@ -107,7 +108,7 @@ func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork
 		reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1),
 	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
-	t.progress = newTreeProgress(mode, o.Quiet || o.DryRun)
+	t.progress = ui.NewTreeProgress(mode, o.Quiet || o.DryRun)
 	t.commits = newCommitter(t)
 	return t, nil
 }
@@ -120,7 +121,7 @@ func runTree(ctx context.Context, b *batch, own []guarded, work treeWork, log *f
 	}
 	forget := proc.AtExit(t.interrupted)
 	defer forget()
-	if t.progress.shows() {
+	if t.progress.Shows() {
 		go t.measure(b.names)
 	}
 	units := make(chan *unit, t.Jobs)
@@ -152,7 +153,7 @@ func (t *treeRun) failure(name string, err error) {
 	if !t.Recursive { // below a directory no link is followed, and no name is opened again
 		err = advise(t.work.verb(), name, err)
 	}
-	err = named(name, err)
+	err = ui.Named(name, err)
 	fatal := t.work.fatal(err) || outOfSpace(err)
 	t.mu.Lock()
 	if t.fatal != nil && fatal { // one of those that failed together with the one that stopped the run
@@ -163,7 +164,7 @@ func (t *treeRun) failure(name string, err error) {
 	if t.first == nil {
 		t.first = err
 	}
-	if len(t.names) < mostNamed {
+	if len(t.names) < ui.MostNamed {
 		t.names = append(t.names, name)
 	}
 	if fatal {
@@ -173,7 +174,7 @@ func (t *treeRun) failure(name string, err error) {
 	if t.FailFast {
 		t.stopped.Store(true)
 	}
-	t.progress.fail()
+	t.progress.Fail()
 	line := t.failed
 	t.mu.Unlock()
 	t.log.failed(name, err)
@@ -187,9 +188,9 @@ func (t *treeRun) say(line int, err error) {
 	if line > mostErrors {
 		return
 	}
-	t.hints.say(err)
+	t.hints.Say(err)
 	if line == mostErrors {
-		note("%d files have failed: further ones are not shown one by one", line)
+		ui.Note("%d files have failed: further ones are not shown one by one", line)
 	}
 }
 
@@ -199,7 +200,7 @@ func (t *treeRun) skip(name, why string) {
 	t.skipped[why]++
 	t.mu.Unlock()
 	if t.Verbose {
-		note("%s: skipped: %s", display(name), why)
+		ui.Note("%s: skipped: %s", ui.ShownInput(name), why)
 	}
 }
 
@@ -236,5 +237,5 @@ func (t *treeRun) measure(names []string) {
 			return
 		}
 	}
-	t.progress.setTotals(files, bytes)
+	t.progress.SetTotals(files, bytes)
 }

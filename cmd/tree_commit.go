@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
 
@@ -290,7 +291,7 @@ func (c *committer) syncNames() {
 	for _, f := range c.named {
 		if err := failed[seen[f.dir]]; err != nil {
 			c.run.failure(f.path(), exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
-				"sync of its directory: %w", shown(f.outPath()), exit.Reason(err)))
+				"sync of its directory: %w", ui.Shown(f.outPath()), exit.Reason(err)))
 			f.dir.leave()
 			continue
 		}

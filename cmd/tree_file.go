@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 const (
@@ -54,7 +56,7 @@ func (f *treeFile) story() string {
 		how = "opened with "
 	}
 	if f.target != "" {
-		how = shown(f.outPath()) + " " + how
+		how = ui.Shown(f.outPath()) + " " + how
 	}
 	return how + strings.Join(f.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
 }
@@ -79,7 +81,7 @@ func (w *treeWorker) unit(u *unit) {
 		return
 	}
 	defer u.dir.leave()
-	w.progress.rename(u.dir.show(u.names[0]))
+	w.progress.Rename(u.dir.show(u.names[0]))
 	if w.reads {
 		defer w.log.flushed() // what was verified waits for nothing more
 	}
@@ -90,8 +92,8 @@ func (w *treeWorker) unit(u *unit) {
 		}
 		f := &treeFile{dir: u.dir, name: name, named: u.named, start: time.Now()}
 		w.tried.Add(1)
-		if w.progress.shows() {
-			w.progress.rename(f.path())
+		if w.progress.Shows() {
+			w.progress.Rename(f.path())
 		}
 		if err := w.file(f); err != nil {
 			f.giveUp()
@@ -110,7 +112,7 @@ func (w *treeWorker) special(name string) {
 	}
 	w.opened(r.keyID)
 	w.done.Add(1)
-	w.progress.fileDone()
+	w.progress.FileDone()
 }
 
 // file makes the output of f and hands it on. Until it has, the caller gives f up on an error.
@@ -124,7 +126,7 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	defer f.in.Close()
 	if skip, err := w.prepare(f); skip || err != nil {
 		if skip {
-			w.progress.skipFile(f.in.size)
+			w.progress.SkipFile(f.in.size)
 			w.skip(f.path(), skipUnchanged)
 		}
 		return err
@@ -185,7 +187,7 @@ func (w *treeWorker) tryOut(f *treeFile) error {
 	if err := w.work.check(f.in); err != nil {
 		return err
 	}
-	note("%s: would write %s", display(f.path()), shown(f.outPath()))
+	ui.Note("%s: would write %s", ui.ShownInput(f.path()), ui.Shown(f.outPath()))
 	w.done.Add(1)
 	return nil
 }
@@ -219,7 +221,7 @@ func (w *treeWorker) small(f *treeFile) error {
 		}
 	}
 	f.size = int64(len(out))
-	w.progress.add(int64(len(src)))
+	w.progress.Add(int64(len(src)))
 	return nil
 }
 
@@ -259,7 +261,7 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	}
 	entry := w.log.begin(f.out, f.in, f.in.name, f.target)
 	j.src, j.plain = entry.reader(f.in)
-	j.src = w.progress.reader(j.src)
+	j.src = w.progress.Reader(j.src)
 	if f.result, err = w.streamed(j); err == nil {
 		err = f.in.checkUnchanged()
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // folder is a directory of inputs and the one where their outputs go, open for as long as files of it are worked on.
@@ -159,9 +160,9 @@ func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory
 	case err != nil:
 		return nil, false, o.failure(rel, err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, false, exit.Errorf(exit.Output, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", ui.Shown(prefixOf(o.path)+rel))
 	case !info.IsDir():
-		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory", shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory", ui.Shown(prefixOf(o.path)+rel))
 	}
 	dir, err = openBelow(o.root, rel)
 	if err != nil {
@@ -195,7 +196,7 @@ func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *
 }
 
 func (o *outTree) failure(rel string, err error) error {
-	return exit.Errorf(exit.Output, "", "%s: %w", shown(prefixOf(o.path)+rel), exit.Reason(err))
+	return exit.Errorf(exit.Output, "", "%s: %w", ui.Shown(prefixOf(o.path)+rel), exit.Reason(err))
 }
 
 // finish gives the directories that were made their modes and times. It goes backwards, as a directory may end up with a mode that lets nobody in. With sync each is brought to the
@@ -213,7 +214,7 @@ func (o *outTree) finish(sync bool) error {
 			failed = append(failed, o.failure(o.made[i].rel, err))
 		}
 	}
-	return errors.Join(failed[:min(len(failed), mostNamed)]...)
+	return errors.Join(failed[:min(len(failed), ui.MostNamed)]...)
 }
 
 func (o *outTree) settle(d madeDir, sync bool) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // link makes a symbolic link again, if that is asked for.
@@ -19,12 +20,12 @@ func (w *walker) link(d *folder, name string) {
 		return // it is where it shall be
 	}
 	if w.DryRun {
-		note("%s: would make the symbolic link %s", display(d.show(name)), d.showOut(name))
+		ui.Note("%s: would make the symbolic link %s", ui.ShownInput(d.show(name)), d.showOut(name))
 		return
 	}
 	if err := w.copyLink(d, name); err != nil {
 		if exit.Code(err) == 0 {
-			err = exit.Errorf(exit.Output, "", "%s: %w", shown(d.showOut(name)), exit.Reason(err))
+			err = exit.Errorf(exit.Output, "", "%s: %w", ui.Shown(d.showOut(name)), exit.Reason(err))
 		}
 		w.fail(d.show(name), err)
 		return

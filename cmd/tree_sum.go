@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // What a run over many files says in the end.
@@ -18,9 +19,9 @@ func (t *treeRun) interrupted() {
 	switch n := int(t.done.Load()); {
 	case n == 0:
 	case t.reads:
-		note("%s verified", plural(n, "file"))
+		ui.Note("%s verified", ui.Plural(n, "file"))
 	default:
-		note("%s done; --update leaves out next time what is done", areFiles(n))
+		ui.Note("%s done; --update leaves out next time what is done", ui.AreFiles(n))
 	}
 }
 
@@ -28,7 +29,7 @@ func (t *treeRun) interrupted() {
 func (t *treeRun) finish() error {
 	t.over.Store(true)
 	err := t.result()
-	t.progress.finish(err)
+	t.progress.Finish(err)
 	if !t.Quiet {
 		t.sumUp()
 	}
@@ -45,7 +46,7 @@ func (t *treeRun) fruitless() bool {
 // finished counts a file and tells of it.
 func (t *treeRun) finished(f *treeFile) {
 	t.done.Add(1)
-	t.progress.fileDone()
+	t.progress.FileDone()
 	if t.log != nil {
 		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
 		if f.in.regular {
@@ -58,7 +59,7 @@ func (t *treeRun) finished(f *treeFile) {
 	}
 	t.opened(f.keyID)
 	if t.Verbose {
-		note("%s: %s", display(f.path()), f.story())
+		ui.Note("%s: %s", ui.ShownInput(f.path()), f.story())
 	}
 }
 
@@ -77,11 +78,11 @@ func (t *treeRun) result() error {
 		return t.fatal
 	case t.fatal != nil:
 		_, hint := exit.Explain(t.fatal)
-		say(os.Stderr, t.fatal, hint)
+		ui.Say(os.Stderr, t.fatal, hint)
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}
-		return exit.Errorf(exit.Some, hint, "stopped: %s done, %d failed, the others were not tried", areFiles(int(t.done.Load())), t.failed)
+		return exit.Errorf(exit.Some, hint, "stopped: %s done, %d failed, the others were not tried", ui.AreFiles(int(t.done.Load())), t.failed)
 	case t.failed == 0:
 		return nil
 	case tried <= 1 && t.failed == 1 && !t.untried.Load():
@@ -91,27 +92,27 @@ func (t *treeRun) result() error {
 	if t.untried.Load() {
 		stopped = "; stopped, the others were not tried"
 	}
-	return exit.Errorf(exit.Some, "", "%d of %s failed: %s%s", t.failed, plural(tried, "file"), listed(t.names, t.failed), stopped)
+	return exit.Errorf(exit.Some, "", "%d of %s failed: %s%s", t.failed, ui.Plural(tried, "file"), ui.Listed(t.names, t.failed), stopped)
 }
 
 // sumUp says what was left out, and which keys opened the files.
 func (t *treeRun) sumUp() {
 	for _, why := range slices.Sorted(maps.Keys(t.skipped)) {
 		if n := t.skipped[why]; why != skipUnchanged || t.Verbose {
-			note("%s skipped: %s", plural(n, "file"), why)
+			ui.Note("%s skipped: %s", ui.Plural(n, "file"), why)
 		}
 	}
-	switch n := plural(int(t.done.Load()), "file"); {
+	switch n := ui.Plural(int(t.done.Load()), "file"); {
 	case t.reads:
-		note("%s verified", n)
+		ui.Note("%s verified", n)
 	case t.Verbose:
-		note("%s done", n)
+		ui.Note("%s done", n)
 	}
 	keys := slices.Sorted(maps.Keys(t.keys))
-	for _, id := range keys[:min(len(keys), mostNamed)] {
-		note("%s opened with %s", plural(t.keys[id], "file"), id)
+	for _, id := range keys[:min(len(keys), ui.MostNamed)] {
+		ui.Note("%s opened with %s", ui.Plural(t.keys[id], "file"), id)
 	}
-	if n := len(keys) - mostNamed; n > 0 {
-		note("and with %d more keys", n)
+	if n := len(keys) - ui.MostNamed; n > 0 {
+		ui.Note("and with %d more keys", n)
 	}
 }

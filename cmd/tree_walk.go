@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // Why something in a tree is left out.
@@ -90,7 +91,7 @@ func (w *walker) tree(path, prefix string) {
 		}
 	}
 	if w.reads && !w.batch.list && w.found == before {
-		w.fail(path, exit.Errorf(exit.Other, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", shown(path), w.Suffix))
+		w.fail(path, exit.Errorf(exit.Other, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", ui.Shown(path), w.Suffix))
 	}
 }
 

@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"fmt"
@@ -14,19 +14,19 @@ func init() { testkit.Children["askbar"] = childAskBar }
 
 // childAskBar asks in the middle of work of which nothing but a header is done, and takes a while to open the key.
 func childAskBar([]string) error {
-	p := newProgress(progressAlways, "some file", 300<<20, false)
-	p.add(768)
-	passphrase, err := readPassphrase("Passphrase: ", false)
+	p := NewProgress(Always, "some file", 300<<20, false)
+	p.Add(768)
+	passphrase, err := Passphrase("Passphrase: ", false)
 	if err != nil {
 		return err
 	}
 	clear(passphrase)
 	time.Sleep(progressDelay + 4*barInterval)
 	for range 4 {
-		p.add(1 << 20)
+		p.Add(1 << 20)
 		time.Sleep(barInterval)
 	}
-	p.finish(nil)
+	p.Finish(nil)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"bytes"
@@ -16,14 +16,16 @@ import (
 // maxPassphrase is the length in bytes of the longest line that a terminal hands over.
 const maxPassphrase = 4096
 
-func isTerminal(f *os.File) bool { return isTerminalFD(int(f.Fd())) }
+// IsTerminal tells whether f is a terminal.
+func IsTerminal(f *os.File) bool { return IsTerminalFD(int(f.Fd())) }
 
-func isTerminalFD(fd int) bool { return term.IsTerminal(fd) }
+// IsTerminalFD tells whether the descriptor is a terminal.
+func IsTerminalFD(fd int) bool { return term.IsTerminal(fd) }
 
-// readPassphrase asks for a passphrase on the terminal of the process, wherever standard input and output lead, without
+// Passphrase asks for a passphrase on the terminal of the process, wherever standard input and output lead, without
 // showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
 // the process turns the echo on again.
-func readPassphrase(prompt string, confirm bool) ([]byte, error) {
+func Passphrase(prompt string, confirm bool) ([]byte, error) {
 	defer holdForQuestion()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

@@ -1,11 +1,9 @@
-//go:build !linux
-
-package cmd
+package ui
 
 import "golang.org/x/sys/unix"
 
 // The ioctls behind tcgetattr and tcsetattr. What was typed ahead is kept: scripts answer before they are asked.
 const (
-	getTermios = unix.TIOCGETA
-	setTermios = unix.TIOCSETA
+	getTermios = unix.TCGETS
+	setTermios = unix.TCSETS
 )

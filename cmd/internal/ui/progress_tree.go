@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"fmt"
@@ -25,31 +25,33 @@ type fileCounts struct{ done, failed, total int64 }
 // perFile is what a small file costs, in bytes of a large one: for the time that is left, and for the bar.
 const perFile = 64 << 10
 
-// newTreeProgress starts to show the progress of a run over many files. The totals come later, with setTotals.
-func newTreeProgress(mode progressMode, quiet bool) *progress {
+// NewTreeProgress starts to show the progress of a run over many files. The totals come later, with SetTotals.
+func NewTreeProgress(mode Mode, quiet bool) *Progress {
 	return newTreeProgressOn(os.Stderr, mode, quiet)
 }
 
-func newTreeProgressOn(stderr *os.File, mode progressMode, quiet bool) *progress {
-	p := &progress{err: stderr, json: mode == progressJSON, files: &fileCount{}}
+func newTreeProgressOn(stderr *os.File, mode Mode, quiet bool) *Progress {
+	p := &Progress{err: stderr, json: mode == Lines, files: &fileCount{}}
 	p.files.total.Store(-1)
 	p.fresh = func() line { return newTreeLine() }
 	p.run(mode, "files", -1, quiet)
 	return p
 }
 
-// setTotals makes known how much there is to do.
-func (p *progress) setTotals(files, bytes int64) {
+// SetTotals makes known how much there is to do.
+func (p *Progress) SetTotals(files, bytes int64) {
 	p.files.total.Store(files)
 	p.total.Store(bytes)
 }
 
-// fileDone counts a file that is in its place, fail one that is not.
-func (p *progress) fileDone() { p.files.done.Add(1) }
-func (p *progress) fail()     { p.files.failed.Add(1) }
+// FileDone counts a file that is in its place, fail one that is not.
+func (p *Progress) FileDone() { p.files.done.Add(1) }
 
-// skipFile takes a file of so many bytes out of the totals.
-func (p *progress) skipFile(size int64) {
+// Fail counts a file that came to nothing.
+func (p *Progress) Fail() { p.files.failed.Add(1) }
+
+// SkipFile takes a file of so many bytes out of the totals.
+func (p *Progress) SkipFile(size int64) {
 	p.files.skipped.Add(1)
 	p.files.skippedBytes.Add(size)
 }
@@ -73,9 +75,9 @@ func (c *fileCounts) String() string {
 	case c == nil:
 		return ""
 	case c.total < 0:
-		return fmt.Sprintf("%s, ", plural(int(c.done), "file"))
+		return fmt.Sprintf("%s, ", Plural(int(c.done), "file"))
 	}
-	return fmt.Sprintf("%d of %s, ", c.done, plural(int(c.total), "file"))
+	return fmt.Sprintf("%d of %s, ", c.done, Plural(int(c.total), "file"))
 }
 
 func (c *fileCounts) failures() string {
@@ -146,7 +148,7 @@ func (l *treeLine) render(s snapshot, columns int) string {
 		fmt.Fprintf(&b, " %d failed", s.files.failed)
 	}
 	if room := columns - 1 - len("  ") - b.Len(); wide && room >= leastName {
-		b.WriteString("  " + cut(shown(filepath.Base(s.name)), min(room, nameColumns)))
+		b.WriteString("  " + cut(Shown(filepath.Base(s.name)), min(room, nameColumns)))
 	}
 	return cut(b.String(), columns-1)
 }

@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"encoding/json"
@@ -13,14 +13,14 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
-// progressMode says when progress is shown on stderr.
-type progressMode string
+// Mode says when progress is shown on stderr.
+type Mode string
 
 const (
-	progressAuto   progressMode = "auto"   // a bar if stderr is a terminal
-	progressAlways progressMode = "always" // a bar, whatever stderr is
-	progressNever  progressMode = "never"
-	progressJSON   progressMode = "json" // lines for programs
+	Auto   Mode = "auto"   // a bar if stderr is a terminal
+	Always Mode = "always" // a bar, whatever stderr is
+	Never  Mode = "never"
+	Lines  Mode = "json" // lines for programs
 )
 
 const (
@@ -29,22 +29,22 @@ const (
 	jsonInterval  = 500 * time.Millisecond
 )
 
-// parseProgressMode reads the value of --progress; nothing is auto.
-func parseProgressMode(s string) (progressMode, error) {
-	switch mode := progressMode(s); mode {
+// ParseMode reads the value of --progress; nothing is auto.
+func ParseMode(s string) (Mode, error) {
+	switch mode := Mode(s); mode {
 	case "":
-		return progressAuto, nil
-	case progressAuto, progressAlways, progressNever, progressJSON:
+		return Auto, nil
+	case Auto, Always, Never, Lines:
 		return mode, nil
 	}
-	return "", exit.Errorf(exit.Usage, "auto, always, never or json", "--progress %s: no such mode", shown(s))
+	return "", exit.Errorf(exit.Usage, "auto, always, never or json", "--progress %s: no such mode", Shown(s))
 }
 
-// progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its methods may be called on
+// Progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its methods may be called on
 // nil, and, but for finish, by several goroutines.
 //
 // Even one that shows nothing by itself answers SIGUSR1.
-type progress struct {
+type Progress struct {
 	done  atomic.Int64 // bytes
 	total atomic.Int64 // bytes, -1 if unknown
 	name  atomic.Pointer[string]
@@ -74,37 +74,37 @@ type beginning struct {
 	done int64 // bytes
 }
 
-// newProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar that nobody asked
+// NewProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar that nobody asked
 // for, not the modes always and json. The caller ends it with finish.
-func newProgress(mode progressMode, name string, total int64, quiet bool) *progress {
+func NewProgress(mode Mode, name string, total int64, quiet bool) *Progress {
 	return startProgress(os.Stderr, mode, name, total, quiet)
 }
 
-func startProgress(stderr *os.File, mode progressMode, name string, total int64, quiet bool) *progress {
-	p := &progress{err: stderr, json: mode == progressJSON}
-	p.fresh = func() line { return newBarLine(p.total.Load(), columns(stderr)) }
+func startProgress(stderr *os.File, mode Mode, name string, total int64, quiet bool) *Progress {
+	p := &Progress{err: stderr, json: mode == Lines}
+	p.fresh = func() line { return newBarLine(p.total.Load(), Columns(stderr)) }
 	p.run(mode, name, total, quiet)
 	return p
 }
 
 // run shows p in the way of mode, until finish.
-func (p *progress) run(mode progressMode, name string, total int64, quiet bool) {
+func (p *Progress) run(mode Mode, name string, total int64, quiet bool) {
 	p.name.Store(&name)
 	p.total.Store(total)
 	p.restart()
 	screen.add(p)
 	if p.json {
 		p.every(jsonInterval, func() { p.printJSON("progress", nil) })
-	} else if mode == progressAlways || mode == progressAuto && !quiet && isTerminal(p.err) {
+	} else if mode == Always || mode == Auto && !quiet && IsTerminal(p.err) {
 		p.every(barInterval, p.draw)
 	}
 }
 
-// shows tells whether p is seen without being asked for.
-func (p *progress) shows() bool { return p != nil && p.stop != nil }
+// Shows tells whether p is seen without being asked for.
+func (p *Progress) Shows() bool { return p != nil && p.stop != nil }
 
 // restart has the rate, the time left and the delay before the bar counted from now on.
-func (p *progress) restart() {
+func (p *Progress) restart() {
 	p.since.Store(&beginning{time.Now(), p.done.Load()})
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +112,7 @@ func (p *progress) restart() {
 }
 
 // every runs show at the interval, after the delay, until finish.
-func (p *progress) every(interval time.Duration, show func()) {
+func (p *Progress) every(interval time.Duration, show func()) {
 	p.stop = make(chan struct{})
 	p.stopped.Go(func() {
 		for wait := progressDelay; ; wait = interval {
@@ -126,15 +126,15 @@ func (p *progress) every(interval time.Duration, show func()) {
 	})
 }
 
-// add counts n more bytes. It takes no lock.
-func (p *progress) add(n int64) {
+// Add counts n more bytes. It takes no lock.
+func (p *Progress) Add(n int64) {
 	if p != nil {
 		p.done.Add(n)
 	}
 }
 
-// reader counts what is read from r.
-func (p *progress) reader(r io.Reader) io.Reader {
+// Reader counts what is read from r.
+func (p *Progress) Reader(r io.Reader) io.Reader {
 	if p == nil {
 		return r
 	}
@@ -143,40 +143,40 @@ func (p *progress) reader(r io.Reader) io.Reader {
 
 type countingReader struct {
 	io.Reader
-	progress *progress
+	progress *Progress
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
-	c.progress.add(int64(n))
+	c.progress.Add(int64(n))
 	return n, err
 }
 
-// expect sets the total, and what is done back to nothing.
-func (p *progress) expect(total int64) {
+// Expect sets the total, and what is done back to nothing.
+func (p *Progress) Expect(total int64) {
 	if p != nil {
 		p.done.Store(0)
 		p.total.Store(total)
 	}
 }
 
-// rename shows another name from now on, as a tree goes from file to file.
-func (p *progress) rename(name string) {
+// Rename shows another name from now on, as a tree goes from file to file.
+func (p *Progress) Rename(name string) {
 	if p != nil {
 		p.name.Store(&name)
 	}
 }
 
-// grow adds n bytes to a total that is known.
-func (p *progress) grow(n int64) {
+// Grow adds n bytes to a total that is known.
+func (p *Progress) Grow(n int64) {
 	if p != nil {
 		p.total.Add(n)
 	}
 }
 
-// finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the reason. It may be called
+// Finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the reason. It may be called
 // more than once; the first call counts.
-func (p *progress) finish(err error) {
+func (p *Progress) Finish(err error) {
 	if p == nil || !screen.drop(p) {
 		return
 	}
@@ -194,7 +194,7 @@ func (p *progress) finish(err error) {
 }
 
 // hide wipes the bar off its line, until it is next drawn; what is printed in between stands above it.
-func (p *progress) hide() {
+func (p *Progress) hide() {
 	if p == nil {
 		return
 	}
@@ -213,54 +213,54 @@ var screen terminalLine
 type terminalLine struct {
 	held atomic.Int32 // messages and questions
 	mu   sync.Mutex
-	bars []*progress
+	bars []*Progress
 }
 
-func (d *terminalLine) add(p *progress) {
+func (d *terminalLine) add(p *Progress) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bars = append(d.bars, p)
 }
 
 // drop is false if p had been dropped before.
-func (d *terminalLine) drop(p *progress) bool {
+func (d *terminalLine) drop(p *Progress) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := len(d.bars)
-	d.bars = slices.DeleteFunc(d.bars, func(other *progress) bool { return other == p })
+	d.bars = slices.DeleteFunc(d.bars, func(other *Progress) bool { return other == p })
 	return len(d.bars) < before
 }
 
-func (d *terminalLine) all() []*progress {
+func (d *terminalLine) all() []*Progress {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.bars)
 }
 
-// hideProgress wipes the bars, until they are next drawn.
-func hideProgress() {
+// HideProgress wipes the bars, until they are next drawn.
+func HideProgress() {
 	for _, p := range screen.all() {
 		p.hide()
 	}
 }
 
-// reportProgress prints a line for each bar.
-func reportProgress() {
+// ReportProgress prints a line for each bar.
+func ReportProgress() {
 	for _, p := range screen.all() {
 		p.report()
 	}
 }
 
-// holdProgress wipes the bar and keeps it away until release.
-func holdProgress() (release func()) {
+// HoldProgress wipes the bar and keeps it away until release.
+func HoldProgress() (release func()) {
 	screen.held.Add(1)
-	hideProgress()
+	HideProgress()
 	return func() { screen.held.Add(-1) }
 }
 
-// holdForQuestion is holdProgress for a question: the time until it is answered does not count.
+// holdForQuestion is HoldProgress for a question: the time until it is answered does not count.
 func holdForQuestion() (release func()) {
-	forget := holdProgress()
+	forget := HoldProgress()
 	return func() {
 		for _, p := range screen.all() {
 			p.restart()
@@ -270,8 +270,8 @@ func holdForQuestion() (release func()) {
 }
 
 // draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has it.
-func (p *progress) draw() {
-	if inBackground(p.err) {
+func (p *Progress) draw() {
+	if InBackground(p.err) {
 		return
 	}
 	p.mu.Lock()
@@ -279,20 +279,20 @@ func (p *progress) draw() {
 	if screen.held.Load() > 0 || time.Since(p.since.Load().at) < progressDelay {
 		return
 	}
-	line := p.bar.render(p.snapshot(), columns(p.err))
+	line := p.bar.render(p.snapshot(), Columns(p.err))
 	fmt.Fprintf(p.err, "\r%s\x1b[K", line)
 	p.drawn = true
 }
 
 // report prints a line that stays, for SIGUSR1.
-func (p *progress) report() {
+func (p *Progress) report() {
 	s := p.snapshot()
-	defer holdProgress()()
-	fmt.Fprintf(p.err, "envseal: %s: %s\n", shown(s.name), s)
+	defer HoldProgress()()
+	fmt.Fprintf(p.err, "envseal: %s: %s\n", Shown(s.name), s)
 }
 
 // printJSON prints one line: the bytes of the input so far, the total or null, bytes a second, and seconds left or null.
-func (p *progress) printJSON(event string, err error) {
+func (p *Progress) printJSON(event string, err error) {
 	s := p.snapshot()
 	line := struct {
 		Event string   `json:"event"`
@@ -321,7 +321,7 @@ func (p *progress) printJSON(event string, err error) {
 	}
 }
 
-func (p *progress) snapshot() snapshot {
+func (p *Progress) snapshot() snapshot {
 	since := p.since.Load()
 	s := snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(since.at), before: since.done}
 	return p.files.add(s)

@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"strings"
@@ -12,21 +12,21 @@ func init() { testkit.Children["treebar"] = childTreeBar }
 
 // childTreeBar is a tree of some hundred files that takes a second.
 func childTreeBar([]string) error {
-	p := newTreeProgress(progressAuto, false)
-	p.setTotals(100000, 400<<20)
+	p := NewTreeProgress(Auto, false)
+	p.SetTotals(100000, 400<<20)
 	for i := range 10 {
-		p.rename("some/directory/file")
+		p.Rename("some/directory/file")
 		for range 9999 {
-			p.fileDone()
+			p.FileDone()
 		}
-		p.fail()
-		p.add(40 << 20)
+		p.Fail()
+		p.Add(40 << 20)
 		time.Sleep(100 * time.Millisecond)
 		if i == 5 {
-			note("a message stands above the bar")
+			Note("a message stands above the bar")
 		}
 	}
-	p.finish(nil)
+	p.Finish(nil)
 	return nil
 }
 

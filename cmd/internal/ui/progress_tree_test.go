@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"encoding/json"
@@ -73,18 +73,18 @@ func TestTreeProgressCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := newTreeProgressOn(f, progressJSON, false)
-	p.setTotals(10, 1000)
-	p.skipFile(400)
-	p.add(150)
-	p.fileDone()
-	p.fileDone()
-	p.fail()
+	p := newTreeProgressOn(f, Lines, false)
+	p.SetTotals(10, 1000)
+	p.SkipFile(400)
+	p.Add(150)
+	p.FileDone()
+	p.FileDone()
+	p.Fail()
 	if got := p.snapshot().String(); !strings.HasPrefix(got, "2 of 9 files, 150 B of 600 B (25 %), ") || !strings.HasSuffix(got, ", 1 failed") {
 		t.Errorf("snapshot %q", got)
 	}
 	p.report()
-	p.finish(errors.New("1 of 9 files failed"))
+	p.Finish(errors.New("1 of 9 files failed"))
 	text, err := os.ReadFile(f.Name())
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,5 @@
-package cmd
+// Package ui is all that is said to the user: messages, quoting, passphrases and progress.
+package ui
 
 import (
 	"fmt"
@@ -139,7 +140,7 @@ func (b *barLine) render(s snapshot, columns int) string {
 		line += " " + formatDuration(left)
 	}
 	if b.named {
-		line += "  " + cut(shown(filepath.Base(s.name)), nameColumns)
+		line += "  " + cut(Shown(filepath.Base(s.name)), nameColumns)
 	}
 	return cut(line, columns-1)
 }
@@ -158,16 +159,16 @@ func cut(s string, columns int) string {
 	return s
 }
 
-// columns is the width of the terminal f, or a usual one.
-func columns(f *os.File) int {
+// Columns is the width of the terminal f, or a usual one.
+func Columns(f *os.File) int {
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 		return width
 	}
 	return defaultWidth
 }
 
-// inBackground says that the terminal f belongs to another job just now.
-func inBackground(f *os.File) bool {
+// InBackground says that the terminal f belongs to another job just now.
+func InBackground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group != unix.Getpgrp()
 }

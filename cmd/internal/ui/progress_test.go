@@ -1,4 +1,4 @@
-package cmd
+package ui
 
 import (
 	"bufio"
@@ -18,33 +18,33 @@ import (
 )
 
 func TestProgressNil(t *testing.T) {
-	var p *progress
-	p.add(1)
-	p.rename("x")
-	p.grow(1)
+	var p *Progress
+	p.Add(1)
+	p.Rename("x")
+	p.Grow(1)
 	p.hide()
-	p.finish(nil)
+	p.Finish(nil)
 	r := strings.NewReader("text")
-	if p.reader(r) != io.Reader(r) {
+	if p.Reader(r) != io.Reader(r) {
 		t.Error("a reader of its own for nothing")
 	}
 }
 
 func TestParseProgressMode(t *testing.T) {
 	for _, s := range []string{"auto", "always", "never", "json"} {
-		if mode, err := parseProgressMode(s); err != nil || string(mode) != s {
+		if mode, err := ParseMode(s); err != nil || string(mode) != s {
 			t.Errorf("%s: %s, %v", s, mode, err)
 		}
 	}
-	if mode, err := parseProgressMode(""); err != nil || mode != progressAuto {
+	if mode, err := ParseMode(""); err != nil || mode != Auto {
 		t.Errorf("empty: %s, %v", mode, err)
 	}
-	_, err := parseProgressMode("sometimes")
+	_, err := ParseMode("sometimes")
 	testkit.WantCode(t, err, exit.Usage, "sometimes: no such mode")
 }
 
 // shownBy returns what work of 400 ms puts on a stderr that is a file.
-func shownBy(t *testing.T, mode progressMode, err error) string {
+func shownBy(t *testing.T, mode Mode, err error) string {
 	t.Helper()
 	f, createErr := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if createErr != nil {
@@ -55,15 +55,15 @@ func shownBy(t *testing.T, mode progressMode, err error) string {
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {
-			if _, err := io.Copy(io.Discard, p.reader(strings.NewReader(strings.Repeat("x", 1<<20)))); err != nil {
+			if _, err := io.Copy(io.Discard, p.Reader(strings.NewReader(strings.Repeat("x", 1<<20)))); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	workers.Wait()
 	time.Sleep(400 * time.Millisecond)
-	p.finish(err)
-	p.finish(nil)
+	p.Finish(err)
+	p.Finish(nil)
 	text, readErr := os.ReadFile(f.Name())
 	if readErr != nil {
 		t.Fatal(readErr)
@@ -72,19 +72,19 @@ func shownBy(t *testing.T, mode progressMode, err error) string {
 }
 
 func TestProgressModes(t *testing.T) {
-	for _, mode := range []progressMode{progressAuto, progressNever} {
+	for _, mode := range []Mode{Auto, Never} {
 		if text := shownBy(t, mode, nil); text != "" {
 			t.Errorf("%s: %q on a file", mode, text)
 		}
 	}
-	if text := shownBy(t, progressAlways, nil); !strings.Contains(text, "50%") || !strings.HasSuffix(text, "\r\x1b[K") {
+	if text := shownBy(t, Always, nil); !strings.Contains(text, "50%") || !strings.HasSuffix(text, "\r\x1b[K") {
 		t.Errorf("always: %q", text)
 	}
 }
 
 func TestProgressJSON(t *testing.T) {
 	for _, failure := range []error{nil, errors.New("chunk 7: authentication failed")} {
-		lines := strings.Split(strings.TrimSpace(shownBy(t, progressJSON, failure)), "\n")
+		lines := strings.Split(strings.TrimSpace(shownBy(t, Lines, failure)), "\n")
 		if len(lines) < 2 {
 			t.Fatalf("only %q", lines)
 		}

@@ -1,0 +1,53 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+)
+
+// Report prints err as a user should see it, and returns its exit code.
+func Report(err error) int {
+	if err == nil {
+		return 0
+	}
+	code, hint := exit.Explain(err)
+	var said *exit.Reported
+	if !errors.As(err, &said) {
+		Say(os.Stderr, err, hint)
+	}
+	return code
+}
+
+// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail side by side.
+func Say(w io.Writer, err error, hint string) {
+	defer HoldProgress()()
+	text := "envseal: error: " + OneLine(err) + "\n"
+	if hint != "" {
+		text += "envseal: hint: " + Printable(hint) + "\n"
+	}
+	fmt.Fprint(w, text)
+}
+
+// Warn prints a line that does not change the exit code.
+func Warn(format string, args ...any) {
+	defer HoldProgress()()
+	fmt.Fprintf(os.Stderr, "envseal: warning: %s\n", Printable(fmt.Sprintf(format, args...)))
+}
+
+// Note prints a line of information.
+func Note(format string, args ...any) {
+	defer HoldProgress()()
+	fmt.Fprintf(os.Stderr, "envseal: %s\n", Printable(fmt.Sprintf(format, args...)))
+}
+
+// Hints are those that were given in a run over many files: each is given once, however many files
+// fail for the same reason. The zero value is ready, and safe for concurrent use.
+type Hints struct {
+	mu    sync.Mutex
+	given map[string]bool
+}
