@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -15,7 +16,7 @@ import (
 func advise(command, name string, err error) error {
 	switch {
 	case err == nil:
-	case errors.Is(err, errDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"): // and not the file of a flag
+	case errors.Is(err, file.ErrDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"): // and not the file of a flag
 		return &exit.Error{Code: exit.Usage, Err: err, Hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
 		if code, hint := exit.Explain(err); name == "-" {
@@ -51,9 +52,9 @@ func noOpenedName(name string, err error) error {
 	info, statErr := os.Stat(name)
 	switch {
 	case statErr != nil:
-		return inputError(name, statErr)
+		return file.InputError(name, statErr)
 	case info.IsDir():
-		return directoryError(name)
+		return file.DirectoryError(name)
 	}
 	if k := keyFileAt(name); k != nil {
 		return isKeyFile(name, k)

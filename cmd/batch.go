@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -34,7 +35,7 @@ func newBatch(command string, o workOptions, args []string) (*batch, error) {
 		b.names = []string{"-"}
 	}
 	for i, n := range b.names {
-		if fd, ok := descriptorNumber(n); ok && fd == 0 {
+		if fd, ok := file.Descriptor(n); ok && fd == 0 {
 			b.names[i], n = "-", "-" // /dev/stdin.sealed is no place for an output
 		}
 		if n == "" {
@@ -78,7 +79,7 @@ const maxName = 1 << 16
 
 // readNames reads a list of names.
 func readNames(list string) ([]string, error) {
-	in, err := openInput(list)
+	in, err := file.Open(list)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func readNames(list string) ([]string, error) {
 		}
 		name := strings.TrimSuffix(string(part), "\x00")
 		switch {
-		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !isThere(name):
+		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !file.IsThere(name):
 			return nil, exit.Errorf(exit.Usage, "find ends them so with -print0; a list of lines becomes one by: "+
 				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", ui.ShownInput(list))
 		case name == "":
@@ -133,7 +134,7 @@ func (b *batch) check() error {
 	case b.OutputDir == "":
 		return nil
 	}
-	_, err := checkOutputDir(b.OutputDir)
+	_, err := file.CheckDir(b.OutputDir)
 	return err
 }
 
@@ -220,7 +221,7 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 
 // checkBeside refuses a descriptor: nothing can stand beside its name.
 func checkBeside(name string) error {
-	if _, ok := descriptorNumber(name); ok {
+	if _, ok := file.Descriptor(name); ok {
 		return exit.Errorf(exit.Usage, "name the output with -o FILE, or its directory with -O DIR",
 			"%s: has no place for an output beside it", ui.Shown(name))
 	}

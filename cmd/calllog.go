@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
@@ -16,14 +17,14 @@ type callLog struct {
 	w  io.WriteCloser
 }
 
-func newCallLog(path string, own []guarded) (*callLog, error) {
+func newCallLog(path string, own []file.Guarded) (*callLog, error) {
 	switch path {
 	case "":
 		return &callLog{}, nil
 	case "-":
 		return &callLog{w: os.Stderr}, nil
 	}
-	f, err := openAppend(path, own...)
+	f, err := file.Append(path, own...)
 	if err != nil {
 		return nil, exit.Errorf(exit.Output, "", "log: %w", err)
 	}

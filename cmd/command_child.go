@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ func (c *child) await() {
 	defer func() { tty.giveBack() }()
 	for {
 		var status syscall.WaitStatus
-		err := retry(func() error { _, err := syscall.Wait4(c.pid, &status, syscall.WUNTRACED, nil); return err })
+		err := file.Retry(func() error { _, err := syscall.Wait4(c.pid, &status, syscall.WUNTRACED, nil); return err })
 		switch {
 		case err != nil:
 			c.status = 0xff00 // exit code 255: nothing is known of it, so it has failed

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 )
 
 // producer is a command whose standard output is sealed. Its end is the end of the input only if it succeeded: a failure comes
-// out of input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
+// out of file.Input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
 type producer struct {
 	line    *commandLine
 	r       *os.File // reads what it writes
@@ -25,21 +26,21 @@ type producer struct {
 
 // openProducer makes the command an input. It starts with the first Read, so not before there is a data key: nobody dumps a
 // database to find out that a key may not be used.
-func openProducer(line *commandLine) (*input, error) {
+func openProducer(line *commandLine) (*file.Input, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, inputError(line.String(), err)
+		return nil, file.InputError(line.String(), err)
 	}
 	p := &producer{line: line, r: r, w: w, givenUp: make(chan struct{})}
-	in, err := newSourceInput(line.String(), r, p)
+	in, err := file.OpenSource(line.String(), r, p)
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	return in, nil
 }
 
-func (p *producer) start() error {
+func (p *producer) Start() error {
 	p.once.Do(func() {
 		p.child, p.started = startCommand(p.line, p.line.command(os.Stdin, p.w))
 		p.w.Close()
@@ -50,12 +51,12 @@ func (p *producer) start() error {
 	return p.started
 }
 
-// result is asked for at the end of the output. The command may go on without one for as long as it likes.
-func (p *producer) result() error {
+// Result is asked for at the end of the output. The command may go on without one for as long as it likes.
+func (p *producer) Result() error {
 	select {
 	case <-p.child.done:
 	case <-p.givenUp:
-		return errInterrupted
+		return file.ErrInterrupted
 	}
 	if err := p.child.wait(); err != nil {
 		return exit.Errorf(exit.Producer, "what was sealed is not whole, and cannot be opened; run the command by itself to see why it fails", "%w", err)
@@ -63,10 +64,10 @@ func (p *producer) result() error {
 	return nil
 }
 
-func (p *producer) interrupt() { p.giveUp.Do(func() { close(p.givenUp) }) }
+func (p *producer) Interrupt() { p.giveUp.Do(func() { close(p.givenUp) }) }
 
-// close ends the command if it is still running: nobody reads it any more.
-func (p *producer) close() {
+// Close ends the command if it is still running: nobody reads it any more.
+func (p *producer) Close() {
 	p.once.Do(func() { p.w.Close() })
 	defer p.r.Close()
 	if p.child == nil {
@@ -94,7 +95,7 @@ func newConsumer(line *commandLine) (*consumer, error) {
 	if err != nil {
 		return nil, exit.Errorf(exit.Consumer, "", "%s: %w", line, exit.Reason(err))
 	}
-	widen(int(w.Fd()))
+	file.Widen(int(w.Fd()))
 	return &consumer{line: line, r: r, w: w}, nil
 }
 
@@ -159,8 +160,8 @@ func (c *consumer) Abort() {
 	c.w.Close()
 }
 
-// durable: nobody knows what the command does with the data.
-func (c *consumer) durable() bool { return false }
+// Durable: nobody knows what the command does with the data.
+func (c *consumer) Durable() bool { return false }
 
-// released tells whether anything was handed over.
-func (c *consumer) released() bool { return c.child != nil }
+// Released tells whether anything was handed over.
+func (c *consumer) Released() bool { return c.child != nil }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -93,7 +94,7 @@ func TestInterruptedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	pipe, err := openInput(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	pipe, err := file.Open(fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,16 +111,16 @@ func TestInterruptedInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named, err := openInput(fifo)
+	named, err := file.Open(fifo)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer named.Close()
-	for _, in := range []*input{pipe, named, command} {
+	for _, in := range []*file.Input{pipe, named, command} {
 		time.AfterFunc(50*time.Millisecond, in.Interrupt)
 		for range 2 { // and stays given up
-			if n, err := in.Read(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), errInterrupted.Error()) {
-				t.Errorf("%s: %d bytes, %v", in.name, n, err)
+			if n, err := in.Read(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), file.ErrInterrupted.Error()) {
+				t.Errorf("%s: %d bytes, %v", in.Name, n, err)
 			}
 		}
 	}

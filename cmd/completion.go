@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -46,7 +47,7 @@ func runCompletion(c *cli.Context, root *commandDoc) error {
 	default:
 		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish", ui.Shown(shell))
 	}
-	if _, err := io.WriteString(stdoutWriter(), script); err != nil {
+	if _, err := io.WriteString(file.StdoutText(), script); err != nil {
 		return fmt.Errorf("completion: %w", err)
 	}
 	return nil

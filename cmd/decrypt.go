@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -93,8 +94,8 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 }
 
 // files are those that no output may replace.
-func (o *openOptions) files() []guarded {
-	own := ownFiles(o.aws.files(), o.store.files(), o.manyOptions.files())
+func (o *openOptions) files() []file.Guarded {
+	own := file.Guard(o.aws.files(), o.store.files(), o.manyOptions.files())
 	return append(own, guardHeader(o.header)...)
 }
 
@@ -130,7 +131,7 @@ type opening struct {
 	svc     *services
 	gate    *reuse.Throttle
 	allowed []keyring.AllowedKey
-	own     []guarded
+	own     []file.Guarded
 }
 
 // runOpen is decrypt or verify.
@@ -221,7 +222,7 @@ func (o *opening) skips(name string, _ bool) string {
 	return ""
 }
 
-func (o *opening) perm(in *stat) os.FileMode { return openedPerm(in, o.preserveMode) }
+func (o *opening) perm(in *file.Stat) os.FileMode { return file.OpenedPerm(in, o.preserveMode) }
 
 func (o *opening) dirPerm(mode os.FileMode) os.FileMode {
 	if o.preserveMode {
@@ -257,7 +258,7 @@ func (o *opening) rename(name string) (string, error) {
 }
 
 // check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
-func (o *opening) check(in *input) error {
+func (o *opening) check(in *file.Input) error {
 	header := headerFile{name: o.header}
 	defer header.close()
 	options, err := header.prepare(in, o.open)
@@ -299,13 +300,13 @@ func (o *opening) stream(ctx context.Context, j *job) (r result, err error) {
 }
 
 func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Header, error) {
-	id := o.identity(j.in.name, j.many, r)
+	id := o.identity(j.in.Name, j.many, r)
 	header := headerFile{name: o.header, again: o.verifyFirst}
 	defer header.close()
 	if o.verifyFirst {
 		held := &heldKey{Identity: id, in: j.in}
 		defer held.destroy()
-		j.bar.Grow(j.in.left)
+		j.bar.Grow(j.in.Left)
 		if err := o.verifiedFirst(ctx, j, &header, held); err != nil {
 			return nil, err
 		}
@@ -323,7 +324,7 @@ func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Heade
 		return nil, err
 	}
 	if plain { // from a file to one that appears when it is whole
-		if p, ok := j.directPath(); ok && !p.out.direct {
+		if p, ok := j.directPath(); ok && !p.out.Direct {
 			return p.open(ctx, options, id)
 		}
 	}
@@ -345,22 +346,22 @@ func unarmored(j *job, detached bool) (src io.Reader, plain bool, err error) {
 	var first [1]byte
 	switch {
 	case detached:
-		return j.in.givesUp(j.src), j.plain && j.in.regular, nil
-	case j.in.regular: // whose position stays where it is, for the direct path
-		if n, _ := j.in.ReadAt(first[:], j.in.offset()); n == 1 && !format.MayBeArmor(first[0]) {
+		return j.in.GivesUp(j.src), j.plain && j.in.Regular, nil
+	case j.in.Regular: // whose position stays where it is, for the direct path
+		if n, _ := j.in.ReadAt(first[:], j.in.Offset()); n == 1 && !format.MayBeArmor(first[0]) {
 			return j.src, j.plain, nil
 		}
 	}
 	if src, _, err = format.Unarmored(j.src); err != nil {
 		return nil, false, err
 	}
-	return j.in.givesUp(src), false, nil
+	return j.in.GivesUp(src), false, nil
 }
 
 // discarding adds to the hint of a failed opening what is to be done with what came out before.
 func discarding(dst sink, err error) error {
 	code, hint := exit.Explain(err)
-	if !dst.released() || code == exit.Consumer { // which has failed by itself
+	if !dst.Released() || code == exit.Consumer { // which has failed by itself
 		return err
 	}
 	if hint != "" {
@@ -375,8 +376,8 @@ func (o *opening) fatal(error) bool { return false }
 // current compares the plaintext's size. An output that is newer than its sealed file has been
 // worked on since, and is kept.
 func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
-	if !out.modTime.Equal(in.modTime) {
-		return false, out.modTime.Before(in.modTime)
+	if !out.ModTime.Equal(in.ModTime) {
+		return false, out.ModTime.Before(in.ModTime)
 	}
 	h, exact, err := in.header()
 	if err != nil {
@@ -385,8 +386,8 @@ func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
 	if !exact {
 		return true, false
 	}
-	size, err := h.Layout().PlaintextSize(in.size)
-	return err == nil && size == out.size, true
+	size, err := h.Layout().PlaintextSize(in.Size)
+	return err == nil && size == out.Size, true
 }
 
 // decompressFlags are those of commands that open compressed files.

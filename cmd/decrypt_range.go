@@ -68,10 +68,10 @@ func (r *byteRange) of(size int64) (begin, end int64, err error) {
 // last chunk, by which the size is known to be that of the whole file, then those of the range.
 func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
 	in := j.in
-	if !in.regular {
+	if !in.Regular {
 		return nil, exit.Errorf(exit.Usage, "open all of it instead, and cut: | tail -c +OFF | head -c LEN", "a range needs a file that can be read at any place, not a pipe or device")
 	}
-	at, err := envelope.OpenAt(ctx, offsetReader{in, in.offset()}, in.left, options, id)
+	at, err := envelope.OpenAt(ctx, offsetReader{in, in.Offset()}, in.Left, options, id)
 	if err != nil {
 		return nil, rangeError(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
@@ -69,7 +70,7 @@ func (v *verifying) stream(ctx context.Context, j *job) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.header, err = envelope.Verify(ctx, src, options, v.identity(j.in.name, j.many, &r))
+	r.header, err = envelope.Verify(ctx, src, options, v.identity(j.in.Name, j.many, &r))
 	return r, err
 }
 
@@ -89,9 +90,9 @@ func (v *verdict) Commit() error {
 	return sayOK(v.name)
 }
 
-func (v *verdict) durable() bool { return false }
+func (v *verdict) Durable() bool { return false }
 
-func (v *verdict) released() bool { return false }
+func (v *verdict) Released() bool { return false }
 
 // Abort implements sink.
 func (v *verdict) Abort() {}
@@ -101,7 +102,7 @@ func sayOK(name string) error {
 	if ui.IsTerminal(os.Stdout) {
 		defer ui.HoldProgress()()
 	}
-	_, err := fmt.Fprintf(stdoutWriter(), "%s: OK\n", ui.ShownInput(name))
+	_, err := fmt.Fprintf(file.StdoutText(), "%s: OK\n", ui.ShownInput(name))
 	return err
 }
 
@@ -112,7 +113,7 @@ func streamOnly(err error, h *format.Header) bool {
 
 // verifiedFirst reads all of the input and authenticates it, and goes back to its beginning.
 func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile, id envelope.Identity) error {
-	if !j.in.regular {
+	if !j.in.Regular {
 		return exit.Errorf(exit.Usage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
 	}
 	options, err := header.prepare(j.in, o.workersFor(j))
@@ -130,20 +131,20 @@ func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile,
 	if err != nil {
 		return err
 	}
-	if err := j.in.checkUnchanged(); err != nil {
+	if err := j.in.CheckUnchanged(); err != nil {
 		return err
 	}
 	if h.Length > mostKept {
 		runtime.GC() // it is read again, and two of them take more than one header is worth
 	}
-	return j.in.rewind()
+	return j.in.Rewind()
 }
 
 // heldKey asks for the data key once for two readings of a file, and refuses a second file that was
 // put in the place of the first.
 type heldKey struct {
 	envelope.Identity
-	in  *input
+	in  *file.Input
 	key *keymem.Buffer
 	// digest stands for the file with the data key: the payload key is derived from both
 	digest [format.DigestSize]byte
@@ -157,7 +158,7 @@ func (k *heldKey) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret
 	}
 	if k.key != nil {
 		if digest != k.digest {
-			return nil, k.in.changedError()
+			return nil, k.in.ChangedError()
 		}
 		return copyKey(k.key.Bytes())
 	}

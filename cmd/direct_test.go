@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/envelope"
 )
 
@@ -17,7 +18,7 @@ func TestDirectPathOfAFileThatIsCut(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 1000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in, err := openInput(path)
+	in, err := file.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -129,7 +130,7 @@ func runDoctor(ctx context.Context, o doctorOptions) error {
 		return context.Cause(ctx)
 	}
 	err := d.judge()
-	if printErr := d.found.write(stdoutWriter(), d.json); printErr != nil {
+	if printErr := d.found.write(file.StdoutText(), d.json); printErr != nil {
 		return printErr
 	}
 	return err
@@ -167,7 +168,7 @@ func (d *doctor) findKeys() (err error) {
 
 // readFile takes what the key slots hold.
 func (d *doctor) readFile(name string) error {
-	in, err := openInput(name)
+	in, err := file.Open(name)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -102,9 +103,9 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 }
 
 // files are those that no output may replace.
-func (o *sealOptions) files() []guarded {
-	return ownFiles(o.aws.files(), o.store.files(), o.manyOptions.files(), contextFiles(o.context),
-		namedBy("data-key", o.dataKey), namedBy("recipient", o.pairs...))
+func (o *sealOptions) files() []file.Guarded {
+	return file.Guard(o.aws.files(), o.store.files(), o.manyOptions.files(), contextFiles(o.context),
+		file.NamedBy("data-key", o.dataKey), file.NamedBy("recipient", o.pairs...))
 }
 
 // sealing is what one encrypt command does to each of its files.
@@ -118,7 +119,7 @@ type sealing struct {
 	bound  format.Context
 	pool   *reuse.Pool // of the data keys
 	gate   *reuse.Throttle
-	own    []guarded
+	own    []file.Guarded
 	rename func(string) (string, error)
 }
 
@@ -300,9 +301,9 @@ func (s *sealing) skips(name string, beside bool) string {
 }
 
 // check: any file can be sealed.
-func (s *sealing) check(*input) error { return nil }
+func (s *sealing) check(*file.Input) error { return nil }
 
-func (s *sealing) perm(in *stat) os.FileMode { return sealedPerm(in) }
+func (s *sealing) perm(in *file.Stat) os.FileMode { return file.SealedPerm(in) }
 
 func (s *sealing) dirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
@@ -313,7 +314,7 @@ func (s *sealing) single(ctx context.Context, name string, log *fileLog) (result
 		return result{}, err
 	}
 	t := &transfer{
-		workOptions: s.workOptions, name: name, target: target, perm: sealedPerm, mtime: true,
+		workOptions: s.workOptions, name: name, target: target, perm: file.SealedPerm, mtime: true,
 		header: s.header, from: s.from, text: s.armor, refuseEmpty: s.failOnEmpty,
 		sizeHint: s.sizeHint, own: s.own, log: log, current: s.current, many: s.batch.many(),
 	}
@@ -339,7 +340,7 @@ func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r res
 // stream seals one file.
 func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 	start := time.Now()
-	key, err := s.takeKey(ctx, j.in.left, &r.calls)
+	key, err := s.takeKey(ctx, j.in.Left, &r.calls)
 	if err != nil {
 		return r, err
 	}
@@ -360,7 +361,7 @@ func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 	}
 	if s.Verbose && !j.many {
 		for _, slot := range r.header.Slots {
-			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.name), sealedFor(slot))
+			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.Name), sealedFor(slot))
 		}
 		j.tellTime("sealed", start)
 	}
@@ -369,7 +370,7 @@ func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 
 // sealTo writes armor if it is asked for, and takes the direct path where both ends can.
 func (s *sealing) sealTo(ctx context.Context, j *job, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
-	src := j.in.givesUp(j.src)
+	src := j.in.GivesUp(j.src)
 	if s.armor {
 		w := format.NewArmorWriter(j.dst)
 		if h, err = envelope.Seal(ctx, w, src, key, o); err != nil {
@@ -398,22 +399,22 @@ func (s *sealing) current(in, out *statedFile) (current, replaceable bool) {
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays
 	}
-	if !out.modTime.Equal(in.modTime) {
+	if !out.ModTime.Equal(in.ModTime) {
 		return false, true
 	}
 	if !exact {
 		return true, false
 	}
-	size, err := h.Layout().SealedSize(in.size)
-	return err == nil && size == out.size, true
+	size, err := h.Layout().SealedSize(in.Size)
+	return err == nil && size == out.Size, true
 }
 
 // tellSize says how large the output will be, as far as it is known before the data is.
-func (s *sealing) tellSize(h *format.Header, in *input) {
+func (s *sealing) tellSize(h *format.Header, in *file.Input) {
 	if h.Compression != format.CompressionNone {
 		return
 	}
-	size := in.left
+	size := in.Left
 	if size < 0 {
 		size = s.sizeHint
 	}
@@ -424,7 +425,7 @@ func (s *sealing) tellSize(h *format.Header, in *input) {
 	if s.armor {
 		sealed = format.ArmoredSize(sealed)
 	}
-	ui.Note("%s: sealed size: %d bytes", ui.ShownInput(in.name), sealed)
+	ui.Note("%s: sealed size: %d bytes", ui.ShownInput(in.Name), sealed)
 }
 
 // parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for the
@@ -460,7 +461,7 @@ func (o *sealOptions) checkLevel() error {
 		return nil
 	}
 	for _, name := range o.args {
-		if _, err := envelope.ParseLevel(name); err == nil && !isThere(name) {
+		if _, err := envelope.ParseLevel(name); err == nil && !file.IsThere(name) {
 			return exit.Errorf(exit.Usage, "write --compress="+name, "%s: no such file", name)
 		}
 	}

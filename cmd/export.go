@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -71,10 +72,10 @@ func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
 	return out.Commit()
 }
 
-func (o exportOptions) create() (*output, error) {
+func (o exportOptions) create() (*file.Output, error) {
 	if o.output == "-" {
-		return stdoutOutput(true) // -o - means it
+		return file.Stdout(true) // -o - means it
 	}
-	own := ownFiles(namedBy("new-passphrase-file", o.newPassphraseFile), o.store.files())
-	return createOutput(o.output, outputOptions{force: o.force, perm: 0o600, inputs: own})
+	own := file.Guard(file.NamedBy("new-passphrase-file", o.newPassphraseFile), o.store.files())
+	return file.Create(o.output, file.Options{Force: o.force, Perm: 0o600, Inputs: own})
 }

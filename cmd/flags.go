@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
@@ -86,7 +87,7 @@ func readAWS(c *cli.Context) awsOptions {
 }
 
 // files are those that no output may replace.
-func (o awsOptions) files() []ownName { return namedBy("ca-bundle", o.CABundle) }
+func (o awsOptions) files() []file.Needed { return file.NamedBy("ca-bundle", o.CABundle) }
 
 func storeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -131,11 +132,11 @@ func (o storeOptions) identityPath(path string) string {
 }
 
 // files are those that no output may replace.
-func (o storeOptions) files() []ownName {
-	all := namedBy("passphrase-file", o.PassphraseFile)
+func (o storeOptions) files() []file.Needed {
+	all := file.NamedBy("passphrase-file", o.PassphraseFile)
 	if path, err := o.path(); err == nil {
-		all = append(all, ownName{path, "the keystore"},
-			ownName{o.identityPath(path), "the identity file of the keystore"})
+		all = append(all, file.Needed{Name: path, Role: "the keystore"},
+			file.Needed{Name: o.identityPath(path), Role: "the identity file of the keystore"})
 	}
 	return all
 }
@@ -295,10 +296,10 @@ func flags(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // contextFiles are the files that the values of -c name.
-func contextFiles(values []string) (all []ownName) {
+func contextFiles(values []string) (all []file.Needed) {
 	for _, value := range values {
 		if name, ok := strings.CutPrefix(value, "file://"); ok {
-			all = append(all, namedBy("encryption-context", name)...)
+			all = append(all, file.NamedBy("encryption-context", name)...)
 		}
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -112,8 +113,8 @@ func readMany(c *cli.Context) (manyOptions, error) {
 }
 
 // files are those that no output may replace.
-func (o manyOptions) files() []ownName {
-	return namedBy("files0-from", o.Names)
+func (o manyOptions) files() []file.Needed {
+	return file.NamedBy("files0-from", o.Names)
 }
 
 const (

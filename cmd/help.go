@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -61,7 +62,7 @@ func printPage(write func(*page)) error {
 	}
 	p := &page{width: min(max(width, 20), 100)}
 	write(p)
-	_, err := io.WriteString(stdoutWriter(), p.String())
+	_, err := io.WriteString(file.StdoutText(), p.String())
 	return err
 }
 

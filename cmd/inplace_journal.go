@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -31,11 +32,11 @@ const (
 
 // journalName is the journal's for the file base.
 func journalName(base string) string {
-	if name := tempPrefix + base + journalSuffix; len(name) <= maxNameLength {
+	if name := file.TempPrefix + base + file.JournalSuffix; len(name) <= maxNameLength {
 		return name
 	}
 	sum := sha256.Sum256([]byte(base))
-	return tempPrefix + hex.EncodeToString(sum[:]) + journalSuffix
+	return file.TempPrefix + hex.EncodeToString(sum[:]) + file.JournalSuffix
 }
 
 // encodeJournal gives what comes before the header, and behind it.
@@ -146,19 +147,19 @@ func soundHead(f io.ReaderAt, size int64, find func(torn []byte) []byte) (head [
 // findJournal looks for the header that belongs to the file base in dir, which begins with torn:
 // under the journal's name for it, then, as the file may have been renamed or have several names, in
 // all journals beside it. nil if there is none.
-func findJournal(dir *directory, base string, torn []byte) []byte {
+func findJournal(dir *file.Dir, base string, torn []byte) []byte {
 	if header := readJournal(dir, journalName(base)); fits(header, torn) {
 		return header
 	}
-	list, err := dir.again() // at its beginning
+	list, err := dir.Again() // at its beginning
 	if err != nil {
 		return nil
 	}
 	defer list.Close()
-	for seen := 0; seen < staleScanLimit; {
+	for seen := 0; seen < file.StaleScanLimit; {
 		names, err := list.Readdirnames(1000)
 		for _, name := range names {
-			if !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, journalSuffix) {
+			if !strings.HasPrefix(name, file.TempPrefix) || !strings.HasSuffix(name, file.JournalSuffix) {
 				continue
 			}
 			if header := readJournal(dir, name); fits(header, torn) {
@@ -174,16 +175,16 @@ func findJournal(dir *directory, base string, torn []byte) []byte {
 
 // readJournal is the header in the journal name, nil if there is none that is sound. A link or a
 // pipe planted under the name is not followed.
-func readJournal(dir *directory, name string) []byte {
-	in, err := dir.openFile(name, name, false)
+func readJournal(dir *file.Dir, name string) []byte {
+	in, err := dir.OpenFile(name, name, false)
 	if err != nil {
 		return nil
 	}
 	defer in.Close()
-	if in.size > format.MaxHeader+int64(journalFixed) {
+	if in.Size > format.MaxHeader+int64(journalFixed) {
 		return nil
 	}
-	b := make([]byte, in.size)
+	b := make([]byte, in.Size)
 	if _, err := io.ReadFull(in, b); err != nil {
 		return nil
 	}
@@ -193,11 +194,11 @@ func readJournal(dir *directory, name string) []byte {
 // useJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn its
 // header, what is read from now on has the one from the journal in its place. Nothing is written. It
 // does nothing for standard input, for what is no regular file, or where there is no journal.
-func useJournal(in *input) error {
-	if !in.isWhole() || !in.isNamed() {
+func useJournal(in *file.Input) error {
+	if !in.IsWhole() || !in.IsNamed() {
 		return nil
 	}
-	found, err := wholeHead(in, in.size, func(torn []byte) []byte { return journalOfInput(in, torn) })
+	found, err := wholeHead(in, in.Size, func(torn []byte) []byte { return journalOfInput(in, torn) })
 	if exit.Code(err) != 0 {
 		return err
 	}
@@ -205,26 +206,26 @@ func useJournal(in *input) error {
 		return nil // whoever reads the header says what is wrong with it
 	}
 	if found.fromJournal {
-		ui.Note("%s: a rewrap was interrupted: using the key slots from before it", ui.ShownInput(in.name))
+		ui.Note("%s: a rewrap was interrupted: using the key slots from before it", ui.ShownInput(in.Name))
 	}
 	if found.bytes == nil {
 		return nil
 	}
-	return in.begin(found.bytes)
+	return in.Begin(found.bytes)
 }
 
 // journalOfInput is findJournal. It lies beside the file itself, wherever a link to it may be.
-func journalOfInput(in *input, torn []byte) []byte {
-	if in.dir != nil {
-		if st, err := in.dir.stat(in.base, false); err == nil && !st.isLink() {
-			return findJournal(in.dir, in.base, torn)
+func journalOfInput(in *file.Input, torn []byte) []byte {
+	if in.Dir != nil {
+		if st, err := in.Dir.Look(in.Base, false); err == nil && !st.IsLink() {
+			return findJournal(in.Dir, in.Base, torn)
 		}
 	}
-	path, err := filepath.EvalSymlinks(in.name)
+	path, err := filepath.EvalSymlinks(in.Name)
 	if err != nil {
 		return nil
 	}
-	dir, err := openDirectory(filepath.Dir(path))
+	dir, err := file.OpenDir(filepath.Dir(path))
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"golang.org/x/sys/unix"
@@ -22,20 +23,20 @@ import (
 // and beside which the journal is.
 func openPlace(name string, follow bool) (*place, error) {
 	path := name
-	if st, err := statPath(name, false); err == nil && st.isLink() {
+	if st, err := file.StatPath(name, false); err == nil && st.IsLink() {
 		if !follow {
 			return nil, exit.Errorf(exit.Output, "-f re-wraps the file that the link leads to",
 				"%s: is a symbolic link", ui.Shown(name))
 		}
 		if path, err = filepath.EvalSymlinks(name); err != nil {
-			return nil, inputError(name, err)
+			return nil, file.InputError(name, err)
 		}
 	}
-	parent, base := splitName(path)
+	parent, base := file.SplitName(path)
 	if base == "" {
 		return nil, placeError(path)
 	}
-	dir, err := openDirectory(parent)
+	dir, err := file.OpenDir(parent)
 	if err != nil {
 		return nil, openFailure(path, err)
 	}
@@ -49,19 +50,19 @@ func openPlace(name string, follow bool) (*place, error) {
 
 // placeError is why a directory has no header that could be changed, if it is one.
 func placeError(path string) error {
-	st, err := statPath(path, true)
+	st, err := file.StatPath(path, true)
 	if err != nil {
-		return inputError(path, err)
+		return file.InputError(path, err)
 	}
 	return checkPlace(path, &st)
 }
 
-func checkPlace(path string, st *stat) error {
+func checkPlace(path string, st *file.Stat) error {
 	switch {
-	case st.mode.IsDir():
+	case st.Mode.IsDir():
 		return exit.Errorf(exit.Usage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
 			"envseal rewrap --files0-from - ...", "%s: is a directory", ui.Shown(path))
-	case !st.isRegular():
+	case !st.IsRegular():
 		return exit.Errorf(exit.Usage, "", "%s: is not a regular file", ui.Shown(path))
 	}
 	return nil
@@ -70,14 +71,14 @@ func checkPlace(path string, st *stat) error {
 // open opens the file, again where somebody replaced it meanwhile.
 func (p *place) open() error {
 	for range 10 {
-		named, err := p.dir.stat(p.base, false)
+		named, err := p.dir.Look(p.base, false)
 		if err != nil {
-			return inputError(p.path(), err)
+			return file.InputError(p.path(), err)
 		}
 		if err := checkPlace(p.path(), &named); err != nil {
 			return err
 		}
-		fd, err := p.dir.open(p.base, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		fd, err := p.dir.Open(p.base, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return openFailure(p.path(), err)
 		}
@@ -85,8 +86,8 @@ func (p *place) open() error {
 		if err := p.lock(); err != nil {
 			return err
 		}
-		if p.stat, err = statFD(fd); err != nil {
-			return inputError(p.path(), err)
+		if p.Stat, err = file.StatFD(fd); err != nil {
+			return file.InputError(p.path(), err)
 		}
 		if p.isNamed() {
 			return nil
@@ -99,8 +100,8 @@ func (p *place) open() error {
 
 // isNamed tells whether the file is the one of its name.
 func (p *place) isNamed() bool {
-	named, err := p.dir.stat(p.base, false)
-	return err == nil && named.fileID == p.fileID
+	named, err := p.dir.Look(p.base, false)
+	return err == nil && named.ID == p.ID
 }
 
 func openFailure(path string, err error) error {
@@ -111,12 +112,12 @@ func openFailure(path string, err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return exit.Errorf(exit.Output, "", "%s: may not be written: %w", ui.Shown(path), exit.Reason(err))
 	}
-	return inputError(path, err)
+	return file.InputError(path, err)
 }
 
 // lock keeps other rewraps out. Where the file system knows no locks, there are none.
 func (p *place) lock() error {
-	if !lock(p.fd()) {
+	if !file.Lock(p.fd()) {
 		return exit.Errorf(exit.Unreachable, "try again when it is done",
 			"%s: is locked: another envseal is re-wrapping it", ui.Shown(p.path()))
 	}
@@ -157,22 +158,22 @@ func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 // file, its owner.
 func (p *place) replace(old, new []byte, force bool) error {
 	name := ui.Shown(p.path())
-	if p.links > 1 && !force {
+	if p.Links > 1 && !force {
 		return exit.Errorf(exit.Output, "-f makes this name a file of its own; the others keep the old slots",
-			"%s: has %d names (hard links), and its header no room for the new slots", name, p.links)
+			"%s: has %d names (hard links), and its header no room for the new slots", name, p.Links)
 	}
-	o := outputOptions{force: true, perm: p.mode.Perm(), modTime: p.modKept}
-	out, err := p.dir.createOutput(p.base, p.path(), o)
+	o := file.Options{Force: true, Perm: p.Mode.Perm(), ModTime: p.modKept}
+	out, err := p.dir.Create(p.base, p.path(), o)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
-	if err := keepOwner(out.asFile(), &p.stat); err != nil && !force {
+	if err := keepOwner(out.AsFile(), &p.Stat); err != nil && !force {
 		return exit.Errorf(exit.Output, "run it as the owner, or -f to become the owner",
 			"%s: header has no room for the new slots, and a copy would not belong to its owner: %w",
 			name, exit.Reason(err))
 	}
-	if err := copyAttributes(out.fd, p.fd()); err != nil && !force {
+	if err := file.CopyAttributes(out.FD, p.fd()); err != nil && !force {
 		return exit.Errorf(exit.Output, "-f does without",
 			"%s: header has no room for the new slots, and its access list cannot be copied: %w",
 			name, exit.Reason(err))
@@ -190,21 +191,21 @@ func (p *place) replace(old, new []byte, force bool) error {
 }
 
 // copyPayload copies what is behind the header, in the kernel where it can.
-func (p *place) copyPayload(out *output, header int64) error {
-	left := p.size - header
+func (p *place) copyPayload(out *file.Output, header int64) error {
+	left := p.Size - header
 	if _, err := p.file.Seek(header, io.SeekStart); err != nil {
-		return inputError(p.path(), err)
+		return file.InputError(p.path(), err)
 	}
 	toBlock := min((reflinkUnit-header%reflinkUnit)%reflinkUnit, left)
 	for _, n := range []int64{toBlock, left - toBlock} {
-		switch _, err := io.CopyN(out.asFile(), p.file, n); {
+		switch _, err := io.CopyN(out.AsFile(), p.file, n); {
 		case err == io.EOF:
 			return p.changedError()
 		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 			return exit.Errorf(exit.Output, "make room: the header has none for the new slots, so the file "+
 				"must be copied", "%s: %w", ui.Shown(p.path()), exit.Reason(exit.Reason(err)))
 		case err != nil:
-			return out.failure(err)
+			return out.Failure(err)
 		}
 	}
 	if n, _ := p.file.Read(make([]byte, 1)); n > 0 {
@@ -219,12 +220,12 @@ func (p *place) changedError() error {
 }
 
 // keepOwner gives f the owner and group of a file.
-func keepOwner(f *os.File, like *stat) error {
-	now, err := statFD(int(f.Fd()))
-	if err != nil || now.uid == like.uid && now.gid == like.gid {
+func keepOwner(f *os.File, like *file.Stat) error {
+	now, err := file.StatFD(int(f.Fd()))
+	if err != nil || now.UID == like.UID && now.GID == like.GID {
 		return err
 	}
-	return f.Chown(like.uid, like.gid)
+	return f.Chown(like.UID, like.GID)
 }
 
 // mayKeepTime is for a file whose modification time is to be kept. It fails before anything has changed
@@ -246,7 +247,7 @@ func (p *place) restoreTime(f *os.File) error {
 	if p.modKept.IsZero() {
 		return nil
 	}
-	return setModTime(int(f.Fd()), p.modKept)
+	return file.SetModTime(int(f.Fd()), p.modKept)
 }
 
 // timeIsStill tells whether nobody has changed the file since the time to keep was found, as far as
@@ -255,6 +256,6 @@ func (p *place) timeIsStill() bool {
 	if p.modKept.IsZero() {
 		return true
 	}
-	now, err := statFD(p.fd())
-	return err == nil && now.modTime.Truncate(time.Microsecond).Equal(p.modKept.Truncate(time.Microsecond))
+	now, err := file.StatFD(p.fd())
+	return err == nil && now.ModTime.Truncate(time.Microsecond).Equal(p.modKept.Truncate(time.Microsecond))
 }

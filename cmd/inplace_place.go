@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
@@ -21,10 +22,10 @@ import (
 
 // place is where a header is overwritten: a file, its name, and its directory.
 type place struct {
-	dir  *directory
+	dir  *file.Dir
 	base string // of the file within dir
 	file *os.File
-	stat
+	file.Stat
 	modKept time.Time // that the file keeps; the zero time if it keeps none
 	journal *os.File  // while it is written
 }
@@ -77,24 +78,24 @@ func (p *place) doStep(s step) (err error) {
 	case stepSync:
 		err = f.Sync()
 	case stepRemove:
-		err = p.dir.unlink(s.name)
+		err = p.dir.Unlink(s.name)
 	case stepRename:
-		err = p.dir.renameNew(s.name, s.to)
+		err = p.dir.RenameNew(s.name, s.to)
 	case stepSyncDir:
-		err = syncDirectory(p.dir.File, p.file)
+		err = file.SyncDir(p.dir.File, p.file)
 	}
 	return err
 }
 
 // create makes a file that those can read who can read the sealed one: they may need it.
 func (p *place) create(name string) (*os.File, error) {
-	fd, err := p.dir.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	fd, err := p.dir.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
-	_ = keepOwner(f, &p.stat) // who may not give files away made the journal as himself, which is enough for him
-	if err := f.Chmod(p.mode.Perm() | 0o600); err != nil {
+	_ = keepOwner(f, &p.Stat) // who may not give files away made the journal as himself, which is enough for him
+	if err := f.Chmod(p.Mode.Perm() | 0o600); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (p *place) keep(old []byte) error {
 	if p.journal != nil {
 		p.journal.Close()
 		if err != nil {
-			_ = p.dir.unlink(journalName(p.base))
+			_ = p.dir.Unlink(journalName(p.base))
 		}
 	}
 	p.journal = nil
@@ -191,7 +192,7 @@ func (p *place) settleSteps() []step {
 // soundHead is the header of the file, or where an interrupted rewrap has torn it that in the
 // journal.
 func (p *place) soundHead() (head []byte, fromJournal bool, err error) {
-	return soundHead(p.file, p.size, func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
+	return soundHead(p.file, p.Size, func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
 }
 
 // recover makes the file whole that an interrupted rewrap left, and removes the journal. It returns
@@ -244,7 +245,7 @@ func (p *place) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 	if header := readJournal(p.dir, name); header == nil || fits(header, head) {
 		return append(steps, p.settleSteps()...), nil
 	}
-	aside := tempPrefix + strings.ToLower(rand.Text()[:12]) + journalSuffix
+	aside := file.TempPrefix + strings.ToLower(rand.Text()[:12]) + file.JournalSuffix
 	return append(steps, step{call: stepRename, name: name, to: aside}, step{call: stepSyncDir}), nil
 }
 
@@ -256,23 +257,23 @@ func (p *place) recoverTime(head []byte) error {
 	if p.modKept.IsZero() || !fits(readJournal(p.dir, name), head) {
 		return nil
 	}
-	st, err := p.dir.stat(name, false)
-	if err == nil && st.modTime.Before(p.modKept) {
-		p.modKept = st.modTime
+	st, err := p.dir.Look(name, false)
+	if err == nil && st.ModTime.Before(p.modKept) {
+		p.modKept = st.ModTime
 	}
 	return err
 }
 
 // hasJournal tells whether something has the journal's name, be it a whole one or not.
 func (p *place) hasJournal() bool {
-	_, err := p.dir.stat(journalName(p.base), false)
+	_, err := p.dir.Look(journalName(p.base), false)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (p *place) fd() int { return int(p.file.Fd()) }
 
 // path is the file's, through its directory.
-func (p *place) path() string { return p.dir.path(p.base) }
+func (p *place) path() string { return p.dir.Path(p.base) }
 
 // isStill tells whether the file begins with old and is the one of its name.
 func (p *place) isStill(old []byte) bool {

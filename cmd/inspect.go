@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -79,7 +80,7 @@ type inspectedSlot struct {
 }
 
 func (o inspectOptions) inspect(_ context.Context, name string) error {
-	in, err := openInput(name)
+	in, err := file.Open(name)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (o inspectOptions) inspect(_ context.Context, name string) error {
 		return err
 	}
 	i := newInspection(h, in, armored)
-	out := bufio.NewWriterSize(stdoutWriter(), 1<<16)
+	out := bufio.NewWriterSize(file.StdoutText(), 1<<16)
 	if o.json {
 		err = i.printJSON(out)
 	} else {
@@ -127,14 +128,14 @@ func (o inspectOptions) inspectKeyFile(name string, src io.Reader) error {
 	}
 	i := inspectedKeyFile(k, name)
 	if o.json {
-		return ui.WriteIndented(stdoutWriter(), i)
+		return ui.WriteIndented(file.StdoutText(), i)
 	}
-	return i.print(stdoutWriter(), k.String())
+	return i.print(file.StdoutText(), k.String())
 }
 
-func newInspection(h *format.Header, in *input, armored bool) *inspection {
+func newInspection(h *format.Header, in *file.Input, armored bool) *inspection {
 	i := &inspection{
-		File:              in.name,
+		File:              in.Name,
 		Kind:              "sealed file",
 		Armored:           armored,
 		Version:           format.Version,
@@ -150,8 +151,8 @@ func newInspection(h *format.Header, in *input, armored bool) *inspection {
 	if i.EncryptionContext == nil {
 		i.EncryptionContext = format.Context{}
 	}
-	if in.regular && !armored {
-		size := in.size
+	if in.Regular && !armored {
+		size := in.Size
 		i.SealedSize = &size
 		i.PlaintextSize = json.RawMessage("null")
 		if n, err := h.Layout().PlaintextSize(size); err == nil {

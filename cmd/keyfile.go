@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -60,13 +61,13 @@ func (o *keyFileOptions) writeText(work func() ([]byte, error)) error {
 	if o.output == "" || o.output == "-" {
 		text, err := work()
 		if err == nil {
-			_, err = stdoutWriter().Write(text)
+			_, err = file.StdoutText().Write(text)
 		}
 		return err
 	}
-	own := ownFiles(o.aws.files(), contextFiles(o.context), o.store.files())
-	out, err := createOutput(o.output, outputOptions{
-		force: o.force, perm: 0o666 &^ umask(), inputs: own,
+	own := file.Guard(o.aws.files(), contextFiles(o.context), o.store.files())
+	out, err := file.Create(o.output, file.Options{
+		Force: o.force, Perm: 0o666 &^ file.ReadUmask(), Inputs: own,
 	})
 	if err != nil {
 		return err

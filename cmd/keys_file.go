@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -124,7 +125,7 @@ func readKeyFile(name, flag string) ([]byte, error) {
 	if name == "" || name == "-" {
 		return nil, exit.Errorf(exit.Usage, "", "%s takes the name of a file", flag)
 	}
-	in, err := openInput(name)
+	in, err := file.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -217,7 +218,7 @@ func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
 			return fmt.Errorf("key %s is made, but not its alias: %w", meta.ARN, err)
 		}
 	}
-	_, err = fmt.Fprintln(stdoutWriter(), meta.ARN)
+	_, err = fmt.Fprintln(file.StdoutText(), meta.ARN)
 	return err
 }
 
@@ -246,9 +247,9 @@ func (o listKeysOptions) run(ctx context.Context, s *keystore.Store) error {
 		rows = append(rows, row)
 	}
 	if o.json {
-		return ui.WriteIndented(stdoutWriter(), map[string]any{"Keys": rows})
+		return ui.WriteIndented(file.StdoutText(), map[string]any{"Keys": rows})
 	}
-	w := tabwriter.NewWriter(stdoutWriter(), 0, 8, 2, ' ', 0)
+	w := tabwriter.NewWriter(file.StdoutText(), 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ALIASES\tSTATE\tCREATED\tARN")
 	for _, r := range rows {
 		aliases := cmp.Or(strings.Join(r.Aliases, ","), "-")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/urfave/cli/v2"
 )
 
@@ -182,7 +183,7 @@ func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
 }
 
 // files are those that no output may replace.
-func (o *kmsOptions) files() []guarded { return ownFiles(o.aws.files(), o.store.files()) }
+func (o *kmsOptions) files() []file.Guarded { return file.Guard(o.aws.files(), o.store.files()) }
 
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -12,11 +13,11 @@ import (
 type kmsPrinter struct {
 	documentPrinter
 	op           *kmsOperation
-	own          []guarded // what no file may replace
-	wire         bool      // times are seconds since 1970, as on the wire
-	plaintextOut *string   // the file for the plaintext, nil where it goes into the answer
-	force        bool      // show a plaintext on a terminal, replace its file
-	file         *output   // that of plaintextOut, once it is open
+	own          []file.Guarded // what no file may replace
+	wire         bool           // times are seconds since 1970, as on the wire
+	plaintextOut *string        // the file for the plaintext, nil where it goes into the answer
+	force        bool           // show a plaintext on a terminal, replace its file
+	file         *file.Output   // that of plaintextOut, once it is open
 }
 
 // newKMSPrinter reads how the answer is to be printed.
@@ -57,12 +58,12 @@ func (p *kmsPrinter) openFile(target string) (err error) {
 	if target == "-" || target == "" {
 		return exit.Errorf(exit.Usage, "--query "+p.op.secret+" --output text | base64 -d gives the bytes in a pipe", "--plaintext-out takes the name of a file")
 	}
-	p.file, err = createOutput(target,
-		outputOptions{force: p.force, perm: 0o600, inputs: p.own})
+	p.file, err = file.Create(target,
+		file.Options{Force: p.force, Perm: 0o600, Inputs: p.own})
 	if err != nil {
 		return err
 	}
-	if ui.IsTerminal(p.file.asFile()) && !p.force {
+	if ui.IsTerminal(p.file.AsFile()) && !p.force {
 		p.close()
 		return exit.Errorf(exit.Output, "--force prints it all the same", "%s: is a terminal, and the key is binary", ui.Shown(target))
 	}
@@ -90,7 +91,7 @@ func (p *kmsPrinter) deliver(d document) error {
 	if p.wire {
 		d = d.onWire()
 	}
-	if err := p.print(stdoutWriter(), d); err != nil || p.file == nil {
+	if err := p.print(file.StdoutText(), d); err != nil || p.file == nil {
 		return err
 	}
 	return p.file.Commit()

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 )
 
 // skeleton prints what a request or an answer looks like, and calls nothing.
 func (p *kmsPrinter) skeleton(kind string) error {
-	w := stdoutWriter()
+	w := file.StdoutText()
 	switch kind {
 	case "", "input":
 		return printJSON(w, p.op.sampleRequest())

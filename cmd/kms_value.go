@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope/keymem"
 )
@@ -179,7 +180,7 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 
 // openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of
 // the environment.
-func openParameter(flag, arg, path string) (*input, error) {
+func openParameter(flag, arg, path string) (*file.Input, error) {
 	path = os.Expand(path, func(name string) string {
 		if v, ok := os.LookupEnv(name); ok {
 			return v
@@ -195,9 +196,9 @@ func openParameter(flag, arg, path string) (*input, error) {
 		return nil, badParameter(flag, "%s names no file", arg)
 	}
 	if path == "-" {
-		path = "./-" // to openInput, - is standard input
+		path = "./-" // to file.Open, - is standard input
 	}
-	in, err := openInput(path)
+	in, err := file.Open(path)
 	if err != nil {
 		return nil, badParameter(flag, "Unable to load paramfile %s: %w", ui.Shown(arg), err)
 	}

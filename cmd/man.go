@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/urfave/cli/v2"
 )
 
@@ -20,7 +21,7 @@ func manCommand(version string, all func() *commandDoc) *cli.Command {
 			if c.NArg() > 0 {
 				return exit.Errorf(exit.Usage, "try `envseal man | man -l -`", "man takes no arguments")
 			}
-			if _, err := io.WriteString(stdoutWriter(), manPage(all(), version)); err != nil {
+			if _, err := io.WriteString(file.StdoutText(), manPage(all(), version)); err != nil {
 				return fmt.Errorf("man: %w", err)
 			}
 			return nil

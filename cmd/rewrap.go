@@ -191,7 +191,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	}
 	defer p.Close()
 	if r.keepTime {
-		p.modKept = p.stat.modTime
+		p.modKept = p.Stat.ModTime
 	}
 	old, h, err := r.read(p)
 	if err != nil {
@@ -257,7 +257,7 @@ func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how st
 	if err := p.mayKeepTime(); err != nil {
 		return "", err
 	}
-	new, err := marshalFor(changed, int64(len(old)), p.size)
+	new, err := marshalFor(changed, int64(len(old)), p.Size)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -120,7 +121,7 @@ func (r *crashRig) rewrap() []step {
 // opens lays the image out and opens the file as decrypt does. It tells by which header.
 func (r *crashRig) opens(image map[string][]byte) (string, error) {
 	lay(r.T, r.dir, image)
-	in, err := openInput(filepath.Join(r.dir, crashName))
+	in, err := file.Open(filepath.Join(r.dir, crashName))
 	if err != nil {
 		return "", err
 	}

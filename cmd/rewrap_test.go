@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/format"
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func TestJournalName(t *testing.T) {
 	long := strings.Repeat("n", maxNameLength)
 	for _, base := range []string{"f", "f.sealed", ".envseal-x.tmp", long, long[1:]} {
 		name := journalName(base)
-		if len(name) > maxNameLength || !strings.HasPrefix(name, tempPrefix) || strings.HasSuffix(name, tempSuffix) {
+		if len(name) > maxNameLength || !strings.HasPrefix(name, file.TempPrefix) || strings.HasSuffix(name, file.TempSuffix) {
 			t.Errorf("%q: journal %q", base, name)
 		}
 	}
@@ -74,16 +75,16 @@ func (r *crashRig) open(force bool) *place {
 }
 
 // input opens a file of the rig for reading.
-func (r *crashRig) input(name string) *input {
+func (r *crashRig) input(name string) *file.Input {
 	r.Helper()
-	in, err := openInput(filepath.Join(r.dir, name))
+	in, err := file.Open(filepath.Join(r.dir, name))
 	r.must(err)
 	r.Cleanup(in.Close)
 	return in
 }
 
 // firstBytes is what reading in at its beginning gives.
-func firstBytes(in *input, n int) []byte {
+func firstBytes(in *file.Input, n int) []byte {
 	b := make([]byte, n)
 	n, _ = in.ReadAt(b, 0)
 	return b[:n]
@@ -102,7 +103,7 @@ func TestReadDuringRewrap(t *testing.T) {
 	r := newCrashRig(t, 12, nil)
 	lay(t, r.dir, map[string][]byte{crashName: r.file(0)})
 	path := filepath.Join(r.dir, crashName)
-	dir, err := openDirectory(r.dir)
+	dir, err := file.OpenDir(r.dir)
 	r.must(err)
 	defer dir.Close()
 	done := make(chan struct{})
@@ -154,7 +155,7 @@ func TestForeignJournalIsPutAside(t *testing.T) {
 	head, err := p.recover()
 	r.must(err)
 	r.must(p.overwrite(head, r.headers[1]))
-	aside, err := filepath.Glob(filepath.Join(r.dir, tempPrefix+"*"+journalSuffix))
+	aside, err := filepath.Glob(filepath.Join(r.dir, file.TempPrefix+"*"+file.JournalSuffix))
 	r.must(err)
 	if len(aside) != 1 || filepath.Base(aside[0]) == journalName(crashName) {
 		t.Fatalf("journals %q", aside)
@@ -225,7 +226,7 @@ func TestReplaceGrows(t *testing.T) {
 	var h format.Header
 	r.must(h.UnmarshalBinary(r.headers[1]))
 	h.Slots = append(h.Slots, h.Slots[0], h.Slots[0])
-	new, err := marshalFor(&h, int64(len(r.headers[0])), p.size)
+	new, err := marshalFor(&h, int64(len(r.headers[0])), p.Size)
 	r.must(err)
 	r.must(p.replace(r.headers[0], new, false))
 	got, err := os.ReadFile(path)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/devserver"
@@ -61,7 +62,7 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 	if err != nil {
 		return exit.Errorf(exit.Usage, "", "--faults: %w", err)
 	}
-	own := ownFiles(o.store.files())
+	own := file.Guard(o.store.files())
 	log, err := newCallLog(o.log, own)
 	if err != nil {
 		return err
@@ -101,10 +102,10 @@ func listenError(err error) error {
 }
 
 // writePID writes the process id to a file. remove takes the file away, unless it is another process's by then.
-func writePID(name string, own []guarded) (remove func(), err error) {
+func writePID(name string, own []file.Guarded) (remove func(), err error) {
 	text := []byte(strconv.Itoa(os.Getpid()) + "\n")
-	out, err := createOutput(name, outputOptions{
-		force: true, perm: 0o644 &^ ownUmask(), noSync: true, inputs: own,
+	out, err := file.Create(name, file.Options{
+		Force: true, Perm: 0o644 &^ file.Umask(), NoSync: true, Inputs: own,
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func writePID(name string, own []guarded) (remove func(), err error) {
 // announce prints the environment for clients, and lets go of stdout, for which `eval "$(... &)"` waits.
 func announce(srv *devserver.Server, ln net.Listener) error {
 	id, secret := srv.Credentials()
-	if _, err := fmt.Fprintf(stdoutWriter(), "export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
+	if _, err := fmt.Fprintf(file.StdoutText(), "export AWS_ENDPOINT_URL_KMS=http://%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s AWS_DEFAULT_REGION=%[4]s\n",
 		ln.Addr(), id, secret, srv.Region()); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -29,7 +30,7 @@ func unknownCommand(parent *cli.Command, word string) error {
 	path := parent.HelpName
 	hint := orHelp(path, withPath(path, near(word, namesOf(parent.Subcommands))))
 	_, below, _ := strings.Cut(path+" "+word, " ")
-	if !strings.Contains(path, " ") && isThere(word) {
+	if !strings.Contains(path, " ") && file.IsThere(word) {
 		hint = "for the file write `envseal encrypt -k KEY " + ui.ShellWord(word) + "`, or `envseal decrypt " + ui.ShellWord(word) + "`"
 	}
 	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
@@ -58,7 +59,7 @@ func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) er
 		meant = dashes(meant) + meant
 	}
 	hint := orHelp(command.HelpName, meant)
-	if isThere(arg) {
+	if file.IsThere(arg) {
 		hint = "for the file write " + ui.ShellWord("./"+arg)
 	}
 	if strings.HasPrefix(command.HelpName, "envseal kms") {

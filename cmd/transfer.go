@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -18,7 +19,7 @@ type transfer struct {
 	workOptions
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
-	perm   func(*stat) os.FileMode
+	perm   func(*file.Stat) os.FileMode
 	mtime  bool         // the output gets the input's mtime
 	header string       // where a detached header goes, "" for none
 	from   *commandLine // what is sealed instead of a file, nil for a file
@@ -27,12 +28,12 @@ type transfer struct {
 	text   bool         // the output is text, which a terminal may have
 
 	refuseEmpty bool
-	sizeHint    int64     // of an input whose size is not known, -1 for none
-	own         []guarded // what the output must not be, beside the input
+	sizeHint    int64          // of an input whose size is not known, -1 for none
+	own         []file.Guarded // what the output must not be, beside the input
 
 	log *fileLog
 	// check, if set, is what --dry-run can find out about the input without asking a key service
-	check func(in *input) error
+	check func(in *file.Input) error
 	// current, if set, is the rule of --update
 	current currentRule
 
@@ -43,7 +44,7 @@ type transfer struct {
 
 // job is a file in the hands of a command.
 type job struct {
-	in    *input
+	in    *file.Input
 	src   io.Reader // reads in, and counts for bar
 	plain bool      // src does nothing else
 	dst   destination
@@ -84,16 +85,16 @@ type work func(ctx context.Context, j *job) (result, error)
 type sink interface {
 	io.Writer
 	Commit() error
-	durable() bool  // once committed it survives a power cut: a file of its own, synced
-	released() bool // something has left the process that cannot be taken back
+	Durable() bool  // once committed it survives a power cut: a file of its own, synced
+	Released() bool // something has left the process that cannot be taken back
 	Abort()
 }
 
 // destination is a sink, and what of it is a file.
 type destination struct {
 	sink
-	file   *output // for the data; nil for a command, or where nothing is written
-	header *output // for a detached header, nil for none
+	file   *file.Output // for the data; nil for a command, or where nothing is written
+	header *file.Output // for a detached header, nil for none
 }
 
 // run opens both ends, has the work done, and commits.
@@ -103,7 +104,7 @@ func (t *transfer) run(ctx context.Context, do work) (result, error) {
 	}
 	res, err := t.carry(ctx, do)
 	if err != nil && t.made != "" {
-		_ = takeBackDir(t.made)
+		_ = file.TakeBackDir(t.made)
 	}
 	return res, err
 }
@@ -114,7 +115,7 @@ func (t *transfer) carry(ctx context.Context, do work) (result, error) {
 		return result{}, err
 	}
 	defer in.Close()
-	in.refuseEmpty = t.refuseEmpty
+	in.RefuseEmpty = t.refuseEmpty
 	dst, err := t.open(in)
 	if err != nil {
 		return result{}, err
@@ -138,7 +139,7 @@ func (t *transfer) carry(ctx context.Context, do work) (result, error) {
 }
 
 // takeInput opens the input. There is none, and no error, if --update leaves it out.
-func (t *transfer) takeInput() (*input, error) {
+func (t *transfer) takeInput() (*file.Input, error) {
 	in, err := t.openInput()
 	if err != nil {
 		return nil, err
@@ -148,8 +149,8 @@ func (t *transfer) takeInput() (*input, error) {
 		return nil, nil
 	}
 	// Where --rm keeps the input anyhow, it has no say.
-	if t.Remove && !t.Force && !t.NoSync && t.target != "-" && in.regular && in.dir != nil {
-		err = in.refuseRemoval()
+	if t.Remove && !t.Force && !t.NoSync && t.target != "-" && in.Regular && in.Dir != nil {
+		err = in.RefuseRemoval()
 	}
 	if err != nil {
 		in.Close()
@@ -198,17 +199,17 @@ func (t *transfer) work(ctx context.Context, do work, j *job) (res result, err e
 	if res, err = do(ctx, j); err != nil {
 		return res, err
 	}
-	return res, j.in.checkUnchanged()
+	return res, j.in.CheckUnchanged()
 }
 
-func (t *transfer) openInput() (*input, error) {
+func (t *transfer) openInput() (*file.Input, error) {
 	if t.from != nil {
 		return openProducer(t.from)
 	}
-	return openInput(t.name)
+	return file.Open(t.name)
 }
 
-func (t *transfer) open(in *input) (destination, error) {
+func (t *transfer) open(in *file.Input) (destination, error) {
 	switch {
 	case t.into != nil:
 		return destination{sink: t.into}, nil
@@ -216,28 +217,28 @@ func (t *transfer) open(in *input) (destination, error) {
 		c, err := newConsumer(t.to)
 		return destination{sink: c}, err
 	}
-	inputs := slices.Concat([]guarded{in.guard()}, t.own, t.log.guard())
+	inputs := slices.Concat([]file.Guarded{in.Guard()}, t.own, t.log.guard())
 	if t.target == "-" {
-		out, err := stdoutOutput(t.Output == "-" || t.text, inputs...)
+		out, err := file.Stdout(t.Output == "-" || t.text, inputs...)
 		if err != nil {
 			return destination{}, err
 		}
 		return t.withHeader(out, in)
 	}
-	o := outputOptions{
-		force:  t.Force || t.older,
-		perm:   t.perm(&in.stat),
-		noSync: t.NoSync,
-		dryRun: t.DryRun,
-		inputs: inputs,
+	o := file.Options{
+		Force:  t.Force || t.older,
+		Perm:   t.perm(&in.Stat),
+		NoSync: t.NoSync,
+		DryRun: t.DryRun,
+		Inputs: inputs,
 	}
-	if t.mtime && in.regular {
-		o.modTime = in.modTime
+	if t.mtime && in.Regular {
+		o.ModTime = in.ModTime
 	}
 	if err := t.makeDir(); err != nil {
 		return destination{}, err
 	}
-	out, err := createOutput(t.target, o)
+	out, err := file.Create(t.target, o)
 	if err != nil {
 		return destination{}, err
 	}
@@ -249,7 +250,7 @@ func (t *transfer) missingOutputDir() (string, error) {
 	if t.OutputDir == "" || t.to != nil || t.target == "-" {
 		return "", nil
 	}
-	if there, err := checkOutputDir(t.OutputDir); there || err != nil {
+	if there, err := file.CheckDir(t.OutputDir); there || err != nil {
 		return "", err
 	}
 	return t.OutputDir, nil
@@ -261,7 +262,7 @@ func (t *transfer) makeDir() error {
 	if dir == "" || err != nil {
 		return err
 	}
-	made, err := makeOutputDir(dir, 0o777, !t.NoSync)
+	made, err := file.MakeDir(dir, 0o777, !t.NoSync)
 	if made {
 		t.made = dir
 	}
@@ -269,31 +270,31 @@ func (t *transfer) makeDir() error {
 }
 
 // removeInput is --rm, after the output is committed.
-func (t *transfer) removeInput(in *input, dst sink) error {
+func (t *transfer) removeInput(in *file.Input, dst sink) error {
 	if !t.Remove {
 		return nil
 	}
-	if !dst.durable() || !in.regular || in.dir == nil {
+	if !dst.Durable() || !in.Regular || in.Dir == nil {
 		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.name))
 		return nil
 	}
-	return in.remove()
+	return in.Remove()
 }
 
 // progress starts the progress of one file, as the user asked for it.
-func (t *transfer) progress(in *input) (*ui.Progress, error) {
+func (t *transfer) progress(in *file.Input) (*ui.Progress, error) {
 	mode, err := ui.ParseMode(t.Progress)
 	if err != nil {
 		return nil, err
 	}
-	total := in.left
+	total := in.Left
 	if total < 0 {
 		total = t.sizeHint
 	}
-	if mode == ui.Auto && ui.IsTerminalFD(in.fd) {
+	if mode == ui.Auto && ui.IsTerminalFD(in.FD) {
 		mode = ui.Never // somebody is typing there
 	}
-	return ui.NewProgress(mode, in.name, total, t.Quiet), nil
+	return ui.NewProgress(mode, in.Name, total, t.Quiet), nil
 }
 
 func (t *transfer) displayTarget() string {
@@ -308,15 +309,15 @@ func (t *transfer) displayTarget() string {
 
 // upToDate is --update for a single file: whether it is left out, since its output is there, by the
 // rule for the files of a tree. Where an older output is there, it lets the transfer replace that.
-func (t *transfer) upToDate(in *input) bool {
-	if !t.Update || t.current == nil || !in.isWhole() || !t.mtime || t.to != nil || t.target == "-" {
+func (t *transfer) upToDate(in *file.Input) bool {
+	if !t.Update || t.current == nil || !in.IsWhole() || !t.mtime || t.to != nil || t.target == "-" {
 		return false
 	}
-	if _, ok := descriptorNumber(t.target); ok {
+	if _, ok := file.Descriptor(t.target); ok {
 		return false
 	}
-	parent, base := splitName(t.target)
-	dir, err := openDirectory(parent)
+	parent, base := file.SplitName(t.target)
+	dir, err := file.OpenDir(parent)
 	if err != nil {
 		return false
 	}
@@ -339,28 +340,28 @@ type currentRule func(in, out *statedFile) (current, replaceable bool)
 // compare asks the rule about what has the output's name in dir. It is neither current nor
 // replaceable if it is not there, no regular file, or the input itself: whatever it is comes out
 // when the output gets its name.
-func (rule currentRule) compare(dir *directory, name string, in *input) (current, replaceable bool) {
-	there, err := dir.openFile(name, name, false)
+func (rule currentRule) compare(dir *file.Dir, name string, in *file.Input) (current, replaceable bool) {
+	there, err := dir.OpenFile(name, name, false)
 	if err != nil {
 		return false, false
 	}
 	defer there.Close()
-	if there.fileID == in.fileID {
+	if there.ID == in.ID {
 		return false, false
 	}
-	return rule(&statedFile{in, &in.stat}, &statedFile{there, &there.stat})
+	return rule(&statedFile{in, &in.Stat}, &statedFile{there, &there.Stat})
 }
 
 // statedFile is an open file and what fstat said of it.
 type statedFile struct {
 	io.ReaderAt
-	*stat
+	*file.Stat
 }
 
 // header reads the header of a sealed file, armored or not, and tells whether sizes follow from each
 // other. It leaves the file's position alone.
 func (f *statedFile) header() (h *format.Header, exact bool, err error) {
-	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.size))
+	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.Size))
 	if err != nil {
 		return nil, false, err
 	}
@@ -372,5 +373,5 @@ func (f *statedFile) header() (h *format.Header, exact bool, err error) {
 
 // tellTime is for -v: how long the work on a file took.
 func (j *job) tellTime(how string, start time.Time) {
-	ui.Note("%s: %s in %s", ui.ShownInput(j.in.name), how, ui.Took(start))
+	ui.Note("%s: %s in %s", ui.ShownInput(j.in.Name), how, ui.Took(start))
 }

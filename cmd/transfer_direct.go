@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -19,10 +20,10 @@ const directLeast = 2 << 20
 // directPath are both ends of a transfer between regular files, which can be read and written at any
 // offset, so that no worker waits for another.
 type directPath struct {
-	in   *input
+	in   *file.Input
 	src  io.ReaderAt
 	size int64
-	out  *output
+	out  *file.Output
 	base int64 // where the output begins in its file: standard output may have been written to before
 }
 
@@ -30,19 +31,19 @@ type directPath struct {
 func (j *job) directPath() (*directPath, bool) {
 	in, out := j.in, j.dst.file
 	// a sum takes the bytes in their order
-	if !j.plain || !j.alone || !in.regular || in.left < directLeast || out == nil || out.sum != nil {
+	if !j.plain || !j.alone || !in.Regular || in.Left < directLeast || out == nil || out.Sum != nil {
 		return nil, false
 	}
-	from, err := in.position()
-	if err != nil || from+in.left != in.size {
+	from, err := in.Position()
+	if err != nil || from+in.Left != in.Size {
 		return nil, false
 	}
-	base, ok := out.position()
+	base, ok := out.Position()
 	if !ok {
 		return nil, false
 	}
-	p := &directPath{in: in, out: out, size: in.left, base: base}
-	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.bar}, from, in.left)
+	p := &directPath{in: in, out: out, size: in.Left, base: base}
+	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.bar}, from, in.Left)
 	return p, true
 }
 
@@ -62,7 +63,7 @@ func (p *directPath) seal(ctx context.Context, key *envelope.DataKey, o envelope
 	if err != nil {
 		return nil, p.explain(err)
 	}
-	return h, p.out.moveTo(p.base + w.total)
+	return h, p.out.MoveTo(p.base + w.total)
 }
 
 // open is envelope.Open. It is for outputs that appear when they are whole: on a failure, what was
@@ -97,8 +98,8 @@ func payload(h *format.Header, detached bool) format.Layout {
 // it looks like one that was cut off long ago.
 func (p *directPath) explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, envelope.ErrTruncated) && p.in.checkUnchanged() != nil {
-		return p.in.changedError()
+		errors.Is(err, envelope.ErrTruncated) && p.in.CheckUnchanged() != nil {
+		return p.in.ChangedError()
 	}
 	return err
 }
@@ -115,7 +116,7 @@ func moreThreads(workers int) (back func()) {
 
 // directWriter writes to an output at an offset.
 type directWriter struct {
-	out   *output
+	out   *file.Output
 	base  int64
 	total int64 // bytes that there will be, 0 if that is not known
 
@@ -125,7 +126,7 @@ type directWriter struct {
 
 // WriteAt implements io.WriterAt. The first call reserves room for all.
 func (w *directWriter) WriteAt(b []byte, off int64) (int, error) {
-	w.once.Do(func() { w.failed = w.out.reserve(w.total) })
+	w.once.Do(func() { w.failed = w.out.Reserve(w.total) })
 	if w.failed != nil {
 		return 0, w.failed
 	}

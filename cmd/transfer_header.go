@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -20,22 +21,22 @@ import (
 type headerFile struct {
 	name  string
 	again bool // it is read twice, as by --verify-first
-	in    *input
+	in    *file.Input
 	bytes []byte // what is needed again of a file that can be read only once
 }
 
 // prepare makes in ready to be opened or verified, and gives the options for that: with the detached
 // header, or with that of the file itself, from the journal where an interrupted rewrap has torn
 // it. It may be called again to read once more.
-func (f *headerFile) prepare(in *input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
+func (f *headerFile) prepare(in *file.Input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
 	if f.name == "" {
 		return o, useJournal(in)
 	}
 	var err error
 	if f.in == nil {
 		err = f.open()
-	} else if f.in.regular {
-		err = f.in.rewind()
+	} else if f.in.Regular {
+		err = f.in.Rewind()
 	}
 	if err == nil && f.bytes == nil {
 		err = useJournal(f.in)
@@ -51,7 +52,7 @@ func (f *headerFile) prepare(in *input, o envelope.OpenOptions) (envelope.OpenOp
 }
 
 func (f *headerFile) open() (err error) {
-	if f.in, err = openInput(f.name); err != nil || f.in.regular || !f.again {
+	if f.in, err = file.Open(f.name); err != nil || f.in.Regular || !f.again {
 		return err
 	}
 	f.bytes, err = io.ReadAll(io.LimitReader(f.in, format.MaxHeader+1))
@@ -69,12 +70,12 @@ func (f *headerFile) close() {
 
 // guardHeader is the file that a header is read from: the output must not be that, as the payload
 // could not be opened any more.
-func guardHeader(name string) []guarded {
-	st, err := statPath(name, true)
+func guardHeader(name string) []file.Guarded {
+	st, err := file.StatPath(name, true)
 	if name == "" || err != nil { // who opens it says what is wrong
 		return nil
 	}
-	return []guarded{{st.fileID, "the input"}}
+	return []file.Guarded{{ID: st.ID, Role: "the input"}}
 }
 
 // withHeader adds the header file, if there is to be one, to the output out of in. On an error, out
@@ -82,7 +83,7 @@ func guardHeader(name string) []guarded {
 //
 // A header file is never replaced, whatever --force says: it may be the only way to open some
 // payload.
-func (t *transfer) withHeader(out *output, in *input) (destination, error) {
+func (t *transfer) withHeader(out *file.Output, in *file.Input) (destination, error) {
 	if t.header == "" {
 		return destination{sink: out, file: out}, nil
 	}
@@ -91,16 +92,16 @@ func (t *transfer) withHeader(out *output, in *input) (destination, error) {
 		out.Abort()
 		return destination{}, err
 	}
-	return destination{sink: newPair(out, header), file: out, header: header}, nil
+	return destination{sink: file.NewPair(out, header), file: out, header: header}, nil
 }
 
-func (t *transfer) createHeader(out *output, in *input) (*output, error) {
-	if there, err := statPath(t.header, false); err == nil && !there.isDirect() {
+func (t *transfer) createHeader(out *file.Output, in *file.Input) (*file.Output, error) {
+	if there, err := file.StatPath(t.header, false); err == nil && !there.IsDirect() {
 		return nil, exit.Errorf(exit.Output, "a header is never replaced, since its payload could not be "+
 			"opened any more: choose another name", "%s: exists already", ui.Shown(t.header))
 	}
-	return createOutput(t.header, outputOptions{
-		perm: sealedPerm(&in.stat), noSync: out.noSync, dryRun: out.dryRun,
-		inputs: []guarded{in.guard()},
+	return file.Create(t.header, file.Options{
+		Perm: file.SealedPerm(&in.Stat), NoSync: out.NoSync, DryRun: out.DryRun,
+		Inputs: []file.Guarded{in.Guard()},
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -51,7 +52,7 @@ type fileLog struct {
 
 // newFileLog opens the log that the user asked for; nil if there is none. It must be none of own,
 // the files that the command needs.
-func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error) {
+func newFileLog(o manyOptions, operation string, own []file.Guarded) (*fileLog, error) {
 	if o.Log == "" {
 		if o.LogSums {
 			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",
@@ -68,9 +69,9 @@ func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error
 			return nil, exit.Errorf(exit.Usage, "write --log-json fd:3, and 3>FILE behind the command",
 				"--log-json fd:%s: not the number of a descriptor", ui.Shown(number))
 		}
-		l.w, err = inheritedFile(int(n), o.Log)
+		l.w, err = file.Inherited(int(n), o.Log)
 	} else {
-		l.w, err = openAppend(o.Log, own...)
+		l.w, err = file.Append(o.Log, own...)
 	}
 	if err != nil {
 		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", ui.Shown(o.Log), exit.Reason(err))
@@ -79,10 +80,10 @@ func newFileLog(o manyOptions, operation string, own []guarded) (*fileLog, error
 }
 
 // guard is what no output may replace.
-func (l *fileLog) guard() (all []guarded) {
+func (l *fileLog) guard() (all []file.Guarded) {
 	if l != nil {
-		if st, err := statFD(int(l.w.Fd())); err == nil {
-			all = append(all, guarded{st.fileID, "the file of --log-json"})
+		if st, err := file.StatFD(int(l.w.Fd())); err == nil {
+			all = append(all, file.Guarded{ID: st.ID, Role: "the file of --log-json"})
 		}
 	}
 	return all
@@ -181,26 +182,26 @@ type logEntry struct {
 	log   *fileLog
 	line  logLine
 	start time.Time
-	in    *input
-	out   *output   // nil where the output is no file
-	sum   hash.Hash // of a sealed file that cannot be read again; nil if it can, or nobody wants it
+	in    *file.Input
+	out   *file.Output // nil where the output is no file
+	sum   hash.Hash    // of a sealed file that cannot be read again; nil if it can, or nobody wants it
 }
 
 // begin starts the entry of the transfer from in to out, which is nil where the output is no file.
-func (l *fileLog) begin(out *output, in *input, inName, outName string) *logEntry {
+func (l *fileLog) begin(out *file.Output, in *file.Input, inName, outName string) *logEntry {
 	e := &logEntry{log: l, start: time.Now(), in: in, out: out}
 	e.line = logLine{Input: inName, Output: outName}
-	if l.wantsSum() && l.operation == verbEncrypt && out != nil && out.direct {
+	if l.wantsSum() && l.operation == verbEncrypt && out != nil && out.Direct {
 		e.sum = sha256.New()
-		out.sum = e.sum
+		out.Sum = e.sum
 	}
 	return e
 }
 
 // reader is in, hashed on the way where it is the sealed file and cannot be read again. plain tells
 // that it is in and nothing else.
-func (e *logEntry) reader(in *input) (src io.Reader, plain bool) {
-	if !e.log.wantsSum() || e.log.operation == verbEncrypt || in.regular {
+func (e *logEntry) reader(in *file.Input) (src io.Reader, plain bool) {
+	if !e.log.wantsSum() || e.log.operation == verbEncrypt || in.Regular {
 		return in, true
 	}
 	e.sum = sha256.New()
@@ -213,11 +214,11 @@ func (e *logEntry) measure() error {
 		return nil
 	}
 	e.line.Duration = time.Since(e.start).Seconds()
-	if e.in.regular {
-		e.line.InputSize = &e.in.left
+	if e.in.Regular {
+		e.line.InputSize = &e.in.Left
 	}
-	if e.out != nil && !e.out.direct {
-		size, err := e.out.size()
+	if e.out != nil && !e.out.Direct {
+		size, err := e.out.Size()
 		if err != nil {
 			return err
 		}
@@ -240,7 +241,7 @@ func (e *logEntry) measure() error {
 func (e *logEntry) readAgain() (err error) {
 	switch {
 	case e.log.operation != verbEncrypt:
-		_, err = io.Copy(e.sum, io.NewSectionReader(e.in, e.in.offset(), e.in.left))
+		_, err = io.Copy(e.sum, io.NewSectionReader(e.in, e.in.Offset(), e.in.Left))
 	case e.out != nil:
 		_, err = io.Copy(e.sum, io.NewSectionReader(e.out, 0, *e.line.OutputSize))
 	}

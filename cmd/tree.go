@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -31,8 +32,8 @@ type treeRun struct {
 	commits  *committer
 	progress *ui.Progress
 	log      *fileLog
-	own      []guarded // what no output may replace
-	sweeper  sweeper
+	own      []file.Guarded // what no output may replace
+	sweeper  file.Sweeper
 	reads    bool // the command writes nothing
 	bigFiles chan struct{}
 
@@ -64,7 +65,7 @@ const (
 
 // runFiles works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
-func runFiles(ctx context.Context, b *batch, own []guarded, work treeWork) error {
+func runFiles(ctx context.Context, b *batch, own []file.Guarded, work treeWork) error {
 	log, err := newFileLog(b.manyOptions, work.verb(), own)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func runFiles(ctx context.Context, b *batch, own []guarded, work treeWork) error
 }
 
 // newTreeRun makes a run. The caller ends it with finish.
-func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork, log *fileLog) (*treeRun, error) {
+func newTreeRun(ctx context.Context, o workOptions, own []file.Guarded, work treeWork, log *fileLog) (*treeRun, error) {
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
@@ -114,7 +115,7 @@ func newTreeRun(ctx context.Context, o workOptions, own []guarded, work treeWork
 }
 
 // runTree works through all names of the batch.
-func runTree(ctx context.Context, b *batch, own []guarded, work treeWork, log *fileLog) error {
+func runTree(ctx context.Context, b *batch, own []file.Guarded, work treeWork, log *fileLog) error {
 	t, err := newTreeRun(ctx, b.workOptions, own, work, log)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ func (t *treeRun) failure(name string, err error) {
 		err = advise(t.work.verb(), name, err)
 	}
 	err = ui.Named(name, err)
-	fatal := t.work.fatal(err) || outOfSpace(err)
+	fatal := t.work.fatal(err) || file.OutOfSpace(err)
 	t.mu.Lock()
 	if t.fatal != nil && fatal { // one of those that failed together with the one that stopped the run
 		t.mu.Unlock()
@@ -225,7 +226,7 @@ func (t *treeRun) measure(names []string) {
 			if err != nil || !d.Type().IsRegular() && path != name {
 				return nil
 			}
-			if _, e := t.work.target(d.Name()); e != nil || path != name && (isOwnTemp(d.Name()) || t.work.skips(d.Name(), t.OutputDir == "") != "") {
+			if _, e := t.work.target(d.Name()); e != nil || path != name && (file.IsOwnTemp(d.Name()) || t.work.skips(d.Name(), t.OutputDir == "") != "") {
 				return nil
 			}
 			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
@@ -136,7 +137,7 @@ func (c *committer) commit(b *commitBatch) {
 	if len(b.files)+len(b.links) == 0 {
 		return
 	}
-	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && syncWhole(fd) == nil {
+	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && file.SyncWhole(fd) == nil {
 		c.settleNamed() // their names were part of it
 	} else {
 		inParallel(len(b.files), func(i int) { c.synced(b.files[i]) })
@@ -164,7 +165,7 @@ func (c *committer) end() {
 	if len(c.named)+len(c.dirs)+c.tree.count() > fewFiles {
 		if fd := c.commonDisk(nil); fd >= 0 {
 			c.blame(c.tree.finish(false))
-			if syncWhole(fd) == nil {
+			if file.SyncWhole(fd) == nil {
 				c.settleNamed()
 				return
 			}
@@ -198,11 +199,11 @@ func (c *committer) settleNamed() {
 }
 
 // synced brings a file to the disk by itself. On a failure, which it tells, the file is gone.
-func (c *committer) synced(f *treeFile) bool { return c.step(f, f.out.sync(!f.dir.local)) }
+func (c *committer) synced(f *treeFile) bool { return c.step(f, f.out.Sync(!f.dir.local)) }
 
 // publish gives a file its name and closes it. On a failure, which it tells, the file is gone.
 func (c *committer) publish(f *treeFile) bool {
-	_, err := f.out.publish()
+	_, err := f.out.Publish()
 	if !c.step(f, err) {
 		return false
 	}
@@ -215,7 +216,7 @@ func (c *committer) step(f *treeFile, err error) bool {
 	if err == nil {
 		return true
 	}
-	err = f.out.failure(err)
+	err = f.out.Failure(err)
 	f.giveUp()
 	c.run.failure(f.path(), err)
 	f.dir.leave()
@@ -227,7 +228,7 @@ func (c *committer) settled(f *treeFile) {
 	defer f.dir.leave()
 	c.run.finished(f)
 	if c.run.Remove {
-		if err := f.in.remove(); err != nil {
+		if err := f.in.Remove(); err != nil {
 			c.run.failure(f.path(), err)
 		}
 	}
@@ -238,12 +239,12 @@ func (c *committer) settled(f *treeFile) {
 func (c *committer) commonDisk(b *commitBatch) int {
 	var on uint64
 	some := -1
-	same := func(dir *directory) bool {
-		st, err := statFD(dir.fd())
-		if err != nil || some >= 0 && st.dev != on {
+	same := func(dir *file.Dir) bool {
+		st, err := file.StatFD(dir.FD())
+		if err != nil || some >= 0 && st.Dev != on {
 			return false
 		}
-		on, some = st.dev, dir.fd()
+		on, some = st.Dev, dir.FD()
 		return true
 	}
 	if c.tree != nil && c.tree.dir != nil && !same(c.tree.dir) {
@@ -261,7 +262,7 @@ func (c *committer) commonDisk(b *commitBatch) int {
 			return -1
 		}
 	}
-	if some < 0 || !kindOf(some).whole {
+	if some < 0 || !file.KindOf(some).Whole {
 		return -1
 	}
 	return some
@@ -303,7 +304,7 @@ func (c *committer) syncNames() {
 
 // syncFolder syncs a directory of outputs, and where this run made it, its name and those above it.
 func (c *committer) syncFolder(d *folder) error {
-	if err := d.out.sync(); err != nil || !d.fresh {
+	if err := d.out.SyncNames(); err != nil || !d.fresh {
 		return err
 	}
 	for rel := d.rel; rel != "."; rel = filepath.Dir(rel) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -30,9 +31,9 @@ type treeFile struct {
 	target string // of the output in dir, "" if there is none
 	start  time.Time
 	took   time.Duration
-	in     *input
-	out    *output // nil if nothing is written
-	size   int64   // of the output
+	in     *file.Input
+	out    *file.Output // nil if nothing is written
+	size   int64        // of the output
 	sum    string
 	result
 }
@@ -120,19 +121,19 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	if f.target, err = w.work.target(f.name); err != nil {
 		return err
 	}
-	if f.in, err = f.dir.in.openFile(f.name, f.path(), f.named); err != nil {
+	if f.in, err = f.dir.in.OpenFile(f.name, f.path(), f.named); err != nil {
 		return err
 	}
 	defer f.in.Close()
 	if skip, err := w.prepare(f); skip || err != nil {
 		if skip {
-			w.progress.SkipFile(f.in.size)
+			w.progress.SkipFile(f.in.Size)
 			w.skip(f.path(), skipUnchanged)
 		}
 		return err
 	}
 	if w.Remove && !w.Force {
-		if err := f.in.refuseRemoval(); err != nil {
+		if err := f.in.RefuseRemoval(); err != nil {
 			return err
 		}
 	}
@@ -140,7 +141,7 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 		return w.tryOut(f)
 	}
 	err = errStream
-	if f.in.size <= smallFile && w.work.canWhole() {
+	if f.in.Size <= smallFile && w.work.canWhole() {
 		err = w.small(f)
 	}
 	if err == errStream {
@@ -153,8 +154,8 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	if f.out == nil {
 		return w.checked(f)
 	}
-	if err := f.out.finish(); err != nil {
-		return f.out.failure(err)
+	if err := f.out.Finish(); err != nil {
+		return f.out.Failure(err)
 	}
 	w.commits.add(f)
 	return nil
@@ -166,20 +167,20 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 	if f.target == "" || f.dir.out == nil {
 		return false, nil
 	}
-	o := outputOptions{
-		force: w.Force, perm: w.work.perm(&f.in.stat), modTime: f.in.modTime, noSync: w.NoSync,
-		inputs: append(w.own[:len(w.own):len(w.own)], f.in.guard()),
-		fresh:  f.dir.fresh, together: true,
+	o := file.Options{
+		Force: w.Force, Perm: w.work.perm(&f.in.Stat), ModTime: f.in.ModTime, NoSync: w.NoSync,
+		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()),
+		Fresh:  f.dir.fresh, Together: true,
 	}
 	if w.Update && !f.dir.fresh {
 		current, replaceable := currentRule(w.work.current).compare(f.dir.out, f.target, f.in)
 		if current {
 			return true, nil
 		}
-		o.force = o.force || replaceable
+		o.Force = o.Force || replaceable
 	}
-	f.out = f.dir.out.newOutput(f.target, f.outPath(), o)
-	return false, f.out.stands()
+	f.out = f.dir.out.NewOutput(f.target, f.outPath(), o)
+	return false, f.out.Stands()
 }
 
 // tryOut is a dry run's work on a file.
@@ -213,8 +214,8 @@ func (w *treeWorker) small(f *treeFile) error {
 		f.sum = hex.EncodeToString(sum[:])
 	}
 	if f.out != nil {
-		if err := f.out.create(f.out.perm); err != nil {
-			return f.out.failure(err)
+		if err := f.out.Create(f.out.Perm); err != nil {
+			return f.out.Failure(err)
 		}
 		if _, err := f.out.Write(out); err != nil {
 			return err
@@ -227,13 +228,13 @@ func (w *treeWorker) small(f *treeFile) error {
 
 // read reads the whole input.
 func (w *treeWorker) read(f *treeFile) ([]byte, error) {
-	size := int(f.in.size)
+	size := int(f.in.Size)
 	if len(w.src) < size+1 {
 		clear(w.src)
 		w.src = make([]byte, min(max(2*size, 64<<10), smallFile)+1)
 	}
-	src, err := f.in.readWhole(w.src)
-	if err == errMadeUp {
+	src, err := f.in.ReadWhole(w.src)
+	if err == file.ErrMadeUp {
 		return nil, errStream
 	}
 	return src, err
@@ -249,21 +250,21 @@ func (w *treeWorker) reserve(n int) {
 
 // stream works on a file of any size.
 func (w *treeWorker) stream(f *treeFile) (err error) {
-	if err := f.in.rewind(); err != nil {
+	if err := f.in.Rewind(); err != nil {
 		return err
 	}
-	j := &job{in: f.in, many: true, bar: w.progress, alone: f.in.left >= bigFile}
+	j := &job{in: f.in, many: true, bar: w.progress, alone: f.in.Left >= bigFile}
 	if f.out != nil {
-		if err := f.out.create(f.out.perm); err != nil {
-			return f.out.failure(err)
+		if err := f.out.Create(f.out.Perm); err != nil {
+			return f.out.Failure(err)
 		}
 		j.dst = destination{sink: f.out, file: f.out}
 	}
-	entry := w.log.begin(f.out, f.in, f.in.name, f.target)
+	entry := w.log.begin(f.out, f.in, f.in.Name, f.target)
 	j.src, j.plain = entry.reader(f.in)
 	j.src = w.progress.Reader(j.src)
 	if f.result, err = w.streamed(j); err == nil {
-		err = f.in.checkUnchanged()
+		err = f.in.CheckUnchanged()
 	}
 	if err == nil {
 		err = entry.measure()
@@ -273,7 +274,7 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	}
 	f.sum = entry.line.SHA256
 	if f.out != nil {
-		f.size, err = f.out.size()
+		f.size, err = f.out.Size()
 	}
 	return err
 }
@@ -308,9 +309,9 @@ type treeWork interface {
 	// beside the inputs.
 	skips(name string, beside bool) string
 	// check is what a dry run can find out about an input without asking a key service.
-	check(in *input) error
+	check(in *file.Input) error
 	// perm is the mode of the output of in, dirPerm that of a directory for one of this mode.
-	perm(in *stat) os.FileMode
+	perm(in *file.Stat) os.FileMode
 	dirPerm(mode os.FileMode) os.FileMode
 	// canWhole tells whether small files may go to whole.
 	canWhole() bool

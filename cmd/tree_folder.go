@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -17,11 +18,11 @@ import (
 type folder struct {
 	shown    string // what stands before the name of an input in a message
 	outShown string // and before that of an output
-	in       *directory
-	out      *directory // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
-	rel      string     // path of out below -O; "." beside the files
-	fresh    bool       // this run made out: nothing of anybody else is there
-	local    bool       // no other machine has out: closing a file brings no news
+	in       *file.Dir
+	out      *file.Dir // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
+	rel      string    // path of out below -O; "." beside the files
+	fresh    bool      // this run made out: nothing of anybody else is there
+	local    bool      // no other machine has out: closing a file brings no news
 	users    atomic.Int32
 }
 
@@ -75,9 +76,9 @@ type madeDir struct {
 // outTree is the directory of -O, below which the outputs go.
 type outTree struct {
 	root  *os.Root
-	dir   *directory // the root itself; nil as root in a dry run in which it would be made
+	dir   *file.Dir // the root itself; nil as root in a dry run in which it would be made
 	path  string
-	id    fileID
+	id    file.ID
 	made  []madeDir
 	fresh map[string]bool // directories made by this run, by their path below root
 	dry   bool
@@ -89,7 +90,7 @@ type outTree struct {
 func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry, private: private}
 	if dry {
-		if there, err := checkOutputDir(path); !there {
+		if there, err := file.CheckDir(path); !there {
 			return o, err
 		}
 	} else {
@@ -97,7 +98,7 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 		if private {
 			perm = 0o700
 		}
-		made, err := makeOutputDir(path, perm, sync)
+		made, err := file.MakeDir(path, perm, sync)
 		if err != nil {
 			return nil, err
 		}
@@ -105,18 +106,18 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, outputDirError(path, err)
+		return nil, file.DirError(path, err)
 	}
 	o.root = root
-	o.dir, err = openBelow(root, ".")
+	o.dir, err = file.OpenBelow(root, ".")
 	if err != nil {
-		return nil, outputDirError(path, err)
+		return nil, file.DirError(path, err)
 	}
-	st, err := statFD(o.dir.fd())
+	st, err := file.StatFD(o.dir.FD())
 	if err != nil {
-		return nil, outputDirError(path, err)
+		return nil, file.DirError(path, err)
 	}
-	o.id = st.fileID
+	o.id = st.ID
 	return o, nil
 }
 
@@ -137,18 +138,18 @@ func (o *outTree) close() {
 
 // open opens the directory rel, and makes it if it is not there, for as long as the run only for its owner. like is the directory whose
 // mode and time it gets in the end, nil for none. fresh tells that this run made it.
-func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory, fresh bool, err error) {
+func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file.Dir, fresh bool, err error) {
 	if o.root == nil {
 		return nil, true, nil
 	}
 	if rel == "." && o.fresh["."] && len(o.made) == 0 && like != nil {
-		o.made = append(o.made, madeDir{rel, perm, like.modTime})
+		o.made = append(o.made, madeDir{rel, perm, like.ModTime})
 	}
 	if rel != "." && !o.dry {
 		switch err := o.root.Mkdir(rel, 0o700); {
 		case err == nil:
 			o.fresh[rel] = true
-			o.made = append(o.made, madeDir{rel, perm, like.modTime})
+			o.made = append(o.made, madeDir{rel, perm, like.ModTime})
 		case !errors.Is(err, fs.ErrExist):
 			return nil, false, o.failure(rel, err)
 		}
@@ -164,7 +165,7 @@ func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory
 	case !info.IsDir():
 		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory", ui.Shown(prefixOf(o.path)+rel))
 	}
-	dir, err = openBelow(o.root, rel)
+	dir, err = file.OpenBelow(o.root, rel)
 	if err != nil {
 		return nil, false, o.failure(rel, err)
 	}
@@ -173,7 +174,7 @@ func (o *outTree) open(rel string, like *stat, perm os.FileMode) (dir *directory
 
 // openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models; the current
 // one itself is none.
-func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *directory, fresh bool, err error) {
+func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *file.Dir, fresh bool, err error) {
 	if rel == "." {
 		return o.open(rel, nil, 0)
 	}
@@ -184,11 +185,11 @@ func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *
 		if dir != nil {
 			dir.Close()
 		}
-		like, err := statPath(rel[:i], true)
+		like, err := file.StatPath(rel[:i], true)
 		if err != nil {
-			return nil, false, inputError(rel[:i], err)
+			return nil, false, file.InputError(rel[:i], err)
 		}
-		if dir, fresh, err = o.open(rel[:i], &like, perm(like.mode)); err != nil {
+		if dir, fresh, err = o.open(rel[:i], &like, perm(like.Mode)); err != nil {
 			return nil, false, err
 		}
 	}
@@ -206,7 +207,7 @@ func (o *outTree) finish(sync bool) error {
 		return nil
 	}
 	if o.fresh["."] && o.private && (len(o.made) == 0 || o.made[0].rel != ".") {
-		o.made = slices.Insert(o.made, 0, madeDir{rel: ".", mode: 0o777 &^ ownUmask()})
+		o.made = slices.Insert(o.made, 0, madeDir{rel: ".", mode: 0o777 &^ file.Umask()})
 	}
 	var failed []error
 	for i := len(o.made) - 1; i >= 0; i-- {
@@ -218,7 +219,7 @@ func (o *outTree) finish(sync bool) error {
 }
 
 func (o *outTree) settle(d madeDir, sync bool) error {
-	dir, err := openBelow(o.root, d.rel)
+	dir, err := file.OpenBelow(o.root, d.rel)
 	if err != nil {
 		return err
 	}
@@ -229,14 +230,14 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 		}
 	}
 	if !d.modTime.IsZero() {
-		if err := setModTime(dir.fd(), d.modTime); err != nil {
+		if err := file.SetModTime(dir.FD(), d.modTime); err != nil {
 			return err
 		}
 	}
 	if !sync {
 		return nil
 	}
-	if err := dir.sync(); err != nil || d.rel == "." { // whose name is there since it was made
+	if err := dir.SyncNames(); err != nil || d.rel == "." { // whose name is there since it was made
 		return err
 	}
 	return o.sync(filepath.Dir(d.rel))
@@ -244,12 +245,12 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 
 // sync brings the names in the directory rel to the disk.
 func (o *outTree) sync(rel string) error {
-	dir, err := openBelow(o.root, rel)
+	dir, err := file.OpenBelow(o.root, rel)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	return dir.sync()
+	return dir.SyncNames()
 }
 
 // takeBack removes the directories that a run made for nothing, as far as they are empty.
@@ -262,17 +263,17 @@ func (o *outTree) takeBack() {
 			o.made = slices.Delete(o.made, i, i+1)
 		}
 	}
-	if o.fresh["."] && takeBackDir(o.path) == nil {
+	if o.fresh["."] && file.TakeBackDir(o.path) == nil {
 		o.fresh["."], o.made = false, nil
 	}
 }
 
 // remove removes the empty directory rel, and nothing else that may have its name.
 func (o *outTree) remove(rel string) error {
-	parent, err := openBelow(o.root, filepath.Dir(rel))
+	parent, err := file.OpenBelow(o.root, filepath.Dir(rel))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	return parent.removeDirectory(filepath.Base(rel))
+	return parent.RemoveDirectory(filepath.Base(rel))
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -36,30 +37,30 @@ func (w *walker) link(d *folder, name string) {
 // copyLink makes a link with the target and time of the one that was found. One that is there with
 // the same target will do.
 func (w *walker) copyLink(d *folder, name string) error {
-	target, err := d.in.readLink(name)
+	target, err := d.in.ReadLink(name)
 	if err != nil {
 		return err
 	}
 	return proc.UnlessEnding(func() error {
-		err := d.out.makeLink(target, name, false)
-		if exists(err) {
-			there, e := d.out.readLink(name)
+		err := d.out.MakeLink(target, name, false)
+		if file.Exists(err) {
+			there, e := d.out.ReadLink(name)
 			switch {
 			case e == nil && there == target:
 				return nil
 			case !w.Force:
-				return existsError(d.showOut(name))
+				return file.ExistsError(d.showOut(name))
 			}
-			o := d.out.newOutput(name, d.showOut(name), outputOptions{inputs: w.own, together: true})
-			if st, e := d.out.stat(name, false); e == nil {
-				if e := o.refuseGuarded(&st); e != nil {
+			o := d.out.NewOutput(name, d.showOut(name), file.Options{Inputs: w.own, Together: true})
+			if st, e := d.out.Look(name, false); e == nil {
+				if e := o.RefuseGuarded(&st); e != nil {
 					return e
 				}
 			}
-			err = d.out.makeLink(target, name, true)
+			err = d.out.MakeLink(target, name, true)
 		}
 		if err == nil {
-			d.out.keepLinkTimes(name, d.in)
+			d.out.KeepLinkTimes(name, d.in)
 		}
 		return err
 	})

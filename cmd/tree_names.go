@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 )
 
 // namedFiles gathers files that were named one by one into units of the same directory.
@@ -15,17 +16,17 @@ type namedFiles struct {
 
 // add takes a name from the command line or a list.
 func (n *namedFiles) add(name string) {
-	st, err := statPath(name, true)
+	st, err := file.StatPath(name, true)
 	if err != nil {
-		n.fail(name, inputError(name, err))
+		n.fail(name, file.InputError(name, err))
 		return
 	}
-	switch mode := st.mode; {
+	switch mode := st.Mode; {
 	case mode.IsDir() && n.Recursive:
 		n.flush()
 		n.addTree(name)
 	case mode.IsDir():
-		n.fail(name, directoryError(name))
+		n.fail(name, file.DirectoryError(name))
 	case !mode.IsRegular():
 		n.flush()
 		n.send(&unit{special: name, named: true})
@@ -100,14 +101,14 @@ func (n *namedFiles) take(base, name string) error {
 
 // openParent opens the directory of a named file. Links in its path are followed: it was the user who wrote it.
 func (n *namedFiles) openParent(parent string) (*folder, error) {
-	in, err := openDirectory(parent)
+	in, err := file.OpenDir(parent)
 	if err != nil {
-		return nil, inputError(parent, err)
+		return nil, file.InputError(parent, err)
 	}
-	st, err := statFD(in.fd())
+	st, err := file.StatFD(in.FD())
 	if err != nil {
 		in.Close()
-		return nil, inputError(parent, err)
+		return nil, file.InputError(parent, err)
 	}
 	d, err := n.joinNamed(&folder{in: in, shown: prefixOf(parent)}, parent, &st)
 	if err != nil {
@@ -117,12 +118,12 @@ func (n *namedFiles) openParent(parent string) (*folder, error) {
 }
 
 // joinNamed joins the directory of named files with the one for their outputs.
-func (n *namedFiles) joinNamed(d *folder, parent string, st *stat) (_ *folder, err error) {
+func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *folder, err error) {
 	rel := filepath.Clean(parent)
 	switch {
-	case n.out == nil || st.fileID == n.out.id:
+	case n.out == nil || st.ID == n.out.id:
 		if n.writes() { // a walk does this as it comes by
-			n.sweeper.sweep(d.in)
+			n.sweeper.Sweep(d.in)
 		}
 		return n.beside(d), nil
 	case !n.batch.list:

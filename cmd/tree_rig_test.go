@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
@@ -139,7 +140,7 @@ var machines = []string{"unnamed", "named", "unnamed single", "named single"}
 func (r *treeRig) wantNoTemps() {
 	r.t.Helper()
 	err := filepath.WalkDir(r.dir, func(path string, d os.DirEntry, err error) error {
-		if isOwnTemp(filepath.Base(path)) {
+		if file.IsOwnTemp(filepath.Base(path)) {
 			r.t.Errorf("%s: %s is left", r.machine, path)
 		}
 		return err
@@ -186,7 +187,7 @@ func (r *treeRig) countVersions(name string, old, new map[string]string) (olds, 
 	seen := 0
 	for f, text := range r.files(name) {
 		switch {
-		case isOwnTemp(filepath.Base(f)):
+		case file.IsOwnTemp(filepath.Base(f)):
 			continue
 		case text == old[f]:
 			olds++

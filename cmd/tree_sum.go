@@ -49,8 +49,8 @@ func (t *treeRun) finished(f *treeFile) {
 	t.progress.FileDone()
 	if t.log != nil {
 		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
-		if f.in.regular {
-			line.InputSize = &f.in.size
+		if f.in.Regular {
+			line.InputSize = &f.in.Size
 		}
 		if f.target != "" {
 			line.Output, line.OutputSize = f.outPath(), &f.size

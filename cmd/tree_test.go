@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"golang.org/x/sys/unix"
 )
@@ -114,7 +115,7 @@ func TestTreeListsWithoutLooking(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	in, err := openBelow(root, ".")
+	in, err := file.OpenBelow(root, ".")
 	if err != nil {
 		t.Fatal(err)
 	}

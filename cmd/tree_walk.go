@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -67,7 +68,7 @@ func (t *treeRun) walk(b *batch, units chan<- *unit) {
 func (w *walker) tree(path, prefix string) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		w.fail(path, inputError(path, err))
+		w.fail(path, file.InputError(path, err))
 		return
 	}
 	defer root.Close()
@@ -97,13 +98,13 @@ func (w *walker) tree(path, prefix string) {
 
 // isOutput tells whether root is the directory of -O.
 func (w *walker) isOutput(root *os.Root) bool {
-	dir, err := openBelow(root, ".")
+	dir, err := file.OpenBelow(root, ".")
 	if err != nil {
 		return false
 	}
 	defer dir.Close()
-	st, err := statFD(dir.fd())
-	return err == nil && st.fileID == w.out.id
+	st, err := file.StatFD(dir.FD())
+	return err == nil && st.ID == w.out.id
 }
 
 func (w *walker) fail(name string, err error) {
@@ -118,13 +119,13 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 	if base[len(base)-1] == filepath.Separator {
 		path = joined(base[:len(base)-1], rel)
 	}
-	in, err := openBelow(root, rel)
+	in, err := file.OpenBelow(root, rel)
 	if err != nil {
-		w.fail(path, inputError(path, err))
+		w.fail(path, file.InputError(path, err))
 		return nil
 	}
-	st, err := statFD(in.fd())
-	if err == nil && w.out != nil && rel != "." && st.fileID == w.out.id {
+	st, err := file.StatFD(in.FD())
+	if err == nil && w.out != nil && rel != "." && st.ID == w.out.id {
 		in.Close()
 		w.skip(path, skipOutput)
 		return nil
@@ -136,7 +137,7 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 	}
 	if err != nil {
 		in.Close()
-		w.fail(path, inputError(path, err))
+		w.fail(path, file.InputError(path, err))
 		return nil
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -151,14 +152,14 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 }
 
 // folder joins an input directory with the one for its outputs, which is made where it is not there.
-func (w *walker) folder(in *directory, path, rel string, st *stat) (*folder, error) {
+func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder, error) {
 	d := &folder{in: in, shown: prefixOf(path), rel: rel}
 	if w.out == nil {
 		return w.beside(d), nil
 	}
 	d.outShown = prefixOf(joined(filepath.Clean(w.out.path), rel))
 	var err error
-	d.out, d.fresh, err = w.out.open(rel, st, w.work.dirPerm(st.mode))
+	d.out, d.fresh, err = w.out.open(rel, st, w.work.dirPerm(st.Mode))
 	return w.ready(d, err)
 }
 
@@ -178,9 +179,9 @@ func (w *walker) ready(d *folder, err error) (*folder, error) {
 	if d.out == nil {
 		return d, nil
 	}
-	d.local = d.out.isLocal()
+	d.local = d.out.IsLocal()
 	if d.out != d.in && !d.fresh && w.writes() {
-		w.sweeper.sweep(d.out)
+		w.sweeper.Sweep(d.out)
 	}
 	return d, nil
 }
@@ -195,9 +196,9 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 			below = append(below, name)
 		case mode&fs.ModeSymlink != 0:
 			w.link(d, name)
-		case isOwnTemp(name):
-			if d.out == d.in && w.writes() && strings.HasSuffix(name, tempSuffix) {
-				d.in.removeIfStale(name)
+		case file.IsOwnTemp(name):
+			if d.out == d.in && w.writes() && strings.HasSuffix(name, file.TempSuffix) {
+				d.in.RemoveIfStale(name)
 			}
 			w.skip(d.show(name), skipTemp)
 		case !mode.IsRegular():

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient"
@@ -44,7 +45,7 @@ func TestHeldKeyIsForOneFile(t *testing.T) {
 		return bytes.NewReader(sealed.Bytes())
 	}
 	used := 0
-	held := &heldKey{in: &input{name: "f"}, Identity: &keyring.Discovery{
+	held := &heldKey{in: &file.Input{Name: "f"}, Identity: &keyring.Discovery{
 		Client: func(kmsclient.ARN) (kmsclient.Client, error) { return store, nil },
 		Used:   func(string) { used++ },
 	}}

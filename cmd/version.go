@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 )
@@ -29,13 +30,13 @@ func versionCommand() *cli.Command {
 				return exit.Errorf(exit.Usage, "", "version takes no arguments")
 			}
 			if c.Bool("json") {
-				return writeBuild(stdoutWriter())
+				return writeBuild(file.StdoutText())
 			}
 			mode := ""
 			if m := fipsModule(); m != "" {
 				mode = ", FIPS 140-3 module " + m
 			}
-			_, err := fmt.Fprintf(stdoutWriter(), "envseal %s (format %d, %s, %s/%s%s)\n", versionText(), format.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, mode)
+			_, err := fmt.Fprintf(file.StdoutText(), "envseal %s (format %d, %s, %s/%s%s)\n", versionText(), format.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, mode)
 			return err
 		},
 	}

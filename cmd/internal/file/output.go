@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -16,33 +16,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outputOptions say how an output appears. The zero value makes a file of mode 0000: set perm.
-type outputOptions struct {
-	force   bool        // replace what is there
-	perm    os.FileMode // mode of the finished file; until then it is 0600
-	modTime time.Time   // modification time of the finished file; the zero time leaves it alone
-	noSync  bool        // leave it to the kernel when it reaches the disk
-	dryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
-	inputs  []guarded   // what the output must not be
-	sweeper *sweeper    // of the run, which looks through each directory once; nil looks each time
+// Options say how an output appears. The zero value makes a file of mode 0000: set perm.
+type Options struct {
+	Force   bool        // replace what is there
+	Perm    os.FileMode // mode of the finished file; until then it is 0600
+	ModTime time.Time   // modification time of the finished file; the zero time leaves it alone
+	NoSync  bool        // leave it to the kernel when it reaches the disk
+	DryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
+	Inputs  []Guarded   // what the output must not be
+	sweeper *Sweeper    // of the run, which looks through each directory once; nil looks each time
 
 	// The rest is for files of a tree, which get their names together.
 
-	fresh    bool // nothing of anybody else is in the directory
-	together bool // a signal says of all of them together that they were not written
+	Fresh    bool // nothing of anybody else is in the directory
+	Together bool // a signal says of all of them together that they were not written
 }
 
-// guarded is a file that no output may be, and none may replace: the input, or one that the command
+// Guarded is a file that no output may be, and none may replace: the input, or one that the command
 // needs.
-type guarded struct {
-	fileID
-	role string // "the input"
+type Guarded struct {
+	ID
+	Role string // "the input"
 }
 
-// guard is what an output of in must not be.
-func (in *input) guard() guarded { return guarded{in.fileID, "the input"} }
+// Guard is what an output of in must not be.
+func (in *Input) Guard() Guarded { return Guarded{in.ID, "the input"} }
 
-// output is a file being made: nobody sees it before it is published, and then it is there whole.
+// Output is a file being made: nobody sees it before it is published, and then it is there whole.
 //
 // Until then it has no name where the file system can do that (O_TMPFILE), so that not even SIGKILL
 // leaves anything behind; elsewhere it is a file .envseal-*.tmp beside the target, locked while it
@@ -55,57 +55,57 @@ func (in *input) guard() guarded { return guarded{in.fileID, "the input"} }
 // appear.
 //
 // WriteAt may be used by several goroutines, Write by one; Commit and Abort end the use.
-type output struct {
-	outputOptions
+type Output struct {
+	Options
 	target string    // as typed, for messages
-	sum    hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
-	direct bool
+	Sum    hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
+	Direct bool
 	wrote  bool // something, directly
 
-	dir    *directory // nil if direct
-	shared bool       // dir is somebody else's
-	base   string     // the name in dir that it is going to have
-	temp   string     // the name it has meanwhile, "" for none; guarded by proc.UnlessEnding
+	dir    *Dir   // nil if direct
+	shared bool   // dir is somebody else's
+	base   string // the name in dir that it is going to have
+	temp   string // the name it has meanwhile, "" for none; guarded by proc.UnlessEnding
 	made   os.FileMode
-	fd     int
+	FD     int
 	file   *os.File // fd, where package os is needed
 	forget func()   // see track; nil if it is not tracked
 	ended  bool
 }
 
-// createOutput starts the file target. It refuses, with exit code 8, a target that exists (unless
+// Create starts the file target. It refuses, with exit code 8, a target that exists (unless
 // force), that is a symbolic link (unless force, which replaces the link and not what it leads to),
 // that is a directory or a socket, a disk (unless force), and with or without force one that is the
 // same file as an input, by whatever name.
-func createOutput(target string, o outputOptions) (*output, error) {
-	out := &output{outputOptions: o, target: target, fd: -1}
-	if n, ok := descriptorNumber(target); ok {
+func Create(target string, o Options) (*Output, error) {
+	out := &Output{Options: o, target: target, FD: -1}
+	if n, ok := Descriptor(target); ok {
 		return out.openDescriptor(n)
 	}
-	parent, base := splitName(target)
+	parent, base := SplitName(target)
 	if base == "" {
-		if st, err := statPath(target, true); target != "" && err == nil && st.mode.IsDir() {
+		if st, err := StatPath(target, true); target != "" && err == nil && st.Mode.IsDir() {
 			return nil, out.refuse(&st, &st)
 		}
 		return nil, exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is not the name of a file",
 			ui.Shown(target))
 	}
 	var err error
-	if out.dir, err = openDirectory(parent); err != nil {
+	if out.dir, err = OpenDir(parent); err != nil {
 		return nil, out.parentError(parent, err)
 	}
 	out.base = base
 	return out.begin()
 }
 
-// createOutput is the same for the file base in d, target in messages. The directory stays the
+// Create is the same for the file base in d, target in messages. The directory stays the
 // caller's, and open until the output has ended.
-func (d *directory) createOutput(base, target string, o outputOptions) (*output, error) {
-	return d.newOutput(base, target, o).begin()
+func (d *Dir) Create(base, target string, o Options) (*Output, error) {
+	return d.NewOutput(base, target, o).begin()
 }
 
 // begin starts the output, or releases what it holds.
-func (o *output) begin() (*output, error) {
+func (o *Output) begin() (*Output, error) {
 	if err := o.look(); err != nil {
 		o.end()
 		return nil, err
@@ -114,49 +114,49 @@ func (o *output) begin() (*output, error) {
 }
 
 // look looks at what has the name, and makes the temp file or opens what is written directly.
-func (o *output) look() error {
-	there, err := o.dir.stat(o.base, false)
+func (o *Output) look() error {
+	there, err := o.dir.Look(o.base, false)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return o.parentError(o.dir.Name(), err)
 	default:
 		behind := there
-		if there.isLink() {
-			if st, err := o.dir.stat(o.base, true); err == nil {
+		if there.IsLink() {
+			if st, err := o.dir.Look(o.base, true); err == nil {
 				behind = st
 			}
 		}
 		if err := o.refuse(&there, &behind); err != nil {
 			return err
 		}
-		if there.isDirect() {
+		if there.IsDirect() {
 			return o.openDirect(&there)
 		}
 	}
-	o.sweeper.sweep(o.dir)
-	if err := o.create(0o600); err != nil {
+	o.sweeper.Sweep(o.dir)
+	if err := o.Create(0o600); err != nil {
 		return o.parentError(o.dir.Name(), err)
 	}
 	return nil
 }
 
-// newOutput starts the file base, target in messages. The directory stays the caller's, and open
+// NewOutput starts the file base, target in messages. The directory stays the caller's, and open
 // until the output has ended. What has the name is looked at by stands, or when it is published.
-func (d *directory) newOutput(base, target string, o outputOptions) *output {
-	return &output{outputOptions: o, dir: d, base: base, target: target, shared: true, fd: -1}
+func (d *Dir) NewOutput(base, target string, o Options) *Output {
+	return &Output{Options: o, dir: d, base: base, target: target, shared: true, FD: -1}
 }
 
 // isMade tells whether there is a file already.
-func (o *output) isMade() bool { return o.file != nil || o.fd >= 0 }
+func (o *Output) isMade() bool { return o.file != nil || o.FD >= 0 }
 
-// create makes the temp file.
-func (o *output) create(perm os.FileMode) error {
+// Create makes the temp file.
+func (o *Output) Create(perm os.FileMode) error {
 	return proc.UnlessEnding(func() error {
 		if err := o.makeTemp(perm); err != nil {
 			return err
 		}
-		if !o.together || o.temp != "" {
+		if !o.Together || o.temp != "" {
 			o.forget = proc.Track(o)
 		}
 		return nil
@@ -165,60 +165,61 @@ func (o *output) create(perm os.FileMode) error {
 
 // refuse decides whether what is there may be replaced or written to. behind is the same, or what
 // it leads to where it is a link.
-func (o *output) refuse(there, behind *stat) error {
+func (o *Output) refuse(there, behind *Stat) error {
 	name := ui.Shown(o.target)
-	if err := o.refuseGuarded(there, behind); err != nil {
+	if err := o.RefuseGuarded(there, behind); err != nil {
 		return err
 	}
 	switch {
-	case there.mode.IsDir():
+	case there.Mode.IsDir():
 		return exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is a directory", name)
-	case there.mode&fs.ModeSocket != 0 && !o.together:
+	case there.Mode&fs.ModeSocket != 0 && !o.Together:
 		return exit.Errorf(exit.Output, "", "%s: is a socket", name)
-	case o.force:
+	case o.Force:
 		return nil
-	case there.isLink():
+	case there.IsLink():
 		return exit.Errorf(exit.Output, "-f replaces the link, and leaves alone what it leads to",
 			"%s: is a symbolic link", name)
-	case o.together || there.isRegular():
-		return existsError(o.target)
-	case there.mode&fs.ModeDevice != 0 && !there.isCharDevice():
+	case o.Together || there.IsRegular():
+		return ExistsError(o.target)
+	case there.Mode&fs.ModeDevice != 0 && !there.isCharDevice():
 		return exit.Errorf(exit.Output, "-f overwrites what is on it", "%s: is a disk", name)
 	}
 	return nil
 }
 
-func existsError(name string) error {
+// ExistsError refuses to replace what has the name.
+func ExistsError(name string) error {
 	return exit.Errorf(exit.Output, "-f replaces it", "%s: exists already", ui.Shown(name))
 }
 
-// refuseGuarded refuses to write what is being read or needed. Character devices are exempt: a
+// RefuseGuarded refuses to write what is being read or needed. Character devices are exempt: a
 // terminal or /dev/null is both at once.
-func (o *output) refuseGuarded(files ...*stat) error {
+func (o *Output) RefuseGuarded(files ...*Stat) error {
 	hint := "give the output another name with -o"
-	if o.together {
+	if o.Together {
 		hint = "give the output another place with -O"
 	}
 	for _, file := range files {
 		if file.isCharDevice() {
 			continue
 		}
-		for _, in := range o.inputs {
-			if in.fileID == file.fileID {
-				return exit.Errorf(exit.Output, hint, "%s: is %s as well", ui.Shown(o.target), in.role)
+		for _, in := range o.Inputs {
+			if in.ID == file.ID {
+				return exit.Errorf(exit.Output, hint, "%s: is %s as well", ui.Shown(o.target), in.Role)
 			}
 		}
 	}
 	return nil
 }
 
-// stands looks at what has the output's name, before any work is done for nothing. nil means that
+// Stands looks at what has the output's name, before any work is done for nothing. nil means that
 // nothing is there that could not be replaced.
-func (o *output) stands() error {
-	if o.fresh || o.force {
+func (o *Output) Stands() error {
+	if o.Fresh || o.Force {
 		return nil
 	}
-	there, err := o.dir.stat(o.base, false)
+	there, err := o.dir.Look(o.base, false)
 	if err != nil {
 		return nil // not there, or whatever it is comes out when the output gets its name
 	}
@@ -226,7 +227,7 @@ func (o *output) stands() error {
 }
 
 // parentError explains why nothing can be made in the directory parent.
-func (o *output) parentError(parent string, err error) error {
+func (o *Output) parentError(parent string, err error) error {
 	name := ui.Shown(filepath.Clean(parent))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -237,12 +238,12 @@ func (o *output) parentError(parent string, err error) error {
 		return exit.Errorf(exit.Output, "choose another place with -o",
 			"%s: cannot write to directory %s: %w", ui.Shown(o.target), name, exit.Reason(err))
 	}
-	return o.failure(err)
+	return o.Failure(err)
 }
 
-// failure is an error of the output for the user: exit code 8, named, and with what can be done
+// Failure is an error of the output for the user: exit code 8, named, and with what can be done
 // about it.
-func (o *output) failure(err error) error { return outputError(o.target, err) }
+func (o *Output) Failure(err error) error { return outputError(o.target, err) }
 
 func outputError(target string, err error) error {
 	if exit.Code(err) != 0 {
@@ -250,8 +251,8 @@ func outputError(target string, err error) error {
 	}
 	hint := ""
 	switch {
-	case exists(err):
-		return existsError(target)
+	case Exists(err):
+		return ExistsError(target)
 	case errors.Is(err, syscall.ENOSPC):
 		hint = "make room, or choose another place with -o"
 	case errors.Is(err, syscall.EDQUOT):
@@ -265,11 +266,11 @@ func outputError(target string, err error) error {
 }
 
 // Discard removes the temp file for a signal.
-func (o *output) Discard() { o.removeTemp() }
+func (o *Output) Discard() { o.removeTemp() }
 
 // Lost is for the message of a signal.
-func (o *output) Lost() string {
-	if o.direct {
+func (o *Output) Lost() string {
+	if o.Direct {
 		return "what was written to " + ui.Shown(o.target) + " is not whole"
 	}
 	return ui.Shown(o.target) + " was not written"
@@ -277,42 +278,42 @@ func (o *output) Lost() string {
 
 // Write implements io.Writer. Where the output is a pipe that nobody reads any more, the process
 // ends as SIGPIPE would have it.
-func (o *output) Write(p []byte) (n int, err error) {
-	if o.direct {
+func (o *Output) Write(p []byte) (n int, err error) {
+	if o.Direct {
 		n, err = o.file.Write(p)
 		o.wrote = o.wrote || n > 0
 	} else {
-		n, err = o.writeAll(p, func(p []byte, _ int) (int, error) { return unix.Write(o.fd, p) })
+		n, err = o.writeAll(p, func(p []byte, _ int) (int, error) { return unix.Write(o.FD, p) })
 	}
-	if o.sum != nil {
-		o.sum.Write(p[:n])
+	if o.Sum != nil {
+		o.Sum.Write(p[:n])
 	}
 	if err != nil {
-		if o.direct && errors.Is(err, syscall.EPIPE) {
+		if o.Direct && errors.Is(err, syscall.EPIPE) {
 			proc.EndByPipe(o.file)
 		}
-		err = o.failure(err)
+		err = o.Failure(err)
 	}
 	return n, err
 }
 
 // WriteAt implements io.WriterAt for regular files. That of standard output may be among them: see
 // position.
-func (o *output) WriteAt(p []byte, off int64) (int, error) {
+func (o *Output) WriteAt(p []byte, off int64) (int, error) {
 	n, err := o.writeAll(p, func(p []byte, done int) (int, error) {
-		return unix.Pwrite(o.fd, p, off+int64(done))
+		return unix.Pwrite(o.FD, p, off+int64(done))
 	})
 	if err != nil {
-		return n, o.failure(err)
+		return n, o.Failure(err)
 	}
 	if o.mustSync() {
-		startWriteback(o.fd, off, int64(n))
+		startWriteback(o.FD, off, int64(n))
 	}
 	return n, nil
 }
 
 // writeAll has write called until all of p is written.
-func (o *output) writeAll(p []byte, write func(p []byte, done int) (int, error)) (n int, err error) {
+func (o *Output) writeAll(p []byte, write func(p []byte, done int) (int, error)) (n int, err error) {
 	for n < len(p) {
 		m, err := write(p[n:], n)
 		switch {
@@ -328,71 +329,71 @@ func (o *output) writeAll(p []byte, write func(p []byte, done int) (int, error))
 	return n, nil
 }
 
-// released tells whether anything has left the process that cannot be taken back.
-func (o *output) released() bool { return o.wrote }
+// Released tells whether anything has left the process that cannot be taken back.
+func (o *Output) Released() bool { return o.wrote }
 
-// reserve finds room for size bytes, so that a full disk shows now and the file lies in one piece.
-func (o *output) reserve(size int64) error {
-	if o.direct || size <= 0 {
+// Reserve finds room for size bytes, so that a full disk shows now and the file lies in one piece.
+func (o *Output) Reserve(size int64) error {
+	if o.Direct || size <= 0 {
 		return nil
 	}
-	if err := reserve(o.fd, size); err != nil {
-		return o.failure(err)
+	if err := reserve(o.FD, size); err != nil {
+		return o.Failure(err)
 	}
 	return nil
 }
 
-// position is where the output begins in its file, which is regular and takes writes where it is
+// Position is where the output begins in its file, which is regular and takes writes where it is
 // told to. One opened for appending does not.
-func (o *output) position() (base int64, ok bool) {
-	if !o.direct {
+func (o *Output) Position() (base int64, ok bool) {
+	if !o.Direct {
 		return 0, true
 	}
-	if o.file != os.Stdout || appends(o.fd) {
+	if o.file != os.Stdout || appends(o.FD) {
 		return 0, false
 	}
-	st, err := statFD(o.fd)
-	if err != nil || !st.isRegular() {
+	st, err := StatFD(o.FD)
+	if err != nil || !st.IsRegular() {
 		return 0, false
 	}
-	base, err = unix.Seek(o.fd, 0, io.SeekCurrent)
+	base, err = unix.Seek(o.FD, 0, io.SeekCurrent)
 	return base, err == nil
 }
 
-// moveTo leaves the position of standard output behind what was written at offsets, where whoever
+// MoveTo leaves the position of standard output behind what was written at offsets, where whoever
 // writes next goes on.
-func (o *output) moveTo(position int64) error {
-	if !o.direct {
+func (o *Output) MoveTo(position int64) error {
+	if !o.Direct {
 		return nil
 	}
-	if _, err := unix.Seek(o.fd, position, io.SeekStart); err != nil {
-		return o.failure(err)
+	if _, err := unix.Seek(o.FD, position, io.SeekStart); err != nil {
+		return o.Failure(err)
 	}
 	return nil
 }
 
-// size is how much was written to a file.
-func (o *output) size() (int64, error) {
-	st, err := statFD(o.fd)
+// Size is how much was written to a file.
+func (o *Output) Size() (int64, error) {
+	st, err := StatFD(o.FD)
 	if err != nil {
-		return 0, o.failure(err)
+		return 0, o.Failure(err)
 	}
-	return st.size, nil
+	return st.Size, nil
 }
 
 // ReadAt implements io.ReaderAt for what was written to a file.
-func (o *output) ReadAt(p []byte, off int64) (int, error) {
-	n, err := readAt(o.fd, p, off)
+func (o *Output) ReadAt(p []byte, off int64) (int, error) {
+	n, err := readAt(o.FD, p, off)
 	if err != nil && err != io.EOF {
-		err = o.failure(err)
+		err = o.Failure(err)
 	}
 	return n, err
 }
 
-// asFile is the open file, for what package os can do better. The output keeps owning it.
-func (o *output) asFile() *os.File {
+// AsFile is the open file, for what package os can do better. The output keeps owning it.
+func (o *Output) AsFile() *os.File {
 	if o.file == nil {
-		o.file = os.NewFile(uintptr(o.fd), o.target)
+		o.file = os.NewFile(uintptr(o.FD), o.target)
 	}
 	return o.file
 }

@@ -1,53 +1,54 @@
-package cmd
+package file
 
 import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// outputPair is the output of a payload and its header: both appear, or neither.
-type outputPair struct {
-	*output // the payload
-	header  *output
+// Pair is the output of a payload and its header: both appear, or neither.
+type Pair struct {
+	*Output // the payload
+	header  *Output
 }
 
-// newPair makes one output of two, of which the header appears first.
-func newPair(payload, header *output) *outputPair { return &outputPair{payload, header} }
+// NewPair makes one output of two, of which the header appears first.
+func NewPair(payload, header *Output) *Pair { return &Pair{payload, header} }
 
-func (d *outputPair) durable() bool { return d.output.durable() && d.header.durable() }
+// Durable is durable of both.
+func (d *Pair) Durable() bool { return d.Output.Durable() && d.header.Durable() }
 
 // Commit makes the header appear first, and then the payload, when both are on the disk: two names
 // cannot appear at once. Should the process end in the moment between, there is a header without a
 // payload, which is of no use and does no harm; the other way round it would be data that nobody can
 // open.
-func (d *outputPair) Commit() error {
+func (d *Pair) Commit() error {
 	if err := d.stage(); err != nil { // the payload's long way to the disk comes before that moment
-		return d.failure(err)
+		return d.Failure(err)
 	}
 	defer d.header.end()
 	if err := d.header.commit(); err != nil {
-		return d.header.failure(err)
+		return d.header.Failure(err)
 	}
 	err := d.checkNames()
 	if err == nil {
-		err = d.output.Commit()
+		err = d.Output.Commit()
 	}
-	if err != nil && !d.header.direct {
+	if err != nil && !d.header.Direct {
 		d.header.withdraw()
 	}
 	return err
 }
 
 // checkNames refuses a payload that would replace its own header, under whatever name.
-func (d *outputPair) checkNames() error {
-	if d.direct || d.header.direct {
+func (d *Pair) checkNames() error {
+	if d.Direct || d.header.Direct {
 		return nil
 	}
-	header, err := statFD(d.header.fd)
+	header, err := StatFD(d.header.FD)
 	if err != nil {
-		return d.header.failure(err)
+		return d.header.Failure(err)
 	}
-	if there, err := d.dir.stat(d.base, false); err == nil && there.fileID == header.fileID {
+	if there, err := d.dir.Look(d.base, false); err == nil && there.ID == header.ID {
 		return exit.Errorf(exit.Output, "give the header another name", "%s: is the header as well",
 			ui.Shown(d.target))
 	}
@@ -55,7 +56,7 @@ func (d *outputPair) checkNames() error {
 }
 
 // Abort gives up both. After Commit it does nothing.
-func (d *outputPair) Abort() {
-	d.output.Abort()
+func (d *Pair) Abort() {
+	d.Output.Abort()
 	d.header.Abort()
 }

@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"bufio"
@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirectory opens a directory that may be searched and written to, even if it may not be
+// OpenDir opens a directory that may be searched and written to, even if it may not be
 // listed.
-func openDirectory(path string) (*directory, error) {
+func OpenDir(path string) (*Dir, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		f, err = os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -26,16 +26,16 @@ func openDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directory{File: f}, nil
+	return &Dir{File: f}, nil
 }
 
-// syncDirectory makes names in dir last. A directory that may not be listed cannot be synced by
+// SyncDir makes names in dir last. A directory that may not be listed cannot be synced by
 // itself, so there the file system is that f lies on. Some file systems have no notion of it, which
 // is theirs to answer for.
-func syncDirectory(dir, f *os.File) error {
+func SyncDir(dir, f *os.File) error {
 	err := syncFile(int(dir.Fd()))
 	if errors.Is(err, syscall.EBADF) {
-		err = syncWhole(int(f.Fd()))
+		err = SyncWhole(int(f.Fd()))
 	}
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
@@ -43,10 +43,10 @@ func syncDirectory(dir, f *os.File) error {
 	return err
 }
 
-func syncFile(fd int) error { return retry(func() error { return unix.Fsync(fd) }) }
+func syncFile(fd int) error { return Retry(func() error { return unix.Fsync(fd) }) }
 
-// syncWhole syncs the file system that fd lies on. Since Linux 5.8 it tells of failed writes.
-func syncWhole(fd int) error { return retry(func() error { return unix.Syncfs(fd) }) }
+// SyncWhole syncs the file system that fd lies on. Since Linux 5.8 it tells of failed writes.
+func SyncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
 
 // openUnnamed makes a file on the file system of dir that has no name, and goes with its last
 // descriptor. It fails where the file could not be given a name later, too.
@@ -54,7 +54,7 @@ func openUnnamed(dir int, mode uint32) (fd int, err error) {
 	if ownDescriptors() < 0 {
 		return -1, errors.ErrUnsupported
 	}
-	err = retry(func() (err error) {
+	err = Retry(func() (err error) {
 		fd, err = unix.Openat(dir, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, mode)
 		return err
 	})
@@ -64,7 +64,7 @@ func openUnnamed(dir int, mode uint32) (fd int, err error) {
 // linkUnnamed gives a file of openUnnamed its name in dir, if nothing has it. By way of /proc it
 // takes no privilege.
 func linkUnnamed(fd, dir int, name string) error {
-	return retry(func() error {
+	return Retry(func() error {
 		return unix.Linkat(ownDescriptors(), strconv.Itoa(fd), dir, name, unix.AT_SYMLINK_FOLLOW)
 	})
 }
@@ -87,15 +87,15 @@ func renameNew(dir int, from, to string) error {
 	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
 }
 
-// setModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
+// SetModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
 // utimensat takes a path.
-func setModTime(fd int, t time.Time) error {
+func SetModTime(fd int, t time.Time) error {
 	mtime, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err
 	}
 	times := [2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, mtime}
-	return retry(func() error {
+	return Retry(func() error {
 		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0,
 			uintptr(unsafe.Pointer(&times)), 0, 0, 0)
 		if errno != 0 {
@@ -105,27 +105,27 @@ func setModTime(fd int, t time.Time) error {
 	})
 }
 
-// fsKind is what is known of a type of file system.
-type fsKind struct {
+// Kind is what is known of a type of file system.
+type Kind struct {
 	// local: no other machine can have a file of it open. All who can reach it see its locks, and
 	// closing a file brings no news.
 	local bool
-	// whole: one sync brings all data and names of all its files to the disk. It is not so where a
+	// Whole: one sync brings all data and names of all its files to the disk. It is not so where a
 	// server or another program does the writing.
-	whole bool
+	Whole bool
 	// generated: its regular files are made up while they are read. st_size is 0 or one page,
 	// whatever they hold.
 	generated bool
 }
 
 // fsKinds are the types that are known, by the number that statfs(2) gives.
-var fsKinds = map[int64]fsKind{
-	unix.EXT4_SUPER_MAGIC:      {local: true, whole: true},
-	unix.XFS_SUPER_MAGIC:       {local: true, whole: true},
-	unix.BTRFS_SUPER_MAGIC:     {local: true, whole: true},
-	unix.F2FS_SUPER_MAGIC:      {local: true, whole: true},
-	unix.TMPFS_MAGIC:           {local: true, whole: true},
-	unix.OVERLAYFS_SUPER_MAGIC: {local: true, whole: true},
+var fsKinds = map[int64]Kind{
+	unix.EXT4_SUPER_MAGIC:      {local: true, Whole: true},
+	unix.XFS_SUPER_MAGIC:       {local: true, Whole: true},
+	unix.BTRFS_SUPER_MAGIC:     {local: true, Whole: true},
+	unix.F2FS_SUPER_MAGIC:      {local: true, Whole: true},
+	unix.TMPFS_MAGIC:           {local: true, Whole: true},
+	unix.OVERLAYFS_SUPER_MAGIC: {local: true, Whole: true},
 	unix.RAMFS_MAGIC:           {local: true},
 	unix.MSDOS_SUPER_MAGIC:     {local: true},
 	0x2fc12fc1:                 {local: true}, // ZFS
@@ -140,19 +140,19 @@ var fsKinds = map[int64]fsKind{
 	unix.SELINUX_MAGIC:         {generated: true},
 }
 
-// kindOf is that of the file system that fd lies on. Nothing is promised of one that is not known.
-func kindOf(fd int) fsKind {
+// KindOf is that of the file system that fd lies on. Nothing is promised of one that is not known.
+func KindOf(fd int) Kind {
 	var st unix.Statfs_t
-	if retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
-		return fsKind{}
+	if Retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
+		return Kind{}
 	}
 	return fsKinds[int64(st.Type)]
 }
 
-// umask is the process's file mode mask. It is read from /proc, as umask(2) can only tell it by
+// ReadUmask is the process's file mode mask. It is read from /proc, as umask(2) can only tell it by
 // changing it, which would race with files made meanwhile. Where it cannot be known it is taken as
 // strict.
-func umask() os.FileMode {
+func ReadUmask() os.FileMode {
 	const strict = 0o077
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -172,7 +172,7 @@ func umask() os.FileMode {
 // reserve makes a file size bytes long and has the file system find room for them. One that cannot
 // say is left alone.
 func reserve(fd int, size int64) error {
-	err := retry(func() error { return unix.Fallocate(fd, 0, 0, size) })
+	err := Retry(func() error { return unix.Fallocate(fd, 0, 0, size) })
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
 		return err
 	}
@@ -198,18 +198,18 @@ func adviseSequential(fd int) { _ = unix.Fadvise(fd, 0, 0, unix.FADV_SEQUENTIAL)
 // would wait for each other all the time.
 const widePipe = 1 << 20
 
-// widen makes fd larger if it is a pipe that is smaller, as far as the system lets it.
-func widen(fd int) {
+// Widen makes fd larger if it is a pipe that is smaller, as far as the system lets it.
+func Widen(fd int) {
 	size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
 	if err == nil && size < widePipe {
 		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, widePipe)
 	}
 }
 
-// copyAttributes gives to the extended attributes of from. Access lists are among them: without
+// CopyAttributes gives to the extended attributes of from. Access lists are among them: without
 // one, the mode says more to the file's group than it did, so that one which cannot be copied is an
 // error. Others may be the system's own affair, and are left behind where they cannot be set.
-func copyAttributes(to, from int) error {
+func CopyAttributes(to, from int) error {
 	names, err := attribute(func(b []byte) (int, error) { return unix.Flistxattr(from, b) })
 	if err != nil {
 		return nil // a file system without
@@ -222,7 +222,7 @@ func copyAttributes(to, from int) error {
 			return unix.Fgetxattr(from, string(name), b)
 		})
 		if err == nil {
-			err = retry(func() error { return unix.Fsetxattr(to, string(name), value, 0) })
+			err = Retry(func() error { return unix.Fsetxattr(to, string(name), value, 0) })
 		}
 		if err != nil && string(name) == "system.posix_acl_access" {
 			return err

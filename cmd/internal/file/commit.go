@@ -1,4 +1,5 @@
-package cmd
+// Package file holds the rules for files: inputs, and outputs that appear whole or not at all.
+package file
 
 import (
 	"io/fs"
@@ -15,13 +16,13 @@ import (
 // error the target is as it was before and the temp file is gone; the one exception is said in the
 // message: where an old file was replaced and then the directory could not be synced, the new file
 // stays.
-func (o *output) Commit() error {
+func (o *Output) Commit() error {
 	if o.ended {
 		return exit.Errorf(exit.Other, "", "%s: committed after its end", ui.Shown(o.target))
 	}
 	err := o.commit()
 	if err != nil {
-		err = o.failure(err)
+		err = o.Failure(err)
 	}
 	o.end()
 	return err
@@ -29,23 +30,24 @@ func (o *output) Commit() error {
 
 // Abort gives the output up: the target is as it was before, the temp file is gone. After Commit or
 // Abort it does nothing.
-func (o *output) Abort() {
+func (o *Output) Abort() {
 	if !o.ended {
 		o.end()
 	}
 }
 
-func (o *output) durable() bool { return !o.direct && !o.noSync }
+// Durable tells whether the output is a file that survives a power cut once it is committed.
+func (o *Output) Durable() bool { return !o.Direct && !o.NoSync }
 
-func (o *output) commit() error {
-	if err := o.stage(); err != nil || o.direct {
+func (o *Output) commit() error {
+	if err := o.stage(); err != nil || o.Direct {
 		return err
 	}
-	replaced, err := o.publish()
-	if err != nil || o.noSync {
+	replaced, err := o.Publish()
+	if err != nil || o.NoSync {
 		return err
 	}
-	if err := syncDirectory(o.dir.File, o.asFile()); err != nil {
+	if err := SyncDir(o.dir.File, o.AsFile()); err != nil {
 		if replaced {
 			return exit.Errorf(exit.Output, "", "%s: was replaced, but may be the old one again after a power cut: "+
 				"sync of its directory: %w", ui.Shown(o.target), exit.Reason(err))
@@ -58,73 +60,73 @@ func (o *output) commit() error {
 
 // stage is the first step: the contents and the attributes are on the disk, and whatever errors
 // have been put off until close have come to light.
-func (o *output) stage() error {
-	if !o.direct {
-		if err := o.finish(); err != nil {
+func (o *Output) stage() error {
+	if !o.Direct {
+		if err := o.Finish(); err != nil {
 			return err
 		}
 	}
-	return o.sync(true)
+	return o.Sync(true)
 }
 
-// finish gives the file its mode and time.
-func (o *output) finish() error {
-	if o.made != o.perm {
-		if err := retry(func() error { return unix.Fchmod(o.fd, uint32(o.perm)) }); err != nil {
+// Finish gives the file its mode and time.
+func (o *Output) Finish() error {
+	if o.made != o.Perm {
+		if err := Retry(func() error { return unix.Fchmod(o.FD, uint32(o.Perm)) }); err != nil {
 			return err
 		}
 	}
-	if o.modTime.IsZero() {
+	if o.ModTime.IsZero() {
 		return nil
 	}
-	return setModTime(o.fd, o.modTime)
+	return SetModTime(o.FD, o.ModTime)
 }
 
-// sync waits for the disk, unless that is not wanted, and with remote asks for the errors that come
+// Sync waits for the disk, unless that is not wanted, and with remote asks for the errors that come
 // with close. Closing a duplicate does so while the file can still be given up, and keeps standard
 // output open.
-func (o *output) sync(remote bool) error {
+func (o *Output) Sync(remote bool) error {
 	if o.mustSync() {
-		if err := syncFile(o.fd); err != nil {
+		if err := syncFile(o.FD); err != nil {
 			return err
 		}
 	}
 	if !remote {
 		return nil
 	}
-	return closeErrors(o.fd)
+	return closeErrors(o.FD)
 }
 
 // mustSync leaves out pipes and character devices, which cannot be synced, and whatever was opened
 // by somebody else.
-func (o *output) mustSync() bool {
-	if o.noSync {
+func (o *Output) mustSync() bool {
+	if o.NoSync {
 		return false
 	}
-	if !o.direct {
+	if !o.Direct {
 		return true
 	}
-	if _, ok := descriptorNumber(o.target); ok || o.file == os.Stdout {
+	if _, ok := Descriptor(o.target); ok || o.file == os.Stdout {
 		return false
 	}
-	st, err := statFD(o.fd)
-	return err == nil && st.mode&fs.ModeDevice != 0 && !st.isCharDevice()
+	st, err := StatFD(o.FD)
+	return err == nil && st.Mode&fs.ModeDevice != 0 && !st.isCharDevice()
 }
 
-// publish is the second step: it gives the file its name, at once and whole. What has the name goes
+// Publish is the second step: it gives the file its name, at once and whole. What has the name goes
 // if the user wants it to and it is nothing that must stay; replaced tells of that.
-func (o *output) publish() (replaced bool, err error) {
+func (o *Output) Publish() (replaced bool, err error) {
 	err = proc.UnlessEnding(func() error {
 		err := o.linkNew()
-		if !exists(err) {
+		if !Exists(err) {
 			return err
 		}
-		if there, err := o.dir.stat(o.base, false); err == nil {
+		if there, err := o.dir.Look(o.base, false); err == nil {
 			if err := o.refuse(&there, &there); err != nil {
 				return err
 			}
 		}
-		if !o.force {
+		if !o.Force {
 			return err
 		}
 		replaced = true
@@ -136,7 +138,7 @@ func (o *output) publish() (replaced bool, err error) {
 	return replaced, err
 }
 
-func (o *output) untrack() {
+func (o *Output) untrack() {
 	if o.forget != nil {
 		o.forget()
 		o.forget = nil
@@ -144,7 +146,7 @@ func (o *output) untrack() {
 }
 
 // end releases what the output holds and removes the temp file if it still has one.
-func (o *output) end() {
+func (o *Output) end() {
 	o.ended = true
 	_ = proc.UnlessEnding(func() error { o.removeTemp(); return nil })
 	o.untrack()
@@ -154,7 +156,7 @@ func (o *output) end() {
 	case o.file != nil && o.file != os.Stdout && o.file != os.Stderr:
 		o.file.Close()
 	case o.file == nil && o.isMade():
-		unix.Close(o.fd)
+		unix.Close(o.FD)
 	}
 	if o.dir != nil && !o.shared {
 		o.dir.Close()

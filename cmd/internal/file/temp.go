@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"crypto/rand"
@@ -20,13 +20,14 @@ import (
 // get it or finds the file unlinked, makes another one.
 
 const (
-	tempPrefix = ".envseal-"
-	tempSuffix = ".tmp"
-	// journalSuffix ends the names of journals, which package inplace makes.
-	journalSuffix = ".journal"
+	// TempPrefix begins the names of temp files and journals, and tempSuffix ends those of temp files.
+	TempPrefix = ".envseal-"
+	TempSuffix = ".tmp"
+	// JournalSuffix ends the names of journals, which package inplace makes.
+	JournalSuffix = ".journal"
 
-	// staleScanLimit bounds what looking for left temp files costs in a huge directory.
-	staleScanLimit = 50_000
+	// StaleScanLimit bounds what looking for left temp files costs in a huge directory.
+	StaleScanLimit = 50_000
 	// remoteStaleAge is how long a temp file must lie untouched on a file system where a lock may
 	// not be seen by other machines.
 	remoteStaleAge = time.Hour
@@ -34,11 +35,11 @@ const (
 
 // makeTemp makes the file, without a name if the file system can. Its mode is 0600, or without a
 // name perm as far as the umask allows: nobody else can open it then.
-func (o *output) makeTemp(perm os.FileMode) error {
+func (o *Output) makeTemp(perm os.FileMode) error {
 	if !o.dir.named.Load() {
-		fd, err := openUnnamed(o.dir.fd(), uint32(perm))
+		fd, err := openUnnamed(o.dir.FD(), uint32(perm))
 		if err == nil {
-			o.fd, o.made = fd, perm&^ownUmask()
+			o.FD, o.made = fd, perm&^Umask()
 			return nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EISDIR) {
@@ -48,62 +49,62 @@ func (o *output) makeTemp(perm os.FileMode) error {
 	var err error
 	for range 100 {
 		name := tempName()
-		o.fd, err = o.dir.open(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
-		if exists(err) {
+		o.FD, err = o.dir.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		if Exists(err) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if lock(o.fd) {
-			o.temp, o.made = name, 0o600&^ownUmask()
+		if Lock(o.FD) {
+			o.temp, o.made = name, 0o600&^Umask()
 			return nil
 		}
 		// Another run took it for left behind, in the moment before the lock, and removes it.
-		unix.Close(o.fd)
-		o.fd, err = -1, syscall.EBUSY
+		unix.Close(o.FD)
+		o.FD, err = -1, syscall.EBUSY
 	}
 	return fmt.Errorf("no name for a temp file: %w", err)
 }
 
-// ownUmask is the process's umask, which nobody changes.
-var ownUmask = sync.OnceValue(umask)
+// Umask is the process's umask, which nobody changes.
+var Umask = sync.OnceValue(ReadUmask)
 
 func tempName() string {
-	return tempPrefix + strings.ToLower(rand.Text()[:12]) + tempSuffix
+	return TempPrefix + strings.ToLower(rand.Text()[:12]) + TempSuffix
 }
 
-// isOwnTemp knows the names of temp files and of journals.
-func isOwnTemp(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) &&
-		(strings.HasSuffix(name, tempSuffix) || strings.HasSuffix(name, journalSuffix))
+// IsOwnTemp knows the names of temp files and of journals.
+func IsOwnTemp(name string) bool {
+	return strings.HasPrefix(name, TempPrefix) &&
+		(strings.HasSuffix(name, TempSuffix) || strings.HasSuffix(name, JournalSuffix))
 }
 
 // linkNew gives the file its name if nothing else has it: fs.ErrExist if something has.
-func (o *output) linkNew() error {
+func (o *Output) linkNew() error {
 	if o.temp == "" {
-		return linkUnnamed(o.fd, o.dir.fd(), o.base)
+		return linkUnnamed(o.FD, o.dir.FD(), o.base)
 	}
-	err := o.dir.renameNew(o.temp, o.base)
+	err := o.dir.RenameNew(o.temp, o.base)
 	if err == nil {
 		o.temp = ""
 	}
-	if err == nil || exists(err) {
+	if err == nil || Exists(err) {
 		return err
 	}
 	// Not every file system can rename without replacing. A second link can't replace either.
-	err = retry(func() error { return unix.Linkat(o.dir.fd(), o.temp, o.dir.fd(), o.base, 0) })
+	err = Retry(func() error { return unix.Linkat(o.dir.FD(), o.temp, o.dir.FD(), o.base, 0) })
 	if err == nil {
-		if err = o.dir.unlink(o.temp); err == nil {
+		if err = o.dir.Unlink(o.temp); err == nil {
 			o.temp = ""
 		}
 		return err
 	}
-	if exists(err) {
+	if Exists(err) {
 		return err
 	}
 	// Nor has every one links (FAT). Looking first is the best that is left there.
-	if _, err := o.dir.stat(o.base, false); err == nil {
+	if _, err := o.dir.Look(o.base, false); err == nil {
 		return syscall.EEXIST
 	}
 	return o.rename()
@@ -111,11 +112,11 @@ func (o *output) linkNew() error {
 
 // replace puts the file in the place of another one. A file without a name needs one for that, for
 // a moment.
-func (o *output) replace() error {
+func (o *Output) replace() error {
 	if o.temp == "" {
-		lock(o.fd)
+		Lock(o.FD)
 		name := tempName()
-		if err := linkUnnamed(o.fd, o.dir.fd(), name); err != nil {
+		if err := linkUnnamed(o.FD, o.dir.FD(), name); err != nil {
 			return err
 		}
 		o.temp = name
@@ -123,7 +124,7 @@ func (o *output) replace() error {
 	return o.rename()
 }
 
-func (o *output) rename() error {
+func (o *Output) rename() error {
 	err := o.dir.rename(o.temp, o.base)
 	if err == nil {
 		o.temp = ""
@@ -132,42 +133,42 @@ func (o *output) rename() error {
 }
 
 // withdraw takes back a new file whose name may not last.
-func (o *output) withdraw() {
-	now, err := o.dir.stat(o.base, false)
-	mine, mineErr := statFD(o.fd)
-	if err == nil && mineErr == nil && now.fileID == mine.fileID {
-		_ = o.dir.unlink(o.base)
+func (o *Output) withdraw() {
+	now, err := o.dir.Look(o.base, false)
+	mine, mineErr := StatFD(o.FD)
+	if err == nil && mineErr == nil && now.ID == mine.ID {
+		_ = o.dir.Unlink(o.base)
 	}
 }
 
 // removeTemp removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
-func (o *output) removeTemp() {
+func (o *Output) removeTemp() {
 	if o.temp != "" {
-		_ = o.dir.unlink(o.temp)
+		_ = o.dir.Unlink(o.temp)
 		o.temp = ""
 	}
 }
 
-// sweeper removes what killed runs left, once in each directory. It is safe for concurrent use. A
+// Sweeper removes what killed runs left, once in each directory. It is safe for concurrent use. A
 // nil one has no memory.
-type sweeper struct{ done sync.Map } // fileID -> struct{}
+type Sweeper struct{ done sync.Map } // ID -> struct{}
 
-// sweep removes the temp files in dir that nobody uses. Failures do not matter.
-func (s *sweeper) sweep(dir *directory) {
+// Sweep removes the temp files in dir that nobody uses. Failures do not matter.
+func (s *Sweeper) Sweep(dir *Dir) {
 	if s != nil {
-		st, err := statFD(dir.fd())
+		st, err := StatFD(dir.FD())
 		if err != nil {
 			return
 		}
-		if _, done := s.done.LoadOrStore(st.fileID, struct{}{}); done {
+		if _, done := s.done.LoadOrStore(st.ID, struct{}{}); done {
 			return
 		}
 	}
-	for seen := 0; seen < staleScanLimit; {
+	for seen := 0; seen < StaleScanLimit; {
 		names, err := dir.Readdirnames(1000)
 		for _, name := range names {
-			if strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix) {
-				dir.removeIfStale(name)
+			if strings.HasPrefix(name, TempPrefix) && strings.HasSuffix(name, TempSuffix) {
+				dir.RemoveIfStale(name)
 			}
 		}
 		if seen += len(names); err != nil {
@@ -176,27 +177,27 @@ func (s *sweeper) sweep(dir *directory) {
 	}
 }
 
-// removeIfStale removes name if it is a plain file of our own that nobody has locked. It is looked
+// RemoveIfStale removes name if it is a plain file of our own that nobody has locked. It is looked
 // at through a descriptor, so that a link or a pipe planted under such a name does no harm.
-func (d *directory) removeIfStale(name string) {
-	fd, err := d.open(name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func (d *Dir) RemoveIfStale(name string) {
+	fd, err := d.Open(name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
-	st, err := statFD(fd)
-	if err != nil || !st.isRegular() || st.uid != os.Geteuid() {
+	st, err := StatFD(fd)
+	if err != nil || !st.IsRegular() || st.UID != os.Geteuid() {
 		return
 	}
-	if !kindOf(fd).local && time.Since(changeTime(fd)) < remoteStaleAge {
+	if !KindOf(fd).local && time.Since(changeTime(fd)) < remoteStaleAge {
 		return
 	}
 	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return
 	}
 	// Its owner may have finished meanwhile: only what still has this name is left behind.
-	if now, err := d.stat(name, false); err == nil && now.fileID == st.fileID {
-		_ = d.unlink(name)
+	if now, err := d.Look(name, false); err == nil && now.ID == st.ID {
+		_ = d.Unlink(name)
 	}
 }
 

@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func mustOpen(t *testing.T, path string) *input {
+func mustOpen(t *testing.T, path string) *Input {
 	t.Helper()
-	in, err := openInput(path)
+	in, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +46,10 @@ func TestOpenInputRefuses(t *testing.T) {
 		{filepath.Join(dir, "none"), exit.Other, "none: no such file or directory"},
 		{filepath.Join(dir, "a\x1b[2Jb"), exit.Other, `\x1b[2Jb": no such file`},
 	} {
-		_, err := openInput(c.path)
+		_, err := Open(c.path)
 		testkit.WantCode(t, err, c.code, c.words)
 	}
-	_, err = openInput(filepath.Join(dir, "none"))
+	_, err = Open(filepath.Join(dir, "none"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v does not wrap fs.ErrNotExist", err)
 	}
@@ -58,14 +58,14 @@ func TestOpenInputRefuses(t *testing.T) {
 func TestOpenInputRegular(t *testing.T) {
 	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "0123456789")
 	in := mustOpen(t, path)
-	if !in.regular || in.left != 10 || in.name != path {
-		t.Fatalf("regular %v, size %d, name %q", in.regular, in.left, in.name)
+	if !in.Regular || in.Left != 10 || in.Name != path {
+		t.Fatalf("regular %v, size %d, name %q", in.Regular, in.Left, in.Name)
 	}
 	text, err := io.ReadAll(in)
 	if err != nil || string(text) != "0123456789" {
 		t.Fatalf("read %q, %v", text, err)
 	}
-	if err := in.checkUnchanged(); err != nil {
+	if err := in.CheckUnchanged(); err != nil {
 		t.Error(err)
 	}
 }
@@ -78,10 +78,10 @@ func TestInputPipe(t *testing.T) {
 	go os.WriteFile(path, []byte("through a pipe"), 0)
 	in := mustOpen(t, path)
 	text, err := io.ReadAll(in)
-	if err != nil || string(text) != "through a pipe" || in.regular || in.left != -1 {
-		t.Fatalf("read %q, %v; regular %v, size %d", text, err, in.regular, in.left)
+	if err != nil || string(text) != "through a pipe" || in.Regular || in.Left != -1 {
+		t.Fatalf("read %q, %v; regular %v, size %d", text, err, in.Regular, in.Left)
 	}
-	if err := in.checkUnchanged(); err != nil {
+	if err := in.CheckUnchanged(); err != nil {
 		t.Error(err)
 	}
 }
@@ -93,10 +93,10 @@ func TestInputGenerated(t *testing.T) {
 	if err != nil || len(text) == 0 {
 		t.Fatalf("read %q, %v", text, err)
 	}
-	if in.regular || in.left != -1 {
-		t.Errorf("regular %v, size %d", in.regular, in.left)
+	if in.Regular || in.Left != -1 {
+		t.Errorf("regular %v, size %d", in.Regular, in.Left)
 	}
-	if err := in.checkUnchanged(); err != nil {
+	if err := in.CheckUnchanged(); err != nil {
 		t.Error(err)
 	}
 }
@@ -112,11 +112,11 @@ func TestStandardInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	in, err := standardInput(f)
-	if err != nil || !in.regular || in.left != 6 || in.name != "stdin" {
+	if err != nil || !in.Regular || in.Left != 6 || in.Name != "stdin" {
 		t.Fatalf("%+v, %v", in, err)
 	}
 	appendTo(t, f.Name(), "x")
-	testkit.WantCode(t, in.checkUnchanged(), exit.Other, "stdin: changed")
+	testkit.WantCode(t, in.CheckUnchanged(), exit.Other, "stdin: changed")
 
 	d, err := os.Open(dir)
 	if err != nil {
@@ -166,7 +166,7 @@ func TestCheckUnchanged(t *testing.T) {
 			if err := c.change(t, path); err != nil {
 				t.Fatal(err)
 			}
-			if err := in.checkUnchanged(); (err != nil) != c.changed {
+			if err := in.CheckUnchanged(); (err != nil) != c.changed {
 				t.Errorf("changed: %v; want %v", err, c.changed)
 			}
 		})
@@ -175,7 +175,7 @@ func TestCheckUnchanged(t *testing.T) {
 
 func TestReadErrorNamesTheFile(t *testing.T) {
 	in := mustOpen(t, testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "x"))
-	unix.Close(in.fd)
+	unix.Close(in.FD)
 	_, err := in.Read(make([]byte, 1))
 	testkit.WantCode(t, err, exit.Other, "file: ")
 	_, err = in.ReadAt(make([]byte, 1), 0)
@@ -191,17 +191,17 @@ func TestPerms(t *testing.T) {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		in, err := statPath(path, true)
+		in, err := StatPath(path, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := sealedPerm(&in); got != c.sealed {
+		if got := SealedPerm(&in); got != c.sealed {
 			t.Errorf("%v: sealed %v, want %v", c.mode, got, c.sealed)
 		}
-		if got := openedPerm(&in, false); got != c.opened {
+		if got := OpenedPerm(&in, false); got != c.opened {
 			t.Errorf("%v: opened %v, want %v", c.mode, got, c.opened)
 		}
-		if got := openedPerm(&in, true); got != c.sealed {
+		if got := OpenedPerm(&in, true); got != c.sealed {
 			t.Errorf("%v: opened as it was %v, want %v", c.mode, got, c.sealed)
 		}
 	}
@@ -220,10 +220,10 @@ func TestPermsOfPipe(t *testing.T) {
 	}
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)
-	if got := sealedPerm(&in.stat); got != 0o640 {
+	if got := SealedPerm(&in.Stat); got != 0o640 {
 		t.Errorf("sealed %v, want 0640", got)
 	}
-	if got := openedPerm(&in.stat, true); got != 0o600 {
+	if got := OpenedPerm(&in.Stat, true); got != 0o600 {
 		t.Errorf("opened %v, want 0600", got)
 	}
 }

@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stdoutOutput writes to standard output. A terminal is refused unless forceTTY says that it is
+// Stdout writes to standard output. A terminal is refused unless forceTTY says that it is
 // meant; so is a file that is an input. Commit asks the file system for errors it put off, and
 // leaves standard output open.
-func stdoutOutput(forceTTY bool, inputs ...guarded) (*output, error) {
-	out := &output{target: "stdout", fd: -1, outputOptions: outputOptions{inputs: inputs}}
+func Stdout(forceTTY bool, inputs ...Guarded) (*Output, error) {
+	out := &Output{target: "stdout", FD: -1, Options: Options{Inputs: inputs}}
 	if !forceTTY && ui.IsTerminal(os.Stdout) {
 		return nil, exit.Errorf(exit.Output,
 			"name a file with -o, redirect the output, or force it with -o -",
@@ -26,36 +26,36 @@ func stdoutOutput(forceTTY bool, inputs ...guarded) (*output, error) {
 
 // openDescriptor writes to a descriptor that the process was started with. The file behind it keeps
 // its position and mode, whatever it is.
-func (o *output) openDescriptor(n int) (*output, error) {
+func (o *Output) openDescriptor(n int) (*Output, error) {
 	switch n {
 	case 1:
 		o.file = os.Stdout
 	case 2:
 		o.file = os.Stderr
 	default:
-		f, err := inheritedFile(n, o.target)
+		f, err := Inherited(n, o.target)
 		if err != nil {
-			return nil, o.failure(err)
+			return nil, o.Failure(err)
 		}
 		o.file = f
 	}
-	o.fd = int(o.file.Fd())
-	st, err := statFD(o.fd)
+	o.FD = int(o.file.Fd())
+	st, err := StatFD(o.FD)
 	if err != nil {
-		return nil, o.failure(err)
+		return nil, o.Failure(err)
 	}
-	if err := o.refuseGuarded(&st); err != nil {
+	if err := o.RefuseGuarded(&st); err != nil {
 		return nil, err
 	}
-	if n == 1 && st.maybeClosed(o.fd) {
+	if n == 1 && st.maybeClosed(o.FD) {
 		ui.Warn("stdout: is closed, or /dev/null: what is written is lost")
 	}
 	o.startDirect()
 	return o, nil
 }
 
-// inheritedFile is a descriptor that the process was started with.
-func inheritedFile(n int, name string) (*os.File, error) {
+// Inherited is a descriptor that the process was started with.
+func Inherited(n int, name string) (*os.File, error) {
 	fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -65,36 +65,38 @@ func inheritedFile(n int, name string) (*os.File, error) {
 
 // openDirect opens the device or pipe that st was got from. Opening a pipe waits for a reader. A
 // dry run leaves it alone.
-func (o *output) openDirect(st *stat) error {
-	if o.dryRun {
-		o.direct, o.fd = true, -1
+func (o *Output) openDirect(st *Stat) error {
+	if o.DryRun {
+		o.Direct, o.FD = true, -1
 		return nil
 	}
-	fd, err := o.dir.open(o.base, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+	fd, err := o.dir.Open(o.base, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return o.failure(err)
+		return o.Failure(err)
 	}
-	o.fd, o.file = fd, os.NewFile(uintptr(fd), o.target)
-	if now, err := statFD(fd); err != nil || now.fileID != st.fileID {
+	o.FD, o.file = fd, os.NewFile(uintptr(fd), o.target)
+	if now, err := StatFD(fd); err != nil || now.ID != st.ID {
 		return exit.Errorf(exit.Output, "", "%s: was replaced while it was opened", ui.Shown(o.target))
 	}
 	o.startDirect()
 	return nil
 }
 
-func (o *output) startDirect() {
-	widen(o.fd)
-	o.direct = true
+func (o *Output) startDirect() {
+	Widen(o.FD)
+	o.Direct = true
 	o.forget = proc.Track(o)
 }
 
-// stdoutWriter is standard output for text: when its reader has gone the process ends quietly, as
+// StdoutText is standard output for text: when its reader has gone the process ends quietly, as
 // filters do.
-func stdoutWriter() *pipeWriter { return &pipeWriter{file: os.Stdout} }
+func StdoutText() *TextWriter { return &TextWriter{file: os.Stdout} }
 
-type pipeWriter struct{ file *os.File }
+// TextWriter is a writer of text that ends the process when nobody reads any more.
+type TextWriter struct{ file *os.File }
 
-func (w *pipeWriter) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (w *TextWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	if err != nil {
 		if errors.Is(err, syscall.EPIPE) {
@@ -105,12 +107,12 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// openAppend opens a file that whole lines are added to, and makes it if it is not there. It must be
+// Append opens a file that whole lines are added to, and makes it if it is not there. It must be
 // none of the guarded ones.
-func openAppend(path string, inputs ...guarded) (*os.File, error) {
-	o := &output{target: path, outputOptions: outputOptions{inputs: inputs}}
-	if st, err := statPath(path, true); err == nil {
-		if err := o.refuseGuarded(&st); err != nil {
+func Append(path string, inputs ...Guarded) (*os.File, error) {
+	o := &Output{target: path, Options: Options{Inputs: inputs}}
+	if st, err := StatPath(path, true); err == nil {
+		if err := o.RefuseGuarded(&st); err != nil {
 			return nil, err
 		}
 	}

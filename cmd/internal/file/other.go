@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cmd
+package file
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirectory opens a directory that may be searched and written to, even if it may not be
+// OpenDir opens a directory that may be searched and written to, even if it may not be
 // listed.
-func openDirectory(path string) (*directory, error) {
+func OpenDir(path string) (*Dir, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		f, err = os.OpenFile(path, unix.O_SEARCH|unix.O_DIRECTORY, 0)
@@ -22,12 +22,12 @@ func openDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directory{File: f}, nil
+	return &Dir{File: f}, nil
 }
 
-// syncDirectory makes names in dir last. Some file systems have no notion of it, which is theirs to
+// SyncDir makes names in dir last. Some file systems have no notion of it, which is theirs to
 // answer for.
-func syncDirectory(dir, _ *os.File) error {
+func SyncDir(dir, _ *os.File) error {
 	err := dir.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
@@ -49,7 +49,7 @@ func syncFile(fd int) error {
 // There is no call that waits for a whole file system, no file without a name, and no rename that
 // never replaces.
 
-func syncWhole(int) error { return errors.ErrUnsupported }
+func SyncWhole(int) error { return errors.ErrUnsupported }
 
 func openUnnamed(int, uint32) (int, error) { return -1, errors.ErrUnsupported }
 
@@ -57,20 +57,20 @@ func linkUnnamed(int, int, string) error { return errors.ErrUnsupported }
 
 func renameNew(int, string, string) error { return errors.ErrUnsupported }
 
-// setModTime rounds to microseconds.
-func setModTime(fd int, t time.Time) error {
+// SetModTime rounds to microseconds.
+func SetModTime(fd int, t time.Time) error {
 	tv := unix.NsecToTimeval(t.UnixNano())
 	return unix.Futimes(fd, []unix.Timeval{tv, tv})
 }
 
-// fsKind is what is known of a type of file system: nothing.
-type fsKind struct{ local, whole, generated bool }
+// Kind is what is known of a type of file system: nothing.
+type Kind struct{ local, Whole, generated bool }
 
-func kindOf(int) fsKind { return fsKind{} }
+func KindOf(int) Kind { return Kind{} }
 
-// umask is taken as strict: umask(2) can only tell it by changing it, which would race with files
+// ReadUmask is taken as strict: umask(2) can only tell it by changing it, which would race with files
 // made meanwhile.
-func umask() os.FileMode { return 0o077 }
+func ReadUmask() os.FileMode { return 0o077 }
 
 func reserve(int, int64) error { return nil }
 
@@ -80,7 +80,7 @@ func appends(int) bool { return true }
 
 func adviseSequential(int) {}
 
-func widen(int) {}
+func Widen(int) {}
 
-// copyAttributes copies none: what extended attributes are differs too much.
-func copyAttributes(_, _ int) error { return nil }
+// CopyAttributes copies none: what extended attributes are differs too much.
+func CopyAttributes(_, _ int) error { return nil }

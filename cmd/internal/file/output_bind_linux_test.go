@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -18,14 +18,14 @@ func init() { testkit.Children["bind"] = childBind }
 
 // childBind gives its input a second name by a bind mount in a mount namespace of its own.
 func childBind(args []string) error {
-	in, err := openInput(args[0])
+	in, err := Open(args[0])
 	if err != nil {
 		return err
 	}
 	if err := unix.Mount(filepath.Dir(args[0]), args[1], "", unix.MS_BIND, ""); err != nil {
 		return err
 	}
-	_, err = createOutput(filepath.Join(args[1], "in"), outputOptions{force: true, inputs: []guarded{in.guard()}})
+	_, err = Create(filepath.Join(args[1], "in"), Options{Force: true, Inputs: []Guarded{in.Guard()}})
 	return err
 }
 

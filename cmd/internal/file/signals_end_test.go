@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"os/exec"

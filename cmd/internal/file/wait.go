@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errInterrupted is what a Read says that was given up. Nobody should see it: there was another
+// ErrInterrupted is what a Read says that was given up. Nobody should see it: there was another
 // failure before.
-var errInterrupted = errors.New("reading was given up")
+var ErrInterrupted = errors.New("reading was given up")
 
 // wait stands before each read of a pipe, socket or device, which may block for as long as somebody
 // else likes. When the other end of the work has failed, nobody wants to wait for that: interrupt
@@ -40,9 +40,9 @@ func (w *wait) forInput(fd int) error {
 		{Fd: int32(fd), Events: unix.POLLIN},
 		{Fd: int32(w.cancelled.Fd()), Events: unix.POLLIN},
 	}
-	err := retry(func() error { _, err := unix.Poll(fds, -1); return err })
+	err := Retry(func() error { _, err := unix.Poll(fds, -1); return err })
 	if err == nil && fds[1].Revents != 0 {
-		return errInterrupted
+		return ErrInterrupted
 	}
 	return err
 }
@@ -55,9 +55,9 @@ func (w *wait) close() {
 	w.cancelled.Close()
 }
 
-// givesUp is src, which reads in behind any number of other readers, with the method Interrupt that
+// GivesUp is src, which reads in behind any number of other readers, with the method Interrupt that
 // package envelope looks for, where reading can block.
-func (in *input) givesUp(src io.Reader) io.Reader {
+func (in *Input) GivesUp(src io.Reader) io.Reader {
 	if in.wait == nil {
 		return src
 	}
@@ -66,7 +66,7 @@ func (in *input) givesUp(src io.Reader) io.Reader {
 
 type interruptible struct {
 	io.Reader
-	in *input
+	in *Input
 }
 
 // Interrupt makes a blocked Read, and all further ones, fail soon.

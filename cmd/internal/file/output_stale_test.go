@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestStaleTempsGo(t *testing.T) {
 		if err := syscall.Mkfifo(filepath.Join(dir, ".envseal-pipe.tmp"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out := mustCreate(t, named, filepath.Join(dir, "out"), outputOptions{perm: 0o600})
+		out := mustCreate(t, named, filepath.Join(dir, "out"), Options{Perm: 0o600})
 		mustWrite(t, out, "text")
 		if err := out.Commit(); err != nil {
 			t.Fatal(err)
@@ -37,11 +37,11 @@ func TestStaleTempsGo(t *testing.T) {
 
 func TestLiveTempsStay(t *testing.T) {
 	dir := t.TempDir()
-	first := mustCreate(t, true, filepath.Join(dir, "first"), outputOptions{perm: 0o600})
+	first := mustCreate(t, true, filepath.Join(dir, "first"), Options{Perm: 0o600})
 	mustWrite(t, first, "one")
-	second := mustCreate(t, true, filepath.Join(dir, "second"), outputOptions{perm: 0o600})
+	second := mustCreate(t, true, filepath.Join(dir, "second"), Options{Perm: 0o600})
 	mustWrite(t, second, "two")
-	for _, out := range []*output{first, second} {
+	for _, out := range []*Output{first, second} {
 		if err := out.Commit(); err != nil {
 			t.Error(err)
 		}
@@ -52,7 +52,7 @@ func TestLiveTempsStay(t *testing.T) {
 // While some runs start, others clean up: nobody may lose a temp file that is in use.
 func TestStaleRace(t *testing.T) {
 	dir := t.TempDir()
-	d, err := openDirectory(dir)
+	d, err := OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,15 +68,15 @@ func TestStaleRace(t *testing.T) {
 			}
 			entries, _ := os.ReadDir(dir)
 			for _, e := range entries {
-				if strings.HasPrefix(e.Name(), tempPrefix) {
-					d.removeIfStale(e.Name())
+				if strings.HasPrefix(e.Name(), TempPrefix) {
+					d.RemoveIfStale(e.Name())
 				}
 			}
 		}
 	}()
 	for i := range 500 {
 		target := filepath.Join(dir, fmt.Sprint(i))
-		out := mustCreate(t, true, target, outputOptions{perm: 0o600, noSync: true})
+		out := mustCreate(t, true, target, Options{Perm: 0o600, NoSync: true})
 		mustWrite(t, out, "text")
 		if err := out.Commit(); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func childLimit(args []string) error {
 	if err := testkit.OtherMachine(args[0]); err != nil {
 		return err
 	}
-	out, err := createOutput(args[1], outputOptions{perm: 0o600, force: true})
+	out, err := Create(args[1], Options{Perm: 0o600, Force: true})
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ func childDrop(args []string) error {
 			}
 		}
 	}
-	if _, err := openInput(filepath.Join(args[0], "secret")); exit.Code(err) != exit.Other || !errors.Is(err, os.ErrPermission) {
+	if _, err := Open(filepath.Join(args[0], "secret")); exit.Code(err) != exit.Other || !errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("input: %v", err)
 	}
-	_, err := createOutput(filepath.Join(args[0], "closed", "out"), outputOptions{perm: 0o600})
+	_, err := Create(filepath.Join(args[0], "closed", "out"), Options{Perm: 0o600})
 	if exit.Code(err) != exit.Output || !errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("closed: %v", err)
 	}
@@ -72,7 +72,7 @@ func childDrop(args []string) error {
 				return err
 			}
 		}
-		out, err := createOutput(filepath.Join(args[0], "blind", fmt.Sprint("out", named)), outputOptions{perm: 0o600})
+		out, err := Create(filepath.Join(args[0], "blind", fmt.Sprint("out", named)), Options{Perm: 0o600})
 		if err != nil {
 			return err
 		}
@@ -108,11 +108,11 @@ func TestOutputPermissions(t *testing.T) {
 
 // childThrough copies standard input to standard output.
 func childThrough([]string) error {
-	in, err := openInput("-")
+	in, err := Open("-")
 	if err != nil {
 		return err
 	}
-	out, err := stdoutOutput(false, in.guard())
+	out, err := Stdout(false, in.Guard())
 	if err != nil {
 		return err
 	}

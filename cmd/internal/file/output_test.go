@@ -1,4 +1,4 @@
-package cmd
+package file
 
 import (
 	"fmt"
@@ -22,23 +22,23 @@ func bothWays(t *testing.T, test func(t *testing.T, named bool)) {
 	}
 }
 
-// createAs is createOutput, and named as where there are no files without a name.
-func createAs(named bool, target string, o outputOptions) (*output, error) {
+// createAs is Create, and named as where there are no files without a name.
+func createAs(named bool, target string, o Options) (*Output, error) {
 	if !named {
-		return createOutput(target, o)
+		return Create(target, o)
 	}
-	parent, base := splitName(target)
-	dir, err := openDirectory(parent)
+	parent, base := SplitName(target)
+	dir, err := OpenDir(parent)
 	if err != nil {
 		return nil, err
 	}
 	dir.named.Store(true)
-	out := dir.newOutput(base, target, o)
+	out := dir.NewOutput(base, target, o)
 	out.shared = false
 	return out.begin()
 }
 
-func mustCreate(t *testing.T, named bool, target string, o outputOptions) *output {
+func mustCreate(t *testing.T, named bool, target string, o Options) *Output {
 	t.Helper()
 	out, err := createAs(named, target, o)
 	if err != nil {
@@ -48,7 +48,7 @@ func mustCreate(t *testing.T, named bool, target string, o outputOptions) *outpu
 	return out
 }
 
-func mustWrite(t *testing.T, out *output, text string) {
+func mustWrite(t *testing.T, out *Output, text string) {
 	t.Helper()
 	if _, err := out.Write([]byte(text)); err != nil {
 		t.Fatal(err)
@@ -60,9 +60,9 @@ func TestCommitNew(t *testing.T) {
 		dir := t.TempDir()
 		target := filepath.Join(dir, "out")
 		when := time.Date(2001, 2, 3, 4, 5, 6, 789012345, time.UTC)
-		out := mustCreate(t, named, target, outputOptions{perm: 0o644, modTime: when})
+		out := mustCreate(t, named, target, Options{Perm: 0o644, ModTime: when})
 		mustWrite(t, out, "text")
-		if info, err := out.asFile().Stat(); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := out.AsFile().Stat(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("mode of the temp file %v, %v", info.Mode(), err)
 		}
 		if _, err := os.Lstat(target); err == nil {
@@ -85,11 +85,11 @@ func TestCommitReplaces(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
-		_, err := createOutput(target, outputOptions{perm: 0o600})
+		_, err := Create(target, Options{Perm: 0o600})
 		testkit.WantCode(t, err, exit.Output, "out: exists already")
 		for _, noSync := range []bool{false, true} {
 			text := fmt.Sprint("new ", noSync)
-			out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true, noSync: noSync})
+			out := mustCreate(t, named, target, Options{Perm: 0o600, Force: true, NoSync: noSync})
 			mustWrite(t, out, text)
 			if err := out.Commit(); err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAbort(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
-		out := mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
+		out := mustCreate(t, named, target, Options{Perm: 0o600, Force: true})
 		mustWrite(t, out, "half")
 		out.Abort()
 		out.Abort()
@@ -114,18 +114,18 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// What turns up between createOutput and Commit must not be overwritten.
+// What turns up between Create and Commit must not be overwritten.
 func TestCommitFindsTarget(t *testing.T) {
 	bothWays(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
 		target := filepath.Join(dir, "out")
-		out := mustCreate(t, named, target, outputOptions{perm: 0o600})
+		out := mustCreate(t, named, target, Options{Perm: 0o600})
 		mustWrite(t, out, "mine")
 		testkit.WriteFile(t, target, "theirs")
 		testkit.WantCode(t, out.Commit(), exit.Output, "exists already")
 		testkit.WantFiles(t, dir, map[string]string{"out": "theirs"})
 
-		out = mustCreate(t, named, target, outputOptions{perm: 0o600, force: true})
+		out = mustCreate(t, named, target, Options{Perm: 0o600, Force: true})
 		if err := os.Remove(target); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestCommitRace(t *testing.T) {
 			var ready, done sync.WaitGroup
 			ready.Add(len(errs))
 			for i := range errs {
-				out := mustCreate(t, named, filepath.Join(dir, name), outputOptions{perm: 0o600, noSync: true})
+				out := mustCreate(t, named, filepath.Join(dir, name), Options{Perm: 0o600, NoSync: true})
 				mustWrite(t, out, fmt.Sprint(i))
 				done.Go(func() {
 					ready.Done()
@@ -183,12 +183,12 @@ func TestOutputIsInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	number := fmt.Sprint(in.fd)
+	number := fmt.Sprint(in.FD)
 	for _, spelling := range []string{
 		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
 	} {
 		for _, force := range []bool{false, true} {
-			_, err := createOutput(spelling, outputOptions{force: force, perm: 0o600, inputs: []guarded{in.guard()}})
+			_, err := Create(spelling, Options{Force: force, Perm: 0o600, Inputs: []Guarded{in.Guard()}})
 			testkit.WantCode(t, err, exit.Output, "is the input as well")
 		}
 	}
@@ -204,9 +204,9 @@ func TestOutputSymlink(t *testing.T) {
 			if err := os.Symlink(to, link); err != nil {
 				t.Fatal(err)
 			}
-			_, err := createOutput(link, outputOptions{perm: 0o600})
+			_, err := Create(link, Options{Perm: 0o600})
 			testkit.WantCode(t, err, exit.Output, "is a symbolic link")
-			out := mustCreate(t, named, link, outputOptions{perm: 0o600, force: true})
+			out := mustCreate(t, named, link, Options{Perm: 0o600, Force: true})
 			mustWrite(t, out, "new")
 			if err := out.Commit(); err != nil {
 				t.Fatal(err)
@@ -232,17 +232,17 @@ func TestOutputRefuses(t *testing.T) {
 		{"", "is not the name of a file"},
 	} {
 		for _, force := range []bool{false, true} {
-			_, err := createOutput(c.target, outputOptions{perm: 0o600, force: force})
+			_, err := Create(c.target, Options{Perm: 0o600, Force: force})
 			testkit.WantCode(t, err, exit.Output, c.words)
 		}
 	}
 }
 
 func TestOutputDevice(t *testing.T) {
-	out := mustCreate(t, false, "/dev/full", outputOptions{perm: 0o600})
+	out := mustCreate(t, false, "/dev/full", Options{Perm: 0o600})
 	_, err := out.Write([]byte("6 bytes"))
 	testkit.WantCode(t, err, exit.Output, "/dev/full: no space left on device")
-	out = mustCreate(t, false, "/dev/null", outputOptions{perm: 0o644})
+	out = mustCreate(t, false, "/dev/null", Options{Perm: 0o644})
 	mustWrite(t, out, "text")
 	if err := out.Commit(); err != nil {
 		t.Error(err)
@@ -262,7 +262,7 @@ func TestOutputPipe(t *testing.T) {
 		text, _ := os.ReadFile(path)
 		got <- string(text)
 	}()
-	out := mustCreate(t, false, path, outputOptions{perm: 0o600})
+	out := mustCreate(t, false, path, Options{Perm: 0o600})
 	mustWrite(t, out, "text")
 	if err := out.Commit(); err != nil {
 		t.Fatal(err)
@@ -279,7 +279,7 @@ func TestOutputDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	out := mustCreate(t, false, fmt.Sprint("/dev/fd/", f.Fd()), outputOptions{})
+	out := mustCreate(t, false, fmt.Sprint("/dev/fd/", f.Fd()), Options{})
 	mustWrite(t, out, "tail")
 	if err := out.Commit(); err != nil {
 		t.Fatal(err)
@@ -287,6 +287,6 @@ func TestOutputDescriptor(t *testing.T) {
 	if text, err := os.ReadFile(path); err != nil || string(text) != "head tail" {
 		t.Errorf("%q, %v", text, err)
 	}
-	_, err = createOutput("/dev/fd/987", outputOptions{})
+	_, err = Create("/dev/fd/987", Options{})
 	testkit.WantCode(t, err, exit.Output, "bad file descriptor")
 }

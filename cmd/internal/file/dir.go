@@ -1,0 +1,255 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is an open directory. A name is looked up in it by its descriptor, so that it is the
+// same directory from the first look at a file to its last rename, whoever moves it meanwhile.
+type Dir struct {
+	*os.File
+	named atomic.Bool // files without a name cannot be made here
+}
+
+// Stat is what a file system tells of a file.
+type Stat struct {
+	ID
+	Mode     os.FileMode
+	Size     int64
+	ModTime  time.Time
+	Links    uint64
+	blocks   int64
+	UID, GID int
+}
+
+// ID is a file's identity, whatever its names.
+type ID struct{ Dev, ino uint64 }
+
+// IsRegular is for a regular file.
+func (s *Stat) IsRegular() bool { return s.Mode.IsRegular() }
+
+// IsLink is for a symbolic link.
+func (s *Stat) IsLink() bool { return s.Mode&fs.ModeSymlink != 0 }
+
+// isCharDevice is for a terminal, /dev/null and the like.
+func (s *Stat) isCharDevice() bool { return s.Mode&fs.ModeCharDevice != 0 }
+
+// IsDirect tells what is written in place: devices and named pipes.
+func (s *Stat) IsDirect() bool { return s.Mode&(fs.ModeDevice|fs.ModeNamedPipe) != 0 }
+
+// isSame tells whether nobody has written to the file since other was got from it.
+func (s *Stat) isSame(other *Stat) bool {
+	return s.ID == other.ID && s.Size == other.Size && s.ModTime.Equal(other.ModTime)
+}
+
+func statOf(st *unix.Stat_t) Stat {
+	mode := os.FileMode(st.Mode & 0o777)
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		mode |= fs.ModeDir
+	case unix.S_IFLNK:
+		mode |= fs.ModeSymlink
+	case unix.S_IFIFO:
+		mode |= fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		mode |= fs.ModeSocket
+	case unix.S_IFBLK:
+		mode |= fs.ModeDevice
+	case unix.S_IFCHR:
+		mode |= fs.ModeDevice | fs.ModeCharDevice
+	}
+	return Stat{
+		ID: ID{uint64(st.Dev), uint64(st.Ino)}, Mode: mode, Size: st.Size,
+		ModTime: time.Unix(st.Mtim.Unix()), Links: uint64(st.Nlink), blocks: int64(st.Blocks),
+		UID: int(st.Uid), GID: int(st.Gid),
+	}
+}
+
+// StatFD is fstat.
+func StatFD(fd int) (Stat, error) {
+	var st unix.Stat_t
+	err := Retry(func() error { return unix.Fstat(fd, &st) })
+	return statOf(&st), err
+}
+
+// StatPath looks at what path leads to, or with follow false at a link itself. It is for names
+// that nothing else is done with.
+func StatPath(path string, follow bool) (Stat, error) { return statAt(unix.AT_FDCWD, path, follow) }
+
+func statAt(dir int, name string, follow bool) (Stat, error) {
+	var st unix.Stat_t
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if follow {
+		flags = 0
+	}
+	err := Retry(func() error { return unix.Fstatat(dir, name, &st, flags) })
+	return statOf(&st), err
+}
+
+// SplitName gives the directory of a path and the name in it, "" where path has none: it ends
+// in a slash, or in . or .. .
+func SplitName(path string) (parent, name string) {
+	parent, name = filepath.Split(path)
+	if name == "." || name == ".." {
+		parent, name = path, ""
+	}
+	if parent == "" {
+		parent = "."
+	}
+	return parent, name
+}
+
+// FD is the directory's descriptor.
+func (d *Dir) FD() int { return int(d.Fd()) }
+
+// Path is that of name in the directory, for messages.
+func (d *Dir) Path(name string) string { return filepath.Join(d.Name(), name) }
+
+// Look looks at name, and with follow at what it leads to where it is a link.
+func (d *Dir) Look(name string, follow bool) (Stat, error) {
+	return statAt(d.FD(), name, follow)
+}
+
+// Open opens name by flags of open(2).
+func (d *Dir) Open(name string, flags int, perm uint32) (fd int, err error) {
+	err = Retry(func() (err error) {
+		fd, err = unix.Openat(d.FD(), name, flags|unix.O_CLOEXEC|unix.O_NOCTTY, perm)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	return fd, nil
+}
+
+// Again opens the same directory once more, to be listed from its beginning.
+func (d *Dir) Again() (*Dir, error) {
+	fd, err := d.Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{File: os.NewFile(uintptr(fd), d.Name())}, nil
+}
+
+// Unlink removes name, which is no directory.
+func (d *Dir) Unlink(name string) error {
+	return Retry(func() error { return unix.Unlinkat(d.FD(), name, 0) })
+}
+
+// RemoveDirectory removes the empty directory name.
+func (d *Dir) RemoveDirectory(name string) error {
+	return Retry(func() error { return unix.Unlinkat(d.FD(), name, unix.AT_REMOVEDIR) })
+}
+
+func (d *Dir) rename(from, to string) error {
+	return Retry(func() error { return unix.Renameat(d.FD(), from, d.FD(), to) })
+}
+
+// RenameNew renames unless there is something of the new name: fs.ErrExist then.
+func (d *Dir) RenameNew(from, to string) error {
+	return Retry(func() error { return renameNew(d.FD(), from, to) })
+}
+
+// IsLocal tells whether no other machine can have a file of the directory open.
+func (d *Dir) IsLocal() bool { return KindOf(d.FD()).local }
+
+// SyncNames brings the names in d to the disk.
+func (d *Dir) SyncNames() error { return SyncDir(d.File, d.File) }
+
+// ReadLink is where the link name leads.
+func (d *Dir) ReadLink(name string) (string, error) {
+	buf := make([]byte, 4096)
+	n, err := unix.Readlinkat(d.FD(), name, buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// MakeLink makes the link name to target. Something of that name is replaced where replace says
+// so, unless it is a directory.
+func (d *Dir) MakeLink(target, name string, replace bool) error {
+	if !replace {
+		return unix.Symlinkat(target, d.FD(), name)
+	}
+	temp := tempName()
+	if err := unix.Symlinkat(target, d.FD(), temp); err != nil {
+		return err
+	}
+	err := d.rename(temp, name)
+	if err != nil {
+		_ = d.Unlink(temp)
+	}
+	return err
+}
+
+// KeepLinkTimes gives the link name the times of the link of that name in from.
+func (d *Dir) KeepLinkTimes(name string, from *Dir) {
+	var st unix.Stat_t
+	if unix.Fstatat(from.FD(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		times := []unix.Timespec{st.Atim, st.Mtim}
+		_ = unix.UtimesNanoAt(d.FD(), name, times, unix.AT_SYMLINK_NOFOLLOW)
+	}
+}
+
+// Lock locks a file until it is closed. It is false if another process has it, or had it and
+// removed the file. A file system without locks counts as locked: nobody else can lock there
+// either, and so nobody removes anything.
+func Lock(fd int) bool {
+	err := Retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false
+	}
+	st, err := StatFD(fd)
+	return err != nil || st.Links > 0
+}
+
+// closeErrors asks for the errors that a network file system tells only when a file is closed,
+// while the file can still be given up.
+func closeErrors(fd int) error {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Close(dup)
+}
+
+// Retry repeats a system call for as long as signals interrupt it.
+func Retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// Descriptor is N if path is one of the names of the process's own descriptor N, such as
+// /dev/stdout or /dev/fd/3.
+func Descriptor(path string) (int, bool) {
+	path = filepath.Clean(path)
+	switch path {
+	case "/dev/stdin":
+		return 0, true
+	case "/dev/stdout":
+		return 1, true
+	case "/dev/stderr":
+		return 2, true
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
+		if number, ok := strings.CutPrefix(path, dir); ok {
+			n, err := strconv.ParseUint(number, 10, 31)
+			return int(n), err == nil
+		}
+	}
+	return 0, false
+}
