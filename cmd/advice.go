@@ -8,6 +8,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -23,7 +24,7 @@ func advise(command, name string, err error) error {
 			return &exit.Error{Code: code, Err: err, Hint: hint + "; standard input is read where no FILE is named"}
 		}
 		if k := keyFileAt(name); k != nil {
-			if err = isKeyFile(name, k); command == verbRewrap {
+			if err = isKeyFile(name, k); command == flags.Rewrap {
 				err = &exit.Error{Code: exit.NotEnvseal, Err: err, Hint: k.successor()}
 			}
 		}
@@ -38,9 +39,9 @@ func directoryHint(command, name string) string {
 		dir = ui.ShellWord(name)
 	}
 	switch command {
-	case verbEncrypt:
+	case flags.Encrypt:
 		return "every file below it by itself: envseal encrypt -R -k KEY " + dir + "; all as one file: tar -c " + dir + " | envseal encrypt -k KEY -o NAME.tar.sealed"
-	case verbDecrypt, verbVerify:
+	case flags.Decrypt, flags.Verify:
 		return "every sealed file below it: envseal " + command + " -R " + dir
 	}
 	return "every sealed file below it: find " + dir + " -name '*.sealed' -exec envseal " + command + " {} +"

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 func TestAWSOrder(t *testing.T) {
@@ -27,12 +28,12 @@ func TestAWSOrder(t *testing.T) {
 		"kms decrypt --no-dry-run --grant-tokens a -- --x b":      "kms decrypt --no-dry-run --grant-tokens a -- --x b",
 		"kms generate-data-key --dry-run --number-of-bytes -5 -f": "kms generate-data-key --dry-run --number-of-bytes -5 -f",
 	} {
-		got, err := awsOrder(kms, append([]string{"envseal"}, strings.Fields(line)...))
+		got, err := flags.AWSOrder(kms, append([]string{"envseal"}, strings.Fields(line)...))
 		if err != nil || strings.Join(got[1:], " ") != want {
 			t.Errorf("%s: %q, %v", line, got, err)
 		}
 	}
-	if _, err := awsOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "list-keys") {
+	if _, err := flags.AWSOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "list-keys") {
 		t.Errorf("an unknown operation: %v", err)
 	}
 }

@@ -11,12 +11,13 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
 // batch is the files of a command line.
 type batch struct {
-	workOptions
+	flags.Work
 	command string   // the command's name
 	names   []string // as typed; "-" alone means stdin
 	list    bool     // the names come from --files0-from
@@ -26,11 +27,11 @@ type batch struct {
 }
 
 // newBatch takes the arguments of a command; none means stdin, unless there is a list of names.
-func newBatch(command string, o workOptions, args []string) (*batch, error) {
+func newBatch(command string, o flags.Work, args []string) (*batch, error) {
 	if o.Names != "" {
 		return newNamedBatch(command, o, args)
 	}
-	b := &batch{workOptions: o, command: command, names: args}
+	b := &batch{Work: o, command: command, names: args}
 	if len(b.names) == 0 {
 		b.names = []string{"-"}
 	}
@@ -51,7 +52,7 @@ func newBatch(command string, o workOptions, args []string) (*batch, error) {
 // newNamedBatch is newBatch for commands that take files only: named as arguments or by
 // --files0-from, never stdin. Without any name it is an error, but an empty list is one with nothing
 // to do.
-func newNamedBatch(command string, o workOptions, args []string) (*batch, error) {
+func newNamedBatch(command string, o flags.Work, args []string) (*batch, error) {
 	const hint = "name files, or a list of them with --files0-from"
 	if o.Names == "" {
 		if len(args) == 0 {
@@ -70,7 +71,7 @@ func newNamedBatch(command string, o workOptions, args []string) (*batch, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{workOptions: o, command: command, names: names, list: true}
+	b := &batch{Work: o, command: command, names: names, list: true}
 	return b, b.check()
 }
 

@@ -7,6 +7,7 @@ package cmd
 import (
 	"context"
 
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
@@ -28,19 +29,19 @@ func Main(args []string) int {
 // run does what the command line says.
 func run(ctx context.Context, args []string) error {
 	root := rootCommand(args...)
-	args, err := awsOrder(root.Command("kms"), args)
+	args, err := flags.AWSOrder(root.Command("kms"), args)
 	if err != nil {
 		return err
 	}
-	c, err := readCommandLine(ctx, root, args)
+	c, err := flags.Read(ctx, root, args)
 	switch {
 	case err != nil:
 		return err
 	case c.Bool("help"):
-		command, _ := findCommand(c.Command, c.Args().Slice())
+		command, _ := flags.FindCommand(c.Command, c.Args().Slice())
 		return showHelp(command)
 	}
-	return adviseLocal(ctx, readNamedKeys(c), readStore(c), c.Command.Action(c))
+	return adviseLocal(ctx, flags.ReadNamedKeys(c), flags.ReadStore(c), c.Command.Action(c))
 }
 
 // rootCommand is the program. Of the commands it has the one that args name, as in envseal NAME
@@ -56,6 +57,6 @@ func rootCommand(args ...string) *cli.Command {
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 	}
 	root.Subcommands = commandsFor(root, args)
-	prepare(root, root.Name)
+	flags.Prepare(root, root.Name)
 	return root
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -27,16 +28,16 @@ type commandLine struct {
 	argv  []string
 }
 
-// commandOf is the command that a flag gives by its value, or with argvMark by what is behind
-// argvMark among the arguments; nil if the flag was not given. files are the other arguments.
+// commandOf is the command that a flag gives by its value, or with flags.ArgvMark by what is behind
+// flags.ArgvMark among the arguments; nil if the flag was not given. files are the other arguments.
 func commandOf(flag, value string, given bool, args []string) (line *commandLine, files []string, err error) {
 	if !given {
 		return nil, args, nil
 	}
 	line = &commandLine{shell: value}
-	if value == argvMark {
+	if value == flags.ArgvMark {
 		line.shell = ""
-		if i := slices.Index(args, argvMark); i >= 0 {
+		if i := slices.Index(args, flags.ArgvMark); i >= 0 {
 			args, line.argv = args[:i], args[i+1:]
 		}
 	}

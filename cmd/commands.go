@@ -3,6 +3,7 @@ package cmd
 import (
 	"slices"
 
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/urfave/cli/v2"
 )
 
@@ -34,7 +35,7 @@ func commandMakers(root *cli.Command, args []string) []commandMaker {
 }
 
 // describeAll describes the program with all commands.
-func describeAll() *commandDoc { return docOf(rootCommand()) }
+func describeAll() *flags.CommandDoc { return flags.DocOf(rootCommand()) }
 
 // onlyTells is for commands that print a text and end, to which signals may do what they do to any process.
 func onlyTells(args []string) bool {

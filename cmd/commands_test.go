@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // Every name of a command makes that command alone, and no other word does.
@@ -55,7 +56,7 @@ func TestOperationAlone(t *testing.T) {
 // A flag whose names are kept is found by each of them, and a list flag still takes commas as they are.
 func TestNamedFlags(t *testing.T) {
 	args := []string{"envseal", "encrypt", "-o", "out", "-fj", "3", "-k", "a,b", "file"}
-	c, err := readCommandLine(t.Context(), rootCommand(args...), args)
+	c, err := flags.Read(t.Context(), rootCommand(args...), args)
 	if err != nil || c.Command.Name != "encrypt" {
 		t.Fatal(c, err)
 	}
@@ -108,7 +109,7 @@ func TestReadCommandLine(t *testing.T) {
 		"kms decrypt --grant-tokens a --grant-tokens= b": {"grant-tokens=[a ]", "b"},
 	} {
 		args := append([]string{"envseal"}, strings.Fields(line)...)
-		c, err := readCommandLine(t.Context(), rootCommand(args...), args)
+		c, err := flags.Read(t.Context(), rootCommand(args...), args)
 		if want.set == "" {
 			if exit.Code(err) != exit.Usage {
 				t.Errorf("%s: %v", line, err)

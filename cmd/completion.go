@@ -8,6 +8,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -16,7 +17,7 @@ import (
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
 // completionCommand makes scripts for what all describes.
-func completionCommand(all func() *commandDoc) *cli.Command {
+func completionCommand(all func() *flags.CommandDoc) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "print a completion script for bash, zsh or fish",
@@ -30,7 +31,7 @@ func completionCommand(all func() *commandDoc) *cli.Command {
 	}
 }
 
-func runCompletion(c *cli.Context, root *commandDoc) error {
+func runCompletion(c *cli.Context, root *flags.CommandDoc) error {
 	const install = "envseal completion bash > /etc/bash_completion.d/envseal"
 	if n := c.NArg(); n != 1 {
 		return exit.Errorf(exit.Usage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
@@ -54,46 +55,46 @@ func runCompletion(c *cli.Context, root *commandDoc) error {
 }
 
 // completeHelp puts behind help what it takes: commands, without their flags, and topics.
-func completeHelp(root *commandDoc) {
-	isHelp := func(d *commandDoc) bool { return d.path == "help" }
-	help := root.children[slices.IndexFunc(root.children, isHelp)]
-	help.flags, help.children = nil, namesOnly(root.children, "help")
+func completeHelp(root *flags.CommandDoc) {
+	isHelp := func(d *flags.CommandDoc) bool { return d.Path == "help" }
+	help := root.Children[slices.IndexFunc(root.Children, isHelp)]
+	help.Flags, help.Children = nil, namesOnly(root.Children, "help")
 	for _, t := range topics(root) {
-		d := &commandDoc{path: "help " + t.name, names: []string{t.name}, usage: t.usage}
-		help.children = append(help.children, d)
+		d := &flags.CommandDoc{Path: "help " + t.name, Names: []string{t.name}, Usage: t.usage}
+		help.Children = append(help.Children, d)
 	}
 }
 
 // namesOnly are copies of commands below the command above.
-func namesOnly(commands []*commandDoc, above string) []*commandDoc {
-	var all []*commandDoc
+func namesOnly(commands []*flags.CommandDoc, above string) []*flags.CommandDoc {
+	var all []*flags.CommandDoc
 	for _, c := range commands {
-		if c.path == "help" {
+		if c.Path == "help" {
 			continue
 		}
-		path := above + " " + c.names[0]
-		all = append(all, &commandDoc{path: path, names: c.names, usage: c.usage, children: namesOnly(c.children, path)})
+		path := above + " " + c.Names[0]
+		all = append(all, &flags.CommandDoc{Path: path, Names: c.Names, Usage: c.Usage, Children: namesOnly(c.Children, path)})
 	}
 	return all
 }
 
 // wordsFor are the words that lead from d to its child c, each behind the path of d, for a script
 // to compare with.
-func wordsFor(d, c *commandDoc, quoted func(string) string) []string {
+func wordsFor(d, c *flags.CommandDoc, quoted func(string) string) []string {
 	var words []string
-	for _, name := range c.names {
-		words = append(words, quoted(d.path+"/"+name))
+	for _, name := range c.Names {
+		words = append(words, quoted(d.Path+"/"+name))
 	}
 	return words
 }
 
 // argumentWords are what the arguments of d may be: names of commands, without aliases, or words.
-func argumentWords(d *commandDoc) []string {
+func argumentWords(d *flags.CommandDoc) []string {
 	var all []string
-	for _, c := range d.children {
-		all = append(all, c.names[0])
+	for _, c := range d.Children {
+		all = append(all, c.Names[0])
 	}
-	return append(all, d.words...)
+	return append(all, d.Words...)
 }
 
 // firstClause is what fits beside a word in a list of completions.

@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // bashMain is what does the work, with bash 3.2 too, which macOS has. Where "=" is in COMP_WORDBREAKS, --flag=value comes as three words.
@@ -57,34 +59,34 @@ complete -F _envseal envseal
 `
 
 // bashCompletion is a script for bash.
-func bashCompletion(root *commandDoc) string {
+func bashCompletion(root *flags.CommandDoc) string {
 	var b strings.Builder
 	b.WriteString("# bash completion of envseal, written by `envseal completion bash`. It runs no program.\n\n")
 	b.WriteString("# Sets path to the command that $1 names below it.\n_envseal_descend() {\n\tcase \"$path/$1\" in\n")
-	root.walk(func(n *commandDoc) {
-		for _, c := range n.children {
-			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.path))
+	root.Walk(func(n *flags.CommandDoc) {
+		for _, c := range n.Children {
+			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.Path))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets flags to those of the command path.\n_envseal_flags() {\n\tflags=''\n\tcase $path in\n")
-	root.walk(func(n *commandDoc) {
+	root.Walk(func(n *flags.CommandDoc) {
 		var names []string
-		for _, f := range n.flags {
-			names = append(names, f.names...)
+		for _, f := range n.Flags {
+			names = append(names, f.Names...)
 		}
 		if names != nil {
-			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(names, " ")))
+			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n", singleQuoted(n.Path), singleQuoted(strings.Join(names, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what may stand behind the flag $1 of the command path.\n_envseal_value() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.walk(func(n *commandDoc) { writeBashValues(&b, n) })
+	root.Walk(func(n *flags.CommandDoc) { writeBashValues(&b, n) })
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what the arguments of the command path may be.\n_envseal_arguments() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.walk(func(n *commandDoc) {
+	root.Walk(func(n *flags.CommandDoc) {
 		switch words := argumentWords(n); {
-		case n.files:
-			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.path))
+		case n.Files:
+			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.Path))
 		case words != nil:
-			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(words, " ")))
+			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n", singleQuoted(n.Path), singleQuoted(strings.Join(words, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n" + bashMain)
@@ -92,27 +94,27 @@ func bashCompletion(root *commandDoc) string {
 }
 
 // writeBashValues writes what stands behind the flags of n, those of one kind together.
-func writeBashValues(b *strings.Builder, n *commandDoc) {
-	kinds := map[valueKind]string{anyValue: "any", fileValue: "file", dirValue: "dir", wordValue: "word", optionalWord: "optional"}
+func writeBashValues(b *strings.Builder, n *flags.CommandDoc) {
+	kinds := map[flags.ValueKind]string{flags.AnyValue: "any", flags.FileValue: "file", flags.DirValue: "dir", flags.WordValue: "word", flags.OptionalWord: "optional"}
 	var actions []string
 	names := map[string][]string{} // of the flags, by action
-	for _, f := range n.flags {
-		if kinds[f.kind] == "" {
+	for _, f := range n.Flags {
+		if kinds[f.Kind] == "" {
 			continue
 		}
-		action := "kind=" + kinds[f.kind]
-		if f.words != nil {
-			action += " words=" + singleQuoted(strings.Join(f.words, " "))
+		action := "kind=" + kinds[f.Kind]
+		if f.Words != nil {
+			action += " words=" + singleQuoted(strings.Join(f.Words, " "))
 		}
 		if names[action] == nil {
 			actions = append(actions, action)
 		}
-		names[action] = append(names[action], f.names...)
+		names[action] = append(names[action], f.Names...)
 	}
 	if actions == nil {
 		return
 	}
-	fmt.Fprintf(b, "\t%s)\n\t\tcase $1 in\n", singleQuoted(n.path))
+	fmt.Fprintf(b, "\t%s)\n\t\tcase $1 in\n", singleQuoted(n.Path))
 	for _, action := range actions {
 		fmt.Fprintf(b, "\t\t%s) %s ;;\n", strings.Join(names[action], " | "), action)
 	}

@@ -3,61 +3,63 @@ package cmd
 import (
 	"fmt"
 	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // fishCompletion is a script for fish, 3.0 or newer.
-func fishCompletion(root *commandDoc) string {
+func fishCompletion(root *flags.CommandDoc) string {
 	var b strings.Builder
 	b.WriteString("# fish completion of envseal, written by `envseal completion fish`. It runs no program.\n\n")
 	b.WriteString("function __envseal_at --description 'whether the command line is at this command of envseal'\n")
 	b.WriteString("\tset -l words (commandline -opc)\n\tset -l path ''\n\tfor word in $words[2..-1]\n\t\tswitch \"$path/$word\"\n")
-	root.walk(func(n *commandDoc) {
-		for _, c := range n.children {
-			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(wordsFor(n, c, fishQuoted), " "), fishQuoted(c.path))
+	root.Walk(func(n *flags.CommandDoc) {
+		for _, c := range n.Children {
+			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(wordsFor(n, c, fishQuoted), " "), fishQuoted(c.Path))
 		}
 	})
 	b.WriteString("\t\tend\n\tend\n\ttest \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c envseal -f\n")
-	root.walk(func(n *commandDoc) { writeFish(&b, n) })
+	root.Walk(func(n *flags.CommandDoc) { writeFish(&b, n) })
 	return b.String()
 }
 
-func writeFish(b *strings.Builder, n *commandDoc) {
-	at := "complete -c envseal -n " + fishQuoted(strings.TrimSpace("__envseal_at "+doubleQuoted(n.path)))
-	for _, c := range n.children {
-		fmt.Fprintf(b, "%s -a %s -d %s\n", at, c.names[0], fishQuoted(firstClause(c.usage)))
+func writeFish(b *strings.Builder, n *flags.CommandDoc) {
+	at := "complete -c envseal -n " + fishQuoted(strings.TrimSpace("__envseal_at "+doubleQuoted(n.Path)))
+	for _, c := range n.Children {
+		fmt.Fprintf(b, "%s -a %s -d %s\n", at, c.Names[0], fishQuoted(firstClause(c.Usage)))
 	}
-	if n.files {
+	if n.Files {
 		fmt.Fprintf(b, "%s -F\n", at)
 	}
-	if n.words != nil {
-		fmt.Fprintf(b, "%s -a %s\n", at, fishQuoted(strings.Join(n.words, " ")))
+	if n.Words != nil {
+		fmt.Fprintf(b, "%s -a %s\n", at, fishQuoted(strings.Join(n.Words, " ")))
 	}
-	for _, f := range n.flags {
-		fmt.Fprintf(b, "%s%s -d %s\n", at, fishFlag(f), fishQuoted(firstClause(f.usage)))
+	for _, f := range n.Flags {
+		fmt.Fprintf(b, "%s%s -d %s\n", at, fishFlag(f), fishQuoted(firstClause(f.Usage)))
 	}
 }
 
 // fishFlag are the options of `complete` for a flag.
-func fishFlag(f flagDoc) string {
+func fishFlag(f flags.FlagDoc) string {
 	var b strings.Builder
-	for _, name := range f.names {
+	for _, name := range f.Names {
 		if long, ok := strings.CutPrefix(name, "--"); ok {
 			b.WriteString(" -l " + long)
 		} else {
 			b.WriteString(" -s " + name[1:])
 		}
 	}
-	switch f.kind {
-	case anyValue:
+	switch f.Kind {
+	case flags.AnyValue:
 		b.WriteString(" -x")
-	case fileValue:
+	case flags.FileValue:
 		b.WriteString(" -r -F")
-	case dirValue:
+	case flags.DirValue:
 		b.WriteString(" -x -a '(__fish_complete_directories)'")
-	case wordValue:
-		b.WriteString(" -x -a " + fishQuoted(strings.Join(f.words, " ")))
-	case optionalWord:
-		b.WriteString(" -f -a " + fishQuoted(strings.Join(f.words, " ")))
+	case flags.WordValue:
+		b.WriteString(" -x -a " + fishQuoted(strings.Join(f.Words, " ")))
+	case flags.OptionalWord:
+		b.WriteString(" -f -a " + fishQuoted(strings.Join(f.Words, " ")))
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -21,9 +22,9 @@ func dataKeyCommand() *cli.Command {
 			"to decrypt, and cannot open what is sealed with it. The file holds nothing secret.\n" +
 			"With several -k, any one of them opens what is sealed with it; the further ones, of the same Region, are added by ReEncrypt, without a plaintext again.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags([]cli.Flag{keyIDFlag("make it for this `KEY` (repeatable)")}, keyFileFlags()),
+		Flags: flags.Join([]cli.Flag{flags.KeyIDFlag("make it for this `KEY` (repeatable)")}, keyFileFlags()),
 		Action: func(c *cli.Context) error {
-			if err := checkArgs(c, 0, 0); err != nil {
+			if err := flags.CheckArgs(c, 0, 0); err != nil {
 				return err
 			}
 			return runDataKey(c.Context, readKeyFileOptions(c))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -28,10 +29,10 @@ func decryptCommand() *cli.Command {
 			"envseal decrypt --to-command 'CMD' [FILE | -]          what is cut or altered never ends like a whole input",
 		Description: "Opens FILE.sealed to FILE and keeps FILE.sealed. Without FILE, opens stdin to stdout.\n" +
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
-			treeHelp +
+			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(policyFlags(), fileFlags(), treeFlags(), openFlags(), decompressFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: func(c *cli.Context) error { return runOpen(c, verbDecrypt) },
+		Flags:  flags.Join(flags.PolicyFlags(), flags.FileFlags(), flags.TreeFlags(), openFlags(), decompressFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Action: func(c *cli.Context) error { return runOpen(c, flags.Decrypt) },
 	}
 }
 
@@ -39,21 +40,21 @@ func openFlags() []cli.Flag {
 	return []cli.Flag{
 		openHeaderFlag(),
 		rangeFlag(),
-		&cli.BoolFlag{Name: "verify-first", Category: catFiles, Usage: "read the file twice: nothing comes out before all of it is found to be authentic"},
-		beforeCommand(&cli.StringFlag{Name: toCommand, Category: catFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}),
-		&cli.BoolFlag{Name: "preserve-mode", Category: catFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
+		&cli.BoolFlag{Name: "verify-first", Category: flags.CatFiles, Usage: "read the file twice: nothing comes out before all of it is found to be authentic"},
+		flags.BeforeCommand(&cli.StringFlag{Name: flags.ToCommand, Category: flags.CatFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}),
+		&cli.BoolFlag{Name: "preserve-mode", Category: flags.CatFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
 	}
 }
 
 func openHeaderFlag() cli.Flag {
-	return &cli.StringFlag{Name: "header", Category: catFiles, Usage: "the header is in `FILE`, and the input has the chunks alone"}
+	return &cli.StringFlag{Name: "header", Category: flags.CatFiles, Usage: "the header is in `FILE`, and the input has the chunks alone"}
 }
 
 // openOptions are the flags of decrypt and verify, which has fewer.
 type openOptions struct {
-	workOptions
-	aws   awsOptions
-	store storeOptions
+	flags.Work
+	aws   flags.AWS
+	store flags.Store
 
 	keyIDs       []string
 	accounts     []string
@@ -69,10 +70,10 @@ type openOptions struct {
 }
 
 func readOpenOptions(c *cli.Context) (o openOptions, err error) {
-	if o.workOptions, err = readWork(c); err != nil {
+	if o.Work, err = flags.ReadWork(c); err != nil {
 		return o, err
 	}
-	o.aws, o.store = readAWS(c), readStore(c)
+	o.aws, o.store = flags.ReadAWS(c), flags.ReadStore(c)
 	o.keyIDs, o.accounts = c.StringSlice("key-id"), c.StringSlice("account")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
 	o.verifyFirst, o.preserveMode = c.Bool("verify-first"), c.Bool("preserve-mode")
@@ -89,13 +90,13 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 	if o.open.MaxSize, err = parseMaxSize(c.String("max-size"), c.IsSet("max-size")); err != nil {
 		return o, err
 	}
-	o.to, o.args, err = commandOf(toCommand, c.String(toCommand), c.IsSet(toCommand), c.Args().Slice())
+	o.to, o.args, err = commandOf(flags.ToCommand, c.String(flags.ToCommand), c.IsSet(flags.ToCommand), c.Args().Slice())
 	return o, err
 }
 
 // files are those that no output may replace.
 func (o *openOptions) files() []file.Guarded {
-	own := file.Guard(o.aws.files(), o.store.files(), o.manyOptions.files())
+	own := file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files())
 	return append(own, guardHeader(o.header)...)
 }
 
@@ -104,24 +105,24 @@ func (o *openOptions) check(b *batch) error {
 	if err := b.checkHeader(o.header); err != nil {
 		return err
 	}
-	outputs := []given{{"output-dir", o.OutputDir != ""}, {"rm", o.Remove}}
+	outputs := []flags.Given{{Flag: "output-dir", Yes: o.OutputDir != ""}, {Flag: "rm", Yes: o.Remove}}
 	if o.bytes != nil {
 		if err := b.oneFile("range"); err != nil {
 			return err
 		}
-		others := append(outputs, given{toCommand, o.to != nil})
-		if err := exclude("range", "a range is not the file", others...); err != nil {
+		others := append(outputs, flags.Given{Flag: flags.ToCommand, Yes: o.to != nil})
+		if err := flags.Exclude("range", "a range is not the file", others...); err != nil {
 			return err
 		}
 	}
 	if o.to == nil {
 		return nil
 	}
-	if err := b.oneFile(toCommand); err != nil {
+	if err := b.oneFile(flags.ToCommand); err != nil {
 		return err
 	}
-	others := append(outputs, given{"output", o.Output != ""}, given{"force", o.Force})
-	return exclude(toCommand, "the data goes to the command", others...)
+	others := append(outputs, flags.Given{Flag: "output", Yes: o.Output != ""}, flags.Given{Flag: "force", Yes: o.Force})
+	return flags.Exclude(flags.ToCommand, "the data goes to the command", others...)
 }
 
 // opening is what one decrypt or verify command does to each of its files.
@@ -141,7 +142,7 @@ func runOpen(c *cli.Context, verb string) error {
 		return err
 	}
 	ctx := c.Context
-	b, err := newBatch(verb, options.workOptions, options.args)
+	b, err := newBatch(verb, options.Work, options.args)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func runOpen(c *cli.Context, verb string) error {
 	}
 	o.gate = reuse.NewThrottle(b.many(), o.Reuse)
 	defer o.gate.Close()
-	if verb == verbVerify {
+	if verb == flags.Verify {
 		return runFiles(ctx, b, o.own, &verifying{o})
 	}
 	return runFiles(ctx, b, o.own, o)
@@ -200,7 +201,7 @@ func (o *opening) identity(name string, many bool, r *result) envelope.Identity 
 
 // opening is the treeWork of decrypt.
 
-func (o *opening) verb() string { return verbDecrypt }
+func (o *opening) verb() string { return flags.Decrypt }
 
 // target drops the suffix.
 func (o *opening) target(name string) (string, error) {
@@ -238,7 +239,7 @@ func (o *opening) single(ctx context.Context, name string, log *fileLog) (result
 		return result{}, err
 	}
 	t := &transfer{
-		workOptions: o.workOptions, name: name, target: target, perm: o.perm, mtime: o.bytes == nil,
+		Work: o.Work, name: name, target: target, perm: o.perm, mtime: o.bytes == nil,
 		to: o.to, sizeHint: -1, own: o.own, log: log, check: o.check, current: o.current,
 		many: o.batch.many(),
 	}
@@ -393,8 +394,8 @@ func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
 // decompressFlags are those of commands that open compressed files.
 func decompressFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "no-decompress", Category: catFiles, Usage: "give out the zstd stream of a compressed file as it is"},
-		&cli.StringFlag{Name: "max-size", Category: catPolicy, Usage: "stop before more than `BYTES` (such as 10GiB) come out of a file: a small compressed one can hold any amount"},
+		&cli.BoolFlag{Name: "no-decompress", Category: flags.CatFiles, Usage: "give out the zstd stream of a compressed file as it is"},
+		&cli.StringFlag{Name: "max-size", Category: flags.CatPolicy, Usage: "stop before more than `BYTES` (such as 10GiB) come out of a file: a small compressed one can hold any amount"},
 	}
 }
 
@@ -403,7 +404,7 @@ func parseMaxSize(text string, given bool) (int64, error) {
 	if !given {
 		return 0, nil
 	}
-	n, err := parseSize(text)
+	n, err := flags.ParseSize(text)
 	if err != nil || n <= 0 {
 		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--max-size %q is not a size", text)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -14,7 +15,7 @@ import (
 )
 
 func rangeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "range", Category: catFiles, Usage: "open LEN bytes at offset OFF of the data only, `OFF:LEN`, to stdout or -o; OFF may be negative, from the end; without LEN to the end; 1:2KiB, 3G:, -1MiB:"}
+	return &cli.StringFlag{Name: "range", Category: flags.CatFiles, Usage: "open LEN bytes at offset OFF of the data only, `OFF:LEN`, to stdout or -o; OFF may be negative, from the end; without LEN to the end; 1:2KiB, 3G:, -1MiB:"}
 }
 
 // byteRange is a piece of the plaintext.
@@ -37,11 +38,11 @@ func parseRange(text string, given bool) (*byteRange, error) {
 	r := &byteRange{length: -1}
 	first, r.fromEnd = strings.CutPrefix(first, "-")
 	var err error
-	if r.offset, err = parseSize(first); err != nil || r.offset < 0 {
+	if r.offset, err = flags.ParseSize(first); err != nil || r.offset < 0 {
 		return nil, wrong
 	}
 	if second != "" {
-		if r.length, err = parseSize(second); err != nil {
+		if r.length, err = flags.ParseSize(second); err != nil {
 			return nil, wrong
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
@@ -27,33 +29,33 @@ func verifyCommand() *cli.Command {
 		Description: "Prints `FILE: OK` for each file that can be opened whole, in the order in which they are done; -q prints failures only.\n" +
 			"-R takes the files that decrypt -R takes: those whose name ends in .sealed, or in --suffix. Others are counted as skipped, and symbolic links are not followed.\n" +
 			"A DIR without any sealed file is a failure, since nothing was verified.\n" +
-			manyHelp + " Exit codes: `envseal help exit-codes`.",
-		Flags:  flags(policyFlags(), verifyFlags(), messageFlags(), awsFlags(), storeFlags()),
-		Action: func(c *cli.Context) error { return runOpen(c, verbVerify) },
+			flags.ManyHelp + " Exit codes: `envseal help exit-codes`.",
+		Flags:  flags.Join(flags.PolicyFlags(), verifyFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Action: func(c *cli.Context) error { return runOpen(c, flags.Verify) },
 	}
 }
 
 func verifyFlags() []cli.Flag {
 	return append([]cli.Flag{
 		openHeaderFlag(),
-		recursiveFlag("all sealed files below the directory"),
-		suffixFlag(),
-		jobsFlag(),
-		failFastFlag(),
-	}, manyFlags("once it is verified")...)
+		flags.RecursiveFlag("all sealed files below the directory"),
+		flags.SuffixFlag(),
+		flags.JobsFlag(),
+		flags.FailFastFlag(),
+	}, flags.ManyFlags("once it is verified")...)
 }
 
 // verifying is the treeWork of verify.
 type verifying struct{ *opening }
 
-func (v *verifying) verb() string { return verbVerify }
+func (v *verifying) verb() string { return flags.Verify }
 
 func (v *verifying) target(string) (string, error) { return "", nil }
 
 // single verifies a single file of the batch.
 func (v *verifying) single(ctx context.Context, name string, log *fileLog) (result, error) {
 	t := &transfer{
-		workOptions: v.workOptions, name: name, into: &verdict{name, v.Quiet}, sizeHint: -1, log: log,
+		Work: v.Work, name: name, into: &verdict{name, v.Quiet}, sizeHint: -1, log: log,
 		many: v.batch.many(),
 	}
 	return t.run(ctx, v.stream)
@@ -134,7 +136,7 @@ func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile,
 	if err := j.in.CheckUnchanged(); err != nil {
 		return err
 	}
-	if h.Length > mostKept {
+	if h.Length > inplace.MostKept {
 		runtime.GC() // it is read again, and two of them take more than one header is worth
 	}
 	return j.in.Rewind()

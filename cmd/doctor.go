@@ -9,6 +9,8 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -31,11 +33,11 @@ func doctorCommand() *cli.Command {
 			"Operations: describe-key, generate-data-key, generate-data-key-without-plaintext, generate-data-key-pair-without-plaintext, encrypt, decrypt,\n" +
 			"re-encrypt-from, re-encrypt-to; re-encrypt stands for both of the last.\n\n" +
 			"Exit code without --expect: 0 if every key can be used for something, 5 if KMS refuses one altogether, 6 if it cannot be reached.",
-		Flags: flags([]cli.Flag{
-			keyIDFlag("examine this `KEY` (repeatable)"), contextFlag(), grantTokensFlag(),
-			&cli.StringSliceFlag{Name: "expect", Category: catPolicy, Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},
-			&cli.BoolFlag{Name: "json", Category: catOutput, Usage: "print JSON, with the field names of AWS"},
-		}, awsFlags(), storeFlags()),
+		Flags: flags.Join([]cli.Flag{
+			flags.KeyIDFlag("examine this `KEY` (repeatable)"), flags.ContextFlag(), flags.GrantTokensFlag(),
+			&cli.StringSliceFlag{Name: "expect", Category: flags.CatPolicy, Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},
+			&cli.BoolFlag{Name: "json", Category: flags.CatOutput, Usage: "print JSON, with the field names of AWS"},
+		}, flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readDoctor(c)
 			if err != nil {
@@ -53,8 +55,8 @@ type doctorOptions struct {
 	expected      []expectation
 	file          string // "" is none
 	json          bool   // instead of a text for people
-	aws           awsOptions
-	store         storeOptions
+	aws           flags.AWS
+	store         flags.Store
 }
 
 func readDoctor(c *cli.Context) (doctorOptions, error) {
@@ -64,8 +66,8 @@ func readDoctor(c *cli.Context) (doctorOptions, error) {
 		grantTokens:   c.StringSlice("grant-tokens"),
 		file:          c.Args().First(),
 		json:          c.Bool("json"),
-		aws:           readAWS(c),
-		store:         readStore(c),
+		aws:           flags.ReadAWS(c),
+		store:         flags.ReadStore(c),
 	}
 	if c.NArg() > 1 {
 		return o, exit.Errorf(exit.Usage, "", "doctor takes one FILE, %d are given", c.NArg())
@@ -173,7 +175,7 @@ func (d *doctor) readFile(name string) error {
 		return err
 	}
 	defer in.Close()
-	if err := useJournal(in); err != nil {
+	if err := inplace.UseJournal(in); err != nil {
 		return err
 	}
 	src, _, err := format.Unarmored(in)
@@ -272,7 +274,7 @@ func (d *doctor) identify(ctx context.Context, region string) {
 // lookAtStore tells about the embedded keystore. It asks nobody for a passphrase unless a key
 // needed it before.
 func (d *doctor) lookAtStore(ctx context.Context) {
-	path, err := d.store.path()
+	path, err := d.store.Path()
 	if err != nil {
 		return
 	}

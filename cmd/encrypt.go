@@ -11,6 +11,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -32,9 +33,9 @@ func encryptCommand() *cli.Command {
 		Description: "Writes FILE.sealed and keeps FILE. Without FILE, seals stdin to stdout.\n" +
 			"With several -k and -r, any one of the keys opens the file.\n" +
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
-			treeHelp +
+			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags(sealFlags(), fileFlags(), treeFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Flags: flags.Join(sealFlags(), flags.FileFlags(), flags.TreeFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readSealOptions(c)
 			if err != nil {
@@ -47,26 +48,26 @@ func encryptCommand() *cli.Command {
 
 func sealFlags() []cli.Flag {
 	return []cli.Flag{
-		keyIDFlag("seal for this `KEY` (repeatable)"),
-		&cli.StringSliceFlag{Name: "recipient", Aliases: []string{"r"}, Category: catKeys, Usage: "seal to this pair `FILE` (repeatable); asks no key service"},
-		&cli.StringFlag{Name: "data-key", Category: catKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
-		contextFlag(),
-		grantTokensFlag(),
-		&cli.StringFlag{Name: "header", Category: catFiles, Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"},
+		flags.KeyIDFlag("seal for this `KEY` (repeatable)"),
+		&cli.StringSliceFlag{Name: "recipient", Aliases: []string{"r"}, Category: flags.CatKeys, Usage: "seal to this pair `FILE` (repeatable); asks no key service"},
+		&cli.StringFlag{Name: "data-key", Category: flags.CatKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
+		flags.ContextFlag(),
+		flags.GrantTokensFlag(),
+		&cli.StringFlag{Name: "header", Category: flags.CatFiles, Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"},
 		compressFlag(),
-		&cli.BoolFlag{Name: "armor", Aliases: []string{"a"}, Category: catFiles, Usage: "write the sealed file as text (PEM), a third larger; decrypt, verify and inspect know it by themselves"},
-		beforeCommand(&cli.StringFlag{Name: fromCommand, Category: catFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}),
-		&cli.BoolFlag{Name: "fail-on-empty", Category: catFiles, Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
-		&cli.StringFlag{Name: "size-hint", Category: catFiles, Usage: "that a pipe or command will bring about so many `BYTES`: for the progress, and for the sealed size that -v tells before the data flows"},
-		&cli.StringFlag{Name: "chunk-size", Category: catFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
+		&cli.BoolFlag{Name: "armor", Aliases: []string{"a"}, Category: flags.CatFiles, Usage: "write the sealed file as text (PEM), a third larger; decrypt, verify and inspect know it by themselves"},
+		flags.BeforeCommand(&cli.StringFlag{Name: flags.FromCommand, Category: flags.CatFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}),
+		&cli.BoolFlag{Name: "fail-on-empty", Category: flags.CatFiles, Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
+		&cli.StringFlag{Name: "size-hint", Category: flags.CatFiles, Usage: "that a pipe or command will bring about so many `BYTES`: for the progress, and for the sealed size that -v tells before the data flows"},
+		&cli.StringFlag{Name: "chunk-size", Category: flags.CatFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
 
 // sealOptions are the flags of encrypt.
 type sealOptions struct {
-	workOptions
-	aws   awsOptions
-	store storeOptions
+	flags.Work
+	aws   flags.AWS
+	store flags.Store
 
 	keyIDs      []string
 	pairs       []string // files
@@ -83,10 +84,10 @@ type sealOptions struct {
 }
 
 func readSealOptions(c *cli.Context) (o sealOptions, err error) {
-	if o.workOptions, err = readWork(c); err != nil {
+	if o.Work, err = flags.ReadWork(c); err != nil {
 		return o, err
 	}
-	o.aws, o.store = readAWS(c), readStore(c)
+	o.aws, o.store = flags.ReadAWS(c), flags.ReadStore(c)
 	o.keyIDs, o.pairs = c.StringSlice("key-id"), c.StringSlice("recipient")
 	o.dataKey, o.context = c.String("data-key"), c.StringSlice("encryption-context")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
@@ -98,13 +99,13 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 	if o.seal.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
 		return o, err
 	}
-	o.from, o.args, err = commandOf(fromCommand, c.String(fromCommand), c.IsSet(fromCommand), c.Args().Slice())
+	o.from, o.args, err = commandOf(flags.FromCommand, c.String(flags.FromCommand), c.IsSet(flags.FromCommand), c.Args().Slice())
 	return o, err
 }
 
 // files are those that no output may replace.
 func (o *sealOptions) files() []file.Guarded {
-	return file.Guard(o.aws.files(), o.store.files(), o.manyOptions.files(), contextFiles(o.context),
+	return file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files(), flags.ContextFiles(o.context),
 		file.NamedBy("data-key", o.dataKey), file.NamedBy("recipient", o.pairs...))
 }
 
@@ -127,7 +128,7 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	if err := o.checkLevel(); err != nil {
 		return err
 	}
-	b, err := newBatch(verbEncrypt, o.workOptions, o.args)
+	b, err := newBatch(flags.Encrypt, o.Work, o.args)
 	if err != nil {
 		return err
 	}
@@ -179,12 +180,12 @@ func (o *sealOptions) checkCommand(b *batch) error {
 	case o.from == nil:
 		return nil
 	case b.list:
-		return exclude(fromCommand, "there is no file", given{"files0-from", true})
+		return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "files0-from", Yes: true})
 	case b.many() || len(o.args) > 0:
-		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", fromCommand, ui.Shown(b.names[0]))
+		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", flags.FromCommand, ui.Shown(b.names[0]))
 	}
 	b.names[0] = o.from.String()
-	return exclude(fromCommand, "there is no file", given{"rm", o.Remove}, given{"output-dir", o.OutputDir != ""})
+	return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "rm", Yes: o.Remove}, flags.Given{Flag: "output-dir", Yes: o.OutputDir != ""})
 }
 
 // findKeys finds whom to seal for.
@@ -287,7 +288,7 @@ func (k *keyFailure) Unwrap() error { return k.err }
 
 // sealing is the treeWork of encrypt.
 
-func (s *sealing) verb() string { return verbEncrypt }
+func (s *sealing) verb() string { return flags.Encrypt }
 
 func (s *sealing) target(name string) (string, error) { return name + s.Suffix, nil }
 
@@ -314,7 +315,7 @@ func (s *sealing) single(ctx context.Context, name string, log *fileLog) (result
 		return result{}, err
 	}
 	t := &transfer{
-		workOptions: s.workOptions, name: name, target: target, perm: file.SealedPerm, mtime: true,
+		Work: s.Work, name: name, target: target, perm: file.SealedPerm, mtime: true,
 		header: s.header, from: s.from, text: s.armor, refuseEmpty: s.failOnEmpty,
 		sizeHint: s.sizeHint, own: s.own, log: log, current: s.current, many: s.batch.many(),
 	}
@@ -434,7 +435,7 @@ func parseChunkSize(s string) (uint8, error) {
 	if s == "" {
 		return 0, nil
 	}
-	n, err := parseSize(s)
+	n, err := flags.ParseSize(s)
 	log := bits.Len64(uint64(n)) - 1
 	if err != nil || n <= 0 || n&(n-1) != 0 || log < format.MinChunkSizeLog2 || log > format.MaxChunkSizeLog2 {
 		return 0, exit.Errorf(exit.Usage, "", "chunk size %q is not a power of two from 4KiB to 16MiB", s)
@@ -447,7 +448,7 @@ func parseSizeHint(text string) (int64, error) {
 	if text == "" {
 		return -1, nil
 	}
-	n, err := parseSize(text)
+	n, err := flags.ParseSize(text)
 	if err != nil || n < 0 {
 		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--size-hint %q is not a size", text)
 	}

@@ -3,13 +3,14 @@ package cmd
 import (
 	"errors"
 
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/envelope"
 	"github.com/urfave/cli/v2"
 )
 
 // compressFlag is -z, --compress[=LEVEL].
 func compressFlag() cli.Flag {
-	return optionalValue{&cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: catFiles, Value: new(compressLevel),
+	return flags.OptionalValue{GenericFlag: &cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: flags.CatFiles, Value: new(compressLevel),
 		Usage: "compress with zstd first; --compress=LEVEL is fastest (as without it), good, or better, which takes twice the time; the size of the sealed file then tells something about its content"}}
 }
 

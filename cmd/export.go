@@ -5,6 +5,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -15,14 +16,14 @@ func exportCommand() *cli.Command {
 		Usage: "write a backup of the whole keystore",
 		Description: "The backup is a keystore file: put in place, or named with --keystore, it works. It is protected as the keystore is, so that the same\n" +
 			"passphrase or identity file opens it, unless another protection is chosen.",
-		Flags: flags([]cli.Flag{
+		Flags: flags.Join([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (mode 0600); - is stdout"},
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace an existing FILE"},
 			&cli.StringSliceFlag{Name: "to", Usage: "protect it for this age `RECIPIENT`, age1... (repeatable: any one opens it)"},
 			&cli.BoolFlag{Name: "new-passphrase", Usage: "protect it by another passphrase, which is asked for"},
 			&cli.StringFlag{Name: "new-passphrase-file", Usage: "protect it by the passphrase in the first line of `FILE`"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "write the keys in the clear"},
-		}, storeFlags()),
+		}, flags.StoreFlags()),
 		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
 			return exportOptions{
 				output:            c.String("output"),
@@ -31,7 +32,7 @@ func exportCommand() *cli.Command {
 				newPassphrase:     c.Bool("new-passphrase"),
 				newPassphraseFile: c.String("new-passphrase-file"),
 				plaintext:         c.Bool("plaintext-insecure"),
-				store:             readStore(c),
+				store:             flags.ReadStore(c),
 			}.run
 		}),
 	}
@@ -45,7 +46,7 @@ type exportOptions struct {
 	newPassphrase     bool     // is asked for
 	newPassphraseFile string
 	plaintext         bool // no protection
-	store             storeOptions
+	store             flags.Store
 }
 
 func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
@@ -76,6 +77,6 @@ func (o exportOptions) create() (*file.Output, error) {
 	if o.output == "-" {
 		return file.Stdout(true) // -o - means it
 	}
-	own := file.Guard(file.NamedBy("new-passphrase-file", o.newPassphraseFile), o.store.files())
+	own := file.Guard(file.NamedBy("new-passphrase-file", o.newPassphraseFile), o.store.Files())
 	return file.Create(o.output, file.Options{Force: o.force, Perm: 0o600, Inputs: own})
 }

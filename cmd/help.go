@@ -10,6 +10,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -27,29 +28,29 @@ func helpCommand(root *cli.Command) *cli.Command {
 
 // helpAbout shows the help on the command or the topic that words name.
 func helpAbout(root *cli.Command, words []string) error {
-	command, rest := findCommand(root, words)
+	command, rest := flags.FindCommand(root, words)
 	if len(rest) == 0 || rest[0] == "" {
 		return showHelp(command)
 	}
 	if command != root {
-		return unknownCommand(command, rest[0])
+		return flags.UnknownCommand(command, rest[0])
 	}
-	names := namesOf(root.Subcommands)
-	for _, t := range topics(docOf(root)) {
+	names := flags.NamesOf(root.Subcommands)
+	for _, t := range topics(flags.DocOf(root)) {
 		if t.name == rest[0] {
-			return printPage(func(p *page) { p.blocks(blocks(t.text)) })
+			return printPage(func(p *page) { p.blocks(flags.Blocks(t.text)) })
 		}
 		names = append(names, t.name)
 	}
-	if meant := near(rest[0], names); root.Command(meant) == nil && meant != "" {
-		return exit.Errorf(exit.Usage, orHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
+	if meant := flags.Near(rest[0], names); root.Command(meant) == nil && meant != "" {
+		return exit.Errorf(exit.Usage, flags.OrHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
 	}
-	return unknownCommand(root, rest[0])
+	return flags.UnknownCommand(root, rest[0])
 }
 
 // showHelp shows the help on a command.
 func showHelp(command *cli.Command) error {
-	d := docOf(command)
+	d := flags.DocOf(command)
 	return printPage(func(p *page) { p.command(d) })
 }
 
@@ -79,77 +80,77 @@ const (
 )
 
 // command writes the help on a command.
-func (p *page) command(d *commandDoc) {
-	p.entries(d.examples, p.exampleColumn(d.examples), ` \`)
-	about := []block{{}, {text: sentence(d.usage)}}
-	if len(d.names) > 1 {
-		about = append(about, block{text: "Also: " + strings.Join(d.names[1:], ", ") + "."})
+func (p *page) command(d *flags.CommandDoc) {
+	p.entries(d.Examples, p.exampleColumn(d.Examples), ` \`)
+	about := []flags.Block{{}, {Text: flags.Sentence(d.Usage)}}
+	if len(d.Names) > 1 {
+		about = append(about, flags.Block{Text: "Also: " + strings.Join(d.Names[1:], ", ") + "."})
 	}
-	if d.about != nil {
-		about = append(append(about, block{}), d.about...)
+	if d.About != nil {
+		about = append(append(about, flags.Block{}), d.About...)
 	}
 	p.blocks(about)
-	p.list("commands", terms(d.children))
-	if d.path == "" {
-		var all []block
+	p.list("commands", terms(d.Children))
+	if d.Path == "" {
+		var all []flags.Block
 		for _, t := range topics(d) {
-			all = append(all, block{t.name, t.usage})
+			all = append(all, flags.Block{Term: t.name, Text: t.usage})
 		}
 		p.list("topics, for envseal help TOPIC", all)
 	}
-	p.flags(d.groups())
+	p.flags(d.Groups())
 }
 
 // terms are commands with what they do.
-func terms(commands []*commandDoc) (all []block) {
+func terms(commands []*flags.CommandDoc) (all []flags.Block) {
 	for _, c := range commands {
-		all = append(all, block{strings.Join(c.names, ", "), c.usage})
+		all = append(all, flags.Block{Term: strings.Join(c.Names, ", "), Text: c.Usage})
 	}
 	return all
 }
 
 // flags writes groups of flags, with one column for what all of them do.
-func (p *page) flags(groups []flagGroup) {
-	var all []block
+func (p *page) flags(groups []flags.FlagGroup) {
+	var all []flags.Block
 	for _, g := range groups {
-		for _, f := range g.flags {
-			all = append(all, block{p.flagTerm(f), strings.Replace(f.text(), "`", "", 2)})
+		for _, f := range g.Flags {
+			all = append(all, flags.Block{Term: p.flagTerm(f), Text: strings.Replace(f.Text(), "`", "", 2)})
 		}
 	}
 	column := p.column(all)
 	for _, g := range groups {
-		title := g.title
+		title := g.Title
 		if title == "" {
 			title = "flags"
 		}
 		p.title(title)
-		p.entries(all[:len(g.flags)], column, "")
-		all = all[len(g.flags):]
+		p.entries(all[:len(g.Flags)], column, "")
+		all = all[len(g.Flags):]
 	}
 }
 
 // flagTerm are the names of a flag with its value: -o, --output FILE.
-func (p *page) flagTerm(f flagDoc) string {
-	names := slices.Clone(f.names)
+func (p *page) flagTerm(f flags.FlagDoc) string {
+	names := slices.Clone(f.Names)
 	slices.SortStableFunc(names, func(a, b string) int { return len(a) - len(b) })
 	term := strings.Join(names, ", ")
 	if len(names[0]) > 2 && p.width >= narrowPage {
 		term = "    " + term // below the long names of those that have a short one
 	}
-	switch f.kind {
-	case noValue:
+	switch f.Kind {
+	case flags.NoValue:
 		return term
-	case optionalText, optionalWord:
-		return term + "[=" + f.placeholder + "]"
+	case flags.OptionalText, flags.OptionalWord:
+		return term + "[=" + f.Placeholder + "]"
 	}
-	if f.repeats {
-		return term + " " + f.placeholder + "..."
+	if f.Repeats {
+		return term + " " + f.Placeholder + "..."
 	}
-	return term + " " + f.placeholder
+	return term + " " + f.Placeholder
 }
 
 // list writes terms under a title, if there are any.
-func (p *page) list(title string, all []block) {
+func (p *page) list(title string, all []flags.Block) {
 	if all != nil {
 		p.title(title)
 		p.entries(all, p.column(all), "")
@@ -161,26 +162,26 @@ func (p *page) title(title string) {
 }
 
 // blocks writes paragraphs, and the terms among them.
-func (p *page) blocks(all []block) {
+func (p *page) blocks(all []flags.Block) {
 	column := p.column(all)
 	for _, b := range all {
-		if _, err := strconv.Atoi(b.term); err == nil {
-			b.term = strings.Repeat(" ", column-indent-2-len(b.term)) + b.term
+		if _, err := strconv.Atoi(b.Term); err == nil {
+			b.Term = strings.Repeat(" ", column-indent-2-len(b.Term)) + b.Term
 		}
-		if b.term != "" {
-			p.entries([]block{b}, column, "")
+		if b.Term != "" {
+			p.entries([]flags.Block{b}, column, "")
 			continue
 		}
-		p.lines(wrap(b.text, p.width), 0, 0, "")
+		p.lines(wrap(b.Text, p.width), 0, 0, "")
 	}
 }
 
 // column is where what terms mean begins: behind the longest, unless little room would be left.
-func (p *page) column(all []block) int {
+func (p *page) column(all []flags.Block) int {
 	column := 0
 	for _, b := range all {
-		if b.text != "" {
-			column = max(column, indent+utf8.RuneCountInString(b.term)+2)
+		if b.Text != "" {
+			column = max(column, indent+utf8.RuneCountInString(b.Term)+2)
 		}
 	}
 	switch most := p.width * 2 / 5; {
@@ -194,11 +195,11 @@ func (p *page) column(all []block) int {
 }
 
 // exampleColumn is where remarks begin: beside the examples if all have room there, else below.
-func (p *page) exampleColumn(all []block) int {
+func (p *page) exampleColumn(all []flags.Block) int {
 	column, remark := 0, 0
 	for _, b := range all {
-		if b.text != "" {
-			column, remark = max(column, indent+len(b.term)+3), max(remark, len(b.text))
+		if b.Text != "" {
+			column, remark = max(column, indent+len(b.Term)+3), max(remark, len(b.Text))
 		}
 	}
 	if column+remark <= p.width {
@@ -209,24 +210,24 @@ func (p *page) exampleColumn(all []block) int {
 
 // entries writes terms, with what they mean at the column. A term that takes several lines has the
 // mark at the end of each but the last.
-func (p *page) entries(all []block, column int, mark string) {
+func (p *page) entries(all []flags.Block, column int, mark string) {
 	for _, b := range all {
-		if b == (block{}) {
+		if b == (flags.Block{}) {
 			p.WriteString("\n")
 			continue
 		}
-		n, text := indent+utf8.RuneCountInString(b.term), wrap(b.text, p.width-column)
+		n, text := indent+utf8.RuneCountInString(b.Term), wrap(b.Text, p.width-column)
 		switch room := column - n; {
-		case room >= 2 && b.text != "":
-			text[0] = strings.Repeat(" ", indent) + b.term + strings.Repeat(" ", room) + text[0]
+		case room >= 2 && b.Text != "":
+			text[0] = strings.Repeat(" ", indent) + b.Term + strings.Repeat(" ", room) + text[0]
 			p.lines(text, 0, column, "")
 			continue
 		case n <= p.width:
-			p.lines([]string{b.term}, indent, indent, "")
+			p.lines([]string{b.Term}, indent, indent, "")
 		default:
-			p.lines(wrap(b.term, p.width-inward-len(mark)), indent, inward, mark)
+			p.lines(wrap(b.Term, p.width-inward-len(mark)), indent, inward, mark)
 		}
-		if b.text != "" {
+		if b.Text != "" {
 			p.lines(text, column, column, "")
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/urfave/cli/v2"
 )
 
 var updateGolden = flag.Bool("update-golden", false, "write testdata/help-key-pair.txt")
 
 // helpOf is the help on d for a terminal of some columns.
-func helpOf(d *commandDoc, width int) string {
+func helpOf(d *flags.CommandDoc, width int) string {
 	p := &page{width: width}
 	p.command(d)
 	return p.String()
@@ -24,22 +25,22 @@ func helpOf(d *commandDoc, width int) string {
 // The help on every command fits terminals of usual widths, and lists all that there is.
 func TestHelpFits(t *testing.T) {
 	commands := 0
-	describeAll().walk(func(d *commandDoc) {
+	describeAll().Walk(func(d *flags.CommandDoc) {
 		commands++
 		for _, width := range []int{40, 80, 100} {
 			text := helpOf(d, width)
-			wantWidth(t, d.name, text, width)
+			wantWidth(t, d.Name, text, width)
 			words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n,[=.", r) })
-			for _, f := range d.flags {
-				for _, name := range f.names {
+			for _, f := range d.Flags {
+				for _, name := range f.Names {
 					if !slices.Contains(words, name) {
-						t.Errorf("%s: the help for %d columns has no %s", d.name, width, name)
+						t.Errorf("%s: the help for %d columns has no %s", d.Name, width, name)
 					}
 				}
-				wantWords(t, d.name, text, strings.Replace(f.text(), "`", "", 2))
+				wantWords(t, d.Name, text, strings.Replace(f.Text(), "`", "", 2))
 			}
-			for _, c := range d.children {
-				wantWords(t, d.name, text, c.usage)
+			for _, c := range d.Children {
+				wantWords(t, d.Name, text, c.Usage)
 			}
 		}
 	})
@@ -93,12 +94,12 @@ func printed(t *testing.T, args ...string) string {
 // The words that are offered for a flag are those that its help names.
 func TestCompletedWords(t *testing.T) {
 	offered := 0
-	describeAll().walk(func(d *commandDoc) {
-		for _, f := range d.flags {
-			for _, word := range f.words {
+	describeAll().Walk(func(d *flags.CommandDoc) {
+		for _, f := range d.Flags {
+			for _, word := range f.Words {
 				offered++
-				if !strings.Contains(f.usage, word) {
-					t.Errorf("%s %s: %s is offered, and the help has it not: %s", d.name, f.names[0], word, f.usage)
+				if !strings.Contains(f.Usage, word) {
+					t.Errorf("%s %s: %s is offered, and the help has it not: %s", d.Name, f.Names[0], word, f.Usage)
 				}
 			}
 		}
@@ -123,24 +124,24 @@ func visibleFlags(c *cli.Command, visit func(c *cli.Command, flag string)) {
 // Every command and flag is described, and is in every script and, but for --help, in the manual
 // page. So is every topic.
 func TestCompletionIsWhole(t *testing.T) {
-	docs := map[string]*commandDoc{}
+	docs := map[string]*flags.CommandDoc{}
 	root := describeAll()
-	root.walk(func(d *commandDoc) { docs[d.name] = d })
+	root.Walk(func(d *flags.CommandDoc) { docs[d.Name] = d })
 	bash, zsh, fish, page := printed(t, "completion", "bash"), printed(t, "completion", "zsh"), printed(t, "completion", "fish"), printed(t, "man")
 	visibleFlags(rootCommand(), func(c *cli.Command, flag string) {
 		d := docs[c.HelpName]
 		if d == nil {
 			t.Fatalf("%s is not described", c.HelpName)
 		}
-		if !slices.ContainsFunc(d.flags, func(f flagDoc) bool { return slices.Contains(f.names, flag) }) {
-			t.Errorf("%s %s is not described", d.name, flag)
+		if !slices.ContainsFunc(d.Flags, func(f flags.FlagDoc) bool { return slices.Contains(f.Names, flag) }) {
+			t.Errorf("%s %s is not described", d.Name, flag)
 		}
 		if !strings.Contains(bash, flag) || !strings.Contains(zsh, flag) || !strings.Contains(fish, strings.TrimLeft(flag, "-")) {
-			t.Errorf("%s %s is not in all scripts", d.name, flag)
+			t.Errorf("%s %s is not in all scripts", d.Name, flag)
 		}
 		inPage := strings.Contains(page, `\fB`+strings.ReplaceAll(flag, "-", `\-`)+`\fR`)
 		if !inPage && c.Name != "envseal" && flag != "--help" && flag != "-h" {
-			t.Errorf("%s %s is not in the manual page", d.name, flag)
+			t.Errorf("%s %s is not in the manual page", d.Name, flag)
 		}
 	})
 	for _, topic := range topics(root) {
@@ -182,21 +183,21 @@ func TestManPageIsSound(t *testing.T) {
 
 // Flags are in groups, those for keys and files first and those for AWS last.
 func TestHelpGroups(t *testing.T) {
-	describeAll().walk(func(d *commandDoc) {
+	describeAll().Walk(func(d *flags.CommandDoc) {
 		var titles []string
 		shown := 0
-		for _, g := range d.groups() {
-			titles = append(titles, g.title)
-			shown += len(g.flags)
+		for _, g := range d.Groups() {
+			titles = append(titles, g.Title)
+			shown += len(g.Flags)
 		}
-		order := []string{"", catKeys, catPolicy, catFiles, "request", "answer", catOutput, catStore, catAWS}
+		order := []string{"", flags.CatKeys, flags.CatPolicy, flags.CatFiles, "request", "answer", flags.CatOutput, flags.CatStore, flags.CatAWS}
 		if sorted := slices.SortedFunc(slices.Values(titles), func(a, b string) int {
 			return slices.Index(order, a) - slices.Index(order, b)
 		}); !slices.Equal(sorted, titles) {
-			t.Errorf("%s: %q", d.name, titles)
+			t.Errorf("%s: %q", d.Name, titles)
 		}
-		if shown != len(d.flags) {
-			t.Errorf("%s: %d flags in groups, it has %d", d.name, shown, len(d.flags))
+		if shown != len(d.Flags) {
+			t.Errorf("%s: %d flags in groups, it has %d", d.Name, shown, len(d.Flags))
 		}
 	})
 }
@@ -214,7 +215,7 @@ func TestTopics(t *testing.T) {
 		wantWords(t, "envseal", helpOf(root, 80), topic.name+" "+topic.usage)
 		for _, width := range []int{40, 80, 100} {
 			p := &page{width: width}
-			p.blocks(blocks(topic.text))
+			p.blocks(flags.Blocks(topic.text))
 			wantWidth(t, topic.name, p.String(), width)
 			for _, word := range want[topic.name] {
 				wantWords(t, topic.name, p.String(), word)
@@ -230,7 +231,7 @@ func TestTopics(t *testing.T) {
 // The help on one command, word by word: examples first, then what it does, then its flags.
 func TestHelpGolden(t *testing.T) {
 	const name = "testdata/help-key-pair.txt"
-	got := helpOf(docOf(rootCommand("envseal", "key-pair").Command("key-pair")), 80)
+	got := helpOf(flags.DocOf(rootCommand("envseal", "key-pair").Command("key-pair")), 80)
 	if *updateGolden {
 		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"io"
 
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -29,7 +31,7 @@ func inspectCommand() *cli.Command {
 			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
 		},
 		Action: func(c *cli.Context) error {
-			b, err := newBatch("inspect", workOptions{}, c.Args().Slice())
+			b, err := newBatch("inspect", flags.Work{}, c.Args().Slice())
 			if err != nil {
 				return err
 			}
@@ -85,7 +87,7 @@ func (o inspectOptions) inspect(_ context.Context, name string) error {
 		return err
 	}
 	defer in.Close()
-	if err := useJournal(in); err != nil {
+	if err := inplace.UseJournal(in); err != nil {
 		return err
 	}
 	buffered := bufio.NewReader(in)

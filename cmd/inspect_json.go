@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -29,7 +30,7 @@ func (i *inspection) printJSON(w *bufio.Writer) error {
 			w.WriteString(",")
 		}
 		w.WriteString("\n    ")
-		if s.Type != format.SlotKMS && s.Type != format.SlotPair && len(s.Body) > mostKept {
+		if s.Type != format.SlotKMS && s.Type != format.SlotPair && len(s.Body) > inplace.MostKept {
 			printLongSlot(w, s)
 			continue
 		}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -14,17 +15,17 @@ type keyFileOptions struct {
 	output      string // "" and - are standard output
 	force       bool   // replaces output
 	quiet       bool
-	aws         awsOptions
-	store       storeOptions
+	aws         flags.AWS
+	store       flags.Store
 }
 
 func keyFileFlags() []cli.Flag {
-	return flags([]cli.Flag{
-		contextFlag(), grantTokensFlag(),
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: catFiles, Usage: "write to `FILE` (default: stdout)"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "replace an existing FILE"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Usage: "errors only"},
-	}, awsFlags(), storeFlags())
+	return flags.Join([]cli.Flag{
+		flags.ContextFlag(), flags.GrantTokensFlag(),
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: flags.CatFiles, Usage: "write to `FILE` (default: stdout)"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles, Usage: "replace an existing FILE"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: flags.CatOutput, Usage: "errors only"},
+	}, flags.AWSFlags(), flags.StoreFlags())
 }
 
 func readKeyFileOptions(c *cli.Context) keyFileOptions {
@@ -35,8 +36,8 @@ func readKeyFileOptions(c *cli.Context) keyFileOptions {
 		output:      c.String("output"),
 		force:       c.Bool("force"),
 		quiet:       c.Bool("quiet"),
-		aws:         readAWS(c),
-		store:       readStore(c),
+		aws:         flags.ReadAWS(c),
+		store:       flags.ReadStore(c),
 	}
 }
 
@@ -65,7 +66,7 @@ func (o *keyFileOptions) writeText(work func() ([]byte, error)) error {
 		}
 		return err
 	}
-	own := file.Guard(o.aws.files(), contextFiles(o.context), o.store.files())
+	own := file.Guard(o.aws.Files(), flags.ContextFiles(o.context), o.store.Files())
 	out, err := file.Create(o.output, file.Options{
 		Force: o.force, Perm: 0o666 &^ file.ReadUmask(), Inputs: own,
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -24,13 +25,13 @@ func keyPairCommand() *cli.Command {
 			"with `encrypt -r FILE`, without credentials and without a network, and opens nothing: that takes kms:Decrypt on KEY. The file holds nothing secret.\n" +
 			"With ML_KEM_768 or ML_KEM_1024, what is sealed to the pair withstands quantum computers. The context binds the private key; that of the files is another.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags([]cli.Flag{
-			keyIDFlag("the `KEY` that encrypts the private key"),
-			oneOf(&cli.StringFlag{Name: "key-pair-spec", Category: catKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")}, pairSpecs()...),
-			oneOf(&cli.StringFlag{Name: "format", Category: catFiles, Value: "json", Usage: "json or pem"}, "json", "pem"),
+		Flags: flags.Join([]cli.Flag{
+			flags.KeyIDFlag("the `KEY` that encrypts the private key"),
+			flags.OneOf(&cli.StringFlag{Name: "key-pair-spec", Category: flags.CatKeys, Value: defaultPairSpec, Usage: strings.Join(pairSpecs(), ", ")}, pairSpecs()...),
+			flags.OneOf(&cli.StringFlag{Name: "format", Category: flags.CatFiles, Value: "json", Usage: "json or pem"}, "json", "pem"),
 		}, keyFileFlags()),
 		Action: func(c *cli.Context) error {
-			if err := checkArgs(c, 0, 0); err != nil {
+			if err := flags.CheckArgs(c, 0, 0); err != nil {
 				return err
 			}
 			return runKeyPair(c.Context, keyPairOptions{

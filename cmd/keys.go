@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/awskms"
@@ -24,8 +25,8 @@ const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or loca
 // services are the key services that a command may ask. Each is made when it is first needed, so
 // that a command that needs none pays for none. It is safe for concurrent use.
 type services struct {
-	awsOptions   awsOptions
-	storeOptions storeOptions
+	awsOptions   flags.AWS
+	storeOptions flags.Store
 
 	mu       sync.Mutex
 	aws      *awskms.Client
@@ -33,7 +34,7 @@ type services struct {
 	storeErr error // why the keystore did not open, which is tried once
 }
 
-func newServices(aws awsOptions, store storeOptions) *services {
+func newServices(aws flags.AWS, store flags.Store) *services {
 	return &services{awsOptions: aws, storeOptions: store}
 }
 
@@ -56,7 +57,7 @@ func (s *services) AWS() *awskms.Client {
 	return s.aws
 }
 
-func awsConfig(o awsOptions) awskms.Config {
+func awsConfig(o flags.AWS) awskms.Config {
 	cfg := awskms.Config{
 		Profile:        o.Profile,
 		Region:         o.Region,
@@ -100,8 +101,8 @@ func (s *services) opened() *keystore.Store {
 	return s.store
 }
 
-func openKeystore(o storeOptions) (*keystore.Store, error) {
-	path, err := o.path()
+func openKeystore(o flags.Store) (*keystore.Store, error) {
+	path, err := o.Path()
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +116,8 @@ func openKeystore(o storeOptions) (*keystore.Store, error) {
 
 // openUnasked opens the keystore without asking anybody: its error is keystore.ErrNeedPassphrase
 // where that takes a passphrase and no file has it.
-func openUnasked(o storeOptions) (*keystore.Store, error) {
-	path, err := o.path()
+func openUnasked(o flags.Store) (*keystore.Store, error) {
+	path, err := o.Path()
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +227,7 @@ func (s *services) resolveARN(arn kmsclient.ARN) (resolved, error) {
 	if err != nil && !errors.Is(err, keystore.ErrNoKeystore) {
 		return resolved{}, err
 	}
-	path, pathErr := s.storeOptions.path()
+	path, pathErr := s.storeOptions.Path()
 	if pathErr != nil {
 		return resolved{}, pathErr
 	}
@@ -379,7 +380,7 @@ func typedKey(refs []string, id string) string {
 }
 
 // noSuchName is the error for the reference ref to the alias id, which the keystore does not have.
-func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref, id string) error {
+func noSuchName(ctx context.Context, o flags.Store, store *keystore.Store, ref, id string) error {
 	hint := "`envseal keystore list-keys` shows what it has"
 	if strings.Contains(ref, ",") {
 		return exit.Errorf(exit.Usage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", ui.Shown(ref))
@@ -389,10 +390,10 @@ func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref,
 	for _, a := range aliases {
 		names = append(names, strings.TrimPrefix(a.Name, "alias/"))
 	}
-	if meant := near(strings.TrimPrefix(id, "alias/"), names); meant != "" {
+	if meant := flags.Near(strings.TrimPrefix(id, "alias/"), names); meant != "" {
 		hint = "did you mean " + localPrefix + meant + "?"
 	}
-	path, err := o.path()
+	path, err := o.Path()
 	if err != nil {
 		return err
 	}
@@ -401,7 +402,7 @@ func noSuchName(ctx context.Context, o storeOptions, store *keystore.Store, ref,
 
 // adviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a
 // key of the name. refs are the keys of the command line.
-func adviseLocal(ctx context.Context, refs []string, o storeOptions, err error) error {
+func adviseLocal(ctx context.Context, refs []string, o flags.Store, err error) error {
 	var said *exit.Reported
 	if err == nil || errors.As(err, &said) || !neverAsked(err) {
 		return err
@@ -430,7 +431,7 @@ func neverAsked(err error) bool {
 
 // localMeant is the name of the first of refs that the embedded keystore may have. It is sure where
 // the keystore opens without a passphrase: for a hint, none is asked for and none read.
-func localMeant(ctx context.Context, refs []string, o storeOptions) (name string, sure bool) {
+func localMeant(ctx context.Context, refs []string, o flags.Store) (name string, sure bool) {
 	o.PassphraseFile = ""
 	store, err := openUnasked(o)
 	if err == nil {

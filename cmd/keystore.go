@@ -11,6 +11,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -28,10 +29,10 @@ func keystoreCommand() *cli.Command {
 			initCommand(),
 			{
 				Name: "create-key", Usage: "make a key and alias/NAME, print its ARN", ArgsUsage: "[NAME]",
-				Flags: flags([]cli.Flag{
+				Flags: flags.Join([]cli.Flag{
 					&cli.StringFlag{Name: "description", Usage: "`TEXT` to remember the key by"},
 					&cli.BoolFlag{Name: "multi-region", Usage: "make a multi-Region key (its id starts with mrk-)"},
-				}, storeFlags()),
+				}, flags.StoreFlags()),
 				Action: onStore(0, 1, func(c *cli.Context) onStoreWork {
 					return createKeyOptions{
 						name:        strings.TrimPrefix(c.Args().First(), localPrefix),
@@ -41,34 +42,34 @@ func keystoreCommand() *cli.Command {
 				}),
 			},
 			{
-				Name: "list-keys", Usage: "list keys, their states and aliases", Flags: flags([]cli.Flag{
+				Name: "list-keys", Usage: "list keys, their states and aliases", Flags: flags.Join([]cli.Flag{
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-				}, storeFlags()),
+				}, flags.StoreFlags()),
 				Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
 					return listKeysOptions{json: c.Bool("json")}.run
 				}),
 			},
 			{
-				Name: "rotate-key", Usage: "new backing key for what is sealed from now on; old files still open", ArgsUsage: name, Flags: storeFlags(),
+				Name: "rotate-key", Usage: "new backing key for what is sealed from now on; old files still open", ArgsUsage: name, Flags: flags.StoreFlags(),
 				Action: onKey((*keystore.Store).RotateKeyOnDemand),
 			},
 			{
-				Name: "disable-key", Usage: "refuse the key until it is enabled again", ArgsUsage: name, Flags: storeFlags(),
+				Name: "disable-key", Usage: "refuse the key until it is enabled again", ArgsUsage: name, Flags: flags.StoreFlags(),
 				Action: onKey((*keystore.Store).DisableKey),
 			},
 			{
-				Name: "enable-key", Usage: "allow the key again", ArgsUsage: name, Flags: storeFlags(),
+				Name: "enable-key", Usage: "allow the key again", ArgsUsage: name, Flags: flags.StoreFlags(),
 				Action: onKey((*keystore.Store).EnableKey),
 			},
 			{
 				Name: "alias", Usage: "let alias/NAME name a key, or no longer", ArgsUsage: "NAME [NAME|KEY]",
 				UsageText: "envseal keystore alias NAME KEY       alias/NAME names KEY from now on\nenvseal keystore alias --delete NAME",
-				Flags:     flags([]cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}}, storeFlags()),
+				Flags:     flags.Join([]cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}}, flags.StoreFlags()),
 				Action: onStore(1, 2, func(c *cli.Context) onStoreWork {
 					return aliasOptions{
 						args:   c.Args().Slice(),
 						delete: c.Bool("delete"),
-						store:  readStore(c),
+						store:  flags.ReadStore(c),
 					}.run
 				}),
 			},
@@ -85,11 +86,11 @@ type onStoreWork func(ctx context.Context, s *keystore.Store) error
 // most arguments.
 func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := checkArgs(c, least, most); err != nil {
+		if err := flags.CheckArgs(c, least, most); err != nil {
 			return err
 		}
 		harden(false)
-		store, err := openKeystore(readStore(c))
+		store, err := openKeystore(flags.ReadStore(c))
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFun
 // a key id or ARN and no alias, so the key is resolved first.
 func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) cli.ActionFunc {
 	return onStore(1, 1, func(c *cli.Context) onStoreWork {
-		arg, o := c.Args().First(), readStore(c)
+		arg, o := c.Args().First(), flags.ReadStore(c)
 		return func(ctx context.Context, s *keystore.Store) error {
 			meta, err := describeArg(ctx, o, s, arg)
 			if err != nil {
@@ -115,7 +116,7 @@ func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) 
 
 // describeArg describes the key that an argument names, with local: or without.
 func describeArg(
-	ctx context.Context, o storeOptions, s *keystore.Store, arg string,
+	ctx context.Context, o flags.Store, s *keystore.Store, arg string,
 ) (*kmsclient.KeyMetadata, error) {
 	id := localName(strings.TrimPrefix(arg, localPrefix))
 	meta, err := s.DescribeKey(ctx, id, kmsclient.Options{})
@@ -131,11 +132,11 @@ func initCommand() *cli.Command {
 		Usage: "make a new, empty keystore",
 		Description: "Asks for a passphrase, or reads it with --passphrase-file. With --no-passphrase, for unattended use, it makes an age identity file beside\n" +
 			"the keystore: whoever can read both files has the keys.",
-		Flags: flags([]cli.Flag{
+		Flags: flags.Join([]cli.Flag{
 			&cli.BoolFlag{Name: "no-passphrase", Usage: "make an age identity file, mode 0600, instead of asking for a passphrase"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "do not encrypt the keystore (throw-away tests only)"},
 			&cli.IntFlag{Name: "work-factor", Usage: "scrypt cost of the passphrase, 16 to 18 (default 17)"},
-		}, storeFlags()),
+		}, flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return exit.Errorf(exit.Usage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
@@ -144,7 +145,7 @@ func initCommand() *cli.Command {
 				noPassphrase: c.Bool("no-passphrase"),
 				plaintext:    c.Bool("plaintext-insecure"),
 				workFactor:   c.Int("work-factor"),
-				store:        readStore(c),
+				store:        flags.ReadStore(c),
 			}.run()
 		},
 	}
@@ -154,12 +155,12 @@ type initOptions struct {
 	noPassphrase bool // an identity file opens it
 	plaintext    bool // it is not encrypted
 	workFactor   int  // of the passphrase; 0 stands for the default
-	store        storeOptions
+	store        flags.Store
 }
 
 func (o initOptions) run() error {
 	harden(false)
-	path, err := o.store.path()
+	path, err := o.store.Path()
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func (o initOptions) run() error {
 	case o.plaintext:
 		ui.Warn("keystore %s is not encrypted: whoever reads it has the keys", path)
 	case o.noPassphrase:
-		how.IdentityFile = o.store.identityPath(path)
+		how.IdentityFile = o.store.IdentityPath(path)
 	default:
 		// Nobody should choose a passphrase for a file that is not made in the end.
 		if _, err := os.Lstat(path); err == nil {
@@ -280,7 +281,7 @@ func describeListed(ctx context.Context, s *keystore.Store, arn string) (listedK
 type aliasOptions struct {
 	args   []string // the alias, and the key for it
 	delete bool
-	store  storeOptions
+	store  flags.Store
 }
 
 func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {

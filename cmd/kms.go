@@ -7,6 +7,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/urfave/cli/v2"
 )
 
@@ -64,7 +65,7 @@ func askedOperation(kms *cli.Command, args []string) string {
 	if len(args) < 3 {
 		return ""
 	}
-	_, rest := leadingFlags(flagsByName(kms.Flags), args[2:])
+	_, rest := flags.LeadingFlags(flags.ByName(kms.Flags), args[2:])
 	if len(rest) == 0 {
 		return ""
 	}
@@ -82,7 +83,7 @@ func kmsOperationCommand(op *kmsOperation) *cli.Command {
 	for _, m := range op.members {
 		c.Flags = append(c.Flags, m.flags()...)
 	}
-	c.Flags = flags(c.Flags, kmsInputFlags(), kmsSharedFlags())
+	c.Flags = flags.Join(c.Flags, kmsInputFlags(), kmsSharedFlags())
 	if op.secret != "" {
 		c.Flags = append(c.Flags, kmsSecretFlags(op)...)
 	}
@@ -111,18 +112,18 @@ func kmsDescription(op *kmsOperation) string {
 // kmsSharedFlags are those that all operations have, and that `aws` takes before the operation as
 // well.
 func kmsSharedFlags() []cli.Flag {
-	return flags([]cli.Flag{
-		oneOf(&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+	return flags.Join([]cli.Flag{
+		flags.OneOf(&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
 			"json", "yaml", "text"),
 		&cli.StringFlag{Name: "query", Category: catAnswer, Usage: "print what this JMESPath `EXPRESSION` finds in the answer"},
 		&cli.StringFlag{Name: "color", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-pager", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-paginate", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-auto-prompt", Category: catAnswer, Usage: "ignored", Hidden: true},
-		oneOf(&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+		flags.OneOf(&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
 			"base64", "raw-in-base64-out"),
-		&cli.BoolFlag{Name: "allow-core-dumps", Category: catOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
-	}, awsFlags(), storeFlags())
+		&cli.BoolFlag{Name: "allow-core-dumps", Category: flags.CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+	}, flags.AWSFlags(), flags.StoreFlags())
 }
 
 // kmsInputFlags are those for requests that are written as a document.
@@ -130,7 +131,7 @@ func kmsInputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "cli-input-json", Category: catRequest, Usage: "`JSON` of the request, or file://FILE; flags override it"},
 		&cli.StringFlag{Name: "cli-input-yaml", Category: catRequest, Usage: "the same as `YAML`"},
-		oneOf(&cli.StringFlag{Name: skeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+		flags.OneOf(&cli.StringFlag{Name: flags.SkeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
 			"input", "yaml-input", "output"),
 	}
 }
@@ -153,8 +154,8 @@ type kmsOptions struct {
 	binaryFormat string  // of --cli-binary-format
 	inputJSON    *string // a request, or file://FILE
 	inputYAML    *string
-	aws          awsOptions
-	store        storeOptions
+	aws          flags.AWS
+	store        flags.Store
 	coreDumps    bool                   // may hold keys
 	members      map[string]givenMember // by the member's name, those that were given
 }
@@ -168,8 +169,8 @@ func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
 	}
 	o := &kmsOptions{
 		format: c.String("output"), query: given("query"), plaintextOut: given("plaintext-out"),
-		force: c.Bool("force"), skeleton: given(skeletonFlag),
-		binaryFormat: c.String("cli-binary-format"), aws: readAWS(c), store: readStore(c),
+		force: c.Bool("force"), skeleton: given(flags.SkeletonFlag),
+		binaryFormat: c.String("cli-binary-format"), aws: flags.ReadAWS(c), store: flags.ReadStore(c),
 		coreDumps: c.Bool("allow-core-dumps"),
 		inputJSON: given("cli-input-json"), inputYAML: given("cli-input-yaml"),
 		members: map[string]givenMember{},
@@ -183,11 +184,11 @@ func readKMSOptions(c *cli.Context, op *kmsOperation) *kmsOptions {
 }
 
 // files are those that no output may replace.
-func (o *kmsOptions) files() []file.Guarded { return file.Guard(o.aws.files(), o.store.files()) }
+func (o *kmsOptions) files() []file.Guarded { return file.Guard(o.aws.Files(), o.store.Files()) }
 
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
-		return exit.Errorf(exit.Usage, "try `"+helpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
+		return exit.Errorf(exit.Usage, "try `"+flags.HelpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
 	return readKMSOptions(c, op).run(c.Context, op)
 }

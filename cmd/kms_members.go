@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/urfave/cli/v2"
 )
@@ -62,7 +63,7 @@ func (m kmsMember) flags() []cli.Flag {
 		return []cli.Flag{&cli.StringSliceFlag{Name: m.flag(), Category: catRequest, Usage: m.usage}}
 	}
 	f := &cli.StringFlag{Name: m.flag(), Category: catRequest, Usage: m.usage, Hidden: m.kind == refusedMember}
-	return []cli.Flag{oneOf(f, m.words...)}
+	return []cli.Flag{flags.OneOf(f, m.words...)}
 }
 
 // givenMember is what the command line says of a member.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // skeleton prints what a request or an answer looks like, and calls nothing.
@@ -20,7 +21,7 @@ func (p *kmsPrinter) skeleton(kind string) error {
 	case "output":
 		return p.print(w, p.op.answer)
 	}
-	return exit.Errorf(exit.Usage, "", "--%s %q is neither input, yaml-input nor output", skeletonFlag, kind)
+	return exit.Errorf(exit.Usage, "", "--%s %q is neither input, yaml-input nor output", flags.SkeletonFlag, kind)
 }
 
 // sampleAnswer shows texts by their names and bytes as null, as `aws` does.

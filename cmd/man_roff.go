@@ -1,6 +1,10 @@
 package cmd
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/flags"
+)
 
 // roffEscapes are the characters that roff would take for something else: its escape character, those that it would set as typographic ones,
 // and the hyphen, which could not be pasted into a shell.
@@ -39,9 +43,9 @@ func roffMarked(s, font string) string {
 // manWriter writes a page in roff. The zero value is ready to use.
 type manWriter struct {
 	b      strings.Builder
-	shared []flagGroup // see share
-	gap    bool        // a new paragraph begins, unless what comes next does it
-	top    bool        // a section begins
+	shared []flags.FlagGroup // see share
+	gap    bool              // a new paragraph begins, unless what comes next does it
+	top    bool              // a section begins
 }
 
 // line writes a line as it is.
@@ -57,21 +61,21 @@ func (p *manWriter) line(s string) {
 func (p *manWriter) paragraph() { p.gap = !p.top }
 
 // blocks writes paragraphs, and terms with what they mean.
-func (p *manWriter) blocks(all []block) {
+func (p *manWriter) blocks(all []flags.Block) {
 	for _, b := range all {
-		switch term := `\fB` + roffText(b.term) + `\fR`; {
-		case b == (block{}):
+		switch term := `\fB` + roffText(b.Term) + `\fR`; {
+		case b == (flags.Block{}):
 			p.paragraph()
-		case b.term == "":
-			p.line(roffMarked(b.text, "B"))
-		case b.text == "":
+		case b.Term == "":
+			p.line(roffMarked(b.Text, "B"))
+		case b.Text == "":
 			p.paragraph()
 			p.line(term)
 			p.paragraph()
 		default:
 			p.line(".TP")
 			p.line(term)
-			p.line(roffMarked(b.text, "B"))
+			p.line(roffMarked(b.Text, "B"))
 		}
 	}
 }

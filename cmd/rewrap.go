@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -16,7 +18,7 @@ import (
 
 func rewrapCommand() *cli.Command {
 	return &cli.Command{
-		Name:      verbRewrap,
+		Name:      flags.Rewrap,
 		Usage:     "change the keys of sealed files by KMS ReEncrypt: no data key here, no kms:Decrypt, the payload untouched",
 		ArgsUsage: "FILE...",
 		UsageText: "envseal rewrap --to KEY FILE...        the slots are for KEY alone from now on\n" +
@@ -32,7 +34,7 @@ func rewrapCommand() *cli.Command {
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
 			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
 			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
-		Flags: flags(rewrapFlags(), messageFlags(), awsFlags(), storeFlags()),
+		Flags: flags.Join(rewrapFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readRewrapOptions(c)
 			if err != nil {
@@ -45,29 +47,29 @@ func rewrapCommand() *cli.Command {
 
 func rewrapFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "to", Category: catKeys, Usage: "make the slots for this `KEY` and no other (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
-		&cli.StringSliceFlag{Name: "add", Category: catKeys, Usage: "make a further slot, for this `KEY` (repeatable)"},
-		&cli.StringSliceFlag{Name: "drop", Category: catKeys, Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
-		&cli.BoolFlag{Name: "via-decrypt", Category: catKeys, Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
-		&cli.BoolFlag{Name: "share-pair", Category: catKeys, Usage: "let --add give KEY the private key of the pair that a file is sealed to, and with it every file ever sealed to that pair"},
-		grantTokensFlag(),
-		&cli.StringSliceFlag{Name: "account", Category: catPolicy, Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
-		&cli.StringSliceFlag{Name: "require-context", Category: catPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
-		&cli.IntFlag{Name: "max-slots", Category: catPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
-		&cli.BoolFlag{Name: "update", Category: catFiles, Usage: "with --to: leave out files that are for exactly these keys already; an alias takes DescribeKey, once"},
-		&cli.BoolFlag{Name: "preserve-mtime", Category: catFiles, Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
-		&cli.BoolFlag{Name: "dry-run", Category: catFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
-		failFastFlag(),
-		files0Flag(),
+		&cli.StringSliceFlag{Name: "to", Category: flags.CatKeys, Usage: "make the slots for this `KEY` and no other (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
+		&cli.StringSliceFlag{Name: "add", Category: flags.CatKeys, Usage: "make a further slot, for this `KEY` (repeatable)"},
+		&cli.StringSliceFlag{Name: "drop", Category: flags.CatKeys, Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
+		&cli.BoolFlag{Name: "via-decrypt", Category: flags.CatKeys, Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
+		&cli.BoolFlag{Name: "share-pair", Category: flags.CatKeys, Usage: "let --add give KEY the private key of the pair that a file is sealed to, and with it every file ever sealed to that pair"},
+		flags.GrantTokensFlag(),
+		&cli.StringSliceFlag{Name: "account", Category: flags.CatPolicy, Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
+		&cli.StringSliceFlag{Name: "require-context", Category: flags.CatPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
+		&cli.IntFlag{Name: "max-slots", Category: flags.CatPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
+		&cli.BoolFlag{Name: "update", Category: flags.CatFiles, Usage: "with --to: leave out files that are for exactly these keys already; an alias takes DescribeKey, once"},
+		&cli.BoolFlag{Name: "preserve-mtime", Category: flags.CatFiles, Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
+		&cli.BoolFlag{Name: "dry-run", Category: flags.CatFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
+		flags.FailFastFlag(),
+		flags.Files0Flag(),
 	}
 }
 
 // rewrapOptions are the flags of rewrap.
 type rewrapOptions struct {
-	workOptions
-	aws   awsOptions
-	store storeOptions
+	flags.Work
+	aws   flags.AWS
+	store flags.Store
 
 	to, add, drop []string // keys
 	accounts      []string
@@ -81,10 +83,10 @@ type rewrapOptions struct {
 }
 
 func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
-	if o.workOptions, err = readWork(c); err != nil {
+	if o.Work, err = flags.ReadWork(c); err != nil {
 		return o, err
 	}
-	o.aws, o.store = readAWS(c), readStore(c)
+	o.aws, o.store = flags.ReadAWS(c), flags.ReadStore(c)
 	o.to, o.add, o.drop = c.StringSlice("to"), c.StringSlice("add"), c.StringSlice("drop")
 	o.accounts, o.grantTokens = c.StringSlice("account"), c.StringSlice("grant-tokens")
 	o.viaDecrypt, o.sharePair = c.Bool("via-decrypt"), c.Bool("share-pair")
@@ -118,7 +120,7 @@ type rewrapping struct {
 }
 
 func runRewrap(ctx context.Context, o rewrapOptions) error {
-	b, err := newNamedBatch(verbRewrap, o.workOptions, o.args)
+	b, err := newNamedBatch(flags.Rewrap, o.Work, o.args)
 	if err != nil {
 		return err
 	}
@@ -185,13 +187,13 @@ func slotKeys(ctx context.Context, svc *services, refs, grantTokens []string) ([
 // file re-wraps one file.
 func (r *rewrapping) file(ctx context.Context, name string) error {
 	r.sum.tried.Add(1)
-	p, err := openPlace(name, r.Force)
+	p, err := inplace.Open(name, r.Force)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
 	if r.keepTime {
-		p.modKept = p.Stat.ModTime
+		p.ModKept = p.Stat.ModTime
 	}
 	old, h, err := r.read(p)
 	if err != nil {
@@ -226,7 +228,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 }
 
 // read gives the header, as bytes too, if the policy allows the file.
-func (r *rewrapping) read(p *place) ([]byte, *format.Header, error) {
+func (r *rewrapping) read(p *inplace.File) ([]byte, *format.Header, error) {
 	old, err := r.header(p)
 	if err != nil {
 		return nil, nil, err
@@ -244,31 +246,31 @@ func (r *rewrapping) read(p *place) ([]byte, *format.Header, error) {
 }
 
 // header reads the file's header, and first puts right what an interrupted rewrap left. A dry run leaves it.
-func (r *rewrapping) header(p *place) ([]byte, error) {
+func (r *rewrapping) header(p *inplace.File) ([]byte, error) {
 	if r.change.DryRun {
-		head, _, err := p.soundHead()
+		head, _, err := p.SoundHead()
 		return head, err
 	}
-	return p.recover()
+	return p.Mend()
 }
 
 // write puts the new header into the file, and says how.
-func (r *rewrapping) write(p *place, old []byte, changed *format.Header) (how string, err error) {
-	if err := p.mayKeepTime(); err != nil {
+func (r *rewrapping) write(p *inplace.File, old []byte, changed *format.Header) (how string, err error) {
+	if err := p.MayKeepTime(); err != nil {
 		return "", err
 	}
-	new, err := marshalFor(changed, int64(len(old)), p.Size)
+	new, err := inplace.MarshalFor(changed, int64(len(old)), p.Size)
 	if err != nil {
 		return "", err
 	}
 	if len(new) != len(old) {
-		return "with a copy of the file", p.replace(old, new, r.Force)
+		return "with a copy of the file", p.Replace(old, new, r.Force)
 	}
-	if !p.isStill(old) {
-		return "", p.changedError()
+	if !p.IsStill(old) {
+		return "", p.ChangedError()
 	}
-	if err := p.overwrite(old, new); err != nil {
-		return "", exit.Errorf(exit.Output, placeHint(err), "%s: %w", ui.Shown(p.path()), err)
+	if err := p.Overwrite(old, new); err != nil {
+		return "", exit.Errorf(exit.Output, inplace.Hint(err), "%s: %w", ui.Shown(p.Path()), err)
 	}
 	return "in place", nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/devserver"
@@ -28,13 +29,13 @@ func serveCommand() *cli.Command {
 		Description: "Prints one line of shell that sets the endpoint and a credential made for this run, then serves until a signal:\n" +
 			"  eval \"$(envseal keystore serve --pid-file kms.pid &)\"; aws kms list-keys; kill $(cat kms.pid)\n" +
 			"Requests must be signed with that credential. Key policies and IAM are not enforced.",
-		Flags: flags([]cli.Flag{
+		Flags: flags.Join([]cli.Flag{
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
 			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill; it is removed in the end"},
 			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
-		}, storeFlags()),
+		}, flags.StoreFlags()),
 		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
 			return serveOptions{
 				addr:    c.String("addr"),
@@ -42,7 +43,7 @@ func serveCommand() *cli.Command {
 				log:     c.String("log"),
 				deny:    c.StringSlice("deny"),
 				faults:  c.String("faults"),
-				store:   readStore(c),
+				store:   flags.ReadStore(c),
 			}.run
 		}),
 	}
@@ -54,7 +55,7 @@ type serveOptions struct {
 	log     string   // "" for none, - for stderr
 	deny    []string // operations
 	faults  string   // as devserver.ParseFaults reads them
-	store   storeOptions
+	store   flags.Store
 }
 
 func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
@@ -62,7 +63,7 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 	if err != nil {
 		return exit.Errorf(exit.Usage, "", "--faults: %w", err)
 	}
-	own := file.Guard(o.store.files())
+	own := file.Guard(o.store.Files())
 	log, err := newCallLog(o.log, own)
 	if err != nil {
 		return err

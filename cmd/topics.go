@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // topic is a text on what several commands have in common.
@@ -16,7 +18,7 @@ type topic struct {
 
 // topics are those of `envseal help`, of the manual page, and of completion behind help. root is
 // the program with all commands.
-func topics(root *commandDoc) []topic {
+func topics(root *flags.CommandDoc) []topic {
 	return []topic{
 		{"keys", "how keys are named, and files that stand for keys", "KEYS", keysText},
 		{"formats", "the files that envseal writes, and how to tell them", "FILES", formatsText},
@@ -80,12 +82,12 @@ The source of envseal has the specification, format/README.md, which is enough t
 `
 
 // environmentText lists the variables of the flags, and those that are read without one.
-func environmentText(root *commandDoc) string {
+func environmentText(root *flags.CommandDoc) string {
 	own := map[string]string{}
-	root.walk(func(d *commandDoc) {
-		for _, f := range d.flags {
-			for _, v := range f.variables {
-				own[v] = "default of " + f.names[0]
+	root.Walk(func(d *flags.CommandDoc) {
+		for _, f := range d.Flags {
+			for _, v := range f.Variables {
+				own[v] = "default of " + f.Names[0]
 			}
 		}
 	})

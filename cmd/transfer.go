@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -16,7 +17,7 @@ import (
 // appears under the output's name before it is whole and on the disk, and nothing is left if it
 // fails.
 type transfer struct {
-	workOptions
+	flags.Work
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
 	perm   func(*file.Stat) os.FileMode

@@ -8,6 +8,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -30,7 +31,7 @@ type headerFile struct {
 // it. It may be called again to read once more.
 func (f *headerFile) prepare(in *file.Input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
 	if f.name == "" {
-		return o, useJournal(in)
+		return o, inplace.UseJournal(in)
 	}
 	var err error
 	if f.in == nil {
@@ -39,7 +40,7 @@ func (f *headerFile) prepare(in *file.Input, o envelope.OpenOptions) (envelope.O
 		err = f.in.Rewind()
 	}
 	if err == nil && f.bytes == nil {
-		err = useJournal(f.in)
+		err = inplace.UseJournal(f.in)
 	}
 	if err != nil {
 		return o, err
@@ -56,7 +57,7 @@ func (f *headerFile) open() (err error) {
 		return err
 	}
 	f.bytes, err = io.ReadAll(io.LimitReader(f.in, format.MaxHeader+1))
-	if len(f.bytes) > mostKept {
+	if len(f.bytes) > inplace.MostKept {
 		runtime.GC() // what that took was several times as much
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -52,7 +53,7 @@ type fileLog struct {
 
 // newFileLog opens the log that the user asked for; nil if there is none. It must be none of own,
 // the files that the command needs.
-func newFileLog(o manyOptions, operation string, own []file.Guarded) (*fileLog, error) {
+func newFileLog(o flags.Many, operation string, own []file.Guarded) (*fileLog, error) {
 	if o.Log == "" {
 		if o.LogSums {
 			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",
@@ -191,7 +192,7 @@ type logEntry struct {
 func (l *fileLog) begin(out *file.Output, in *file.Input, inName, outName string) *logEntry {
 	e := &logEntry{log: l, start: time.Now(), in: in, out: out}
 	e.line = logLine{Input: inName, Output: outName}
-	if l.wantsSum() && l.operation == verbEncrypt && out != nil && out.Direct {
+	if l.wantsSum() && l.operation == flags.Encrypt && out != nil && out.Direct {
 		e.sum = sha256.New()
 		out.Sum = e.sum
 	}
@@ -201,7 +202,7 @@ func (l *fileLog) begin(out *file.Output, in *file.Input, inName, outName string
 // reader is in, hashed on the way where it is the sealed file and cannot be read again. plain tells
 // that it is in and nothing else.
 func (e *logEntry) reader(in *file.Input) (src io.Reader, plain bool) {
-	if !e.log.wantsSum() || e.log.operation == verbEncrypt || in.Regular {
+	if !e.log.wantsSum() || e.log.operation == flags.Encrypt || in.Regular {
 		return in, true
 	}
 	e.sum = sha256.New()
@@ -240,7 +241,7 @@ func (e *logEntry) measure() error {
 // readAgain hashes the sealed file, which lies in the kernel's memory by now.
 func (e *logEntry) readAgain() (err error) {
 	switch {
-	case e.log.operation != verbEncrypt:
+	case e.log.operation != flags.Encrypt:
 		_, err = io.Copy(e.sum, io.NewSectionReader(e.in, e.in.Offset(), e.in.Left))
 	case e.out != nil:
 		_, err = io.Copy(e.sum, io.NewSectionReader(e.out, 0, *e.line.OutputSize))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -26,7 +27,7 @@ var errStream = errors.New("to be worked on as a stream")
 
 // treeRun is one run.
 type treeRun struct {
-	workOptions
+	flags.Work
 	ctx      context.Context
 	work     treeWork
 	commits  *committer
@@ -66,7 +67,7 @@ const (
 // runFiles works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
 func runFiles(ctx context.Context, b *batch, own []file.Guarded, work treeWork) error {
-	log, err := newFileLog(b.manyOptions, work.verb(), own)
+	log, err := newFileLog(b.Many, work.verb(), own)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func runFiles(ctx context.Context, b *batch, own []file.Guarded, work treeWork) 
 }
 
 // newTreeRun makes a run. The caller ends it with finish.
-func newTreeRun(ctx context.Context, o workOptions, own []file.Guarded, work treeWork, log *fileLog) (*treeRun, error) {
+func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work treeWork, log *fileLog) (*treeRun, error) {
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
@@ -105,8 +106,8 @@ func newTreeRun(ctx context.Context, o workOptions, own []file.Guarded, work tre
 		o.Jobs = runtime.NumCPU()
 	}
 	t := &treeRun{
-		workOptions: o, ctx: ctx, work: work, log: log, own: own,
-		reads: work.verb() == verbVerify, bigFiles: make(chan struct{}, 1),
+		Work: o, ctx: ctx, work: work, log: log, own: own,
+		reads: work.verb() == flags.Verify, bigFiles: make(chan struct{}, 1),
 	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
 	t.progress = ui.NewTreeProgress(mode, o.Quiet || o.DryRun)
@@ -116,7 +117,7 @@ func newTreeRun(ctx context.Context, o workOptions, own []file.Guarded, work tre
 
 // runTree works through all names of the batch.
 func runTree(ctx context.Context, b *batch, own []file.Guarded, work treeWork, log *fileLog) error {
-	t, err := newTreeRun(ctx, b.workOptions, own, work, log)
+	t, err := newTreeRun(ctx, b.Work, own, work, log)
 	if err != nil {
 		return err
 	}

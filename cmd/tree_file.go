@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -207,7 +208,7 @@ func (w *treeWorker) small(f *treeFile) error {
 	f.result, w.used = r, max(w.used, len(src), len(out)-sealedRoom)
 	if w.log.wantsSum() {
 		sealed := out
-		if w.work.verb() != verbEncrypt {
+		if w.work.verb() != flags.Encrypt {
 			sealed = src
 		}
 		sum := sha256.Sum256(sealed)

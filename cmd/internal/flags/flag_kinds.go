@@ -1,4 +1,4 @@
-package cmd
+package flags
 
 import (
 	"slices"
@@ -37,29 +37,29 @@ func (f ownFlag) Words() []string { return f.words }
 // the line, flags and all.
 func (f ownFlag) PrecedesCommand() bool { return f.precedes }
 
-// oneOf is a flag that takes one of a few words. They are offered by completion; it is the command
+// OneOf is a flag that takes one of a few words. They are offered by completion; it is the command
 // that refuses others.
-func oneOf(f *cli.StringFlag, words ...string) cli.Flag {
+func OneOf(f *cli.StringFlag, words ...string) cli.Flag {
 	return ownFlag{libraryFlag: f, names: f.Names(), words: words}
 }
 
-// beforeCommand is a flag whose value is a line for the shell, or "--" and a command behind it.
-func beforeCommand(f *cli.StringFlag) cli.Flag {
+// BeforeCommand is a flag whose value is a line for the shell, or "--" and a command behind it.
+func BeforeCommand(f *cli.StringFlag) cli.Flag {
 	return ownFlag{libraryFlag: f, names: f.Names(), precedes: true}
 }
 
-// optionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The
+// OptionalValue is a flag whose value may be left out; if there is one, it stands behind "=". The
 // value's IsBoolFlag says so to package flag, and its Words, if it has any, are offered.
-type optionalValue struct{ *cli.GenericFlag }
+type OptionalValue struct{ *cli.GenericFlag }
 
 // TakesValue implements cli.DocGenerationFlag.
-func (optionalValue) TakesValue() bool { return false }
+func (OptionalValue) TakesValue() bool { return false }
 
 // OptionalValue tells the flag from one that takes no value.
-func (optionalValue) OptionalValue() bool { return true }
+func (OptionalValue) OptionalValue() bool { return true }
 
 // Words are the values that the flag takes, of those that take a few.
-func (f optionalValue) Words() []string {
+func (f OptionalValue) Words() []string {
 	if v, ok := f.Value.(interface{ Words() []string }); ok {
 		return v.Words()
 	}
@@ -67,19 +67,19 @@ func (f optionalValue) Words() []string {
 }
 
 // String is for the help.
-func (f optionalValue) String() string { return cli.FlagStringer(f) }
+func (f OptionalValue) String() string { return cli.FlagStringer(f) }
 
-// prepare gives the command c and all below it what the library would when it runs them: a full
+// Prepare gives the command c and all below it what the library would when it runs them: a full
 // name, an action and --help.
-func prepare(c *cli.Command, name string) {
+func Prepare(c *cli.Command, name string) {
 	c.HelpName = name
 	if c.Action == nil {
 		c.Action = noCommand
 	}
 	help := &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
 	for i, f := range c.Flags {
-		if groupOf(f) == catOutput {
-			help.Category = catOutput
+		if groupOf(f) == CatOutput {
+			help.Category = CatOutput
 		}
 		switch f := f.(type) {
 		case *cli.BoolFlag, *cli.IntFlag, *cli.StringFlag:
@@ -88,7 +88,7 @@ func prepare(c *cli.Command, name string) {
 	}
 	c.Flags = append(slices.Clip(c.Flags), ownFlag{libraryFlag: help, names: help.Names()})
 	for _, sub := range c.Subcommands {
-		prepare(sub, name+" "+sub.Name)
+		Prepare(sub, name+" "+sub.Name)
 	}
 }
 

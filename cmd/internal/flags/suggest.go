@@ -1,4 +1,4 @@
-package cmd
+package flags
 
 import (
 	"maps"
@@ -25,10 +25,10 @@ func noCommand(c *cli.Context) error {
 	return exit.Errorf(exit.Usage, hint, "no command given")
 }
 
-// unknownCommand is the error for a word in the place of one of the commands of parent.
-func unknownCommand(parent *cli.Command, word string) error {
+// UnknownCommand is the error for a word in the place of one of the commands of parent.
+func UnknownCommand(parent *cli.Command, word string) error {
 	path := parent.HelpName
-	hint := orHelp(path, withPath(path, near(word, namesOf(parent.Subcommands))))
+	hint := OrHelp(path, withPath(path, Near(word, NamesOf(parent.Subcommands))))
 	_, below, _ := strings.Cut(path+" "+word, " ")
 	if !strings.Contains(path, " ") && file.IsThere(word) {
 		hint = "for the file write `envseal encrypt -k KEY " + ui.ShellWord(word) + "`, or `envseal decrypt " + ui.ShellWord(word) + "`"
@@ -36,7 +36,8 @@ func unknownCommand(parent *cli.Command, word string) error {
 	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
 }
 
-func namesOf(commands []*cli.Command) (all []string) {
+// NamesOf are the names of commands, with their aliases.
+func NamesOf(commands []*cli.Command) (all []string) {
 	for _, c := range commands {
 		all = append(all, c.Names()...)
 	}
@@ -54,11 +55,11 @@ func withPath(path, command string) string {
 // unknownFlag is the error for a flag as it was typed that the command does not have.
 func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) error {
 	typed, _, _ := strings.Cut(arg, "=")
-	meant := near(strings.TrimLeft(typed, "-"), slices.Collect(maps.Keys(known)))
+	meant := Near(strings.TrimLeft(typed, "-"), slices.Collect(maps.Keys(known)))
 	if meant != "" {
 		meant = dashes(meant) + meant
 	}
-	hint := orHelp(command.HelpName, meant)
+	hint := OrHelp(command.HelpName, meant)
 	if file.IsThere(arg) {
 		hint = "for the file write " + ui.ShellWord("./"+arg)
 	}
@@ -68,8 +69,8 @@ func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) er
 	return exit.Errorf(exit.Usage, hint, "unknown flag %s", typed)
 }
 
-// orHelp asks whether meant was meant, or where it is empty points to the help on command.
-func orHelp(command, meant string) string {
+// OrHelp asks whether meant was meant, or where it is empty points to the help on command.
+func OrHelp(command, meant string) string {
 	if meant != "" {
 		return "did you mean `" + meant + "`?"
 	}
@@ -80,14 +81,14 @@ func orHelp(command, meant string) string {
 }
 
 // helpOn points to the help on a command.
-func helpOn(command *cli.Command) string { return orHelp(command.HelpName, "") }
+func helpOn(command *cli.Command) string { return OrHelp(command.HelpName, "") }
 
-// helpFor is what to type for the help on the command that runs.
-func helpFor(c *cli.Context) string { return c.Command.HelpName + " --help" }
+// HelpFor is what to type for the help on the command that runs.
+func HelpFor(c *cli.Context) string { return c.Command.HelpName + " --help" }
 
-// near is which of the names was most likely meant by word, "" if none was: one that differs in a letter or two, then one that begins with it, then one that has it inside or is
+// Near is which of the names was most likely meant by word, "" if none was: one that differs in a letter or two, then one that begins with it, then one that has it inside or is
 // inside of it. Of several it is the nearest, the shortest, the first.
-func near(word string, names []string) string {
+func Near(word string, names []string) string {
 	word = strings.ToLower(word)
 	best, least := "", 1<<20
 	for _, name := range names {

@@ -1,4 +1,4 @@
-package cmd
+package flags
 
 import "testing"
 
@@ -15,7 +15,7 @@ func TestNear(t *testing.T) {
 		{"keyid", flags, "key-id"}, {"context", flags, "encryption-context"}, {"K", flags, "k"}, {"r", flags, "R"}, {"decompress", flags, "no-decompress"},
 		{"out", flags, "output"}, {"kms-key-id", flags, "key-id"}, {"passphrase", flags, "passphrase-file"}, {"threads", flags, ""}, {"xm", flags, ""},
 	} {
-		if got := near(c.word, c.names); got != c.want {
+		if got := Near(c.word, c.names); got != c.want {
 			t.Errorf("%q: %q, want %q", c.word, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package cmd
+package inplace
 
 import (
 	"bufio"
@@ -76,25 +76,25 @@ func fits(header, torn []byte) bool {
 	return len(torn) >= n && bytes.Equal(header[:n], torn[:n])
 }
 
-// mostKept is how long a header may be to be kept in memory from looking for tears to its use. What is read a second time may have changed, by a rewrap that is at work right now; headers
+// MostKept is how long a header may be to be kept in memory from looking for tears to its use. What is read a second time may have changed, by a rewrap that is at work right now; headers
 // that are longer than any writer has reason to make are given that chance, rather than the memory.
-const mostKept = 1 << 20
+const MostKept = 1 << 20
 
 // foundHead is the header of a file that a rewrap may have torn.
 type foundHead struct {
-	bytes       []byte // nil for a sound one of more than mostKept
+	bytes       []byte // nil for a sound one of more than MostKept
 	length      int64
 	fromJournal bool
 }
 
-// keptBytes collects up to mostKept bytes, or none.
+// keptBytes collects up to MostKept bytes, or none.
 type keptBytes struct {
 	b       []byte
 	tooMany bool
 }
 
 func (k *keptBytes) Write(p []byte) (int, error) {
-	if k.tooMany = k.tooMany || len(k.b)+len(p) > mostKept; k.tooMany {
+	if k.tooMany = k.tooMany || len(k.b)+len(p) > MostKept; k.tooMany {
 		k.b = nil
 	} else {
 		k.b = append(k.b, p...)
@@ -191,10 +191,10 @@ func readJournal(dir *file.Dir, name string) []byte {
 	return decodeJournal(b)
 }
 
-// useJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn its
+// UseJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn its
 // header, what is read from now on has the one from the journal in its place. Nothing is written. It
 // does nothing for standard input, for what is no regular file, or where there is no journal.
-func useJournal(in *file.Input) error {
+func UseJournal(in *file.Input) error {
 	if !in.IsWhole() || !in.IsNamed() {
 		return nil
 	}

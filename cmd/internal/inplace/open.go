@@ -1,4 +1,4 @@
-package cmd
+package inplace
 
 import (
 	"errors"
@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openPlace opens and locks a file whose header is to be changed. Nobody else's rewrap has it until
+// Open opens and locks a file whose header is to be changed. Nobody else's rewrap has it until
 // it is closed.
 //
 // A symbolic link is refused unless follow: then it is the file that it leads to which is changed,
 // and beside which the journal is.
-func openPlace(name string, follow bool) (*place, error) {
+func Open(name string, follow bool) (*File, error) {
 	path := name
 	if st, err := file.StatPath(name, false); err == nil && st.IsLink() {
 		if !follow {
@@ -40,7 +40,7 @@ func openPlace(name string, follow bool) (*place, error) {
 	if err != nil {
 		return nil, openFailure(path, err)
 	}
-	p := &place{dir: dir, base: base}
+	p := &File{dir: dir, base: base}
 	if err := p.open(); err != nil {
 		p.Close()
 		return nil, err
@@ -69,25 +69,25 @@ func checkPlace(path string, st *file.Stat) error {
 }
 
 // open opens the file, again where somebody replaced it meanwhile.
-func (p *place) open() error {
+func (p *File) open() error {
 	for range 10 {
 		named, err := p.dir.Look(p.base, false)
 		if err != nil {
-			return file.InputError(p.path(), err)
+			return file.InputError(p.Path(), err)
 		}
-		if err := checkPlace(p.path(), &named); err != nil {
+		if err := checkPlace(p.Path(), &named); err != nil {
 			return err
 		}
 		fd, err := p.dir.Open(p.base, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
-			return openFailure(p.path(), err)
+			return openFailure(p.Path(), err)
 		}
-		p.file = os.NewFile(uintptr(fd), p.path())
+		p.file = os.NewFile(uintptr(fd), p.Path())
 		if err := p.lock(); err != nil {
 			return err
 		}
 		if p.Stat, err = file.StatFD(fd); err != nil {
-			return file.InputError(p.path(), err)
+			return file.InputError(p.Path(), err)
 		}
 		if p.isNamed() {
 			return nil
@@ -95,11 +95,11 @@ func (p *place) open() error {
 		p.file.Close()
 	}
 	return exit.Errorf(exit.Other, "try again once nothing replaces it",
-		"%s: was replaced again and again while it was opened", ui.Shown(p.path()))
+		"%s: was replaced again and again while it was opened", ui.Shown(p.Path()))
 }
 
 // isNamed tells whether the file is the one of its name.
-func (p *place) isNamed() bool {
+func (p *File) isNamed() bool {
 	named, err := p.dir.Look(p.base, false)
 	return err == nil && named.ID == p.ID
 }
@@ -116,16 +116,16 @@ func openFailure(path string, err error) error {
 }
 
 // lock keeps other rewraps out. Where the file system knows no locks, there are none.
-func (p *place) lock() error {
+func (p *File) lock() error {
 	if !file.Lock(p.fd()) {
 		return exit.Errorf(exit.Unreachable, "try again when it is done",
-			"%s: is locked: another envseal is re-wrapping it", ui.Shown(p.path()))
+			"%s: is locked: another envseal is re-wrapping it", ui.Shown(p.Path()))
 	}
 	return nil
 }
 
 // Close lets go of the file and its lock.
-func (p *place) Close() {
+func (p *File) Close() {
 	if p.file != nil {
 		p.file.Close()
 	}
@@ -140,10 +140,10 @@ const (
 	reflinkWorth = 1 << 20
 )
 
-// marshalFor lays changed out over old, whose file has size bytes. Where it has to grow, a large
+// MarshalFor lays changed out over old, whose file has size bytes. Where it has to grow, a large
 // payload is moved by whole blocks, so that the file system can share them between the old file and
 // the new.
-func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
+func MarshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 	if grown := changed.Length - old; grown > 0 && size-old >= reflinkWorth {
 		grown = (grown + reflinkUnit - 1) / reflinkUnit * reflinkUnit
 		if old+grown <= format.MaxHeader {
@@ -153,17 +153,17 @@ func marshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 	return changed.MarshalBinary()
 }
 
-// replace puts a file with the header new and the same payload in the place of this one, whose
+// Replace puts a file with the header new and the same payload in the place of this one, whose
 // header is old and of another length. force allows what the copy does not keep: other names of the
 // file, its owner.
-func (p *place) replace(old, new []byte, force bool) error {
-	name := ui.Shown(p.path())
+func (p *File) Replace(old, new []byte, force bool) error {
+	name := ui.Shown(p.Path())
 	if p.Links > 1 && !force {
 		return exit.Errorf(exit.Output, "-f makes this name a file of its own; the others keep the old slots",
 			"%s: has %d names (hard links), and its header no room for the new slots", name, p.Links)
 	}
-	o := file.Options{Force: true, Perm: p.Mode.Perm(), ModTime: p.modKept}
-	out, err := p.dir.Create(p.base, p.path(), o)
+	o := file.Options{Force: true, Perm: p.Mode.Perm(), ModTime: p.ModKept}
+	out, err := p.dir.Create(p.base, p.Path(), o)
 	if err != nil {
 		return err
 	}
@@ -184,39 +184,40 @@ func (p *place) replace(old, new []byte, force bool) error {
 	if err := p.copyPayload(out, int64(len(old))); err != nil {
 		return err
 	}
-	if !p.isStill(old) {
-		return p.changedError()
+	if !p.IsStill(old) {
+		return p.ChangedError()
 	}
 	return out.Commit()
 }
 
 // copyPayload copies what is behind the header, in the kernel where it can.
-func (p *place) copyPayload(out *file.Output, header int64) error {
+func (p *File) copyPayload(out *file.Output, header int64) error {
 	left := p.Size - header
 	if _, err := p.file.Seek(header, io.SeekStart); err != nil {
-		return file.InputError(p.path(), err)
+		return file.InputError(p.Path(), err)
 	}
 	toBlock := min((reflinkUnit-header%reflinkUnit)%reflinkUnit, left)
 	for _, n := range []int64{toBlock, left - toBlock} {
 		switch _, err := io.CopyN(out.AsFile(), p.file, n); {
 		case err == io.EOF:
-			return p.changedError()
+			return p.ChangedError()
 		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 			return exit.Errorf(exit.Output, "make room: the header has none for the new slots, so the file "+
-				"must be copied", "%s: %w", ui.Shown(p.path()), exit.Reason(exit.Reason(err)))
+				"must be copied", "%s: %w", ui.Shown(p.Path()), exit.Reason(exit.Reason(err)))
 		case err != nil:
 			return out.Failure(err)
 		}
 	}
 	if n, _ := p.file.Read(make([]byte, 1)); n > 0 {
-		return p.changedError()
+		return p.ChangedError()
 	}
 	return nil
 }
 
-func (p *place) changedError() error {
+// ChangedError is for a file that somebody wrote to while it was re-wrapped.
+func (p *File) ChangedError() error {
 	return exit.Errorf(exit.Other, "try again once nothing writes to it",
-		"%s: changed while it was re-wrapped", ui.Shown(p.path()))
+		"%s: changed while it was re-wrapped", ui.Shown(p.Path()))
 }
 
 // keepOwner gives f the owner and group of a file.
@@ -228,34 +229,34 @@ func keepOwner(f *os.File, like *file.Stat) error {
 	return f.Chown(like.UID, like.GID)
 }
 
-// mayKeepTime is for a file whose modification time is to be kept. It fails before anything has changed
+// MayKeepTime is for a file whose modification time is to be kept. It fails before anything has changed
 // where that may not be set.
-func (p *place) mayKeepTime() error {
+func (p *File) MayKeepTime() error {
 	if !p.timeIsStill() {
-		return p.changedError()
+		return p.ChangedError()
 	}
 	if err := p.restoreTime(p.file); err != nil {
 		return exit.Errorf(exit.Output, "run it as the owner of the file, or without --preserve-mtime",
-			"%s: its modification time cannot be preserved: %w", ui.Shown(p.path()), exit.Reason(err))
+			"%s: its modification time cannot be preserved: %w", ui.Shown(p.Path()), exit.Reason(err))
 	}
 	return nil
 }
 
 // restoreTime gives f, which is the file or its journal, the modification time to keep, if there is
 // one.
-func (p *place) restoreTime(f *os.File) error {
-	if p.modKept.IsZero() {
+func (p *File) restoreTime(f *os.File) error {
+	if p.ModKept.IsZero() {
 		return nil
 	}
-	return file.SetModTime(int(f.Fd()), p.modKept)
+	return file.SetModTime(int(f.Fd()), p.ModKept)
 }
 
 // timeIsStill tells whether nobody has changed the file since the time to keep was found, as far as
 // it tells: not all systems set it to the nanosecond.
-func (p *place) timeIsStill() bool {
-	if p.modKept.IsZero() {
+func (p *File) timeIsStill() bool {
+	if p.ModKept.IsZero() {
 		return true
 	}
 	now, err := file.StatFD(p.fd())
-	return err == nil && now.ModTime.Truncate(time.Microsecond).Equal(p.modKept.Truncate(time.Microsecond))
+	return err == nil && now.ModTime.Truncate(time.Microsecond).Equal(p.ModKept.Truncate(time.Microsecond))
 }

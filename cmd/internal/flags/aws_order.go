@@ -1,4 +1,4 @@
-package cmd
+package flags
 
 import (
 	"slices"
@@ -8,17 +8,18 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const skeletonFlag = "generate-cli-skeleton"
+// SkeletonFlag is the name of the flag that prints an input document to be filled in.
+const SkeletonFlag = "generate-cli-skeleton"
 
-// awsOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath
+// AWSOrder rewrites the arguments of `envseal kms` that `aws` takes and the flag parser underneath
 // does not: global flags before the operation, several values behind one list flag, the skeleton
 // flag without a value, and the word help for --help. What it returns says the same in the way of
 // the parser. Other commands pass unchanged.
-func awsOrder(kms *cli.Command, args []string) ([]string, error) {
+func AWSOrder(kms *cli.Command, args []string) ([]string, error) {
 	if len(args) < 3 || args[1] != "kms" {
 		return args, nil
 	}
-	early, rest := leadingFlags(flagsByName(kms.Flags), args[2:])
+	early, rest := LeadingFlags(ByName(kms.Flags), args[2:])
 	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return args, nil
 	}
@@ -27,9 +28,9 @@ func awsOrder(kms *cli.Command, args []string) ([]string, error) {
 	}
 	op := kms.Command(rest[0])
 	if op == nil {
-		hint := "it has " + strings.Join(namesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
-		if meant := near(rest[0], namesOf(kms.Subcommands)); meant != "" {
-			hint = orHelp("", "envseal kms "+meant)
+		hint := "it has " + strings.Join(NamesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
+		if meant := Near(rest[0], NamesOf(kms.Subcommands)); meant != "" {
+			hint = OrHelp("", "envseal kms "+meant)
 		}
 		return nil, exit.Errorf(exit.Usage, hint, "kms: unknown operation %q", rest[0])
 	}
@@ -37,11 +38,11 @@ func awsOrder(kms *cli.Command, args []string) ([]string, error) {
 	if len(rest) == 2 && rest[1] == "help" {
 		return append(done, "--help"), nil
 	}
-	return append(append(done, early...), spread(flagsByName(op.Flags), rest[1:])...), nil
+	return append(append(done, early...), spread(ByName(op.Flags), rest[1:])...), nil
 }
 
-// leadingFlags splits args behind the known flags, with their values, that they begin with.
-func leadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string) {
+// LeadingFlags splits args behind the known flags, with their values, that they begin with.
+func LeadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string) {
 	i := 0
 	for i < len(args) && strings.HasPrefix(args[i], "--") && len(args[i]) > 2 {
 		name, _, _ := strings.Cut(args[i][2:], "=")
@@ -72,7 +73,7 @@ func spread(known map[string]cli.Flag, args []string) []string {
 				i++
 				out = append(out, arg, args[i])
 			}
-		case name == skeletonFlag && name != arg && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
+		case name == SkeletonFlag && name != arg && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
 			out = append(out, arg+"=input")
 		case name != arg && takesNext(known, arg) && i+1 < len(args):
 			i++

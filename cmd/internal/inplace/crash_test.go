@@ -1,4 +1,4 @@
-package cmd
+package inplace
 
 import (
 	"bytes"
@@ -99,21 +99,21 @@ func (r *crashRig) file(header int) []byte {
 // rewrap re-wraps the file in r.dir for the next header, as the command does, and gives the steps.
 func (r *crashRig) rewrap() []step {
 	r.Helper()
-	p, err := openPlace(filepath.Join(r.dir, crashName), false)
+	p, err := Open(filepath.Join(r.dir, crashName), false)
 	r.must(err)
 	defer p.Close()
-	head, fromJournal, err := p.soundHead()
+	head, fromJournal, err := p.SoundHead()
 	r.must(err)
 	steps, err := p.recoverySteps(head, fromJournal)
 	r.must(err)
-	old, err := p.recover()
+	old, err := p.Mend()
 	r.must(err)
 	at := slices.IndexFunc(r.headers, func(h []byte) bool { return bytes.Equal(h, old) })
 	if at < 0 {
 		r.Fatal("the header after recovery is none of the file's")
 	}
 	new := r.headers[(at+1)%len(r.headers)]
-	r.must(p.overwrite(old, new))
+	r.must(p.Overwrite(old, new))
 	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new), p.settleSteps()),
 		func(s step) bool { return s.call == stepTime }) // the model has no times
 }
@@ -126,7 +126,7 @@ func (r *crashRig) opens(image map[string][]byte) (string, error) {
 		return "", err
 	}
 	defer in.Close()
-	if err := useJournal(in); err != nil {
+	if err := UseJournal(in); err != nil {
 		return "", err
 	}
 	var out bytes.Buffer

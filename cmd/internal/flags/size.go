@@ -1,12 +1,12 @@
-package cmd
+package flags
 
 import (
 	"strconv"
 	"strings"
 )
 
-// parseSize reads a number of bytes with an optional unit: K, M, G, T and KiB, MiB, ... are powers of 1024.
-func parseSize(s string) (int64, error) {
+// ParseSize reads a number of bytes with an optional unit: K, M, G, T and KiB, MiB, ... are powers of 1024.
+func ParseSize(s string) (int64, error) {
 	digits := strings.TrimRight(s, "KMGTiBkb")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {

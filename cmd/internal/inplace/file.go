@@ -1,4 +1,5 @@
-package cmd
+// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it.
+package inplace
 
 import (
 	"bufio"
@@ -20,13 +21,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is where a header is overwritten: a file, its name, and its directory.
-type place struct {
+// File is where a header is overwritten: a file, its name, and its directory.
+type File struct {
 	dir  *file.Dir
 	base string // of the file within dir
 	file *os.File
 	file.Stat
-	modKept time.Time // that the file keeps; the zero time if it keeps none
+	ModKept time.Time // that the file keeps; the zero time if it keeps none
 	journal *os.File  // while it is written
 }
 
@@ -54,7 +55,7 @@ const (
 )
 
 // do does the steps in their order, up to the first that fails.
-func (p *place) do(steps []step) error {
+func (p *File) do(steps []step) error {
 	for _, s := range steps {
 		if err := p.doStep(s); err != nil {
 			return err
@@ -63,7 +64,7 @@ func (p *place) do(steps []step) error {
 	return nil
 }
 
-func (p *place) doStep(s step) (err error) {
+func (p *File) doStep(s step) (err error) {
 	f := p.file
 	if s.name != p.base {
 		f = p.journal
@@ -88,7 +89,7 @@ func (p *place) doStep(s step) (err error) {
 }
 
 // create makes a file that those can read who can read the sealed one: they may need it.
-func (p *place) create(name string) (*os.File, error) {
+func (p *File) create(name string) (*os.File, error) {
 	fd, err := p.dir.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -102,11 +103,11 @@ func (p *place) create(name string) (*os.File, error) {
 	return f, nil
 }
 
-// overwrite puts the header new in the place of old, which is as long and is what the file begins
+// Overwrite puts the header new in the place of old, which is as long and is what the file begins
 // with. Whenever it stops, by an error, a signal or a power cut, the file opens with the one or the
 // other: the old header is safe on the disk before the first byte changes. An error says where the
 // new one is there all the same.
-func (p *place) overwrite(old, new []byte) error {
+func (p *File) Overwrite(old, new []byte) error {
 	return proc.UnlessEnding(func() error { // a signal waits for the few milliseconds that this takes
 		if err := p.keep(old); err != nil {
 			return err
@@ -119,7 +120,7 @@ func (p *place) overwrite(old, new []byte) error {
 }
 
 // keep is the first part: the journal has the header old.
-func (p *place) keep(old []byte) error {
+func (p *File) keep(old []byte) error {
 	err := p.do(p.journalSteps(old))
 	if p.journal != nil {
 		p.journal.Close()
@@ -135,7 +136,7 @@ func (p *place) keep(old []byte) error {
 }
 
 // change is the second part: the header new stands in the place of old.
-func (p *place) change(old, new []byte) error {
+func (p *File) change(old, new []byte) error {
 	err := p.do(p.changeSteps(old, new))
 	if err == nil {
 		return nil
@@ -147,7 +148,7 @@ func (p *place) change(old, new []byte) error {
 }
 
 // settle is the last part: there is no journal any more.
-func (p *place) settle() error {
+func (p *File) settle() error {
 	if err := p.do(p.settleSteps()); err != nil {
 		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does "+
 			"no harm: %w", journalName(p.base), exit.Reason(err))
@@ -156,7 +157,7 @@ func (p *place) settle() error {
 }
 
 // journalSteps bring the journal to the disk, contents and name.
-func (p *place) journalSteps(header []byte) []step {
+func (p *File) journalSteps(header []byte) []step {
 	name := journalName(p.base)
 	steps := []step{{call: stepCreate, name: name}}
 	before, behind := encodeJournal(header)
@@ -171,7 +172,7 @@ func (p *place) journalSteps(header []byte) []step {
 
 // changeSteps overwrite from the first to the last byte in which the two differ, put the
 // modification time right, and wait for the disk.
-func (p *place) changeSteps(old, new []byte) []step {
+func (p *File) changeSteps(old, new []byte) []step {
 	first, end := 0, len(new)
 	for first < end && old[first] == new[first] {
 		first++
@@ -185,20 +186,20 @@ func (p *place) changeSteps(old, new []byte) []step {
 	}
 }
 
-func (p *place) settleSteps() []step {
+func (p *File) settleSteps() []step {
 	return []step{{call: stepRemove, name: journalName(p.base)}, {call: stepSyncDir}}
 }
 
-// soundHead is the header of the file, or where an interrupted rewrap has torn it that in the
+// SoundHead is the header of the file, or where an interrupted rewrap has torn it that in the
 // journal.
-func (p *place) soundHead() (head []byte, fromJournal bool, err error) {
+func (p *File) SoundHead() (head []byte, fromJournal bool, err error) {
 	return soundHead(p.file, p.Size, func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
 }
 
-// recover makes the file whole that an interrupted rewrap left, and removes the journal. It returns
+// Mend makes the file whole that an interrupted rewrap left, and removes the journal. It returns
 // the header that the file has then.
-func (p *place) recover() ([]byte, error) {
-	head, fromJournal, err := p.soundHead()
+func (p *File) Mend() ([]byte, error) {
+	head, fromJournal, err := p.SoundHead()
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +211,8 @@ func (p *place) recover() ([]byte, error) {
 		return p.do(steps)
 	})
 	if err != nil {
-		return nil, exit.Errorf(exit.Output, placeHint(err),
-			"%s: what an interrupted rewrap left could not be put right: %w", ui.Shown(p.path()), exit.Reason(err))
+		return nil, exit.Errorf(exit.Output, Hint(err),
+			"%s: what an interrupted rewrap left could not be put right: %w", ui.Shown(p.Path()), exit.Reason(err))
 	}
 	return head, nil
 }
@@ -220,7 +221,7 @@ func (p *place) recover() ([]byte, error) {
 // file's own, and then free the journal's name. A journal is removed only once the file's own header
 // is whole on the disk, and not merely in the memory of a kernel that the rewrap's process has left
 // behind. One of another file, which had the name before, is put aside: that file may need it.
-func (p *place) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
+func (p *File) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 	name := journalName(p.base)
 	left := p.hasJournal()
 	var steps []step
@@ -252,31 +253,31 @@ func (p *place) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 // recoverTime takes the time to keep from the journal of the file, whose header is or was head. A
 // rewrap that kept the time gave it to its journal. The journal of another is as old as the change
 // that was interrupted, so that its time says of the file that it was changed, as that rewrap wanted.
-func (p *place) recoverTime(head []byte) error {
+func (p *File) recoverTime(head []byte) error {
 	name := journalName(p.base)
-	if p.modKept.IsZero() || !fits(readJournal(p.dir, name), head) {
+	if p.ModKept.IsZero() || !fits(readJournal(p.dir, name), head) {
 		return nil
 	}
 	st, err := p.dir.Look(name, false)
-	if err == nil && st.ModTime.Before(p.modKept) {
-		p.modKept = st.ModTime
+	if err == nil && st.ModTime.Before(p.ModKept) {
+		p.ModKept = st.ModTime
 	}
 	return err
 }
 
 // hasJournal tells whether something has the journal's name, be it a whole one or not.
-func (p *place) hasJournal() bool {
+func (p *File) hasJournal() bool {
 	_, err := p.dir.Look(journalName(p.base), false)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-func (p *place) fd() int { return int(p.file.Fd()) }
+func (p *File) fd() int { return int(p.file.Fd()) }
 
-// path is the file's, through its directory.
-func (p *place) path() string { return p.dir.Path(p.base) }
+// Path is the file's, through its directory.
+func (p *File) Path() string { return p.dir.Path(p.base) }
 
-// isStill tells whether the file begins with old and is the one of its name.
-func (p *place) isStill(old []byte) bool {
+// IsStill tells whether the file begins with old and is the one of its name.
+func (p *File) IsStill(old []byte) bool {
 	now := bufio.NewReaderSize(io.NewSectionReader(p.file, 0, int64(len(old))), 1<<16)
 	for len(old) > 0 {
 		part, _ := now.Peek(min(len(old), now.Size()))
@@ -289,8 +290,8 @@ func (p *place) isStill(old []byte) bool {
 	return p.isNamed() && p.timeIsStill()
 }
 
-// placeHint is what can be done where a header could not be overwritten.
-func placeHint(err error) string {
+// Hint is what can be done where a header could not be overwritten.
+func Hint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "the journal needs the right to make files in the directory"

@@ -1,4 +1,4 @@
-package cmd
+package flags
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// readCommandLine finds the command that args name below root, args[0] being the program, and reads
+// Read finds the command that args name below root, args[0] being the program, and reads
 // its flags, which may stand anywhere among its arguments. What it returns is what the action of its
 // Command takes.
 //
 // The library's own way, cli.App.Run, stops at the first argument, splits values at commas, and
 // prints the help by text/template, for which the linker keeps every method of every type.
-func readCommandLine(ctx context.Context, root *cli.Command, args []string) (*cli.Context, error) {
-	command, rest := findCommand(root, args[min(1, len(args)):])
+func Read(ctx context.Context, root *cli.Command, args []string) (*cli.Context, error) {
+	command, rest := FindCommand(root, args[min(1, len(args)):])
 	if len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' && len(command.Subcommands) > 0 {
-		return nil, unknownCommand(command, rest[0])
+		return nil, UnknownCommand(command, rest[0])
 	}
 	r, err := newFlagReader(command)
 	if err != nil {
@@ -39,8 +39,8 @@ func readCommandLine(ctx context.Context, root *cli.Command, args []string) (*cl
 	return c, refuseEmptyNames(c)
 }
 
-// findCommand goes down from root as long as words name a command, and gives what is left of them.
-func findCommand(root *cli.Command, words []string) (*cli.Command, []string) {
+// FindCommand goes down from root as long as words name a command, and gives what is left of them.
+func FindCommand(root *cli.Command, words []string) (*cli.Command, []string) {
 	for len(words) > 0 {
 		c := root.Command(words[0])
 		if c == nil {
@@ -63,7 +63,7 @@ type flagReader struct {
 
 func newFlagReader(command *cli.Command) (*flagReader, error) {
 	r := &flagReader{
-		command: command, known: flagsByName(command.Flags),
+		command: command, known: ByName(command.Flags),
 		set:   flag.NewFlagSet(command.Name, flag.ContinueOnError),
 		given: map[string]string{}, lists: map[string][]string{},
 	}
@@ -180,7 +180,8 @@ func refuseEmptyNames(c *cli.Context) error {
 	return nil
 }
 
-func flagsByName(flags []cli.Flag) map[string]cli.Flag {
+// ByName has each flag under all its names.
+func ByName(flags []cli.Flag) map[string]cli.Flag {
 	m := map[string]cli.Flag{}
 	for _, f := range flags {
 		for _, n := range f.Names() {

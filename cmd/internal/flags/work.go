@@ -1,0 +1,197 @@
+package flags
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/urfave/cli/v2"
+)
+
+// Flags of commands that work on files, be it one or a whole tree.
+
+// The commands that work on files, by name.
+const (
+	Encrypt = "encrypt"
+	Decrypt = "decrypt"
+	Verify  = "verify"
+	Rewrap  = "rewrap"
+)
+
+// Work are what a run over files is told.
+type Work struct {
+	fileOptions
+	Many
+	messageOptions
+}
+
+// ReadWork reads the flags of a run over files.
+func ReadWork(c *cli.Context) (o Work, err error) {
+	if o.fileOptions, err = readFiles(c); err != nil {
+		return o, err
+	}
+	o.messageOptions = readMessages(c)
+	o.Many, err = readMany(c)
+	return o, err
+}
+
+// TreeFlags are those of commands that work on whole trees and lists of files.
+func TreeFlags() []cli.Flag {
+	return append([]cli.Flag{
+		RecursiveFlag("all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"),
+		OneOf(&cli.StringFlag{Name: "links", Category: CatFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
+			linksSkip, linksKeep),
+		&cli.BoolFlag{Name: "update", Category: CatFiles, Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again. rewrap --preserve-mtime leaves that time alone"},
+	}, ManyFlags("once the file is on the disk under its name")...)
+}
+
+// RecursiveFlag is -R.
+func RecursiveFlag(usage string) cli.Flag {
+	return &cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Category: CatFiles, Usage: usage}
+}
+
+// ManyFlags are those of all commands that work on many files, also of one that only reads them.
+// logged says when a file gets its line in the log.
+func ManyFlags(logged string) []cli.Flag {
+	return []cli.Flag{
+		Files0Flag(), reuseFlag(),
+		&cli.StringFlag{Name: "log-json", Category: CatOutput, Usage: "append a JSON line for each file to `FILE`, or write it to descriptor fd:N, " + logged},
+		&cli.BoolFlag{Name: "log-sha256", Category: CatOutput, Usage: "with --log-json: the SHA-256 of each sealed file, as sha256sum prints it"},
+	}
+}
+
+// Files0Flag is --files0-from.
+func Files0Flag() cli.Flag {
+	return &cli.StringFlag{Name: "files0-from", Category: CatFiles, Usage: "take the names from `FILE`, each ended by a zero byte, as find -print0 writes them; - is stdin"}
+}
+
+// FailFastFlag is --fail-fast.
+func FailFastFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "fail-fast", Category: CatFiles, Usage: "stop at the first file that fails"}
+}
+
+// ManyHelp is for commands that take several files.
+const ManyHelp = "Several files and trees: goes on after a failure, lists the failed ones, and exits 3."
+
+// TreeHelp is for commands that write trees.
+const TreeHelp = ManyHelp + " Each file appears whole or not at all, and is on the disk before the run ends.\n" +
+	"-R keeps names, modes, times and with -O empty directories. --update goes on where an interrupted run stopped.\n"
+
+const (
+	linksSkip = "skip"
+	linksKeep = "keep"
+)
+
+// Many say which files a run takes, and how it deals with many.
+type Many struct {
+	// Recursive takes all files below directories.
+	Recursive bool
+	// KeepLinks makes symbolic links in a tree again.
+	KeepLinks bool
+	// Update leaves out what is up to date.
+	Update bool
+	// Names is a file with the names, - for standard input, "" where they are arguments.
+	Names string
+	// Reuse is how many files one data key, or one Decrypt, is for; 0 where each has its own.
+	Reuse int
+	// Log is the file that gets a line for each file, or fd:N; "" for none.
+	Log string
+	// LogSums has the SHA-256 of each sealed file in it.
+	LogSums bool
+}
+
+func readMany(c *cli.Context) (Many, error) {
+	links := c.String("links")
+	if links != linksSkip && links != linksKeep && c.IsSet("links") {
+		return Many{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
+	}
+	return Many{
+		Recursive: c.Bool("recursive"),
+		KeepLinks: links == linksKeep,
+		Update:    c.Bool("update"),
+		Names:     c.String("files0-from"),
+		Reuse:     reuseOf(c),
+		Log:       c.String("log-json"),
+		LogSums:   c.Bool("log-sha256"),
+	}, nil
+}
+
+// Files are those that no output may replace.
+func (o Many) Files() []file.Needed {
+	return file.NamedBy("files0-from", o.Names)
+}
+
+const (
+	defaultReuse = 1000    // files under one data key
+	maxReuse     = 1 << 31 // files
+	reuseUsage   = "let one data key serve up to 1000 files, or as many as --reuse-key=FILES says: one KMS call for all of them, and whoever gets that key has all of them"
+)
+
+// reuseFlag is --reuse-key[=FILES].
+func reuseFlag() cli.Flag {
+	return OptionalValue{&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Value: new(reuseCount), Usage: reuseUsage}}
+}
+
+// reuseCount is how many files a data key is for. It is a flag whose value may be left out, and is
+// 0 until it is given.
+type reuseCount int
+
+func (n *reuseCount) Set(s string) error {
+	switch s {
+	case "true": // what the flag parser says where there is no value
+		*n = defaultReuse
+		return nil
+	case "false":
+		*n = 0
+		return nil
+	}
+	files, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || files == 0 || files > maxReuse {
+		return fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
+	}
+	*n = reuseCount(files)
+	return nil
+}
+
+func (n *reuseCount) String() string {
+	if n == nil || *n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
+}
+
+// IsBoolFlag lets the value be left out.
+func (n *reuseCount) IsBoolFlag() bool { return true }
+
+// reuseOf is the value of --reuse-key, 0 if it was not given.
+func reuseOf(c *cli.Context) int {
+	if n, ok := c.Generic("reuse-key").(*reuseCount); ok {
+		return int(*n)
+	}
+	return 0
+}
+
+// The flags that give a command in the place of a file.
+const (
+	FromCommand = "from-command"
+	ToCommand   = "to-command"
+	ArgvMark    = "--" // their value where the command follows behind it
+)
+
+// Given is a flag, and whether it was given.
+type Given struct {
+	Flag string
+	Yes  bool
+}
+
+// Exclude refuses what makes no sense together with the flag.
+func Exclude(flag, why string, others ...Given) error {
+	for _, other := range others {
+		if other.Yes {
+			return exit.Errorf(exit.Usage, "", "--%s and --%s exclude each other: %s", flag, other.Flag, why)
+		}
+	}
+	return nil
+}
