@@ -9,6 +9,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -23,9 +24,9 @@ func advise(command, name string, err error) error {
 		if code, hint := exit.Explain(err); name == "-" {
 			return &exit.Error{Code: code, Err: err, Hint: hint + "; standard input is read where no FILE is named"}
 		}
-		if k := keyFileAt(name); k != nil {
-			if err = isKeyFile(name, k); command == flags.Rewrap {
-				err = &exit.Error{Code: exit.NotEnvseal, Err: err, Hint: k.successor()}
+		if k := keys.KeyFileAt(name); k != nil {
+			if err = keys.IsKeyFile(name, k); command == flags.Rewrap {
+				err = &exit.Error{Code: exit.NotEnvseal, Err: err, Hint: k.Successor()}
 			}
 		}
 	}
@@ -57,8 +58,8 @@ func noOpenedName(name string, err error) error {
 	case info.IsDir():
 		return file.DirectoryError(name)
 	}
-	if k := keyFileAt(name); k != nil {
-		return isKeyFile(name, k)
+	if k := keys.KeyFileAt(name); k != nil {
+		return keys.IsKeyFile(name, k)
 	}
 	return fmt.Errorf("%s: %w", ui.ShownInput(name), err)
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
@@ -22,7 +23,7 @@ func Main(args []string) int {
 		defer proc.Leave()
 	}
 	err := run(context.Background(), args)
-	warnUnlocked()
+	keys.WarnUnlocked()
 	return ui.Report(err)
 }
 
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 		command, _ := flags.FindCommand(c.Command, c.Args().Slice())
 		return showHelp(command)
 	}
-	return adviseLocal(ctx, flags.ReadNamedKeys(c), flags.ReadStore(c), c.Command.Action(c))
+	return keys.AdviseLocal(ctx, flags.ReadNamedKeys(c), flags.ReadStore(c), c.Command.Action(c))
 }
 
 // rootCommand is the program. Of the commands it has the one that args name, as in envseal NAME

@@ -7,6 +7,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -33,10 +34,10 @@ func dataKeyCommand() *cli.Command {
 }
 
 func runDataKey(ctx context.Context, o keyFileOptions) error {
-	svc := newServices(o.aws, o.store)
-	defer svc.close()
-	harden(false)
-	ec, err := contextOf(o.context)
+	svc := keys.NewServices(o.aws, o.store)
+	defer svc.Close()
+	keys.Harden(false)
+	ec, err := keys.ContextOf(o.context)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func runDataKey(ctx context.Context, o keyFileOptions) error {
 
 // dataKeyDestinations are the keys of -k, which ReEncrypt must be able to reach from the first.
 func dataKeyDestinations(
-	ctx context.Context, svc *services, refs []string,
+	ctx context.Context, svc *keys.Services, refs []string,
 ) ([]keyring.Destination, error) {
 	if len(refs) == 0 {
 		return nil, exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to make a data key for")
@@ -67,7 +68,7 @@ func dataKeyDestinations(
 	if len(refs) > format.DefaultMaxSlots {
 		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most", len(refs), format.DefaultMaxSlots)
 	}
-	keys, err := svc.destinations(ctx, refs)
+	keys, err := svc.Destinations(ctx, refs)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -58,14 +60,14 @@ type openOptions struct {
 
 	keyIDs       []string
 	accounts     []string
-	requirements []requirement
+	requirements []keys.Requirement
 	grantTokens  []string
 	header       string // where a detached header is
 	verifyFirst  bool
 	preserveMode bool
-	bytes        *byteRange   // nil for all of them
-	to           *commandLine // what gets the data
-	args         []string     // files
+	bytes        *byteRange  // nil for all of them
+	to           *child.Line // what gets the data
+	args         []string    // files
 	open         envelope.OpenOptions
 }
 
@@ -77,7 +79,7 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 	o.keyIDs, o.accounts = c.StringSlice("key-id"), c.StringSlice("account")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
 	o.verifyFirst, o.preserveMode = c.Bool("verify-first"), c.Bool("preserve-mode")
-	if o.requirements, err = parseRequirements(c.StringSlice("require-context")); err != nil {
+	if o.requirements, err = keys.ParseRequirements(c.StringSlice("require-context")); err != nil {
 		return o, err
 	}
 	if o.bytes, err = parseRange(c.String("range"), c.IsSet("range")); err != nil {
@@ -90,7 +92,7 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 	if o.open.MaxSize, err = parseMaxSize(c.String("max-size"), c.IsSet("max-size")); err != nil {
 		return o, err
 	}
-	o.to, o.args, err = commandOf(flags.ToCommand, c.String(flags.ToCommand), c.IsSet(flags.ToCommand), c.Args().Slice())
+	o.to, o.args, err = child.Parse(flags.ToCommand, c.String(flags.ToCommand), c.IsSet(flags.ToCommand), c.Args().Slice())
 	return o, err
 }
 
@@ -129,7 +131,7 @@ func (o *openOptions) check(b *batch) error {
 type opening struct {
 	openOptions
 	batch   *batch
-	svc     *services
+	svc     *keys.Services
 	gate    *reuse.Throttle
 	allowed []keyring.AllowedKey
 	own     []file.Guarded
@@ -149,15 +151,15 @@ func runOpen(c *cli.Context, verb string) error {
 	if err := options.check(b); err != nil {
 		return err
 	}
-	if err := refuseStrictFIPS(); err != nil {
+	if err := keys.RefuseStrictFIPS(); err != nil {
 		return err
 	}
 	o := &opening{openOptions: options, batch: b, own: options.files()}
-	o.svc = newServices(o.aws, o.store)
-	defer o.svc.close()
-	harden(o.AllowCoreDumps)
+	o.svc = keys.NewServices(o.aws, o.store)
+	defer o.svc.Close()
+	keys.Harden(o.AllowCoreDumps)
 	o.open.Check = o.checkContext
-	if o.allowed, err = o.svc.allowed(ctx, o.keyIDs); err != nil {
+	if o.allowed, err = o.svc.Allowed(ctx, o.keyIDs); err != nil {
 		return err
 	}
 	o.gate = reuse.NewThrottle(b.many(), o.Reuse)
@@ -170,7 +172,7 @@ func runOpen(c *cli.Context, verb string) error {
 
 func (o *opening) checkContext(h *format.Header) error {
 	for _, r := range o.requirements {
-		if err := r.check(h.Context); err != nil {
+		if err := r.Check(h.Context); err != nil {
 			return err
 		}
 	}
@@ -185,7 +187,7 @@ func (o *opening) identity(name string, many bool, r *result) envelope.Identity 
 		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.Client(k.Client, &r.calls)}
 	}
 	return &keyring.Discovery{
-		Client:      o.gate.ForARN(o.svc.forARN, &r.calls),
+		Client:      o.gate.ForARN(o.svc.ForARN, &r.calls),
 		Keys:        keys,
 		Accounts:    o.accounts,
 		Region:      o.aws.Region,

@@ -11,6 +11,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
@@ -83,7 +84,7 @@ func readDoctor(c *cli.Context) (doctorOptions, error) {
 // doctor is one run of the command.
 type doctor struct {
 	doctorOptions
-	svc     *services
+	svc     *keys.Services
 	context format.Context // of the operations that encrypt
 	slots   []heldSlot     // of FILE
 	bound   format.Context // the encryption context of FILE
@@ -118,9 +119,9 @@ func (d *doctor) sample(s heldSlot) *sample {
 }
 
 func runDoctor(ctx context.Context, o doctorOptions) error {
-	d := &doctor{doctorOptions: o, svc: newServices(o.aws, o.store)}
-	defer d.svc.close()
-	harden(false)
+	d := &doctor{doctorOptions: o, svc: keys.NewServices(o.aws, o.store)}
+	defer d.svc.Close()
+	keys.Harden(false)
 	if err := d.findKeys(); err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func runDoctor(ctx context.Context, o doctorOptions) error {
 
 // findKeys finds the keys to examine, and what FILE has of them.
 func (d *doctor) findKeys() (err error) {
-	if d.context, err = contextOf(d.contextValues); err != nil {
+	if d.context, err = keys.ContextOf(d.contextValues); err != nil {
 		return err
 	}
 	refs := d.keyIDs
@@ -152,11 +153,11 @@ func (d *doctor) findKeys() (err error) {
 			refs = d.keysOfFile(d.file)
 		}
 	} else {
-		refs = keyRefs(refs)
+		refs = keys.KeyRefs(refs)
 	}
 	for _, ref := range refs {
 		k := &keyCheck{d: d, found: keyFinding{Key: ref}}
-		k.resolved, k.problem = d.svc.resolve(ref)
+		k.Resolved, k.problem = d.svc.Resolve(ref)
 		if exit.Code(k.problem) == exit.Usage {
 			return k.problem
 		}
@@ -228,7 +229,7 @@ func (d *doctor) keysOfFile(name string) []string {
 func (d *doctor) examine(ctx context.Context) {
 	region, aws := "", len(d.keys) == 0
 	for _, k := range d.keys {
-		if k.isAWS() {
+		if k.IsAWS() {
 			aws = true
 			if arn, err := kmsclient.ParseARN(k.ID); err == nil && region == "" {
 				region = arn.Region
@@ -280,9 +281,9 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 	}
 	f := &d.found.Keystore
 	f.Path = path
-	store := d.svc.opened()
+	store := d.svc.Opened()
 	if store == nil {
-		if store, err = openUnasked(d.store); err == nil {
+		if store, err = keys.OpenUnasked(d.store); err == nil {
 			defer store.Close()
 		}
 	}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 )
 
 // keyCheck is a key under examination.
 type keyCheck struct {
-	resolved
+	keys.Resolved
 	d   *doctor
 	arn kmsclient.ARN
 	// problem is why the key could not be examined: no service, nobody there, no credentials.
@@ -139,7 +140,7 @@ func stateHint(m *kmsclient.KeyMetadata) string {
 }
 
 func (k *keyCheck) endpoint(ctx context.Context) string {
-	if !k.isAWS() {
+	if !k.IsAWS() {
 		return "embedded keystore"
 	}
 	region := k.arn.Region

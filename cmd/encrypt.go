@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -76,8 +78,8 @@ type sealOptions struct {
 	grantTokens []string
 	header      string // where a detached header goes
 	armor       bool
-	from        *commandLine // what is sealed instead of a file
-	args        []string     // files
+	from        *child.Line // what is sealed instead of a file
+	args        []string    // files
 	failOnEmpty bool
 	sizeHint    int64
 	seal        envelope.SealOptions
@@ -99,7 +101,7 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 	if o.seal.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
 		return o, err
 	}
-	o.from, o.args, err = commandOf(flags.FromCommand, c.String(flags.FromCommand), c.IsSet(flags.FromCommand), c.Args().Slice())
+	o.from, o.args, err = child.Parse(flags.FromCommand, c.String(flags.FromCommand), c.IsSet(flags.FromCommand), c.Args().Slice())
 	return o, err
 }
 
@@ -114,7 +116,7 @@ type sealing struct {
 	sealOptions
 	batch  *batch
 	keys   []*keyring.KMSKey        // of -k
-	made   *dataKeyFile             // of --data-key
+	made   *keys.DataKeyFile        // of --data-key
 	key    *envelope.DataKey        // unwrapped from it
 	pairs  []envelope.FileRecipient // of -r
 	bound  format.Context
@@ -135,9 +137,9 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	if err := o.check(b); err != nil {
 		return err
 	}
-	svc := newServices(o.aws, o.store)
-	defer svc.close()
-	harden(o.AllowCoreDumps)
+	svc := keys.NewServices(o.aws, o.store)
+	defer svc.Close()
+	keys.Harden(o.AllowCoreDumps)
 	s := &sealing{sealOptions: o, batch: b, own: o.files()}
 	s.rename = func(name string) (string, error) { return s.target(name) }
 	if o.from != nil {
@@ -162,7 +164,7 @@ func (o *sealOptions) check(b *batch) error {
 	if err := b.checkHeader(o.header); err != nil {
 		return err
 	}
-	if err := refuseStrictFIPS(); err != nil {
+	if err := keys.RefuseStrictFIPS(); err != nil {
 		return err
 	}
 	if o.failOnEmpty && b.many() {
@@ -189,10 +191,10 @@ func (o *sealOptions) checkCommand(b *batch) error {
 }
 
 // findKeys finds whom to seal for.
-func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
+func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) {
 	refs := s.keyIDs
 	if len(s.sealOptions.pairs) == 0 && s.dataKey == "" { // the environment must add no KMS call to these
-		refs = keyRefs(refs)
+		refs = keys.KeyRefs(refs)
 	}
 	switch {
 	case s.dataKey != "" && len(refs) > 0:
@@ -200,19 +202,19 @@ func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
 	case s.dataKey == "" && len(refs)+len(s.sealOptions.pairs) == 0:
 		return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
 	case s.dataKey == "":
-		s.bound, err = contextOf(s.context)
+		s.bound, err = keys.ContextOf(s.context)
 	default:
-		if s.made, err = readDataKeyFile(s.dataKey, s.context); err == nil {
+		if s.made, err = keys.ReadDataKeyFile(s.dataKey, s.context); err == nil {
 			s.bound = s.made.Context
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if s.keys, err = svc.recipients(ctx, refs, s.grantTokens); err != nil {
+	if s.keys, err = svc.Recipients(ctx, refs, s.grantTokens); err != nil {
 		return err
 	}
-	if s.pairs, err = pairRecipients(s.sealOptions.pairs); err != nil {
+	if s.pairs, err = keys.PairRecipients(s.sealOptions.pairs); err != nil {
 		return err
 	}
 	n := len(s.keys) + len(s.pairs)
@@ -226,16 +228,16 @@ func (s *sealing) findKeys(ctx context.Context, svc *services) (err error) {
 }
 
 // unwrap has KMS decrypt the data key of --data-key, unless nothing is going to be sealed.
-func (s *sealing) unwrap(ctx context.Context, svc *services) (err error) {
+func (s *sealing) unwrap(ctx context.Context, svc *keys.Services) (err error) {
 	if s.made == nil || s.DryRun {
 		return nil
 	}
-	id := &keyring.Discovery{Client: svc.forARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
+	id := &keyring.Discovery{Client: svc.ForARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
 		if s.Verbose {
-			ui.Note("%s: unwrapped with %s", ui.Shown(s.made.name), arn)
+			ui.Note("%s: unwrapped with %s", ui.Shown(s.made.Name), arn)
 		}
 	}}
-	s.key, err = s.made.unwrap(ctx, id, s.pairs)
+	s.key, err = s.made.Unwrap(ctx, id, s.pairs)
 	return err
 }
 
@@ -362,7 +364,7 @@ func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
 	}
 	if s.Verbose && !j.many {
 		for _, slot := range r.header.Slots {
-			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.Name), sealedFor(slot))
+			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.Name), keys.SealedFor(slot))
 		}
 		j.tellTime("sealed", start)
 	}

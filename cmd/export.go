@@ -6,6 +6,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
@@ -56,7 +57,7 @@ func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
 	how := keystore.ExportOptions{Recipients: o.to, PlaintextInsecure: o.plaintext}
 	var err error
 	if o.newPassphrase || o.newPassphraseFile != "" {
-		how.Passphrase, err = passphrase(o.newPassphraseFile, "Passphrase of the backup: ", true)
+		how.Passphrase, err = keys.Passphrase(o.newPassphraseFile, "Passphrase of the backup: ", true)
 	}
 	if err != nil {
 		return err

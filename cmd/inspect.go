@@ -12,6 +12,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
@@ -91,7 +92,7 @@ func (o inspectOptions) inspect(_ context.Context, name string) error {
 		return err
 	}
 	buffered := bufio.NewReader(in)
-	if first, _ := buffered.Peek(len(pemBlock)); mayBeKeyFile(first) {
+	if first, _ := buffered.Peek(len(keys.PEMBlock)); keys.MayBeKeyFile(first) {
 		return o.inspectKeyFile(name, buffered)
 	}
 	src, armored, err := format.Unarmored(buffered)
@@ -121,12 +122,12 @@ func (o inspectOptions) inspectKeyFile(name string, src io.Reader) error {
 	if err != nil {
 		return err
 	}
-	k, err := parseKeyFile(text)
+	k, err := keys.ParseKeyFile(text)
 	if errors.Is(err, format.ErrNotEnvseal) {
 		return err
 	}
 	if err != nil {
-		return keyFileError(ui.ShownInput(name), "envseal key-pair` or `envseal data-key", err)
+		return keys.KeyFileError(ui.ShownInput(name), "envseal key-pair` or `envseal data-key", err)
 	}
 	i := inspectedKeyFile(k, name)
 	if o.json {
@@ -206,7 +207,7 @@ func (i *inspection) print(w io.Writer) error {
 			row(i.contents(), string(i.PlaintextSize)+" bytes")
 		}
 	}
-	row("context", contextText(i.EncryptionContext))
+	row("context", keys.ContextText(i.EncryptionContext))
 	for n, slot := range i.slots {
 		s, err := describeSlot(slot)
 		if err != nil {
@@ -230,7 +231,7 @@ func (s inspectedSlot) text() string {
 	case s.CiphertextBlob != nil:
 		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", ui.PlainText(s.KeyID), len(s.CiphertextBlob))
 	case s.Scheme != "":
-		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, ui.PlainText(s.KeyID), s.PublicKeyID, contextText(s.PairEncryptionContext))
+		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, ui.PlainText(s.KeyID), s.PublicKeyID, keys.ContextText(s.PairEncryptionContext))
 	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
 }

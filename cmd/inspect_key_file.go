@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -31,13 +32,13 @@ type inspectedKey struct {
 	CiphertextBlob []byte
 }
 
-func inspectedKeyFile(k *keyFile, name string) *keyFileInspection {
-	i := &keyFileInspection{File: ui.ShownInput(name), Use: k.use(name)}
-	if p := k.pair; p != nil {
+func inspectedKeyFile(k *keys.KeyFile, name string) *keyFileInspection {
+	i := &keyFileInspection{File: ui.ShownInput(name), Use: k.Use(name)}
+	if p := k.Pair; p != nil {
 		id := p.PublicKeyID()
 		scheme, _ := format.PairSchemeOf(p.KeyPairSpec)
 		i.Kind, i.Encoding, i.KeyPairSpec, i.Scheme, i.PublicKeyID = "key pair", "JSON", p.KeyPairSpec, scheme.String(), hex.EncodeToString(id[:])
-		if k.pem {
+		if k.PEM {
 			i.Encoding = "PEM"
 		}
 		i.Keys = []inspectedKey{{p.KeyID, p.PrivateKeyCiphertextBlob}}
@@ -45,11 +46,11 @@ func inspectedKeyFile(k *keyFile, name string) *keyFileInspection {
 		return i
 	}
 	i.Kind, i.KeySpec = "data key", "AES_256"
-	for _, s := range k.data.Keys {
+	for _, s := range k.Data.Keys {
 		i.Keys = append(i.Keys, inspectedKey(s))
 	}
-	if !k.data.Bare {
-		i.setContext(k.data.Context, k.data.Created)
+	if !k.Data.Bare {
+		i.setContext(k.Data.Context, k.Data.Created)
 	}
 	return i
 }
@@ -66,7 +67,7 @@ func (i *keyFileInspection) print(w io.Writer, what string) error {
 	var b strings.Builder
 	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
 	fmt.Fprintf(&b, "%s: %s\n", ui.PlainText(i.File), what)
-	wrapped, context := "data key", contextText(i.EncryptionContext)
+	wrapped, context := "data key", keys.ContextText(i.EncryptionContext)
 	if i.EncryptionContext == nil {
 		context = "not in the file: encrypt has to be told it with -c"
 	}

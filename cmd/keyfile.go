@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -30,7 +31,7 @@ func keyFileFlags() []cli.Flag {
 
 func readKeyFileOptions(c *cli.Context) keyFileOptions {
 	return keyFileOptions{
-		keyIDs:      keyRefs(c.StringSlice("key-id")),
+		keyIDs:      keys.KeyRefs(c.StringSlice("key-id")),
 		context:     c.StringSlice("encryption-context"),
 		grantTokens: c.StringSlice("grant-tokens"),
 		output:      c.String("output"),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/format"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -79,9 +80,9 @@ func runKeyPair(ctx context.Context, o keyPairOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	svc := newServices(o.aws, o.store)
-	defer svc.close()
-	harden(false)
+	svc := keys.NewServices(o.aws, o.store)
+	defer svc.Close()
+	keys.Harden(false)
 	return o.write(func() (text []byte, notes []string, err error) {
 		f, err := o.newPairFile(ctx, svc)
 		if err != nil {
@@ -102,12 +103,12 @@ func runKeyPair(ctx context.Context, o keyPairOptions) error {
 }
 
 // newPairFile has the pair made, and tries whether it can be sealed to before anybody is given it.
-func (o *keyPairOptions) newPairFile(ctx context.Context, svc *services) (*format.PairFile, error) {
-	ec, err := contextOf(o.context)
+func (o *keyPairOptions) newPairFile(ctx context.Context, svc *keys.Services) (*format.PairFile, error) {
+	ec, err := keys.ContextOf(o.context)
 	if err != nil {
 		return nil, err
 	}
-	key, err := svc.resolveKnown(ctx, o.keyIDs[0])
+	key, err := svc.ResolveKnown(ctx, o.keyIDs[0])
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
@@ -35,7 +36,7 @@ func keystoreCommand() *cli.Command {
 				}, flags.StoreFlags()),
 				Action: onStore(0, 1, func(c *cli.Context) onStoreWork {
 					return createKeyOptions{
-						name:        strings.TrimPrefix(c.Args().First(), localPrefix),
+						name:        strings.TrimPrefix(c.Args().First(), keys.LocalPrefix),
 						description: c.String("description"),
 						multiRegion: c.Bool("multi-region"),
 					}.run
@@ -89,8 +90,8 @@ func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFun
 		if err := flags.CheckArgs(c, least, most); err != nil {
 			return err
 		}
-		harden(false)
-		store, err := openKeystore(flags.ReadStore(c))
+		keys.Harden(false)
+		store, err := keys.OpenKeystore(flags.ReadStore(c))
 		if err != nil {
 			return err
 		}
@@ -118,10 +119,10 @@ func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) 
 func describeArg(
 	ctx context.Context, o flags.Store, s *keystore.Store, arg string,
 ) (*kmsclient.KeyMetadata, error) {
-	id := localName(strings.TrimPrefix(arg, localPrefix))
+	id := keys.LocalName(strings.TrimPrefix(arg, keys.LocalPrefix))
 	meta, err := s.DescribeKey(ctx, id, kmsclient.Options{})
 	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
-		return nil, noSuchName(ctx, o, s, arg, id)
+		return nil, keys.NoSuchName(ctx, o, s, arg, id)
 	}
 	return meta, err
 }
@@ -159,7 +160,7 @@ type initOptions struct {
 }
 
 func (o initOptions) run() error {
-	harden(false)
+	keys.Harden(false)
 	path, err := o.store.Path()
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ func (o initOptions) run() error {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("%s: %w", path, keystore.ErrExists)
 		}
-		how.Passphrase, err = passphrase(o.store.PassphraseFile, "New passphrase of the keystore "+path+": ", true)
+		how.Passphrase, err = keys.Passphrase(o.store.PassphraseFile, "New passphrase of the keystore "+path+": ", true)
 		if err != nil {
 			return err
 		}
@@ -201,7 +202,7 @@ func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
 	alias := ""
 	if o.name != "" {
 		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
-		if !isAliasName(alias) {
+		if !keys.IsAliasName(alias) {
 			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", ui.Shown(o.name))
 		}
 		if meta, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
@@ -285,7 +286,7 @@ type aliasOptions struct {
 }
 
 func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
-	name := strings.TrimPrefix(o.args[0], localPrefix)
+	name := strings.TrimPrefix(o.args[0], keys.LocalPrefix)
 	alias := "alias/" + strings.TrimPrefix(name, "alias/")
 	if o.delete {
 		if len(o.args) != 1 {

@@ -8,6 +8,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/urfave/cli/v2"
 )
 
@@ -203,7 +204,7 @@ func (o *kmsOptions) run(ctx context.Context, op *kmsOperation) error {
 	if o.skeleton != nil {
 		return out.skeleton(*o.skeleton)
 	}
-	harden(o.coreDumps)
+	keys.Harden(o.coreDumps)
 	in, err := readKMSRequest(op, o)
 	if err != nil {
 		return err
@@ -213,8 +214,8 @@ func (o *kmsOptions) run(ctx context.Context, op *kmsOperation) error {
 		return err
 	}
 	defer out.close()
-	svc := newServices(o.aws, o.store)
-	defer svc.close()
+	svc := keys.NewServices(o.aws, o.store)
+	defer svc.Close()
 	doc, err := in.call(ctx, svc)
 	if err != nil {
 		return kmsFailure(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
@@ -12,7 +13,7 @@ import (
 type kmsCall func(context.Context, kmsclient.Client, *kmsRequest) (document, error)
 
 // call finds the key service and asks it.
-func (r *kmsRequest) call(ctx context.Context, svc *services) (document, error) {
+func (r *kmsRequest) call(ctx context.Context, svc *keys.Services) (document, error) {
 	if err := r.constraints(); err != nil {
 		return nil, err
 	}
@@ -25,7 +26,7 @@ func (r *kmsRequest) call(ctx context.Context, svc *services) (document, error) 
 
 // service is the key service that holds the keys of the request. Their references on the command
 // line become the ids by which it knows them.
-func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
+func (r *kmsRequest) service(svc *keys.Services) (kmsclient.Client, error) {
 	var client kmsclient.Client
 	to := r.text("DestinationKeyId")
 	for _, name := range []string{"KeyId", "DestinationKeyId", "SourceKeyId"} {
@@ -33,7 +34,7 @@ func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
 		if ref == "" {
 			continue
 		}
-		key, err := svc.resolve(ref)
+		key, err := svc.Resolve(ref)
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +53,8 @@ func (r *kmsRequest) service(svc *services) (kmsclient.Client, error) {
 // serviceOfBlob is the service for a blob of a key that nobody named. A blob of an embedded
 // keystore goes there, unless an endpoint is set, which may be that keystore served; all others go
 // to AWS.
-func serviceOfBlob(svc *services, blob []byte) (kmsclient.Client, error) {
-	if !keystore.IsBlob(blob) || svc.endpointSet() {
+func serviceOfBlob(svc *keys.Services, blob []byte) (kmsclient.Client, error) {
+	if !keystore.IsBlob(blob) || svc.EndpointSet() {
 		return svc.AWS(), nil
 	}
 	store, err := svc.Store()

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 	"go.yaml.in/yaml/v3"
@@ -41,7 +42,7 @@ func parseInput(flag, arg string, parse func(string) (any, error)) (map[string]a
 	}
 	v, err := parse(text)
 	if err != nil {
-		return nil, exit.Errorf(exit.Usage, contextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
+		return nil, exit.Errorf(exit.Usage, keys.ContextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -61,7 +62,7 @@ func readJSON(text string) (any, error) {
 		return nil, errors.New("invalid JSON: something follows the document")
 	}
 	if format.HasLoneSurrogate([]byte(text)) {
-		return nil, fmt.Errorf("invalid JSON: %w", errHalfCharacter)
+		return nil, fmt.Errorf("invalid JSON: %w", keys.ErrHalfCharacter)
 	}
 	return v, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope/keymem"
 )
@@ -77,12 +78,12 @@ func pairsValue(flag, arg string) (map[string]string, error) {
 	}
 	var pairs map[string]string
 	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") {
-		if pairs, err = parseContextJSON(text); err != nil {
-			return nil, exit.Errorf(exit.Usage, contextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
+		if pairs, err = keys.ParseContextJSON(text); err != nil {
+			return nil, exit.Errorf(exit.Usage, keys.ContextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
 		}
 		return pairs, nil
 	}
-	if pairs, err = parseShorthand(text); err != nil {
+	if pairs, err = keys.ParseShorthand(text); err != nil {
 		return nil, badParameter(flag, "%w", err)
 	}
 	return pairs, nil

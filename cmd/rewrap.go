@@ -7,6 +7,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
@@ -76,7 +77,7 @@ type rewrapOptions struct {
 	grantTokens   []string
 	viaDecrypt    bool
 	sharePair     bool
-	requirements  []requirement
+	requirements  []keys.Requirement
 	maxSlots      int
 	keepTime      bool     // of modification
 	args          []string // files
@@ -94,7 +95,7 @@ func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
 	if o.maxSlots = c.Int("max-slots"); o.maxSlots < 0 {
 		return o, exit.Errorf(exit.Usage, "", "--max-slots %d is negative", o.maxSlots)
 	}
-	o.requirements, err = parseRequirements(c.StringSlice("require-context"))
+	o.requirements, err = keys.ParseRequirements(c.StringSlice("require-context"))
 	return o, err
 }
 
@@ -127,9 +128,9 @@ func runRewrap(ctx context.Context, o rewrapOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	svc := newServices(o.aws, o.store)
-	defer svc.close()
-	harden(o.AllowCoreDumps)
+	svc := keys.NewServices(o.aws, o.store)
+	defer svc.Close()
+	keys.Harden(o.AllowCoreDumps)
 	r := &rewrapping{rewrapOptions: o}
 	if err := r.findKeys(ctx, svc); err != nil {
 		return err
@@ -143,15 +144,15 @@ func runRewrap(ctx context.Context, o rewrapOptions) error {
 }
 
 // findKeys finds out what is to become of slots.
-func (r *rewrapping) findKeys(ctx context.Context, svc *services) (err error) {
+func (r *rewrapping) findKeys(ctx context.Context, svc *keys.Services) (err error) {
 	r.change = keyring.Rewrap{
-		Client: svc.forARN, Accounts: r.accounts, Region: r.aws.Region, GrantTokens: r.grantTokens,
+		Client: svc.ForARN, Accounts: r.accounts, Region: r.aws.Region, GrantTokens: r.grantTokens,
 		ViaDecrypt: r.viaDecrypt, SharePair: r.sharePair, DryRun: r.DryRun,
 	}
-	if r.change.To, err = svc.destinations(ctx, r.to); err != nil {
+	if r.change.To, err = svc.Destinations(ctx, r.to); err != nil {
 		return err
 	}
-	if r.change.Add, err = svc.destinations(ctx, r.add); err != nil {
+	if r.change.Add, err = svc.Destinations(ctx, r.add); err != nil {
 		return err
 	}
 	if r.change.Drop, err = slotKeys(ctx, svc, r.drop, r.grantTokens); err != nil {
@@ -164,14 +165,14 @@ func (r *rewrapping) findKeys(ctx context.Context, svc *services) (err error) {
 }
 
 // slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a call.
-func slotKeys(ctx context.Context, svc *services, refs, grantTokens []string) ([]string, error) {
+func slotKeys(ctx context.Context, svc *keys.Services, refs, grantTokens []string) ([]string, error) {
 	var all []string
 	for _, ref := range refs {
-		if namesOneKey(ref) {
+		if keys.NamesOneKey(ref) {
 			all = append(all, ref)
 			continue
 		}
-		key, err := svc.resolveKnown(ctx, ref)
+		key, err := svc.ResolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +239,7 @@ func (r *rewrapping) read(p *inplace.File) ([]byte, *format.Header, error) {
 		return nil, nil, err
 	}
 	for _, q := range r.requirements {
-		if err := q.check(h.Context); err != nil {
+		if err := q.Check(h.Context); err != nil {
 			return nil, nil, err
 		}
 	}

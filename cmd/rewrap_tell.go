@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -48,7 +49,7 @@ func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
 		case e.To == "":
 			ui.Note("%s: %s%s%s dropped", ui.ShownInput(name), would, kind, e.From)
 		default:
-			ui.Note("%s: %s%s%s -> %s%s", ui.ShownInput(name), would, kind, e.From, typedKey(slices.Concat(r.to, r.add), e.To), how)
+			ui.Note("%s: %s%s%s -> %s%s", ui.ShownInput(name), would, kind, e.From, keys.TypedKey(slices.Concat(r.to, r.add), e.To), how)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient"
 	"github.com/envseal/envseal/kmsclient/keyring"
@@ -17,7 +18,7 @@ func updated(
 ) ([]keyring.Destination, error) {
 	var all []keyring.Destination
 	for _, d := range to {
-		if !namesOneKey(d.KeyID) {
+		if !keys.NamesOneKey(d.KeyID) {
 			meta, err := d.Client.DescribeKey(ctx, d.KeyID, kmsclient.Options{GrantTokens: grantTokens})
 			if errors.Is(err, kmsclient.ErrAccessDenied) {
 				ui.Warn("--update leaves out no file: without kms:DescribeKey nobody can tell which key %s is, and a key ARN needs none: %v", ui.Shown(d.KeyID), err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
@@ -21,12 +22,12 @@ type transfer struct {
 	name   string // of the input, "-" for stdin
 	target string // "-" for stdout
 	perm   func(*file.Stat) os.FileMode
-	mtime  bool         // the output gets the input's mtime
-	header string       // where a detached header goes, "" for none
-	from   *commandLine // what is sealed instead of a file, nil for a file
-	to     *commandLine // what gets the data instead of target, nil for target
-	into   sink         // the same for what is no command
-	text   bool         // the output is text, which a terminal may have
+	mtime  bool        // the output gets the input's mtime
+	header string      // where a detached header goes, "" for none
+	from   *child.Line // what is sealed instead of a file, nil for a file
+	to     *child.Line // what gets the data instead of target, nil for target
+	into   sink        // the same for what is no command
+	text   bool        // the output is text, which a terminal may have
 
 	refuseEmpty bool
 	sizeHint    int64          // of an input whose size is not known, -1 for none
@@ -205,7 +206,7 @@ func (t *transfer) work(ctx context.Context, do work, j *job) (res result, err e
 
 func (t *transfer) openInput() (*file.Input, error) {
 	if t.from != nil {
-		return openProducer(t.from)
+		return child.Open(t.from)
 	}
 	return file.Open(t.name)
 }
@@ -215,7 +216,7 @@ func (t *transfer) open(in *file.Input) (destination, error) {
 	case t.into != nil:
 		return destination{sink: t.into}, nil
 	case t.to != nil:
-		c, err := newConsumer(t.to)
+		c, err := child.NewConsumer(t.to)
 		return destination{sink: c}, err
 	}
 	inputs := slices.Concat([]file.Guarded{in.Guard()}, t.own, t.log.guard())

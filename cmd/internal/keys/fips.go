@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"crypto/fips140"
@@ -6,11 +6,11 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
-// refuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed
+// RefuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed
 // files consist of. It is asked before any key service is: a data key that is then of no use costs
 // a call. What needs no payload key (inspect, rewrap, data-key, key-pair, doctor and kms with AWS
 // KMS) works in that mode.
-func refuseStrictFIPS() error {
+func RefuseStrictFIPS() error {
 	if !fips140.Enforced() {
 		return nil
 	}

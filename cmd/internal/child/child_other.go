@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cmd
+package child
 
 import (
 	"syscall"

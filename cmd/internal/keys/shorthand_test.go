@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"maps"
@@ -18,12 +18,12 @@ func TestShorthand(t *testing.T) {
 		"a=inner space ,b=1":                {"a": "inner space", "b": "1"},
 		`a=C:\temp`:                         {"a": `C:\temp`},
 	} {
-		if got, err := parseShorthand(text); err != nil || !maps.Equal(got, want) {
+		if got, err := ParseShorthand(text); err != nil || !maps.Equal(got, want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "a", "=b", "a=b,", "a=b,,c=d", "a=1,a=2", `a="b`, `a='b'c`, "a=[b]", "a={b=c}", "a,b=c"} {
-		if got, err := parseShorthand(text); err == nil {
+		if got, err := ParseShorthand(text); err == nil {
 			t.Errorf("%q is taken for %v", text, got)
 		}
 	}
@@ -34,7 +34,7 @@ func FuzzShorthand(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		pairs, err := parseShorthand(text)
+		pairs, err := ParseShorthand(text)
 		if err == nil && len(pairs) == 0 {
 			t.Fatalf("%q: no pairs and no error", text)
 		}

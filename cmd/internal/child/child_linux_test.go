@@ -1,4 +1,4 @@
-package cmd
+package child
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func init() { testkit.Children["produce"] = childProduce }
 
 // childProduce reads all that a command writes and tells what it was.
 func childProduce(args []string) error {
-	in, err := openProducer(&commandLine{shell: args[0]})
+	in, err := Open(&Line{shell: args[0]})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
 		"cat | cat > /dev/null && touch " + mark,
 		"exec 3<&0; (cat <&3 > /dev/null; touch " + mark + ") & exec sleep 1000", // what reads is not the child
 	} {
-		c, err := newConsumer(&commandLine{shell: shell})
+		c, err := NewConsumer(&Line{shell: shell})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestInterruptedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer writer.Close()
-	command, err := openProducer(&commandLine{argv: []string{"sh", "-c", "exec >&-; sleep 1000"}})
+	command, err := Open(&Line{argv: []string{"sh", "-c", "exec >&-; sleep 1000"}})
 	if err != nil {
 		t.Fatal(err)
 	}

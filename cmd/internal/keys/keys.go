@@ -1,4 +1,6 @@
-package cmd
+// Package keys leads from a reference on the command line to a service, a recipient or an identity.
+// It knows encryption contexts and key files.
+package keys
 
 import (
 	"bytes"
@@ -17,14 +19,14 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// localPrefix marks a key of the embedded keystore on the command line.
-const localPrefix = "local:"
+// LocalPrefix marks a key of the embedded keystore on the command line.
+const LocalPrefix = "local:"
 
 const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or local:NAME for the embedded keystore"
 
-// services are the key services that a command may ask. Each is made when it is first needed, so
+// Services are the key services that a command may ask. Each is made when it is first needed, so
 // that a command that needs none pays for none. It is safe for concurrent use.
-type services struct {
+type Services struct {
 	awsOptions   flags.AWS
 	storeOptions flags.Store
 
@@ -34,12 +36,13 @@ type services struct {
 	storeErr error // why the keystore did not open, which is tried once
 }
 
-func newServices(aws flags.AWS, store flags.Store) *services {
-	return &services{awsOptions: aws, storeOptions: store}
+// NewServices makes services that ask nothing yet.
+func NewServices(aws flags.AWS, store flags.Store) *Services {
+	return &Services{awsOptions: aws, storeOptions: store}
 }
 
-// close wipes what the services hold.
-func (s *services) close() {
+// Close wipes what the services hold.
+func (s *Services) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.store != nil {
@@ -48,7 +51,7 @@ func (s *services) close() {
 }
 
 // AWS is the SDK's client.
-func (s *services) AWS() *awskms.Client {
+func (s *Services) AWS() *awskms.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aws == nil {
@@ -85,23 +88,24 @@ func awsConfig(o flags.AWS) awskms.Config {
 }
 
 // Store is the embedded keystore, opened once.
-func (s *services) Store() (*keystore.Store, error) {
+func (s *Services) Store() (*keystore.Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.store == nil && s.storeErr == nil {
-		s.store, s.storeErr = openKeystore(s.storeOptions)
+		s.store, s.storeErr = OpenKeystore(s.storeOptions)
 	}
 	return s.store, s.storeErr
 }
 
-// opened is the embedded keystore if a key has needed it and it opened, otherwise nil.
-func (s *services) opened() *keystore.Store {
+// Opened is the embedded keystore if a key has needed it and it opened, otherwise nil.
+func (s *Services) Opened() *keystore.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.store
 }
 
-func openKeystore(o flags.Store) (*keystore.Store, error) {
+// OpenKeystore opens the embedded keystore.
+func OpenKeystore(o flags.Store) (*keystore.Store, error) {
 	path, err := o.Path()
 	if err != nil {
 		return nil, err
@@ -109,14 +113,14 @@ func openKeystore(o flags.Store) (*keystore.Store, error) {
 	return keystore.Open(path, keystore.Options{
 		IdentityFile: o.IdentityFile,
 		Passphrase: func() ([]byte, error) {
-			return passphrase(o.PassphraseFile, "Passphrase of the keystore "+path+": ", false)
+			return Passphrase(o.PassphraseFile, "Passphrase of the keystore "+path+": ", false)
 		},
 	})
 }
 
-// openUnasked opens the keystore without asking anybody: its error is keystore.ErrNeedPassphrase
+// OpenUnasked opens the keystore without asking anybody: its error is keystore.ErrNeedPassphrase
 // where that takes a passphrase and no file has it.
-func openUnasked(o flags.Store) (*keystore.Store, error) {
+func OpenUnasked(o flags.Store) (*keystore.Store, error) {
 	path, err := o.Path()
 	if err != nil {
 		return nil, err
@@ -128,8 +132,8 @@ func openUnasked(o flags.Store) (*keystore.Store, error) {
 	return keystore.Open(path, how)
 }
 
-// passphrase reads it from the file if one is named, or asks for it.
-func passphrase(file, prompt string, confirm bool) ([]byte, error) {
+// Passphrase reads it from the file if one is named, or asks for it.
+func Passphrase(file, prompt string, confirm bool) ([]byte, error) {
 	if file != "" {
 		return firstLine(file)
 	}
@@ -151,69 +155,69 @@ func firstLine(path string) ([]byte, error) {
 	return line, nil
 }
 
-// resolved is where a key reference leads: a key service, and the reference as it takes it.
-type resolved struct {
+// Resolved is where a key reference leads: a key service, and the reference as it takes it.
+type Resolved struct {
 	Client kmsclient.Client
 	ID     string
 	// Store is Client where that is the embedded keystore, and nil where it is AWS.
 	Store *keystore.Store
 }
 
-func (s *services) onAWS(id string) resolved { return resolved{Client: s.AWS(), ID: id} }
+func (s *Services) onAWS(id string) Resolved { return Resolved{Client: s.AWS(), ID: id} }
 
-// isAWS tells whether the reference leads to AWS, and not to the keystore or nowhere.
-func (r resolved) isAWS() bool { return r.Client != nil && r.Store == nil }
+// IsAWS tells whether the reference leads to AWS, and not to the keystore or nowhere.
+func (r Resolved) IsAWS() bool { return r.Client != nil && r.Store == nil }
 
-func inStore(store *keystore.Store, id string) resolved {
-	return resolved{Client: store, ID: id, Store: store}
+func inStore(store *keystore.Store, id string) Resolved {
+	return Resolved{Client: store, ID: id, Store: store}
 }
 
-// resolve finds the service of a key reference. It is for commands that show what the service
-// itself says of a key; others want resolveKnown.
-func (s *services) resolve(ref string) (resolved, error) {
+// Resolve finds the service of a key reference. It is for commands that show what the service
+// itself says of a key; others want ResolveKnown.
+func (s *Services) Resolve(ref string) (Resolved, error) {
 	if ref == "" {
-		return resolved{}, exit.Errorf(exit.Usage, keyHint, "key id is empty")
+		return Resolved{}, exit.Errorf(exit.Usage, keyHint, "key id is empty")
 	}
-	if ref == localPrefix {
-		return resolved{}, exit.Errorf(exit.Usage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
+	if ref == LocalPrefix {
+		return Resolved{}, exit.Errorf(exit.Usage, "`envseal keystore list-keys` shows the names", "%s: the name is missing", ref)
 	}
-	if name, ok := strings.CutPrefix(ref, localPrefix); ok {
+	if name, ok := strings.CutPrefix(ref, LocalPrefix); ok {
 		store, err := s.Store()
 		if err != nil {
-			return resolved{}, err
+			return Resolved{}, err
 		}
-		return inStore(store, localName(name)), nil
+		return inStore(store, LocalName(name)), nil
 	}
 	if arn, err := kmsclient.ParseARN(ref); err == nil {
 		key, err := s.resolveARN(arn)
 		key.ID = ref
 		return key, err
 	} else if strings.HasPrefix(ref, "arn:") {
-		return resolved{}, exit.Errorf(exit.Usage, keyHint, "key id: %w", err)
+		return Resolved{}, exit.Errorf(exit.Usage, keyHint, "key id: %w", err)
 	}
 	if err := noKeyID(ref); err != nil {
-		return resolved{}, err
+		return Resolved{}, err
 	}
 	return s.onAWS(ref), nil
 }
 
-// resolveKnown does the same, and refuses at once, as it was typed, a name that the keystore does
+// ResolveKnown does the same, and refuses at once, as it was typed, a name that the keystore does
 // not have.
-func (s *services) resolveKnown(ctx context.Context, ref string) (resolved, error) {
-	key, err := s.resolve(ref)
+func (s *Services) ResolveKnown(ctx context.Context, ref string) (Resolved, error) {
+	key, err := s.Resolve(ref)
 	if err != nil || key.Store == nil || !strings.HasPrefix(key.ID, "alias/") {
 		return key, err
 	}
 	_, err = key.Store.DescribeKey(ctx, key.ID, kmsclient.Options{})
 	if errors.Is(err, kmsclient.ErrNotFound) {
-		err = noSuchName(ctx, s.storeOptions, key.Store, ref, key.ID)
+		err = NoSuchName(ctx, s.storeOptions, key.Store, ref, key.ID)
 	}
 	return key, err
 }
 
 // resolveARN finds the service that holds a key. A key of the Region "local" is the keystore's if
 // it has it; otherwise it is that of a development server, if an endpoint is set.
-func (s *services) resolveARN(arn kmsclient.ARN) (resolved, error) {
+func (s *Services) resolveARN(arn kmsclient.ARN) (Resolved, error) {
 	if arn.Region != kmsclient.LocalRegion {
 		return s.onAWS(arn.String()), nil
 	}
@@ -221,41 +225,41 @@ func (s *services) resolveARN(arn kmsclient.ARN) (resolved, error) {
 	if err == nil && store.HasKey(arn.String()) {
 		return inStore(store, arn.String()), nil
 	}
-	if s.endpointSet() {
+	if s.EndpointSet() {
 		return s.onAWS(arn.String()), nil
 	}
 	if err != nil && !errors.Is(err, keystore.ErrNoKeystore) {
-		return resolved{}, err
+		return Resolved{}, err
 	}
 	path, pathErr := s.storeOptions.Path()
 	if pathErr != nil {
-		return resolved{}, pathErr
+		return Resolved{}, pathErr
 	}
 	if err != nil {
-		return resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
+		return Resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE", "%s: it is a key of an embedded keystore, and there is none at %s", arn, path)
 	}
-	return resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
+	return Resolved{}, exit.Errorf(exit.Refused, "name the keystore that holds it with --keystore or ENVSEAL_KEYSTORE; `envseal keystore list-keys` shows what this one has", "%s: keystore %s has no such key", arn, path)
 }
 
-// forARN is resolveARN for who wants no more than the client, such as keyring.Discovery.
-func (s *services) forARN(arn kmsclient.ARN) (kmsclient.Client, error) {
+// ForARN is resolveARN for who wants no more than the client, such as keyring.Discovery.
+func (s *Services) ForARN(arn kmsclient.ARN) (kmsclient.Client, error) {
 	key, err := s.resolveARN(arn)
 	return key.Client, err
 }
 
-// endpointSet tells whether the user named a KMS endpoint other than AWS's own.
-func (s *services) endpointSet() bool {
+// EndpointSet tells whether the user named a KMS endpoint other than AWS's own.
+func (s *Services) EndpointSet() bool {
 	return s.awsOptions.EndpointURL != "" || os.Getenv("AWS_ENDPOINT_URL_KMS") != "" ||
 		os.Getenv("AWS_ENDPOINT_URL") != ""
 }
 
-// recipients turns the key references of -k into recipients.
-func (s *services) recipients(
+// Recipients turns the key references of -k into recipients.
+func (s *Services) Recipients(
 	ctx context.Context, refs, grantTokens []string,
 ) ([]*keyring.KMSKey, error) {
 	var all []*keyring.KMSKey
 	for _, ref := range refs {
-		key, err := s.resolveKnown(ctx, ref)
+		key, err := s.ResolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -264,11 +268,11 @@ func (s *services) recipients(
 	return all, nil
 }
 
-// allowed turns the key references of a policy into keyring's form.
-func (s *services) allowed(ctx context.Context, refs []string) ([]keyring.AllowedKey, error) {
+// Allowed turns the key references of a policy into keyring's form.
+func (s *Services) Allowed(ctx context.Context, refs []string) ([]keyring.AllowedKey, error) {
 	var all []keyring.AllowedKey
 	for _, ref := range refs {
-		key, err := s.resolveKnown(ctx, ref)
+		key, err := s.ResolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -286,11 +290,11 @@ func (s *services) allowed(ctx context.Context, refs []string) ([]keyring.Allowe
 	return all, nil
 }
 
-// destinations finds the services and Regions of keys to re-encrypt for.
-func (s *services) destinations(ctx context.Context, refs []string) ([]keyring.Destination, error) {
+// Destinations finds the services and Regions of keys to re-encrypt for.
+func (s *Services) Destinations(ctx context.Context, refs []string) ([]keyring.Destination, error) {
 	var all []keyring.Destination
 	for _, ref := range refs {
-		key, err := s.resolveKnown(ctx, ref)
+		key, err := s.ResolveKnown(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -298,7 +302,7 @@ func (s *services) destinations(ctx context.Context, refs []string) ([]keyring.D
 		if arn, err := kmsclient.ParseARN(key.ID); err == nil {
 			arn = arn.ReplicaIn(s.awsOptions.Region)
 			d.KeyID, d.Region = arn.String(), arn.Region
-		} else if key.isAWS() {
+		} else if key.IsAWS() {
 			if d.Region, err = s.AWS().Region(ctx); err != nil {
 				return nil, err
 			}
@@ -324,24 +328,24 @@ func isKeyID(ref string) bool {
 	return rest == ""
 }
 
-// isAliasName is KMS's rule for the name of an alias that users may make (API reference,
+// IsAliasName is KMS's rule for the name of an alias that users may make (API reference,
 // CreateAlias).
-func isAliasName(alias string) bool {
+func IsAliasName(alias string) bool {
 	name, ok := strings.CutPrefix(alias, "alias/")
 	return ok && len(name) >= 1 && len(name) <= 250 && ui.ConsistsOf(name, ui.LettersAndDigits+"/_-") &&
 		!strings.HasPrefix(name, "aws/")
 }
 
-// namesOneKey tells whether ref is the id or ARN of a key, and no alias, which may lead to another
+// NamesOneKey tells whether ref is the id or ARN of a key, and no alias, which may lead to another
 // key tomorrow.
-func namesOneKey(ref string) bool {
+func NamesOneKey(ref string) bool {
 	arn, err := kmsclient.ParseARN(ref)
 	return err == nil && !arn.IsAlias() || isKeyID(ref)
 }
 
 // looksLikeKey tells whether the name of a file is rather that of a key.
 func looksLikeKey(name string) bool {
-	for _, prefix := range []string{localPrefix, "alias/", "arn:"} {
+	for _, prefix := range []string{LocalPrefix, "alias/", "arn:"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -355,32 +359,32 @@ func noKeyID(ref string) error {
 	if isKeyID(ref) {
 		return nil
 	}
-	if k := keyFileAt(ref); k != nil {
-		return exit.Errorf(exit.Usage, "write `"+k.use(ref)+"`", "%s: is no KMS key but an %s", ui.Shown(ref), k)
+	if k := KeyFileAt(ref); k != nil {
+		return exit.Errorf(exit.Usage, "write `"+k.Use(ref)+"`", "%s: is no KMS key but an %s", ui.Shown(ref), k)
 	}
 	return nil
 }
 
-// localName turns NAME into alias/NAME, and leaves alias/NAME, ARNs and key ids as they are.
-func localName(name string) string {
+// LocalName turns NAME into alias/NAME, and leaves alias/NAME, ARNs and key ids as they are.
+func LocalName(name string) string {
 	if strings.HasPrefix(name, "alias/") || strings.HasPrefix(name, "arn:") || isKeyID(name) {
 		return name
 	}
 	return "alias/" + name
 }
 
-// typedKey is the id of a key as one of refs, those of the command line, names it.
-func typedKey(refs []string, id string) string {
+// TypedKey is the id of a key as one of refs, those of the command line, names it.
+func TypedKey(refs []string, id string) string {
 	for _, ref := range refs {
-		if name, ok := strings.CutPrefix(ref, localPrefix); ok && localName(name) == id {
+		if name, ok := strings.CutPrefix(ref, LocalPrefix); ok && LocalName(name) == id {
 			return ref
 		}
 	}
 	return id
 }
 
-// noSuchName is the error for the reference ref to the alias id, which the keystore does not have.
-func noSuchName(ctx context.Context, o flags.Store, store *keystore.Store, ref, id string) error {
+// NoSuchName is the error for the reference ref to the alias id, which the keystore does not have.
+func NoSuchName(ctx context.Context, o flags.Store, store *keystore.Store, ref, id string) error {
 	hint := "`envseal keystore list-keys` shows what it has"
 	if strings.Contains(ref, ",") {
 		return exit.Errorf(exit.Usage, "give the flag once for each: -k "+strings.ReplaceAll(ref, ",", " -k "), "%s: a key is a single one", ui.Shown(ref))
@@ -391,7 +395,7 @@ func noSuchName(ctx context.Context, o flags.Store, store *keystore.Store, ref, 
 		names = append(names, strings.TrimPrefix(a.Name, "alias/"))
 	}
 	if meant := flags.Near(strings.TrimPrefix(id, "alias/"), names); meant != "" {
-		hint = "did you mean " + localPrefix + meant + "?"
+		hint = "did you mean " + LocalPrefix + meant + "?"
 	}
 	path, err := o.Path()
 	if err != nil {
@@ -400,9 +404,9 @@ func noSuchName(ctx context.Context, o flags.Store, store *keystore.Store, ref, 
 	return exit.Errorf(exit.Refused, hint, "%s: keystore %s has no key of that name", ui.Shown(ref), ui.Shown(path))
 }
 
-// adviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a
+// AdviseLocal adds to an error of AWS, which could not be asked, that the embedded keystore has a
 // key of the name. refs are the keys of the command line.
-func adviseLocal(ctx context.Context, refs []string, o flags.Store, err error) error {
+func AdviseLocal(ctx context.Context, refs []string, o flags.Store, err error) error {
 	var said *exit.Reported
 	if err == nil || errors.As(err, &said) || !neverAsked(err) {
 		return err
@@ -415,8 +419,8 @@ func adviseLocal(ctx context.Context, refs []string, o flags.Store, err error) e
 	if hint != "" {
 		hint += "; "
 	}
-	if hint += "the embedded keystore has a key of that name: " + localPrefix + name; !sure {
-		hint = "a key of the embedded keystore is called " + localPrefix + name
+	if hint += "the embedded keystore has a key of that name: " + LocalPrefix + name; !sure {
+		hint = "a key of the embedded keystore is called " + LocalPrefix + name
 	}
 	return &exit.Error{Code: code, Err: err, Hint: hint}
 }
@@ -433,7 +437,7 @@ func neverAsked(err error) bool {
 // the keystore opens without a passphrase: for a hint, none is asked for and none read.
 func localMeant(ctx context.Context, refs []string, o flags.Store) (name string, sure bool) {
 	o.PassphraseFile = ""
-	store, err := openUnasked(o)
+	store, err := OpenUnasked(o)
 	if err == nil {
 		defer store.Close()
 	} else if !errors.Is(err, keystore.ErrNeedPassphrase) {
@@ -441,7 +445,7 @@ func localMeant(ctx context.Context, refs []string, o flags.Store) (name string,
 	}
 	for _, ref := range refs {
 		name := withoutService(ref)
-		if !isAliasName("alias/"+name) || isKeyID(name) {
+		if !IsAliasName("alias/"+name) || isKeyID(name) {
 			continue
 		}
 		if store == nil {
@@ -456,8 +460,8 @@ func localMeant(ctx context.Context, refs []string, o flags.Store) (name string,
 
 // withoutService is ref without alias/, and without a local: that was not written so.
 func withoutService(ref string) string {
-	service := len(localPrefix) - 1
-	if len(ref) > service+1 && strings.EqualFold(ref[:service], localPrefix[:service]) && strings.ContainsAny(ref[service:service+1], ":/.") {
+	service := len(LocalPrefix) - 1
+	if len(ref) > service+1 && strings.EqualFold(ref[:service], LocalPrefix[:service]) && strings.ContainsAny(ref[service:service+1], ":/.") {
 		return ref[service+1:]
 	}
 	return strings.TrimPrefix(strings.TrimPrefix(ref, "alias:"), "alias/")

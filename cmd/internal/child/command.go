@@ -1,4 +1,4 @@
-package cmd
+package child
 
 import (
 	"errors"
@@ -22,19 +22,19 @@ import (
 // A shell pipeline loses the exit code of the program before it: a dump that failed in the middle makes a sealed file that opens without complaint. Here a
 // failure of the command is a failure of the whole.
 
-// commandLine is a line for the shell, or a program and its arguments.
-type commandLine struct {
+// Line is a line for the shell, or a program and its arguments.
+type Line struct {
 	shell string
 	argv  []string
 }
 
-// commandOf is the command that a flag gives by its value, or with flags.ArgvMark by what is behind
+// Parse is the command that a flag gives by its value, or with flags.ArgvMark by what is behind
 // flags.ArgvMark among the arguments; nil if the flag was not given. files are the other arguments.
-func commandOf(flag, value string, given bool, args []string) (line *commandLine, files []string, err error) {
+func Parse(flag, value string, given bool, args []string) (line *Line, files []string, err error) {
 	if !given {
 		return nil, args, nil
 	}
-	line = &commandLine{shell: value}
+	line = &Line{shell: value}
 	if value == flags.ArgvMark {
 		line.shell = ""
 		if i := slices.Index(args, flags.ArgvMark); i >= 0 {
@@ -49,7 +49,7 @@ func commandOf(flag, value string, given bool, args []string) (line *commandLine
 }
 
 // String is what the command is called in messages.
-func (l *commandLine) String() string {
+func (l *Line) String() string {
 	if l.argv != nil {
 		return ui.Shown(strings.Join(l.argv, " "))
 	}
@@ -57,7 +57,7 @@ func (l *commandLine) String() string {
 }
 
 // command makes the process. Its messages go where envseal's go.
-func (l *commandLine) command(stdin, stdout *os.File) *exec.Cmd {
+func (l *Line) command(stdin, stdout *os.File) *exec.Cmd {
 	argv := l.argv
 	if argv == nil {
 		argv = []string{"/bin/sh", "-c", l.shell}
@@ -68,7 +68,7 @@ func (l *commandLine) command(stdin, stdout *os.File) *exec.Cmd {
 }
 
 // startError is why a command did not even start.
-func startError(line *commandLine, code int, err error) error {
+func startError(line *Line, code int, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return exit.Errorf(code, "", "%s: there is no such command", line)
 	}

@@ -1,13 +1,13 @@
-package cmd
+package keys
 
 import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// harden keeps the memory of a command that will hold keys out of core dumps and away from other
+// Harden keeps the memory of a command that will hold keys out of core dumps and away from other
 // processes of the user, unless --allow-core-dumps is given.
-func harden(allowCoreDumps bool) {
+func Harden(allowCoreDumps bool) {
 	if allowCoreDumps {
 		ui.Warn("--allow-core-dumps: a core file of this process may hold keys")
 		return
@@ -17,8 +17,8 @@ func harden(allowCoreDumps bool) {
 	}
 }
 
-// warnUnlocked says at the end of a run that held keys that they could not be kept from swap.
-func warnUnlocked() {
+// WarnUnlocked says at the end of a run that held keys that they could not be kept from swap.
+func WarnUnlocked() {
 	if err := keymem.LockError(); err != nil {
 		ui.Warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
 	}

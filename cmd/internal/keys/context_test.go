@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"errors"
@@ -51,7 +51,7 @@ func TestContextOfNoText(t *testing.T) {
 		for name, arg := range map[string]string{"argument": arg, "file": inFile(t, arg)} {
 			got, err := parseContext([]string{arg})
 			var e *exit.Error
-			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, errHalfCharacter) != half || strings.Contains(e.Hint, `\ud83d\ude00`) != half {
+			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, ErrHalfCharacter) != half || strings.Contains(e.Hint, `\ud83d\ude00`) != half {
 				t.Errorf("%s %q: %v, %v", name, arg, got, err)
 			}
 		}

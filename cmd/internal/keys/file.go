@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"bytes"
@@ -19,30 +19,30 @@ const (
 	makePair    = "envseal key-pair -k KEY -o FILE"
 )
 
-// keyFile is a pair file or a data key file.
-type keyFile struct {
-	pair *format.PairFile
-	pem  bool
-	data *format.DataKeyFile
+// KeyFile is a pair file or a data key file.
+type KeyFile struct {
+	Pair *format.PairFile
+	PEM  bool
+	Data *format.DataKeyFile
 }
 
-// pemBlock is how a pair file in PEM begins.
-const pemBlock = "-----BEGIN PUBLIC KEY-----"
+// PEMBlock is how a pair file in PEM begins.
+const PEMBlock = "-----BEGIN PUBLIC KEY-----"
 
-// mayBeKeyFile tells whether an input that begins with first may be a key file. No sealed file
+// MayBeKeyFile tells whether an input that begins with first may be a key file. No sealed file
 // begins so, armored or not.
-func mayBeKeyFile(first []byte) bool {
+func MayBeKeyFile(first []byte) bool {
 	first = bytes.TrimLeft(first, " \t\r\n")
-	return bytes.HasPrefix(first, []byte("{")) || bytes.HasPrefix(first, []byte(pemBlock))
+	return bytes.HasPrefix(first, []byte("{")) || bytes.HasPrefix(first, []byte(PEMBlock))
 }
 
-// parseKeyFile reads a key file of either kind. Its error is format.ErrNotEnvseal where nothing in
+// ParseKeyFile reads a key file of either kind. Its error is format.ErrNotEnvseal where nothing in
 // text says that it is meant to be one.
-func parseKeyFile(text []byte) (*keyFile, error) {
-	pem := bytes.HasPrefix(bytes.TrimSpace(text), []byte(pemBlock))
+func ParseKeyFile(text []byte) (*KeyFile, error) {
+	pem := bytes.HasPrefix(bytes.TrimSpace(text), []byte(PEMBlock))
 	pair, pairErr := format.ParsePairFile(text)
 	if pairErr == nil {
-		return &keyFile{pair: pair, pem: pem}, nil
+		return &KeyFile{Pair: pair, PEM: pem}, nil
 	}
 	if pem || !errors.Is(pairErr, format.ErrNotKeyFile) {
 		return nil, pairErr
@@ -50,7 +50,7 @@ func parseKeyFile(text []byte) (*keyFile, error) {
 	data, err := format.ParseDataKeyFile(text)
 	switch {
 	case err == nil:
-		return &keyFile{data: data}, nil
+		return &KeyFile{Data: data}, nil
 	case bytes.Contains(text, []byte(`"PrivateKey`)):
 		return nil, pairErr
 	case errors.Is(err, format.ErrNotKeyFile) && !bytes.Contains(text, []byte(`"Plaintext"`)):
@@ -60,63 +60,63 @@ func parseKeyFile(text []byte) (*keyFile, error) {
 }
 
 // String is the kind in words.
-func (k *keyFile) String() string {
+func (k *KeyFile) String() string {
 	switch {
-	case k.data != nil && k.data.Bare:
+	case k.Data != nil && k.Data.Bare:
 		return "envseal data key file (the answer of GenerateDataKeyWithoutPlaintext)"
-	case k.data != nil:
+	case k.Data != nil:
 		return "envseal data key file"
-	case k.pem:
+	case k.PEM:
 		return "envseal pair file (PEM)"
 	}
 	return "envseal pair file (JSON)"
 }
 
-// use is what the file called name is for.
-func (k *keyFile) use(name string) string {
+// Use is what the file called name is for.
+func (k *KeyFile) Use(name string) string {
 	word := ui.ShellWord(name)
 	switch {
-	case name == "-" && k.pair != nil: // -r and --data-key take no stdin
+	case name == "-" && k.Pair != nil: // -r and --data-key take no stdin
 		word = "PAIR"
 	case name == "-":
 		word = "DATAKEY"
 	}
-	if k.pair != nil {
+	if k.Pair != nil {
 		return "envseal encrypt -r " + word + " FILE"
 	}
 	use := "envseal encrypt --data-key " + word
-	if k.data.Bare {
+	if k.Data.Bare {
 		use += " -c CONTEXT"
 	}
 	return use + " FILE"
 }
 
-// successor says how a key file, which has no slots to change, follows a change of keys.
-func (k *keyFile) successor() string {
+// Successor says how a key file, which has no slots to change, follows a change of keys.
+func (k *KeyFile) Successor() string {
 	command := makeDataKey
-	if k.pair != nil {
+	if k.Pair != nil {
 		command = makePair
 	}
 	return "a key file is not re-wrapped: make a new one for the new key with `" + command + "`; the files that were sealed with this one are re-wrapped themselves, each by its name"
 }
 
-// keyFileAt is the key file of that name, nil if it is none that can be read.
-func keyFileAt(name string) *keyFile {
+// KeyFileAt is the key file of that name, nil if it is none that can be read.
+func KeyFileAt(name string) *KeyFile {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > format.MaxKeyFile {
 		return nil
 	}
 	text, err := readKeyFile(name, "")
-	if err != nil || !mayBeKeyFile(text) {
+	if err != nil || !MayBeKeyFile(text) {
 		return nil
 	}
-	k, _ := parseKeyFile(text)
+	k, _ := ParseKeyFile(text)
 	return k
 }
 
-// isKeyFile is the error for a key file where a sealed file was expected.
-func isKeyFile(name string, k *keyFile) error {
-	return exit.Errorf(exit.NotEnvseal, "`envseal inspect "+ui.ShellWord(name)+"` shows it; it is for `"+k.use(name)+"`", "%s: not a sealed file but an %s", ui.ShownInput(name), k)
+// IsKeyFile is the error for a key file where a sealed file was expected.
+func IsKeyFile(name string, k *KeyFile) error {
+	return exit.Errorf(exit.NotEnvseal, "`envseal inspect "+ui.ShellWord(name)+"` shows it; it is for `"+k.Use(name)+"`", "%s: not a sealed file but an %s", ui.ShownInput(name), k)
 }
 
 // readKeyFile reads a small file that a flag names. It may be a pipe, but not standard input: that
@@ -133,8 +133,8 @@ func readKeyFile(name, flag string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, format.MaxKeyFile+1))
 }
 
-// keyFileError says what to do about a key file that cannot be read. command makes one.
-func keyFileError(name, command string, err error) error {
+// KeyFileError says what to do about a key file that cannot be read. command makes one.
+func KeyFileError(name, command string, err error) error {
 	code, hint := exit.Other, ""
 	switch {
 	case errors.Is(err, format.ErrVersion):

@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"context"
@@ -16,25 +16,25 @@ import (
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
-// keyRefs are the keys of -k, or that of ENVSEAL_KEY_ID where there are none.
-func keyRefs(refs []string) []string {
+// KeyRefs are the keys of -k, or that of ENVSEAL_KEY_ID where there are none.
+func KeyRefs(refs []string) []string {
 	if ref := os.Getenv("ENVSEAL_KEY_ID"); len(refs) == 0 && ref != "" {
 		return []string{ref}
 	}
 	return refs
 }
 
-// contextOf is the encryption context of -c, or that of ENVSEAL_ENCRYPTION_CONTEXT where there are
+// ContextOf is the encryption context of -c, or that of ENVSEAL_ENCRYPTION_CONTEXT where there are
 // no values.
-func contextOf(values []string) (format.Context, error) {
+func ContextOf(values []string) (format.Context, error) {
 	if text := os.Getenv("ENVSEAL_ENCRYPTION_CONTEXT"); len(values) == 0 && text != "" {
 		values = []string{text}
 	}
 	return parseContext(values)
 }
 
-// pairRecipients reads the pair files of -r. It asks no key service.
-func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
+// PairRecipients reads the pair files of -r. It asks no key service.
+func PairRecipients(names []string) ([]envelope.FileRecipient, error) {
 	var all []envelope.FileRecipient
 	for _, name := range names {
 		text, err := readKeyFile(name, "-r")
@@ -46,7 +46,7 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 		}
 		f, err := format.ParsePairFile(text)
 		if err != nil {
-			return nil, keyFileError(name, makePair, err)
+			return nil, KeyFileError(name, makePair, err)
 		}
 		r, err := keyring.NewPairRecipient(f)
 		if err != nil {
@@ -57,8 +57,8 @@ func pairRecipients(names []string) ([]envelope.FileRecipient, error) {
 	return all, nil
 }
 
-// sealedFor names the key that opens a slot, for -v.
-func sealedFor(s format.Slot) string {
+// SealedFor names the key that opens a slot, for -v.
+func SealedFor(s format.Slot) string {
 	if k, err := s.KMS(); err == nil {
 		return k.KeyID
 	}
@@ -68,26 +68,26 @@ func sealedFor(s format.Slot) string {
 	return s.Type.String()
 }
 
-// dataKeyFile is what --data-key names.
-type dataKeyFile struct {
+// DataKeyFile is what --data-key names.
+type DataKeyFile struct {
 	*format.DataKeyFile
-	name string
+	Name string
 }
 
-// readDataKeyFile reads it, and finds the encryption context: that of the file, which -c may
+// ReadDataKeyFile reads it, and finds the encryption context: that of the file, which -c may
 // repeat; or for the plain answer of KMS, that of -c.
-func readDataKeyFile(name string, contextValues []string) (*dataKeyFile, error) {
+func ReadDataKeyFile(name string, contextValues []string) (*DataKeyFile, error) {
 	text, err := readKeyFile(name, "--data-key")
 	if err != nil {
 		return nil, err
 	}
 	f, err := format.ParseDataKeyFile(text)
 	if err != nil {
-		return nil, keyFileError(name, makeDataKey, err)
+		return nil, KeyFileError(name, makeDataKey, err)
 	}
 	if f.Bare {
-		f.Context, err = contextOf(contextValues)
-		return &dataKeyFile{f, name}, err
+		f.Context, err = ContextOf(contextValues)
+		return &DataKeyFile{f, name}, err
 	}
 	if len(contextValues) > 0 {
 		ec, err := parseContext(contextValues)
@@ -96,14 +96,14 @@ func readDataKeyFile(name string, contextValues []string) (*dataKeyFile, error) 
 		}
 		if !maps.Equal(ec, f.Context) {
 			return nil, exit.Errorf(exit.Usage, "leave -c away: KMS has bound the data key to the context that it was made with",
-				"%s: its encryption context is %s, and -c says %s", ui.Shown(name), contextText(f.Context), contextText(ec))
+				"%s: its encryption context is %s, and -c says %s", ui.Shown(name), ContextText(f.Context), ContextText(ec))
 		}
 	}
-	return &dataKeyFile{f, name}, nil
+	return &DataKeyFile{f, name}, nil
 }
 
-// unwrap asks KMS for the data key, once for all that is sealed with it.
-func (f *dataKeyFile) unwrap(
+// Unwrap asks KMS for the data key, once for all that is sealed with it.
+func (f *DataKeyFile) Unwrap(
 	ctx context.Context, id envelope.Identity, pairs []envelope.FileRecipient,
 ) (*envelope.DataKey, error) {
 	var slots []format.Slot
@@ -125,5 +125,5 @@ func (f *dataKeyFile) unwrap(
 			hint = "the file does not say the encryption context that the data key was made with: give it with -c"
 		}
 	}
-	return nil, exit.Errorf(code, hint, "%s: %w", ui.Shown(f.name), err)
+	return nil, exit.Errorf(code, hint, "%s: %w", ui.Shown(f.Name), err)
 }

@@ -1,4 +1,4 @@
-package cmd
+package keys
 
 import (
 	"encoding/json"
@@ -15,12 +15,12 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// errHalfCharacter: what half a surrogate pair stands for is lost in Go's strings, so not even a key service can be asked about it.
-var errHalfCharacter = errors.New("an escape in it stands for half of a surrogate pair, which is no text")
+// ErrHalfCharacter: what half a surrogate pair stands for is lost in Go's strings, so not even a key service can be asked about it.
+var ErrHalfCharacter = errors.New("an escape in it stands for half of a surrogate pair, which is no text")
 
-// contextHint says what to write instead of what err refuses.
-func contextHint(err error, otherwise string) string {
-	if errors.Is(err, errHalfCharacter) {
+// ContextHint says what to write instead of what err refuses.
+func ContextHint(err error, otherwise string) string {
+	if errors.Is(err, ErrHalfCharacter) {
 		return `write the character itself, or both of its halves, as in "\ud83d\ude00"`
 	}
 	return otherwise
@@ -36,7 +36,7 @@ func parseContext(args []string) (format.Context, error) {
 		}
 		pairs, err := parseContextArg(arg)
 		if err != nil {
-			hint := contextHint(err, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
+			hint := ContextHint(err, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
 			return nil, exit.Errorf(exit.Usage, hint, "encryption context %s: %w", abridged(arg), err)
 		}
 		for k, v := range pairs {
@@ -66,7 +66,7 @@ func parseContextArg(arg string) (map[string]string, error) {
 		text = strings.TrimSpace(string(b))
 	}
 	if strings.HasPrefix(text, "{") {
-		return parseContextJSON(text)
+		return ParseContextJSON(text)
 	}
 	pairs := map[string]string{}
 	for part := range strings.SplitSeq(strings.TrimSpace(text), ",") {
@@ -82,10 +82,10 @@ func parseContextArg(arg string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// parseContextJSON takes one JSON object of strings, and no key twice and no half of a character, which encoding/json would let pass.
-func parseContextJSON(text string) (map[string]string, error) {
+// ParseContextJSON takes one JSON object of strings, and no key twice and no half of a character, which encoding/json would let pass.
+func ParseContextJSON(text string) (map[string]string, error) {
 	if format.HasLoneSurrogate([]byte(text)) {
-		return nil, errHalfCharacter
+		return nil, ErrHalfCharacter
 	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if _, err := dec.Token(); err != nil {
@@ -125,8 +125,8 @@ func abridged(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// contextText is a context for people.
-func contextText(ec format.Context) string {
+// ContextText is a context for people.
+func ContextText(ec format.Context) string {
 	if len(ec) == 0 {
 		return "none"
 	}
@@ -137,28 +137,29 @@ func contextText(ec format.Context) string {
 	return strings.Join(parts, ", ")
 }
 
-// requirement is one --require-context: a key, and its value unless any will do.
-type requirement struct {
+// Requirement is one --require-context: a key, and its value unless any will do.
+type Requirement struct {
 	key, value string
 	any        bool
 }
 
-func parseRequirements(args []string) ([]requirement, error) {
-	var all []requirement
+// ParseRequirements reads the values of --require-context.
+func ParseRequirements(args []string) ([]Requirement, error) {
+	var all []Requirement
 	for _, arg := range args {
 		for part := range strings.SplitSeq(arg, ",") {
 			k, v, ok := strings.Cut(part, "=")
 			if k == "" {
 				return nil, exit.Errorf(exit.Usage, "write --require-context env=prod, or --require-context env", "required context %q has no key", arg)
 			}
-			all = append(all, requirement{key: k, value: v, any: !ok})
+			all = append(all, Requirement{key: k, value: v, any: !ok})
 		}
 	}
 	return all, nil
 }
 
-// check refuses a context that lacks what is required.
-func (r requirement) check(ec format.Context) error {
+// Check refuses a context that lacks what is required.
+func (r Requirement) Check(ec format.Context) error {
 	v, ok := ec[r.key]
 	switch {
 	case !ok:

@@ -1,4 +1,5 @@
-package cmd
+// Package child runs the commands of --from-command and --to-command.
+package child
 
 import (
 	"os/exec"
@@ -19,7 +20,7 @@ const (
 
 // child is a running command: a process group of its own, so that all of a pipeline can be ended, and nothing besides.
 type child struct {
-	line   *commandLine
+	line   *Line
 	pid    int           // of the command and of its group
 	done   chan struct{} // closed when the command has ended and been waited for
 	status syscall.WaitStatus
@@ -27,7 +28,7 @@ type child struct {
 }
 
 // startCommand starts cmd. Its end, and that of what it started, comes at the latest with that of envseal, unless envseal is killed.
-func startCommand(line *commandLine, cmd *exec.Cmd) (*child, error) {
+func startCommand(line *Line, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = childAttributes()
 	adoptOrphans()
@@ -93,7 +94,7 @@ func (c *child) wait() error {
 }
 
 type childFailure struct {
-	line   *commandLine
+	line   *Line
 	status syscall.WaitStatus
 }
 

@@ -1,4 +1,4 @@
-package cmd
+package child
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 // producer is a command whose standard output is sealed. Its end is the end of the input only if it succeeded: a failure comes
 // out of file.Input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
 type producer struct {
-	line    *commandLine
+	line    *Line
 	r       *os.File // reads what it writes
 	w       *os.File // its standard output, until it is started
 	once    sync.Once
@@ -24,9 +24,9 @@ type producer struct {
 	giveUp  sync.Once
 }
 
-// openProducer makes the command an input. It starts with the first Read, so not before there is a data key: nobody dumps a
+// Open makes the command an input. It starts with the first Read, so not before there is a data key: nobody dumps a
 // database to find out that a key may not be used.
-func openProducer(line *commandLine) (*file.Input, error) {
+func Open(line *Line) (*file.Input, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, file.InputError(line.String(), err)
@@ -81,25 +81,26 @@ func (p *producer) Close() {
 	}
 }
 
-// consumer is a command whose standard input gets the opened data; it is a sink. It sees the end of its input only where all of it was authentic: after a
+// Consumer is a command whose standard input gets the opened data; it is a sink. It sees the end of its input only where all of it was authentic: after a
 // failure it is ended first, so that it cannot take a part for the whole.
-type consumer struct {
-	line  *commandLine
+type Consumer struct {
+	line  *Line
 	r, w  *os.File
 	child *child // nil until the first Write, so not before something authentic is there for it
 	ended bool
 }
 
-func newConsumer(line *commandLine) (*consumer, error) {
+// NewConsumer makes a consumer of the command, which does not run yet.
+func NewConsumer(line *Line) (*Consumer, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, exit.Errorf(exit.Consumer, "", "%s: %w", line, exit.Reason(err))
 	}
 	file.Widen(int(w.Fd()))
-	return &consumer{line: line, r: r, w: w}, nil
+	return &Consumer{line: line, r: r, w: w}, nil
 }
 
-func (c *consumer) start() error {
+func (c *Consumer) start() error {
 	if c.child != nil {
 		return nil
 	}
@@ -112,7 +113,7 @@ func (c *consumer) start() error {
 }
 
 // Write implements io.Writer. A command that closes its input early has failed, whatever its exit code says: it did not take all of the data.
-func (c *consumer) Write(p []byte) (int, error) {
+func (c *Consumer) Write(p []byte) (int, error) {
 	if err := c.start(); err != nil {
 		return 0, err
 	}
@@ -134,7 +135,7 @@ func (c *consumer) Write(p []byte) (int, error) {
 }
 
 // Commit tells the command that its input has ended and waits for it.
-func (c *consumer) Commit() error {
+func (c *Consumer) Commit() error {
 	if err := c.start(); err != nil { // nothing to write is data too
 		return err
 	}
@@ -147,7 +148,7 @@ func (c *consumer) Commit() error {
 }
 
 // Abort ends the command before it sees the end of its input. After Commit it does nothing.
-func (c *consumer) Abort() {
+func (c *Consumer) Abort() {
 	if c.ended {
 		return
 	}
@@ -161,7 +162,7 @@ func (c *consumer) Abort() {
 }
 
 // Durable: nobody knows what the command does with the data.
-func (c *consumer) Durable() bool { return false }
+func (c *Consumer) Durable() bool { return false }
 
 // Released tells whether anything was handed over.
-func (c *consumer) Released() bool { return c.child != nil }
+func (c *Consumer) Released() bool { return c.child != nil }

@@ -1,14 +1,14 @@
-package cmd
+package keys
 
 import (
 	"fmt"
 	"strings"
 )
 
-// parseShorthand reads k=v,k2=v2 as `aws` does (AWS CLI User Guide, shorthand syntax): a value may
+// ParseShorthand reads k=v,k2=v2 as `aws` does (AWS CLI User Guide, shorthand syntax): a value may
 // stand in single or double quotes, in which a backslash escapes the quote, and outside of quotes
 // \, is a comma. Space around names and values does not count.
-func parseShorthand(text string) (map[string]string, error) {
+func ParseShorthand(text string) (map[string]string, error) {
 	pairs := map[string]string{}
 	for rest, more := text, true; more; {
 		name, value, found := strings.Cut(rest, "=")
