@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -99,17 +101,17 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 // files are those that no output may replace.
 func (o *openOptions) files() []file.Guarded {
 	own := file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files())
-	return append(own, guardHeader(o.header)...)
+	return append(own, transfer.GuardHeader(o.header)...)
 }
 
 // check refuses what does not go together.
-func (o *openOptions) check(b *batch) error {
-	if err := b.checkHeader(o.header); err != nil {
+func (o *openOptions) check(b *batch.Files) error {
+	if err := b.CheckHeader(o.header); err != nil {
 		return err
 	}
 	outputs := []flags.Given{{Flag: "output-dir", Yes: o.OutputDir != ""}, {Flag: "rm", Yes: o.Remove}}
 	if o.bytes != nil {
-		if err := b.oneFile("range"); err != nil {
+		if err := b.OneFile("range"); err != nil {
 			return err
 		}
 		others := append(outputs, flags.Given{Flag: flags.ToCommand, Yes: o.to != nil})
@@ -120,7 +122,7 @@ func (o *openOptions) check(b *batch) error {
 	if o.to == nil {
 		return nil
 	}
-	if err := b.oneFile(flags.ToCommand); err != nil {
+	if err := b.OneFile(flags.ToCommand); err != nil {
 		return err
 	}
 	others := append(outputs, flags.Given{Flag: "output", Yes: o.Output != ""}, flags.Given{Flag: "force", Yes: o.Force})
@@ -130,7 +132,7 @@ func (o *openOptions) check(b *batch) error {
 // opening is what one decrypt or verify command does to each of its files.
 type opening struct {
 	openOptions
-	batch   *batch
+	batch   *batch.Files
 	svc     *keys.Services
 	gate    *reuse.Throttle
 	allowed []keyring.AllowedKey
@@ -144,7 +146,7 @@ func runOpen(c *cli.Context, verb string) error {
 		return err
 	}
 	ctx := c.Context
-	b, err := newBatch(verb, options.Work, options.args)
+	b, err := batch.New(verb, options.Work, options.args)
 	if err != nil {
 		return err
 	}
@@ -162,7 +164,7 @@ func runOpen(c *cli.Context, verb string) error {
 	if o.allowed, err = o.svc.Allowed(ctx, o.keyIDs); err != nil {
 		return err
 	}
-	o.gate = reuse.NewThrottle(b.many(), o.Reuse)
+	o.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
 	defer o.gate.Close()
 	if verb == flags.Verify {
 		return runFiles(ctx, b, o.own, &verifying{o})
@@ -181,19 +183,19 @@ func (o *opening) checkContext(h *format.Header) error {
 
 // identity opens one file. It notes in r which key did, and says so, unless the user named the key
 // or it is said of many files together.
-func (o *opening) identity(name string, many bool, r *result) envelope.Identity {
+func (o *opening) identity(name string, many bool, r *transfer.Result) envelope.Identity {
 	keys := make([]keyring.AllowedKey, len(o.allowed))
 	for i, k := range o.allowed {
-		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.Client(k.Client, &r.calls)}
+		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.Client(k.Client, &r.Calls)}
 	}
 	return &keyring.Discovery{
-		Client:      o.gate.ForARN(o.svc.ForARN, &r.calls),
+		Client:      o.gate.ForARN(o.svc.ForARN, &r.Calls),
 		Keys:        keys,
 		Accounts:    o.accounts,
 		Region:      o.aws.Region,
 		GrantTokens: o.grantTokens,
 		Used: func(arn string) {
-			r.keyID = arn
+			r.KeyID = arn
 			if !many && (o.Verbose || len(o.allowed) == 0 && !o.Quiet) {
 				ui.Note("%s: opened with %s", ui.ShownInput(name), arn)
 			}
@@ -235,17 +237,17 @@ func (o *opening) dirPerm(mode os.FileMode) os.FileMode {
 }
 
 // single opens a single file of the batch, for the command of --to-command, or into a file.
-func (o *opening) single(ctx context.Context, name string, log *fileLog) (result, error) {
-	target, err := o.batch.target(name, o.rename)
+func (o *opening) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+	target, err := o.batch.Target(name, o.rename)
 	if err != nil {
-		return result{}, err
+		return transfer.Result{}, err
 	}
-	t := &transfer{
-		Work: o.Work, name: name, target: target, perm: o.perm, mtime: o.bytes == nil,
-		to: o.to, sizeHint: -1, own: o.own, log: log, check: o.check, current: o.current,
-		many: o.batch.many(),
+	t := &transfer.Transfer{
+		Work: o.Work, Name: name, Target: target, Perm: o.perm, Mtime: o.bytes == nil,
+		To: o.to, SizeHint: -1, Own: o.own, Log: log, Check: o.check, Current: o.current,
+		Many: o.batch.IsMany(),
 	}
-	return t.run(ctx, o.stream)
+	return t.Run(ctx, o.stream)
 }
 
 // rename gives the name of the output.
@@ -255,20 +257,20 @@ func (o *opening) rename(name string) (string, error) {
 	}
 	to, err := o.target(name)
 	if err != nil {
-		err = noOpenedName(name, err)
+		err = batch.NoOpenedName(name, err)
 	}
 	return to, err
 }
 
 // check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
 func (o *opening) check(in *file.Input) error {
-	header := headerFile{name: o.header}
-	defer header.close()
-	options, err := header.prepare(in, o.open)
+	header := transfer.Header{Name: o.header}
+	defer header.Close()
+	options, err := header.Prepare(in, o.open)
 	if err != nil {
 		return err
 	}
-	src, _, err := unarmored(&job{in: in, src: in, plain: true}, options.Header != nil)
+	src, _, err := unarmored(&transfer.Job{In: in, Src: in, Plain: true}, options.Header != nil)
 	if err != nil {
 		return err
 	}
@@ -282,40 +284,40 @@ func (o *opening) check(in *file.Input) error {
 
 func (o *opening) canWhole() bool { return true }
 
-func (o *opening) whole(ctx context.Context, dst, src []byte) (out []byte, r result, err error) {
-	out, r.header, err = envelope.AppendOpened(ctx, dst, src, o.open, o.identity("", true, &r))
-	if streamOnly(err, r.header) {
+func (o *opening) whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+	out, r.Header, err = envelope.AppendOpened(ctx, dst, src, o.open, o.identity("", true, &r))
+	if streamOnly(err, r.Header) {
 		return nil, r, errStream // compressed; or a header in another shape, or in a journal
 	}
 	return out, r, err
 }
 
 // stream opens one file, in the way that is asked for.
-func (o *opening) stream(ctx context.Context, j *job) (r result, err error) {
+func (o *opening) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
 	start := time.Now()
-	if r.header, err = o.release(ctx, j, &r); err != nil {
-		return r, discarding(j.dst, err)
+	if r.Header, err = o.release(ctx, j, &r); err != nil {
+		return r, discarding(j.Dst, err)
 	}
-	if o.Verbose && !j.many {
-		j.tellTime("opened", start)
+	if o.Verbose && !j.Many {
+		j.TellTime("opened", start)
 	}
 	return r, nil
 }
 
-func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Header, error) {
-	id := o.identity(j.in.Name, j.many, r)
-	header := headerFile{name: o.header, again: o.verifyFirst}
-	defer header.close()
+func (o *opening) release(ctx context.Context, j *transfer.Job, r *transfer.Result) (*format.Header, error) {
+	id := o.identity(j.In.Name, j.Many, r)
+	header := transfer.Header{Name: o.header, Again: o.verifyFirst}
+	defer header.Close()
 	if o.verifyFirst {
-		held := &heldKey{Identity: id, in: j.in}
+		held := &heldKey{Identity: id, in: j.In}
 		defer held.destroy()
-		j.bar.Grow(j.in.Left)
+		j.Bar.Grow(j.In.Left)
 		if err := o.verifiedFirst(ctx, j, &header, held); err != nil {
 			return nil, err
 		}
 		id = held
 	}
-	options, err := header.prepare(j.in, o.workersFor(j))
+	options, err := header.Prepare(j.In, o.workersFor(j))
 	if err != nil {
 		return nil, err
 	}
@@ -327,17 +329,17 @@ func (o *opening) release(ctx context.Context, j *job, r *result) (*format.Heade
 		return nil, err
 	}
 	if plain { // from a file to one that appears when it is whole
-		if p, ok := j.directPath(); ok && !p.out.Direct {
-			return p.open(ctx, options, id)
+		if p, ok := j.DirectPath(); ok && !p.Out.Direct {
+			return p.Open(ctx, options, id)
 		}
 	}
-	return envelope.Open(ctx, struct{ io.Writer }{j.dst}, src, options, id)
+	return envelope.Open(ctx, struct{ io.Writer }{j.Dst}, src, options, id)
 }
 
 // workersFor has one of many files, alone or not on the cores.
-func (o *opening) workersFor(j *job) envelope.OpenOptions {
+func (o *opening) workersFor(j *transfer.Job) envelope.OpenOptions {
 	options := o.open
-	if !j.alone {
+	if !j.Alone {
 		options.Workers = 1
 	}
 	return options
@@ -345,24 +347,24 @@ func (o *opening) workersFor(j *job) envelope.OpenOptions {
 
 // unarmored is what the job reads without its armor, and whether that is as it was. With a detached
 // header there is none, as chunks may begin with any byte.
-func unarmored(j *job, detached bool) (src io.Reader, plain bool, err error) {
+func unarmored(j *transfer.Job, detached bool) (src io.Reader, plain bool, err error) {
 	var first [1]byte
 	switch {
 	case detached:
-		return j.in.GivesUp(j.src), j.plain && j.in.Regular, nil
-	case j.in.Regular: // whose position stays where it is, for the direct path
-		if n, _ := j.in.ReadAt(first[:], j.in.Offset()); n == 1 && !format.MayBeArmor(first[0]) {
-			return j.src, j.plain, nil
+		return j.In.GivesUp(j.Src), j.Plain && j.In.Regular, nil
+	case j.In.Regular: // whose position stays where it is, for the direct path
+		if n, _ := j.In.ReadAt(first[:], j.In.Offset()); n == 1 && !format.MayBeArmor(first[0]) {
+			return j.Src, j.Plain, nil
 		}
 	}
-	if src, _, err = format.Unarmored(j.src); err != nil {
+	if src, _, err = format.Unarmored(j.Src); err != nil {
 		return nil, false, err
 	}
-	return j.in.GivesUp(src), false, nil
+	return j.In.GivesUp(src), false, nil
 }
 
 // discarding adds to the hint of a failed opening what is to be done with what came out before.
-func discarding(dst sink, err error) error {
+func discarding(dst transfer.Sink, err error) error {
 	code, hint := exit.Explain(err)
 	if !dst.Released() || code == exit.Consumer { // which has failed by itself
 		return err
@@ -378,11 +380,11 @@ func (o *opening) fatal(error) bool { return false }
 
 // current compares the plaintext's size. An output that is newer than its sealed file has been
 // worked on since, and is kept.
-func (o *opening) current(in, out *statedFile) (current, replaceable bool) {
+func (o *opening) current(in, out *transfer.Stated) (current, replaceable bool) {
 	if !out.ModTime.Equal(in.ModTime) {
 		return false, out.ModTime.Before(in.ModTime)
 	}
-	h, exact, err := in.header()
+	h, exact, err := in.Header()
 	if err != nil {
 		return false, false
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -67,8 +68,8 @@ func (r *byteRange) of(size int64) (begin, end int64, err error) {
 
 // openRange writes a range of the plaintext, and reads the chunks only that it needs: the header, the
 // last chunk, by which the size is known to be that of the whole file, then those of the range.
-func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
-	in := j.in
+func (o *opening) openRange(ctx context.Context, j *transfer.Job, options envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
+	in := j.In
 	if !in.Regular {
 		return nil, exit.Errorf(exit.Usage, "open all of it instead, and cut: | tail -c +OFF | head -c LEN", "a range needs a file that can be read at any place, not a pipe or device")
 	}
@@ -84,8 +85,8 @@ func (o *opening) openRange(ctx context.Context, j *job, options envelope.OpenOp
 	if options.MaxSize > 0 && end-begin > options.MaxSize {
 		return at.Header(), envelope.ErrMaxSize
 	}
-	j.bar.Expect(end - begin)
-	return at.Header(), copyRange(j.dst, at, begin, end, j.bar)
+	j.Bar.Expect(end - begin)
+	return at.Header(), copyRange(j.Dst, at, begin, end, j.Bar)
 }
 
 // rangeError has a hint for armor, in which nothing lies where it should.

@@ -11,6 +11,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
@@ -53,18 +54,18 @@ func (v *verifying) verb() string { return flags.Verify }
 func (v *verifying) target(string) (string, error) { return "", nil }
 
 // single verifies a single file of the batch.
-func (v *verifying) single(ctx context.Context, name string, log *fileLog) (result, error) {
-	t := &transfer{
-		Work: v.Work, name: name, into: &verdict{name, v.Quiet}, sizeHint: -1, log: log,
-		many: v.batch.many(),
+func (v *verifying) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+	t := &transfer.Transfer{
+		Work: v.Work, Name: name, Into: &verdict{name, v.Quiet}, SizeHint: -1, Log: log,
+		Many: v.batch.IsMany(),
 	}
-	return t.run(ctx, v.stream)
+	return t.Run(ctx, v.stream)
 }
 
-func (v *verifying) stream(ctx context.Context, j *job) (r result, err error) {
-	header := headerFile{name: v.header}
-	defer header.close()
-	options, err := header.prepare(j.in, v.workersFor(j))
+func (v *verifying) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
+	header := transfer.Header{Name: v.header}
+	defer header.Close()
+	options, err := header.Prepare(j.In, v.workersFor(j))
 	if err != nil {
 		return r, err
 	}
@@ -72,7 +73,7 @@ func (v *verifying) stream(ctx context.Context, j *job) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.header, err = envelope.Verify(ctx, src, options, v.identity(j.in.Name, j.many, &r))
+	r.Header, err = envelope.Verify(ctx, src, options, v.identity(j.In.Name, j.Many, &r))
 	return r, err
 }
 
@@ -114,11 +115,11 @@ func streamOnly(err error, h *format.Header) bool {
 }
 
 // verifiedFirst reads all of the input and authenticates it, and goes back to its beginning.
-func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile, id envelope.Identity) error {
-	if !j.in.Regular {
+func (o *opening) verifiedFirst(ctx context.Context, j *transfer.Job, header *transfer.Header, id envelope.Identity) error {
+	if !j.In.Regular {
 		return exit.Errorf(exit.Usage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
 	}
-	options, err := header.prepare(j.in, o.workersFor(j))
+	options, err := header.Prepare(j.In, o.workersFor(j))
 	if err != nil {
 		return err
 	}
@@ -133,13 +134,13 @@ func (o *opening) verifiedFirst(ctx context.Context, j *job, header *headerFile,
 	if err != nil {
 		return err
 	}
-	if err := j.in.CheckUnchanged(); err != nil {
+	if err := j.In.CheckUnchanged(); err != nil {
 		return err
 	}
 	if h.Length > inplace.MostKept {
 		runtime.GC() // it is read again, and two of them take more than one header is worth
 	}
-	return j.in.Rewind()
+	return j.In.Rewind()
 }
 
 // heldKey asks for the data key once for two readings of a file, and refuses a second file that was

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -114,7 +116,7 @@ func (o *sealOptions) files() []file.Guarded {
 // sealing is what one encrypt command does to each of its files.
 type sealing struct {
 	sealOptions
-	batch  *batch
+	batch  *batch.Files
 	keys   []*keyring.KMSKey        // of -k
 	made   *keys.DataKeyFile        // of --data-key
 	key    *envelope.DataKey        // unwrapped from it
@@ -130,7 +132,7 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	if err := o.checkLevel(); err != nil {
 		return err
 	}
-	b, err := newBatch(flags.Encrypt, o.Work, o.args)
+	b, err := batch.New(flags.Encrypt, o.Work, o.args)
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 		return err
 	}
 	defer s.destroy()
-	s.gate = reuse.NewThrottle(b.many(), o.Reuse)
+	s.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
 	defer s.gate.Close()
 	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
 	defer s.pool.Close()
@@ -160,14 +162,14 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 }
 
 // check refuses what does not go together.
-func (o *sealOptions) check(b *batch) error {
-	if err := b.checkHeader(o.header); err != nil {
+func (o *sealOptions) check(b *batch.Files) error {
+	if err := b.CheckHeader(o.header); err != nil {
 		return err
 	}
 	if err := keys.RefuseStrictFIPS(); err != nil {
 		return err
 	}
-	if o.failOnEmpty && b.many() {
+	if o.failOnEmpty && b.IsMany() {
 		return exit.Errorf(exit.Usage, "run it once for each file", "--fail-on-empty goes with one input")
 	}
 	if o.armor && o.header != "" {
@@ -177,16 +179,16 @@ func (o *sealOptions) check(b *batch) error {
 }
 
 // checkCommand has the command take the place of the only file.
-func (o *sealOptions) checkCommand(b *batch) error {
+func (o *sealOptions) checkCommand(b *batch.Files) error {
 	switch {
 	case o.from == nil:
 		return nil
-	case b.list:
+	case b.List:
 		return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "files0-from", Yes: true})
-	case b.many() || len(o.args) > 0:
-		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", flags.FromCommand, ui.Shown(b.names[0]))
+	case b.IsMany() || len(o.args) > 0:
+		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", flags.FromCommand, ui.Shown(b.Names[0]))
 	}
-	b.names[0] = o.from.String()
+	b.Names[0] = o.from.String()
 	return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "rm", Yes: o.Remove}, flags.Given{Flag: "output-dir", Yes: o.OutputDir != ""})
 }
 
@@ -311,82 +313,82 @@ func (s *sealing) perm(in *file.Stat) os.FileMode { return file.SealedPerm(in) }
 func (s *sealing) dirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
 // single seals a single file of the batch, or what the command of --from-command writes.
-func (s *sealing) single(ctx context.Context, name string, log *fileLog) (result, error) {
-	target, err := s.batch.target(name, s.rename)
+func (s *sealing) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+	target, err := s.batch.Target(name, s.rename)
 	if err != nil {
-		return result{}, err
+		return transfer.Result{}, err
 	}
-	t := &transfer{
-		Work: s.Work, name: name, target: target, perm: file.SealedPerm, mtime: true,
-		header: s.header, from: s.from, text: s.armor, refuseEmpty: s.failOnEmpty,
-		sizeHint: s.sizeHint, own: s.own, log: log, current: s.current, many: s.batch.many(),
+	t := &transfer.Transfer{
+		Work: s.Work, Name: name, Target: target, Perm: file.SealedPerm, Mtime: true,
+		Header: s.header, From: s.from, Text: s.armor, RefuseEmpty: s.failOnEmpty,
+		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.current, Many: s.batch.IsMany(),
 	}
-	return t.run(ctx, s.stream)
+	return t.Run(ctx, s.stream)
 }
 
 func (s *sealing) canWhole() bool {
 	return s.sealOptions.seal.Compress == envelope.LevelNone && !s.armor
 }
 
-func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r result, err error) {
-	key, err := s.takeKey(ctx, int64(len(src)), &r.calls)
+func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+	key, err := s.takeKey(ctx, int64(len(src)), &r.Calls)
 	if err != nil {
 		return nil, r, err
 	}
 	defer s.pool.Give(key)
 	o := s.sealOptions.seal
 	o.LastUse = key.Single
-	out, r.header, err = envelope.AppendSealed(ctx, dst, src, key.DataKey, o)
+	out, r.Header, err = envelope.AppendSealed(ctx, dst, src, key.DataKey, o)
 	return out, r, err
 }
 
 // stream seals one file.
-func (s *sealing) stream(ctx context.Context, j *job) (r result, err error) {
+func (s *sealing) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
 	start := time.Now()
-	key, err := s.takeKey(ctx, j.in.Left, &r.calls)
+	key, err := s.takeKey(ctx, j.In.Left, &r.Calls)
 	if err != nil {
 		return r, err
 	}
 	defer s.pool.Give(key)
 	o := s.sealOptions.seal
 	o.LastUse = key.Single
-	if !j.alone {
+	if !j.Alone {
 		o.Workers = 1
 	}
-	if j.dst.header != nil {
-		o.Header = j.dst.header
+	if j.Dst.Header != nil {
+		o.Header = j.Dst.Header
 	}
-	if s.Verbose && !j.many {
-		o.Begun = func(h *format.Header) { s.tellSize(h, j.in) }
+	if s.Verbose && !j.Many {
+		o.Begun = func(h *format.Header) { s.tellSize(h, j.In) }
 	}
-	if r.header, err = s.sealTo(ctx, j, key.DataKey, o); err != nil {
+	if r.Header, err = s.sealTo(ctx, j, key.DataKey, o); err != nil {
 		return r, err
 	}
-	if s.Verbose && !j.many {
-		for _, slot := range r.header.Slots {
-			ui.Note("%s: sealed for %s", ui.ShownInput(j.in.Name), keys.SealedFor(slot))
+	if s.Verbose && !j.Many {
+		for _, slot := range r.Header.Slots {
+			ui.Note("%s: sealed for %s", ui.ShownInput(j.In.Name), keys.SealedFor(slot))
 		}
-		j.tellTime("sealed", start)
+		j.TellTime("sealed", start)
 	}
 	return r, nil
 }
 
 // sealTo writes armor if it is asked for, and takes the direct path where both ends can.
-func (s *sealing) sealTo(ctx context.Context, j *job, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
-	src := j.in.GivesUp(j.src)
+func (s *sealing) sealTo(ctx context.Context, j *transfer.Job, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
+	src := j.In.GivesUp(j.Src)
 	if s.armor {
-		w := format.NewArmorWriter(j.dst)
+		w := format.NewArmorWriter(j.Dst)
 		if h, err = envelope.Seal(ctx, w, src, key, o); err != nil {
 			return nil, err // without an END line
 		}
 		return h, w.Close()
 	}
 	if o.Compress == envelope.LevelNone {
-		if p, ok := j.directPath(); ok {
-			return p.seal(ctx, key, o)
+		if p, ok := j.DirectPath(); ok {
+			return p.Seal(ctx, key, o)
 		}
 	}
-	return envelope.Seal(ctx, struct{ io.Writer }{j.dst}, src, key, o)
+	return envelope.Seal(ctx, struct{ io.Writer }{j.Dst}, src, key, o)
 }
 
 // fatal: all files are sealed for the same keys, so what one cannot be sealed for none can.
@@ -397,8 +399,8 @@ func (s *sealing) fatal(err error) bool {
 
 // current compares the sealed file's size, in which that of its own header is the only unknown. Of a
 // compressed or armored one the time alone has to do.
-func (s *sealing) current(in, out *statedFile) (current, replaceable bool) {
-	h, exact, err := out.header()
+func (s *sealing) current(in, out *transfer.Stated) (current, replaceable bool) {
+	h, exact, err := out.Header()
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays
 	}
@@ -421,7 +423,7 @@ func (s *sealing) tellSize(h *format.Header, in *file.Input) {
 	if size < 0 {
 		size = s.sizeHint
 	}
-	sealed, err := payload(h, s.header != "").SealedSize(size)
+	sealed, err := transfer.Payload(h, s.header != "").SealedSize(size)
 	if err != nil {
 		return // size is unknown, or more than can be sealed, which is said elsewhere
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
@@ -32,12 +33,12 @@ func inspectCommand() *cli.Command {
 			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
 		},
 		Action: func(c *cli.Context) error {
-			b, err := newBatch("inspect", flags.Work{}, c.Args().Slice())
+			b, err := batch.New("inspect", flags.Work{}, c.Args().Slice())
 			if err != nil {
 				return err
 			}
 			o := inspectOptions{json: c.Bool("json"), maxSlots: c.Int("max-slots")}
-			return b.run(c.Context, o.inspect)
+			return b.Run(c.Context, o.inspect)
 		},
 	}
 }
@@ -60,7 +61,7 @@ type inspection struct {
 	EncryptionContext format.Context
 	Commitment        string // hex
 	HeaderLength      int64
-	KeySlots          [0]inspectedSlot // those of slots, as printJSON shows them
+	KeySlots          [0]inspectedSlot // those of slots, as awscli.PrintJSON shows them
 	SealedSize        *int64           `json:",omitempty"` // of the file as it is; absent for a stream and for armor
 	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file has SealedSize: it was truncated or lengthened.
 	// For a compressed file it is the compressed size.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
@@ -24,9 +25,9 @@ import (
 type kmsOperation struct {
 	name    string // as in the API: GenerateDataKey
 	usage   string
-	secret  string      // the member of the answer that is plaintext key material, or empty
-	members []kmsMember // of the request, in the order of the API
-	answer  document    // what an answer may hold, for --generate-cli-skeleton output
+	secret  string          // the member of the answer that is plaintext key material, or empty
+	members []kmsMember     // of the request, in the order of the API
+	answer  awscli.Document // what an answer may hold, for --generate-cli-skeleton output
 	call    kmsCall
 }
 
@@ -220,6 +221,6 @@ func (o *kmsOptions) run(ctx context.Context, op *kmsOperation) error {
 	if err != nil {
 		return kmsFailure(err)
 	}
-	defer doc.destroy()
+	defer doc.Destroy()
 	return out.deliver(doc)
 }

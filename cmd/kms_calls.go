@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/kmsclient"
@@ -10,10 +11,10 @@ import (
 )
 
 // kmsCall asks the service of a request, whose keys have the ids by which that service knows them.
-type kmsCall func(context.Context, kmsclient.Client, *kmsRequest) (document, error)
+type kmsCall func(context.Context, kmsclient.Client, *kmsRequest) (awscli.Document, error)
 
 // call finds the key service and asks it.
-func (r *kmsRequest) call(ctx context.Context, svc *keys.Services) (document, error) {
+func (r *kmsRequest) call(ctx context.Context, svc *keys.Services) (awscli.Document, error) {
 	if err := r.constraints(); err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func serviceOfBlob(svc *keys.Services, blob []byte) (kmsclient.Client, error) {
 func dataKeyCall(generate func(
 	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyInput,
 ) (*kmsclient.DataKey, error)) kmsCall {
-	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
+	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 		key, err := generate(client, ctx, kmsclient.GenerateDataKeyInput{
 			KeyID: r.text("KeyId"), KeySpec: r.text("KeySpec"), NumberOfBytes: r.number("NumberOfBytes"),
 			EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
@@ -76,8 +77,8 @@ func dataKeyCall(generate func(
 		if err != nil {
 			return nil, err
 		}
-		return document{}.add("CiphertextBlob", key.CiphertextBlob).with("Plaintext", key.Plaintext).
-			add("KeyId", key.KeyID).with("KeyMaterialId", key.KeyMaterialID), nil
+		return awscli.Document{}.Add("CiphertextBlob", key.CiphertextBlob).With("Plaintext", key.Plaintext).
+			Add("KeyId", key.KeyID).With("KeyMaterialId", key.KeyMaterialID), nil
 	}
 }
 
@@ -85,7 +86,7 @@ func dataKeyCall(generate func(
 func keyPairCall(generate func(
 	kmsclient.Client, context.Context, kmsclient.GenerateDataKeyPairInput,
 ) (*kmsclient.KeyPair, error)) kmsCall {
-	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (document, error) {
+	return func(ctx context.Context, client kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 		pair, err := generate(client, ctx, kmsclient.GenerateDataKeyPairInput{
 			KeyID: r.text("KeyId"), KeyPairSpec: r.text("KeyPairSpec"),
 			EncryptionContext: r.pairs("EncryptionContext"), Options: r.options(),
@@ -93,14 +94,14 @@ func keyPairCall(generate func(
 		if err != nil {
 			return nil, err
 		}
-		return document{}.add("PrivateKeyCiphertextBlob", pair.PrivateKeyCiphertextBlob).
-			with("PrivateKeyPlaintext", pair.PrivateKeyPlaintext).add("PublicKey", pair.PublicKey).
-			add("KeyId", pair.KeyID).add("KeyPairSpec", pair.KeyPairSpec).
-			with("KeyMaterialId", pair.KeyMaterialID), nil
+		return awscli.Document{}.Add("PrivateKeyCiphertextBlob", pair.PrivateKeyCiphertextBlob).
+			With("PrivateKeyPlaintext", pair.PrivateKeyPlaintext).Add("PublicKey", pair.PublicKey).
+			Add("KeyId", pair.KeyID).Add("KeyPairSpec", pair.KeyPairSpec).
+			With("KeyMaterialId", pair.KeyMaterialID), nil
 	}
 }
 
-func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 	out, err := svc.Encrypt(ctx, kmsclient.EncryptInput{
 		KeyID: r.text("KeyId"), Plaintext: r.blob("Plaintext"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
@@ -109,11 +110,11 @@ func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return document{}.add("CiphertextBlob", out.CiphertextBlob).add("KeyId", out.KeyID).
-		with("EncryptionAlgorithm", out.Algorithm), nil
+	return awscli.Document{}.Add("CiphertextBlob", out.CiphertextBlob).Add("KeyId", out.KeyID).
+		With("EncryptionAlgorithm", out.Algorithm), nil
 }
 
-func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 	out, err := svc.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: r.text("KeyId"), CiphertextBlob: r.blob("CiphertextBlob"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
@@ -122,11 +123,11 @@ func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return document{}.add("KeyId", out.KeyID).add("Plaintext", out.Plaintext).
-		with("EncryptionAlgorithm", out.Algorithm).with("KeyMaterialId", out.KeyMaterialID), nil
+	return awscli.Document{}.Add("KeyId", out.KeyID).Add("Plaintext", out.Plaintext).
+		With("EncryptionAlgorithm", out.Algorithm).With("KeyMaterialId", out.KeyMaterialID), nil
 }
 
-func reEncrypt(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+func reEncrypt(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 	out, err := svc.ReEncrypt(ctx, kmsclient.ReEncryptInput{
 		CiphertextBlob: r.blob("CiphertextBlob"),
 		SourceKeyID:    r.text("SourceKeyId"), DestinationKeyID: r.text("DestinationKeyId"),
@@ -139,18 +140,18 @@ func reEncrypt(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (docume
 	if err != nil {
 		return nil, err
 	}
-	return document{}.add("CiphertextBlob", out.CiphertextBlob).
-		add("SourceKeyId", out.SourceKeyID).add("KeyId", out.KeyID).
-		with("SourceEncryptionAlgorithm", out.SourceAlgorithm).
-		with("DestinationEncryptionAlgorithm", out.DestinationAlgorithm).
-		with("SourceKeyMaterialId", out.SourceKeyMaterialID).
-		with("DestinationKeyMaterialId", out.DestinationKeyMaterialID), nil
+	return awscli.Document{}.Add("CiphertextBlob", out.CiphertextBlob).
+		Add("SourceKeyId", out.SourceKeyID).Add("KeyId", out.KeyID).
+		With("SourceEncryptionAlgorithm", out.SourceAlgorithm).
+		With("DestinationEncryptionAlgorithm", out.DestinationAlgorithm).
+		With("SourceKeyMaterialId", out.SourceKeyMaterialID).
+		With("DestinationKeyMaterialId", out.DestinationKeyMaterialID), nil
 }
 
-func describeKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (document, error) {
+func describeKey(ctx context.Context, svc kmsclient.Client, r *kmsRequest) (awscli.Document, error) {
 	meta, err := svc.DescribeKey(ctx, r.text("KeyId"), r.options())
 	if err != nil {
 		return nil, err
 	}
-	return document{}.add("KeyMetadata", keyMetadata(*meta)), nil
+	return awscli.Document{}.Add("KeyMetadata", keyMetadata(*meta)), nil
 }

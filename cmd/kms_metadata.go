@@ -3,48 +3,49 @@ package cmd
 import (
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/kmsclient"
 )
 
 // keyMetadata gives KeyMetadata in the order of the API, without the members that do not apply to
 // the key.
-func keyMetadata(m kmsclient.KeyMetadata) document {
-	d := document{}.add("AWSAccountId", m.AccountID).add("KeyId", m.KeyID).add("Arn", m.ARN).
-		add("CreationDate", m.CreationDate).add("Enabled", m.Enabled).
-		add("Description", m.Description).add("KeyUsage", m.KeyUsage).add("KeyState", m.KeyState).
-		with("DeletionDate", m.DeletionDate).with("ValidTo", m.ValidTo).with("Origin", m.Origin).
-		with("CustomKeyStoreId", m.CustomKeyStoreID).
-		with("CloudHsmClusterId", m.CloudHSMClusterID).
-		with("ExpirationModel", m.ExpirationModel).with("KeyManager", m.KeyManager).
-		with("CustomerMasterKeySpec", m.KeySpec).with("KeySpec", m.KeySpec).
-		with("EncryptionAlgorithms", m.Algorithms).
-		with("SigningAlgorithms", m.SigningAlgorithms).
-		with("KeyAgreementAlgorithms", m.AgreementAlgorithms).
-		add("MultiRegion", m.MultiRegion)
+func keyMetadata(m kmsclient.KeyMetadata) awscli.Document {
+	d := awscli.Document{}.Add("AWSAccountId", m.AccountID).Add("KeyId", m.KeyID).Add("Arn", m.ARN).
+		Add("CreationDate", m.CreationDate).Add("Enabled", m.Enabled).
+		Add("Description", m.Description).Add("KeyUsage", m.KeyUsage).Add("KeyState", m.KeyState).
+		With("DeletionDate", m.DeletionDate).With("ValidTo", m.ValidTo).With("Origin", m.Origin).
+		With("CustomKeyStoreId", m.CustomKeyStoreID).
+		With("CloudHsmClusterId", m.CloudHSMClusterID).
+		With("ExpirationModel", m.ExpirationModel).With("KeyManager", m.KeyManager).
+		With("CustomerMasterKeySpec", m.KeySpec).With("KeySpec", m.KeySpec).
+		With("EncryptionAlgorithms", m.Algorithms).
+		With("SigningAlgorithms", m.SigningAlgorithms).
+		With("KeyAgreementAlgorithms", m.AgreementAlgorithms).
+		Add("MultiRegion", m.MultiRegion)
 	if c := m.MultiRegionConfiguration; c != nil {
-		d = d.add("MultiRegionConfiguration", multiRegion(c))
+		d = d.Add("MultiRegionConfiguration", multiRegion(c))
 	}
-	return d.with("PendingDeletionWindowInDays", m.PendingDeletionWindowInDays).
-		with("MacAlgorithms", m.MACAlgorithms).
-		with("XksKeyConfiguration", document{}.with("Id", m.XksKeyID)).
-		with("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
+	return d.With("PendingDeletionWindowInDays", m.PendingDeletionWindowInDays).
+		With("MacAlgorithms", m.MACAlgorithms).
+		With("XksKeyConfiguration", awscli.Document{}.With("Id", m.XksKeyID)).
+		With("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
 }
 
-func multiRegion(c *kmsclient.MultiRegionConfiguration) document {
+func multiRegion(c *kmsclient.MultiRegionConfiguration) awscli.Document {
 	replicas := []any{}
 	for _, k := range c.Replicas {
 		replicas = append(replicas, regionKey(k))
 	}
-	return document{}.add("MultiRegionKeyType", c.KeyType).add("PrimaryKey", regionKey(c.Primary)).
-		add("ReplicaKeys", replicas)
+	return awscli.Document{}.Add("MultiRegionKeyType", c.KeyType).Add("PrimaryKey", regionKey(c.Primary)).
+		Add("ReplicaKeys", replicas)
 }
 
-func regionKey(k kmsclient.RegionKey) document {
-	return document{}.add("Arn", k.ARN).add("Region", k.Region)
+func regionKey(k kmsclient.RegionKey) awscli.Document {
+	return awscli.Document{}.Add("Arn", k.ARN).Add("Region", k.Region)
 }
 
 // sampleMetadata shows in its place the name of each member.
-func sampleMetadata() document {
+func sampleMetadata() awscli.Document {
 	sample := kmsclient.RegionKey{ARN: "Arn", Region: "Region"}
 	return keyMetadata(kmsclient.KeyMetadata{
 		AccountID: "AWSAccountId", KeyID: "KeyId", ARN: "Arn", CreationDate: time.Unix(0, 0),

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/kmsclient"
 )
 
@@ -26,7 +27,7 @@ func generateOperations() []*kmsOperation {
 		{
 			name:   "GenerateDataKeyWithoutPlaintext",
 			usage:  "make a data key, and do not show its plaintext",
-			answer: dataKey.without("Plaintext"),
+			answer: dataKey.Without("Plaintext"),
 			call:   dataKeyCall(kmsclient.Client.GenerateDataKeyWithoutPlaintext),
 			members: []kmsMember{key, ec, keySpecMember, numberOfBytesMember, grantTokensMember,
 				dryRunMember},
@@ -41,7 +42,7 @@ func generateOperations() []*kmsOperation {
 		{
 			name:    "GenerateDataKeyPairWithoutPlaintext",
 			usage:   "make a pair of public and private key, and do not show the private key",
-			answer:  keyPair.without("PrivateKeyPlaintext"),
+			answer:  keyPair.Without("PrivateKeyPlaintext"),
 			call:    keyPairCall(kmsclient.Client.GenerateDataKeyPairWithoutPlaintext),
 			members: []kmsMember{ec, key, keyPairSpecMember, grantTokensMember, dryRunMember},
 		},
@@ -84,7 +85,7 @@ func cipherOperations() []*kmsOperation {
 		},
 		{
 			name: "DescribeKey", usage: "show what KMS tells about a key", call: describeKey,
-			answer:  document{}.add("KeyMetadata", sampleMetadata()),
+			answer:  awscli.Document{}.Add("KeyMetadata", sampleMetadata()),
 			members: []kmsMember{keyMember("KeyId", "the `KEY`").must(), grantTokensMember},
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
@@ -11,7 +12,7 @@ import (
 
 // kmsPrinter prints the answer of one operation as the user wants it.
 type kmsPrinter struct {
-	documentPrinter
+	awscli.Printer
 	op           *kmsOperation
 	own          []file.Guarded // what no file may replace
 	wire         bool           // times are seconds since 1970, as on the wire
@@ -24,14 +25,14 @@ type kmsPrinter struct {
 func newKMSPrinter(op *kmsOperation, o *kmsOptions) (*kmsPrinter, error) {
 	p := &kmsPrinter{op: op, plaintextOut: o.plaintextOut, force: o.force, own: o.files()}
 	p.wire = profileSetting(o.aws.Profile, "cli_timestamp_format") == "wire"
-	p.format = cmp.Or(o.format, os.Getenv("AWS_DEFAULT_OUTPUT"),
+	p.Format = cmp.Or(o.format, os.Getenv("AWS_DEFAULT_OUTPUT"),
 		profileSetting(o.aws.Profile, "output"), "json")
-	if p.format != "json" && p.format != "yaml" && p.format != "text" {
-		return nil, exit.Errorf(exit.Usage, "choose json, yaml or text with --output", "output format %q is not supported", p.format)
+	if p.Format != "json" && p.Format != "yaml" && p.Format != "text" {
+		return nil, exit.Errorf(exit.Usage, "choose json, yaml or text with --output", "output format %q is not supported", p.Format)
 	}
 	if o.query != nil {
 		var err error
-		if p.query, err = compileQuery(*o.query); err != nil {
+		if p.Query, err = awscli.CompileQuery(*o.query); err != nil {
 			return nil, exit.Errorf(exit.Usage, "https://jmespath.org has the language", "Bad value for --query %s: %w", *o.query, err)
 		}
 	}
@@ -47,7 +48,7 @@ func (p *kmsPrinter) open(dryRun bool) error {
 		return nil
 	case p.plaintextOut != nil:
 		return p.openFile(*p.plaintextOut)
-	case dryRun || p.force || !ui.IsTerminal(os.Stdout) || !p.query.reaches(p.op.secret):
+	case dryRun || p.force || !ui.IsTerminal(os.Stdout) || !p.Query.Reaches(p.op.secret):
 		return nil
 	}
 	return exit.Errorf(exit.Output, "--plaintext-out FILE writes it to a file of mode 0600; --force prints it all the same",
@@ -79,19 +80,19 @@ func (p *kmsPrinter) close() {
 
 // deliver writes the plaintext to its file, and the answer to standard output. The file appears
 // last: a plaintext is of no use to who has not got the rest of the answer.
-func (p *kmsPrinter) deliver(d document) error {
-	if secret := d.secret(p.op.secret); p.file != nil && secret != nil {
+func (p *kmsPrinter) deliver(d awscli.Document) error {
+	if secret := d.Secret(p.op.secret); p.file != nil && secret != nil {
 		if _, err := p.file.Write(secret.Bytes()); err != nil {
 			return err
 		}
 	}
-	if p.file != nil || !p.query.reaches(p.op.secret) {
-		d = d.without(p.op.secret)
+	if p.file != nil || !p.Query.Reaches(p.op.secret) {
+		d = d.Without(p.op.secret)
 	}
 	if p.wire {
-		d = d.onWire()
+		d = d.OnWire()
 	}
-	if err := p.print(file.StdoutText(), d); err != nil || p.file == nil {
+	if err := p.Print(file.StdoutText(), d); err != nil || p.file == nil {
 		return err
 	}
 	return p.file.Commit()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
@@ -15,35 +16,35 @@ func (p *kmsPrinter) skeleton(kind string) error {
 	w := file.StdoutText()
 	switch kind {
 	case "", "input":
-		return printJSON(w, p.op.sampleRequest())
+		return awscli.PrintJSON(w, p.op.sampleRequest())
 	case "yaml-input":
 		return p.op.writeYAMLSample(w)
 	case "output":
-		return p.print(w, p.op.answer)
+		return p.Print(w, p.op.answer)
 	}
 	return exit.Errorf(exit.Usage, "", "--%s %q is neither input, yaml-input nor output", flags.SkeletonFlag, kind)
 }
 
 // sampleAnswer shows texts by their names and bytes as null, as `aws` does.
-func sampleAnswer(members ...string) (d document) {
+func sampleAnswer(members ...string) (d awscli.Document) {
 	for _, name := range members {
 		switch name {
 		case "CiphertextBlob", "Plaintext",
 			"PublicKey", "PrivateKeyCiphertextBlob", "PrivateKeyPlaintext":
-			d = d.add(name, nil)
+			d = d.Add(name, nil)
 		default:
-			d = d.add(name, name)
+			d = d.Add(name, name)
 		}
 	}
 	return d
 }
 
 // sampleRequest has every member that envseal takes, with the values that `aws` shows.
-func (op *kmsOperation) sampleRequest() (d document) {
+func (op *kmsOperation) sampleRequest() (d awscli.Document) {
 	for _, m := range op.members {
 		if m.kind != refusedMember {
 			value, _ := m.samples()
-			d = d.add(m.name, value)
+			d = d.Add(m.name, value)
 		}
 	}
 	return d
@@ -77,7 +78,7 @@ func (m kmsMember) samples() (value any, yaml string) {
 	case listMember:
 		return []string{""}, "['']"
 	case pairsMember:
-		return document{}.add("KeyName", ""), "{KeyName: ''}"
+		return awscli.Document{}.Add("KeyName", ""), "{KeyName: ''}"
 	case blobMember:
 		return nil, "!!binary ''"
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/testkit"
 	"github.com/envseal/envseal/kmsclient"
@@ -61,7 +62,7 @@ func TestBlobValue(t *testing.T) {
 func TestSkeletons(t *testing.T) {
 	for _, op := range kmsOperations() {
 		var text, out bytes.Buffer
-		if err := printJSON(&text, op.sampleRequest()); err != nil {
+		if err := awscli.PrintJSON(&text, op.sampleRequest()); err != nil {
 			t.Fatal(err)
 		}
 		fromJSON, err := readJSON(text.String())
@@ -83,7 +84,7 @@ func TestSkeletons(t *testing.T) {
 			}
 		}
 		var answer map[string]any
-		err = printJSON(&out, op.answer)
+		err = awscli.PrintJSON(&out, op.answer)
 		if err != nil || json.Unmarshal(out.Bytes(), &answer) != nil || len(answer) == 0 {
 			t.Errorf("%s: sample answer %s, %v", op.name, &out, err)
 		}

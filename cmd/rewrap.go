@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
@@ -121,7 +122,7 @@ type rewrapping struct {
 }
 
 func runRewrap(ctx context.Context, o rewrapOptions) error {
-	b, err := newNamedBatch(flags.Rewrap, o.Work, o.args)
+	b, err := batch.NewNamed(flags.Rewrap, o.Work, o.args)
 	if err != nil {
 		return err
 	}
@@ -135,10 +136,10 @@ func runRewrap(ctx context.Context, o rewrapOptions) error {
 	if err := r.findKeys(ctx, svc); err != nil {
 		return err
 	}
-	r.sum.many = len(b.names) > 1
+	r.sum.many = len(b.Names) > 1
 	forget := proc.AtExit(r.interrupted)
 	defer forget()
-	err = b.run(ctx, r.file)
+	err = b.Run(ctx, r.file)
 	r.sumUp()
 	return err
 }

@@ -9,10 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/proc"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -32,7 +34,7 @@ type treeRun struct {
 	work     treeWork
 	commits  *committer
 	progress *ui.Progress
-	log      *fileLog
+	log      *transfer.Log
 	own      []file.Guarded // what no output may replace
 	sweeper  file.Sweeper
 	reads    bool // the command writes nothing
@@ -66,31 +68,31 @@ const (
 
 // runFiles works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
-func runFiles(ctx context.Context, b *batch, own []file.Guarded, work treeWork) error {
-	log, err := newFileLog(b.Many, work.verb(), own)
+func runFiles(ctx context.Context, b *batch.Files, own []file.Guarded, work treeWork) error {
+	log, err := transfer.NewLog(b.Many, work.verb(), own)
 	if err != nil {
 		return err
 	}
-	own = append(own, log.guard()...)
-	if b.many() {
+	own = append(own, log.Guard()...)
+	if b.IsMany() {
 		err = runTree(ctx, b, own, work, log)
 	} else {
-		err = b.run(ctx, func(ctx context.Context, name string) error {
+		err = b.Run(ctx, func(ctx context.Context, name string) error {
 			_, err := work.single(ctx, name, log)
 			return err
 		})
 		if err != nil {
-			log.failed(ui.InputName(b.names[0]), err)
+			log.Failed(ui.InputName(b.Names[0]), err)
 		}
 	}
-	if e := log.close(); err == nil {
+	if e := log.Close(); err == nil {
 		err = e
 	}
 	return err
 }
 
 // newTreeRun makes a run. The caller ends it with finish.
-func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work treeWork, log *fileLog) (*treeRun, error) {
+func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work treeWork, log *transfer.Log) (*treeRun, error) {
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
@@ -116,7 +118,7 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work tree
 }
 
 // runTree works through all names of the batch.
-func runTree(ctx context.Context, b *batch, own []file.Guarded, work treeWork, log *fileLog) error {
+func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work treeWork, log *transfer.Log) error {
 	t, err := newTreeRun(ctx, b.Work, own, work, log)
 	if err != nil {
 		return err
@@ -124,7 +126,7 @@ func runTree(ctx context.Context, b *batch, own []file.Guarded, work treeWork, l
 	forget := proc.AtExit(t.interrupted)
 	defer forget()
 	if t.progress.Shows() {
-		go t.measure(b.names)
+		go t.measure(b.Names)
 	}
 	units := make(chan *unit, t.Jobs)
 	var workers sync.WaitGroup
@@ -153,7 +155,7 @@ const treeBallast = 8 << 20
 // failure is for a file that came to nothing: it is said at once, and counted.
 func (t *treeRun) failure(name string, err error) {
 	if !t.Recursive { // below a directory no link is followed, and no name is opened again
-		err = advise(t.work.verb(), name, err)
+		err = batch.Advise(t.work.verb(), name, err)
 	}
 	err = ui.Named(name, err)
 	fatal := t.work.fatal(err) || file.OutOfSpace(err)
@@ -179,7 +181,7 @@ func (t *treeRun) failure(name string, err error) {
 	t.progress.Fail()
 	line := t.failed
 	t.mu.Unlock()
-	t.log.failed(name, err)
+	t.log.Failed(name, err)
 	if !fatal {
 		t.say(line, err)
 	}

@@ -121,7 +121,7 @@ func (c *committer) finish() {
 	close(c.queue)
 	<-c.ended
 	c.tree.close()
-	c.run.log.flushed()
+	c.run.log.Flushed()
 }
 
 func (c *committer) loop() {
@@ -149,7 +149,7 @@ func (c *committer) commit(b *commitBatch) {
 		}
 	}
 	c.dirs = append(c.dirs, b.links...)
-	c.run.log.flushed()
+	c.run.log.Flushed()
 }
 
 // end gives the directories that were made their attributes, and brings the last names to the disk.

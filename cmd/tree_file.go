@@ -10,6 +10,7 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -36,7 +37,7 @@ type treeFile struct {
 	out    *file.Output // nil if nothing is written
 	size   int64        // of the output
 	sum    string
-	result
+	transfer.Result
 }
 
 func (f *treeFile) path() string { return f.dir.show(f.name) }
@@ -54,13 +55,13 @@ func (f *treeFile) giveUp() {
 // story is what -v tells of a file.
 func (f *treeFile) story() string {
 	how := "sealed for "
-	if f.keyID != "" {
+	if f.KeyID != "" {
 		how = "opened with "
 	}
 	if f.target != "" {
 		how = ui.Shown(f.outPath()) + " " + how
 	}
-	return how + strings.Join(f.keyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
+	return how + strings.Join(f.KeyIDs(), ", ") + " in " + f.took.Round(time.Microsecond).String()
 }
 
 // treeWorker is one goroutine with its buffers.
@@ -85,7 +86,7 @@ func (w *treeWorker) unit(u *unit) {
 	defer u.dir.leave()
 	w.progress.Rename(u.dir.show(u.names[0]))
 	if w.reads {
-		defer w.log.flushed() // what was verified waits for nothing more
+		defer w.log.Flushed() // what was verified waits for nothing more
 	}
 	for _, name := range u.names {
 		if w.stopped.Load() || w.ctx.Err() != nil {
@@ -112,7 +113,7 @@ func (w *treeWorker) special(name string) {
 		w.failure(name, err)
 		return
 	}
-	w.opened(r.keyID)
+	w.opened(r.KeyID)
 	w.done.Add(1)
 	w.progress.FileDone()
 }
@@ -129,7 +130,7 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	if skip, err := w.prepare(f); skip || err != nil {
 		if skip {
 			w.progress.SkipFile(f.in.Size)
-			w.skip(f.path(), skipUnchanged)
+			w.skip(f.path(), transfer.SkipUnchanged)
 		}
 		return err
 	}
@@ -174,7 +175,7 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 		Fresh:  f.dir.fresh, Together: true,
 	}
 	if w.Update && !f.dir.fresh {
-		current, replaceable := currentRule(w.work.current).compare(f.dir.out, f.target, f.in)
+		current, replaceable := transfer.Rule(w.work.current).Compare(f.dir.out, f.target, f.in)
 		if current {
 			return true, nil
 		}
@@ -205,8 +206,8 @@ func (w *treeWorker) small(f *treeFile) error {
 	if err != nil {
 		return err
 	}
-	f.result, w.used = r, max(w.used, len(src), len(out)-sealedRoom)
-	if w.log.wantsSum() {
+	f.Result, w.used = r, max(w.used, len(src), len(out)-sealedRoom)
+	if w.log.WantsSum() {
 		sealed := out
 		if w.work.verb() != flags.Encrypt {
 			sealed = src
@@ -254,26 +255,26 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	if err := f.in.Rewind(); err != nil {
 		return err
 	}
-	j := &job{in: f.in, many: true, bar: w.progress, alone: f.in.Left >= bigFile}
+	j := &transfer.Job{In: f.in, Many: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
 	if f.out != nil {
 		if err := f.out.Create(f.out.Perm); err != nil {
 			return f.out.Failure(err)
 		}
-		j.dst = destination{sink: f.out, file: f.out}
+		j.Dst = transfer.Destination{Sink: f.out, File: f.out}
 	}
-	entry := w.log.begin(f.out, f.in, f.in.Name, f.target)
-	j.src, j.plain = entry.reader(f.in)
-	j.src = w.progress.Reader(j.src)
-	if f.result, err = w.streamed(j); err == nil {
+	entry := w.log.Begin(f.out, f.in, f.in.Name, f.target)
+	j.Src, j.Plain = entry.Reader(f.in)
+	j.Src = w.progress.Reader(j.Src)
+	if f.Result, err = w.streamed(j); err == nil {
 		err = f.in.CheckUnchanged()
 	}
 	if err == nil {
-		err = entry.measure()
+		err = entry.Measure()
 	}
 	if err != nil {
 		return err
 	}
-	f.sum = entry.line.SHA256
+	f.sum = entry.Line.SHA256
 	if f.out != nil {
 		f.size, err = f.out.Size()
 	}
@@ -281,8 +282,8 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 }
 
 // streamed has a big file take all cores, and lets other big ones wait meanwhile.
-func (w *treeWorker) streamed(j *job) (result, error) {
-	if j.alone {
+func (w *treeWorker) streamed(j *transfer.Job) (transfer.Result, error) {
+	if j.Alone {
 		w.bigFiles <- struct{}{}
 		defer func() { <-w.bigFiles }()
 	}
@@ -318,14 +319,14 @@ type treeWork interface {
 	canWhole() bool
 	// whole appends to dst the output of a file whose contents are src. errStream sends the file to
 	// stream.
-	whole(ctx context.Context, dst, src []byte) ([]byte, result, error)
+	whole(ctx context.Context, dst, src []byte) ([]byte, transfer.Result, error)
 	// stream does the same for a file of any size.
-	stream(ctx context.Context, j *job) (result, error)
+	stream(ctx context.Context, j *transfer.Job) (transfer.Result, error)
 	// single does all for one file by itself, which need not be a regular one.
-	single(ctx context.Context, name string, log *fileLog) (result, error)
+	single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error)
 	// current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 	// not, that it is an older one.
-	current(in, out *statedFile) (current, replaceable bool)
+	current(in, out *transfer.Stated) (current, replaceable bool)
 	// fatal tells whether all further files would fail by err too.
 	fatal(err error) bool
 }

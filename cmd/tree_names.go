@@ -3,6 +3,7 @@ package cmd
 import (
 	"path/filepath"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 )
@@ -38,7 +39,7 @@ func (n *namedFiles) add(name string) {
 // addTree walks through a directory. Below -O, one that was named on the command line is the root itself, and one of a list keeps its path.
 func (n *namedFiles) addTree(name string) {
 	prefix := "."
-	if n.batch.list && n.out != nil {
+	if n.batch.List && n.out != nil {
 		prefix = filepath.Clean(name)
 		if err := n.makeParent(prefix); err != nil {
 			n.fail(name, err)
@@ -91,12 +92,12 @@ func (n *namedFiles) file(name string) {
 func (n *namedFiles) take(base, name string) error {
 	target, err := n.work.target(base)
 	if err == nil && target != "" && n.out == nil {
-		err = checkBeside(name)
+		err = batch.CheckBeside(name)
 	}
-	if err != nil || n.batch.list || target == "" {
+	if err != nil || n.batch.List || target == "" {
 		return err
 	}
-	return n.batch.take(n.unit.dir.showOut(target), name)
+	return n.batch.Take(n.unit.dir.showOut(target), name)
 }
 
 // openParent opens the directory of a named file. Links in its path are followed: it was the user who wrote it.
@@ -126,7 +127,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 			n.sweeper.Sweep(d.in)
 		}
 		return n.beside(d), nil
-	case !n.batch.list:
+	case !n.batch.List:
 		rel = "."
 	case !filepath.IsLocal(rel):
 		return nil, errNotBelow

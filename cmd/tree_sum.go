@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
@@ -15,7 +16,7 @@ import (
 // interrupted runs when a signal ends the process.
 func (t *treeRun) interrupted() {
 	t.stopped.Store(true)
-	t.log.flushed()
+	t.log.Flushed()
 	switch n := int(t.done.Load()); {
 	case n == 0:
 	case t.reads:
@@ -48,16 +49,16 @@ func (t *treeRun) finished(f *treeFile) {
 	t.done.Add(1)
 	t.progress.FileDone()
 	if t.log != nil {
-		line := logLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
+		line := transfer.LogLine{Input: f.path(), SHA256: f.sum, Duration: f.took.Seconds()}
 		if f.in.Regular {
 			line.InputSize = &f.in.Size
 		}
 		if f.target != "" {
 			line.Output, line.OutputSize = f.outPath(), &f.size
 		}
-		t.log.done(line, f.result)
+		t.log.Done(line, f.Result)
 	}
-	t.opened(f.keyID)
+	t.opened(f.KeyID)
 	if t.Verbose {
 		ui.Note("%s: %s", ui.ShownInput(f.path()), f.story())
 	}
@@ -98,7 +99,7 @@ func (t *treeRun) result() error {
 // sumUp says what was left out, and which keys opened the files.
 func (t *treeRun) sumUp() {
 	for _, why := range slices.Sorted(maps.Keys(t.skipped)) {
-		if n := t.skipped[why]; why != skipUnchanged || t.Verbose {
+		if n := t.skipped[why]; why != transfer.SkipUnchanged || t.Verbose {
 			ui.Note("%s skipped: %s", ui.Plural(n, "file"), why)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
@@ -37,11 +38,11 @@ type walker struct {
 	*treeRun
 	units chan<- *unit
 	out   *outTree // nil: beside the files
-	batch *batch
+	batch *batch.Files
 }
 
 // walk sends the files of all names to units.
-func (t *treeRun) walk(b *batch, units chan<- *unit) {
+func (t *treeRun) walk(b *batch.Files, units chan<- *unit) {
 	w := &walker{treeRun: t, units: units, batch: b}
 	if t.OutputDir != "" {
 		out, err := openOutTree(t.OutputDir, t.Recursive, !t.NoSync, t.DryRun)
@@ -54,7 +55,7 @@ func (t *treeRun) walk(b *batch, units chan<- *unit) {
 		t.commits.tree = out
 	}
 	n := namedFiles{walker: w}
-	for _, name := range b.names {
+	for _, name := range b.Names {
 		if t.stopped.Load() {
 			t.untried.Store(true)
 			break
@@ -91,7 +92,7 @@ func (w *walker) tree(path, prefix string) {
 			todo = append(todo, joined(rel, name))
 		}
 	}
-	if w.reads && !w.batch.list && w.found == before {
+	if w.reads && !w.batch.List && w.found == before {
 		w.fail(path, exit.Errorf(exit.Other, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", ui.Shown(path), w.Suffix))
 	}
 }

@@ -1,4 +1,4 @@
-package cmd
+package batch
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// advise adds to an error of a command over its input name what the user more likely wanted of it.
-func advise(command, name string, err error) error {
+// Advise adds to an error of a command over its input name what the user more likely wanted of it.
+func Advise(command, name string, err error) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, file.ErrDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"): // and not the file of a flag
@@ -48,9 +48,9 @@ func directoryHint(command, name string) string {
 	return "every sealed file below it: find " + dir + " -name '*.sealed' -exec envseal " + command + " {} +"
 }
 
-// noOpenedName says why there is no name for what a file would be opened to. err is the reason if
+// NoOpenedName says why there is no name for what a file would be opened to. err is the reason if
 // the file is sealed.
-func noOpenedName(name string, err error) error {
+func NoOpenedName(name string, err error) error {
 	info, statErr := os.Stat(name)
 	switch {
 	case statErr != nil:

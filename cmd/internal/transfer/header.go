@@ -1,4 +1,4 @@
-package cmd
+package transfer
 
 import (
 	"bufio"
@@ -17,20 +17,20 @@ import (
 // A detached header is the header of a sealed file in a file of its own; the payload file has the
 // chunks alone.
 
-// headerFile is where the header of an input is found that has the chunks alone. The zero value is
+// Header is where the header of an input is found that has the chunks alone. The zero value is
 // for an input that has its own. It belongs to one input.
-type headerFile struct {
-	name  string
-	again bool // it is read twice, as by --verify-first
+type Header struct {
+	Name  string
+	Again bool // it is read twice, as by --verify-first
 	in    *file.Input
 	bytes []byte // what is needed again of a file that can be read only once
 }
 
-// prepare makes in ready to be opened or verified, and gives the options for that: with the detached
+// Prepare makes in ready to be opened or verified, and gives the options for that: with the detached
 // header, or with that of the file itself, from the journal where an interrupted rewrap has torn
 // it. It may be called again to read once more.
-func (f *headerFile) prepare(in *file.Input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
-	if f.name == "" {
+func (f *Header) Prepare(in *file.Input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
+	if f.Name == "" {
 		return o, inplace.UseJournal(in)
 	}
 	var err error
@@ -52,8 +52,8 @@ func (f *headerFile) prepare(in *file.Input, o envelope.OpenOptions) (envelope.O
 	return o, nil
 }
 
-func (f *headerFile) open() (err error) {
-	if f.in, err = file.Open(f.name); err != nil || f.in.Regular || !f.again {
+func (f *Header) open() (err error) {
+	if f.in, err = file.Open(f.Name); err != nil || f.in.Regular || !f.Again {
 		return err
 	}
 	f.bytes, err = io.ReadAll(io.LimitReader(f.in, format.MaxHeader+1))
@@ -63,15 +63,16 @@ func (f *headerFile) open() (err error) {
 	return err
 }
 
-func (f *headerFile) close() {
+// Close ends the use.
+func (f *Header) Close() {
 	if f.in != nil {
 		f.in.Close()
 	}
 }
 
-// guardHeader is the file that a header is read from: the output must not be that, as the payload
+// GuardHeader is the file that a header is read from: the output must not be that, as the payload
 // could not be opened any more.
-func guardHeader(name string) []file.Guarded {
+func GuardHeader(name string) []file.Guarded {
 	st, err := file.StatPath(name, true)
 	if name == "" || err != nil { // who opens it says what is wrong
 		return nil
@@ -84,24 +85,24 @@ func guardHeader(name string) []file.Guarded {
 //
 // A header file is never replaced, whatever --force says: it may be the only way to open some
 // payload.
-func (t *transfer) withHeader(out *file.Output, in *file.Input) (destination, error) {
-	if t.header == "" {
-		return destination{sink: out, file: out}, nil
+func (t *Transfer) withHeader(out *file.Output, in *file.Input) (Destination, error) {
+	if t.Header == "" {
+		return Destination{Sink: out, File: out}, nil
 	}
 	header, err := t.createHeader(out, in)
 	if err != nil {
 		out.Abort()
-		return destination{}, err
+		return Destination{}, err
 	}
-	return destination{sink: file.NewPair(out, header), file: out, header: header}, nil
+	return Destination{Sink: file.NewPair(out, header), File: out, Header: header}, nil
 }
 
-func (t *transfer) createHeader(out *file.Output, in *file.Input) (*file.Output, error) {
-	if there, err := file.StatPath(t.header, false); err == nil && !there.IsDirect() {
+func (t *Transfer) createHeader(out *file.Output, in *file.Input) (*file.Output, error) {
+	if there, err := file.StatPath(t.Header, false); err == nil && !there.IsDirect() {
 		return nil, exit.Errorf(exit.Output, "a header is never replaced, since its payload could not be "+
-			"opened any more: choose another name", "%s: exists already", ui.Shown(t.header))
+			"opened any more: choose another name", "%s: exists already", ui.Shown(t.Header))
 	}
-	return file.Create(t.header, file.Options{
+	return file.Create(t.Header, file.Options{
 		Perm: file.SealedPerm(&in.Stat), NoSync: out.NoSync, DryRun: out.DryRun,
 		Inputs: []file.Guarded{in.Guard()},
 	})

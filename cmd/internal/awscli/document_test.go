@@ -1,4 +1,4 @@
-package cmd
+package awscli
 
 import (
 	"bytes"
@@ -23,9 +23,9 @@ func secretOf(t *testing.T, text string) kmsclient.Secret {
 	return buf
 }
 
-func sampleDocument(t *testing.T) document {
-	return document{{"CiphertextBlob", []byte("blob")}, {"Plaintext", secretOf(t, "key")}, {"KeyId", "arn:<&>é"},
-		{"Inner", document{{"List", []string{"a", "b"}}, {"Empty", []string{}}, {"Yes", true}}}}
+func sampleDocument(t *testing.T) Document {
+	return Document{{"CiphertextBlob", []byte("blob")}, {"Plaintext", secretOf(t, "key")}, {"KeyId", "arn:<&>é"},
+		{"Inner", Document{{"List", []string{"a", "b"}}, {"Empty", []string{}}, {"Yes", true}}}}
 }
 
 const sampleJSON = `{
@@ -49,7 +49,7 @@ func TestDocumentJSON(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 	wipe()
-	if text, _, err := jsonOf(document(nil)); err != nil || string(text) != "{}\n" {
+	if text, _, err := jsonOf(Document(nil)); err != nil || string(text) != "{}\n" {
 		t.Errorf("an empty document: %s, %v", text, err)
 	}
 	if s := sampleDocument(t).String(); strings.Contains(s, "a2V5") || strings.Contains(s, "key") {
@@ -74,18 +74,18 @@ func TestQueryOutput(t *testing.T) {
 		{"[{a:KeyId,n:`1`},{a:`\"x\"`,l:Inner.List}]", "text", "arn:<&>é\t1\nx\t\nL\ta\nL\tb\n"},
 		{"length(Plaintext)", "json", "4\n"},
 	} {
-		q, err := compileQuery(c.query)
+		q, err := CompileQuery(c.query)
 		if err != nil {
 			t.Errorf("%s: %v", c.query, err)
 			continue
 		}
 		var b bytes.Buffer
-		if err := (documentPrinter{c.format, q}).print(&b, sampleDocument(t)); err != nil || b.String() != c.want {
+		if err := (Printer{c.format, q}).Print(&b, sampleDocument(t)); err != nil || b.String() != c.want {
 			t.Errorf("%s as %s: %q, %v", c.query, c.format, b.String(), err)
 		}
 	}
 	for _, bad := range []string{"", "a[", "a b", "foo(", "`"} {
-		if _, err := compileQuery(bad); err == nil {
+		if _, err := CompileQuery(bad); err == nil {
 			t.Errorf("query %q compiles", bad)
 		}
 	}
@@ -93,7 +93,7 @@ func TestQueryOutput(t *testing.T) {
 
 func TestTextOfWholeAnswer(t *testing.T) {
 	var b bytes.Buffer
-	if err := (documentPrinter{format: "text"}).print(&b, sampleDocument(t)); err != nil {
+	if err := (Printer{Format: "text"}).Print(&b, sampleDocument(t)); err != nil {
 		t.Fatal(err)
 	}
 	if want := "YmxvYg==\tarn:<&>é\ta2V5\nINNER\tTrue\nLIST\ta\nLIST\tb\n"; b.String() != want {
@@ -108,15 +108,15 @@ func TestQueryReaches(t *testing.T) {
 		"Plaintext": true, "[Plaintext]": true, "*": true, "@": true, "values(@)": true, "KeyId || Plaintext": true, "\"Plain\\u0074ext\"": true,
 		"*[?starts_with(@,'a')]": true, "to_string(@)": true, "{a:@}": true,
 	} {
-		q, err := compileQuery(text)
+		q, err := CompileQuery(text)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if got := q.reaches("Plaintext"); got != want {
+		if got := q.Reaches("Plaintext"); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
-	if q := (*documentQuery)(nil); !q.reaches("Plaintext") || q.reaches("") {
+	if q := (*Query)(nil); !q.Reaches("Plaintext") || q.Reaches("") {
 		t.Error("no query: the whole answer is printed")
 	}
 }
@@ -130,7 +130,7 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%s, not %s", got, want)
 		}
 	}
-	text, _, err := jsonOf(document{{"T", at}}.onWire())
+	text, _, err := jsonOf(Document{{"T", at}}.OnWire())
 	if err != nil || !strings.Contains(string(text), `"T": 1575316034.861`) {
 		t.Errorf("on the wire: %s, %v", text, err)
 	}

@@ -1,4 +1,5 @@
-package cmd
+// Package batch takes the files of a command line, one after the other.
+package batch
 
 import (
 	"bufio"
@@ -15,51 +16,51 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// batch is the files of a command line.
-type batch struct {
+// Files is the files of a command line.
+type Files struct {
 	flags.Work
 	command string   // the command's name
-	names   []string // as typed; "-" alone means stdin
-	list    bool     // the names come from --files0-from
+	Names   []string // as typed; "-" alone means stdin
+	List    bool     // the names come from --files0-from
 
 	mu    sync.Mutex
 	taken map[string]string // outputs of this run, and whose they are
 }
 
-// newBatch takes the arguments of a command; none means stdin, unless there is a list of names.
-func newBatch(command string, o flags.Work, args []string) (*batch, error) {
+// New takes the arguments of a command; none means stdin, unless there is a list of names.
+func New(command string, o flags.Work, args []string) (*Files, error) {
 	if o.Names != "" {
-		return newNamedBatch(command, o, args)
+		return NewNamed(command, o, args)
 	}
-	b := &batch{Work: o, command: command, names: args}
-	if len(b.names) == 0 {
-		b.names = []string{"-"}
+	b := &Files{Work: o, command: command, Names: args}
+	if len(b.Names) == 0 {
+		b.Names = []string{"-"}
 	}
-	for i, n := range b.names {
+	for i, n := range b.Names {
 		if fd, ok := file.Descriptor(n); ok && fd == 0 {
-			b.names[i], n = "-", "-" // /dev/stdin.sealed is no place for an output
+			b.Names[i], n = "-", "-" // /dev/stdin.sealed is no place for an output
 		}
 		if n == "" {
 			return nil, exit.Errorf(exit.Usage, "", "file name is empty")
 		}
-		if n == "-" && len(b.names) > 1 {
+		if n == "-" && len(b.Names) > 1 {
 			return nil, exit.Errorf(exit.Usage, "give stdin a run of its own", "- (stdin) cannot be mixed with files")
 		}
 	}
 	return b, b.check()
 }
 
-// newNamedBatch is newBatch for commands that take files only: named as arguments or by
+// NewNamed is New for commands that take files only: named as arguments or by
 // --files0-from, never stdin. Without any name it is an error, but an empty list is one with nothing
 // to do.
-func newNamedBatch(command string, o flags.Work, args []string) (*batch, error) {
+func NewNamed(command string, o flags.Work, args []string) (*Files, error) {
 	const hint = "name files, or a list of them with --files0-from"
 	if o.Names == "" {
 		if len(args) == 0 {
 			return nil, exit.Errorf(exit.Usage, hint, "no file given")
 		}
-		b, err := newBatch(command, o, args)
-		if err == nil && b.names[0] == "-" {
+		b, err := New(command, o, args)
+		if err == nil && b.Names[0] == "-" {
 			err = exit.Errorf(exit.Usage, hint, "stdin cannot be used here")
 		}
 		return b, err
@@ -71,7 +72,7 @@ func newNamedBatch(command string, o flags.Work, args []string) (*batch, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{Work: o, command: command, names: names, list: true}
+	b := &Files{Work: o, command: command, Names: names, List: true}
 	return b, b.check()
 }
 
@@ -113,25 +114,25 @@ func readNames(list string) ([]string, error) {
 
 // check refuses what no file of the run could make right: values of flags that it may not even come
 // to, and outputs that cannot be.
-func (b *batch) check() error {
+func (b *Files) check() error {
 	if _, err := ui.ParseMode(b.Progress); err != nil {
 		return err
 	}
-	stdin := !b.list && b.names[0] == "-"
+	stdin := !b.List && b.Names[0] == "-"
 	switch {
 	case b.Output != "" && b.OutputDir != "":
 		return exit.Errorf(exit.Usage, "", "-o and -O exclude each other")
 	case b.Recursive && stdin:
 		return exit.Errorf(exit.Usage, "name a directory", "-R needs named directories, the input is stdin")
-	case b.Output != "" && (b.list || b.Recursive):
+	case b.Output != "" && (b.List || b.Recursive):
 		return exit.Errorf(exit.Usage, "use -O DIR", "-o takes one file")
-	case b.Output != "" && len(b.names) > 1:
-		return exit.Errorf(exit.Usage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.names))
+	case b.Output != "" && len(b.Names) > 1:
+		return exit.Errorf(exit.Usage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.Names))
 	case b.OutputDir != "" && stdin:
 		return exit.Errorf(exit.Usage, "use -o FILE", "-O needs named files, the input is stdin")
-	case b.OutputDir != "" && b.Recursive && !b.list && len(b.names) > 1: // their contents would get mixed up
+	case b.OutputDir != "" && b.Recursive && !b.List && len(b.Names) > 1: // their contents would get mixed up
 		return exit.Errorf(exit.Usage, "give each directory its own -O, or their names to --files0-from, which "+
-			"keeps their paths", "-R with -O takes one directory, %d are given", len(b.names))
+			"keeps their paths", "-R with -O takes one directory, %d are given", len(b.Names))
 	case b.OutputDir == "":
 		return nil
 	}
@@ -139,45 +140,45 @@ func (b *batch) check() error {
 	return err
 }
 
-// checkHeader refuses one detached header for several files. name is the value of --header.
-func (b *batch) checkHeader(name string) error {
+// CheckHeader refuses one detached header for several files. name is the value of --header.
+func (b *Files) CheckHeader(name string) error {
 	switch {
 	case name == "-":
 		return exit.Errorf(exit.Usage, "", "--header takes the name of a file")
-	case name != "" && len(b.names) > 1:
+	case name != "" && len(b.Names) > 1:
 		return exit.Errorf(exit.Usage, "run it once for each file", "--header goes with one file, %d are given",
-			len(b.names))
+			len(b.Names))
 	case name != "":
-		return b.oneFile("header")
+		return b.OneFile("header")
 	}
 	return nil
 }
 
-// oneFile refuses the flag for a run over many files.
-func (b *batch) oneFile(flag string) error {
-	if b.many() {
+// OneFile refuses the flag for a run over many files.
+func (b *Files) OneFile(flag string) error {
+	if b.IsMany() {
 		return exit.Errorf(exit.Usage, "run it once for each file", "--%s goes with one file", flag)
 	}
 	return nil
 }
 
-// many tells whether this is a run over many files, as far as the command line shows.
-func (b *batch) many() bool { return b.list || len(b.names) > 1 || b.Recursive }
+// IsMany tells whether this is a run over many files, as far as the command line shows.
+func (b *Files) IsMany() bool { return b.List || len(b.Names) > 1 || b.Recursive }
 
-// run calls do for each file, one after the other. A single file fails with its own code; of several
+// Run calls do for each file, one after the other. A single file fails with its own code; of several
 // the failures are printed as they come, summed up, and give exit code 3.
-func (b *batch) run(ctx context.Context, do func(ctx context.Context, name string) error) error {
-	if len(b.names) == 1 {
-		return ui.Named(b.names[0], advise(b.command, b.names[0], do(ctx, b.names[0])))
+func (b *Files) Run(ctx context.Context, do func(ctx context.Context, name string) error) error {
+	if len(b.Names) == 1 {
+		return ui.Named(b.Names[0], Advise(b.command, b.Names[0], do(ctx, b.Names[0])))
 	}
 	var names []string
 	failed := 0
 	var said ui.Hints
-	for i, name := range b.names {
+	for i, name := range b.Names {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := ui.Named(name, advise(b.command, name, do(ctx, name)))
+		err := ui.Named(name, Advise(b.command, name, do(ctx, name)))
 		if err == nil {
 			continue
 		}
@@ -186,7 +187,7 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 		}
 		said.Say(err)
 		if b.FailFast {
-			if rest := len(b.names) - i - 1; rest > 0 {
+			if rest := len(b.Names) - i - 1; rest > 0 {
 				ui.Note("stopped: %d more not tried", rest)
 			}
 			break
@@ -195,11 +196,11 @@ func (b *batch) run(ctx context.Context, do func(ctx context.Context, name strin
 	if failed == 0 {
 		return nil
 	}
-	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.names), ui.Listed(names, failed))
+	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.Names), ui.Listed(names, failed))
 }
 
-// target is where the output for an input goes: "-" for stdout.
-func (b *batch) target(name string, rename func(string) (string, error)) (string, error) {
+// Target is where the output for an input goes: "-" for stdout.
+func (b *Files) Target(name string, rename func(string) (string, error)) (string, error) {
 	if b.Output != "" {
 		return b.Output, nil
 	}
@@ -213,15 +214,15 @@ func (b *batch) target(name string, rename func(string) (string, error)) (string
 	if b.OutputDir != "" {
 		to = filepath.Join(b.OutputDir, filepath.Base(to))
 	} else if to != "-" {
-		if err := checkBeside(name); err != nil {
+		if err := CheckBeside(name); err != nil {
 			return "", err
 		}
 	}
-	return to, b.take(to, name)
+	return to, b.Take(to, name)
 }
 
-// checkBeside refuses a descriptor: nothing can stand beside its name.
-func checkBeside(name string) error {
+// CheckBeside refuses a descriptor: nothing can stand beside its name.
+func CheckBeside(name string) error {
 	if _, ok := file.Descriptor(name); ok {
 		return exit.Errorf(exit.Usage, "name the output with -o FILE, or its directory with -O DIR",
 			"%s: has no place for an output beside it", ui.Shown(name))
@@ -229,8 +230,8 @@ func checkBeside(name string) error {
 	return nil
 }
 
-// take keeps two inputs of one run from the same output, where even -f would lose the first.
-func (b *batch) take(target, name string) error {
+// Take keeps two inputs of one run from the same output, where even -f would lose the first.
+func (b *Files) Take(target, name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	target = filepath.Clean(target)

@@ -1,4 +1,4 @@
-package cmd
+package awscli
 
 import (
 	"errors"
@@ -11,19 +11,20 @@ import (
 	"github.com/jmespath/go-jmespath"
 )
 
-// documentQuery is a compiled JMESPath expression.
-type documentQuery struct {
+// Query is a compiled JMESPath expression.
+type Query struct {
 	text string
 	path *jmespath.JMESPath
 }
 
-func compileQuery(text string) (q *documentQuery, err error) {
+// CompileQuery reads the JMESPath of --query.
+func CompileQuery(text string) (q *Query, err error) {
 	defer libraryPanic(&err)
 	path, err := jmespath.Compile(text)
 	if err != nil {
 		return nil, err
 	}
-	return &documentQuery{text: text, path: path}, nil
+	return &Query{text: text, path: path}, nil
 }
 
 // libraryPanic makes an error of a panic: the expression comes from outside, and its library makes
@@ -40,9 +41,9 @@ func onlyNames(expression string) bool {
 	return ui.ConsistsOf(expression, ui.LettersAndDigits+"_.,:[]{} -")
 }
 
-// reaches tells whether the query may look at a member of the answer. Only simple queries are known
+// Reaches tells whether the query may look at a member of the answer. Only simple queries are known
 // not to, and no query takes them all.
-func (q *documentQuery) reaches(member string) bool {
+func (q *Query) Reaches(member string) bool {
 	if member == "" {
 		return false
 	}
@@ -52,11 +53,11 @@ func (q *documentQuery) reaches(member string) bool {
 // find evaluates the query; without one it finds the document. Where it names nothing but a secret, as
 // the examples of AWS's documentation do, it finds that. All else it finds is in ordinary memory, in
 // the order of the document, or of the expression where that names the members.
-func (q *documentQuery) find(d document) (found any, err error) {
+func (q *Query) find(d Document) (found any, err error) {
 	if q == nil {
 		return d, nil
 	}
-	if secret := d.secret(q.text); secret != nil {
+	if secret := d.Secret(q.text); secret != nil {
 		return secret, nil
 	}
 	defer libraryPanic(&err)
@@ -70,7 +71,7 @@ var hashName = sync.OnceValue(func() *regexp.Regexp {
 
 // hashNames are the names that the expression gives to what it finds, as b and a in
 // {b:KeyId,a:Arn}.
-func (q *documentQuery) hashNames() []string {
+func (q *Query) hashNames() []string {
 	var names []string
 	for _, m := range hashName().FindAllStringSubmatch(q.text, -1) {
 		names = append(names, strings.Trim(m[1], `"`))
@@ -83,9 +84,9 @@ func (q *documentQuery) hashNames() []string {
 func inOrder(v any, names []string) any {
 	switch v := v.(type) {
 	case map[string]any:
-		d := make(document, 0, len(v))
+		d := make(Document, 0, len(v))
 		for name, value := range v {
-			d = d.add(name, inOrder(value, names))
+			d = d.Add(name, inOrder(value, names))
 		}
 		rank := func(name string) int {
 			if i := slices.Index(names, name); i >= 0 {

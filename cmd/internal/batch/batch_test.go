@@ -1,4 +1,4 @@
-package cmd
+package batch
 
 import (
 	"path/filepath"

@@ -1,4 +1,6 @@
-package cmd
+// Package awscli has the documents of the aws command as JSON, as text and as what a query finds,
+// with their secrets in locked memory.
+package awscli
 
 import (
 	"encoding/base64"
@@ -8,23 +10,23 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// document is an answer of KMS, or a request: members in their order. A value is a string, a bool,
+// Document is an answer of KMS, or a request: members in their order. A value is a string, a bool,
 // an int, a []string, a time.Time, []byte for what is public, a kmsclient.Secret, or a document;
 // and in what a query found or a skeleton shows, []any, float64 and nil too.
-type document []docMember
+type Document []docMember
 
 type docMember struct {
 	name  string
 	value any
 }
 
-// add appends a member.
-func (d document) add(name string, value any) document {
+// Add appends a member.
+func (d Document) Add(name string, value any) Document {
 	return append(d, docMember{name, value})
 }
 
-// with appends a member that is left out where it has no value.
-func (d document) with(name string, value any) document {
+// With appends a member that is left out where it has no value.
+func (d Document) With(name string, value any) Document {
 	empty := value == nil
 	switch v := value.(type) {
 	case string:
@@ -33,7 +35,7 @@ func (d document) with(name string, value any) document {
 		empty = v == 0
 	case []string:
 		empty = len(v) == 0
-	case document:
+	case Document:
 		empty = len(v) == 0
 	case time.Time:
 		empty = v.IsZero()
@@ -41,11 +43,11 @@ func (d document) with(name string, value any) document {
 	if empty {
 		return d
 	}
-	return d.add(name, value)
+	return d.Add(name, value)
 }
 
-// secret is the key material in a member, nil where there is none.
-func (d document) secret(name string) kmsclient.Secret {
+// Secret is the key material in a member, nil where there is none.
+func (d Document) Secret(name string) kmsclient.Secret {
 	for _, m := range d {
 		if s, ok := m.value.(kmsclient.Secret); ok && m.name == name {
 			return s
@@ -54,8 +56,8 @@ func (d document) secret(name string) kmsclient.Secret {
 	return nil
 }
 
-// destroy wipes the secrets.
-func (d document) destroy() {
+// Destroy wipes the secrets.
+func (d Document) Destroy() {
 	for _, m := range d {
 		if s, ok := m.value.(kmsclient.Secret); ok {
 			s.Destroy()
@@ -63,9 +65,9 @@ func (d document) destroy() {
 	}
 }
 
-// without is the document but for one member.
-func (d document) without(name string) document {
-	var rest document
+// Without is the document but for one member.
+func (d Document) Without(name string) Document {
+	var rest Document
 	for _, m := range d {
 		if m.name != name {
 			rest = append(rest, m)
@@ -74,15 +76,15 @@ func (d document) without(name string) document {
 	return rest
 }
 
-// onWire is the document with times as KMS sends them.
-func (d document) onWire() document {
-	var out document
+// OnWire is the document with times as KMS sends them.
+func (d Document) OnWire() Document {
+	var out Document
 	for _, m := range d {
 		switch v := m.value.(type) {
 		case time.Time:
 			m.value = float64(v.UnixMilli()) / 1000
-		case document:
-			m.value = v.onWire()
+		case Document:
+			m.value = v.OnWire()
 		}
 		out = append(out, m)
 	}
@@ -112,7 +114,7 @@ func isoTime(t time.Time) string {
 
 // tree is the document for the JMESPath library, for YAML and for text, in ordinary memory, secrets
 // as base64 included.
-func (d document) tree() map[string]any {
+func (d Document) tree() map[string]any {
 	m := map[string]any{}
 	for _, member := range d {
 		m[member.name] = treeOf(member.value)
@@ -122,7 +124,7 @@ func (d document) tree() map[string]any {
 
 func treeOf(v any) any {
 	switch v := v.(type) {
-	case document:
+	case Document:
 		return v.tree()
 	case []any:
 		return treesOf(v)
@@ -145,16 +147,16 @@ func treesOf[T any](values []T) []any {
 }
 
 // names are those of all members, at every depth, in their order.
-func (d document) names() []string {
+func (d Document) names() []string {
 	var all []string
 	for _, m := range d {
 		all = append(all, m.name)
 		switch v := m.value.(type) {
-		case document:
+		case Document:
 			all = append(all, v.names()...)
 		case []any:
 			for _, item := range v {
-				if inner, ok := item.(document); ok {
+				if inner, ok := item.(Document); ok {
 					all = append(all, inner.names()...)
 				}
 			}
@@ -164,4 +166,4 @@ func (d document) names() []string {
 }
 
 // String keeps a document, which may hold keys, from being printed by mistake.
-func (d document) String() string { return "document of " + strings.Join(d.names(), ", ") }
+func (d Document) String() string { return "document of " + strings.Join(d.names(), ", ") }

@@ -1,4 +1,4 @@
-package cmd
+package transfer
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func TestDirectPathOfAFileThatIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	p := &directPath{in: in}
+	p := &DirectPath{in: in}
 	cut := fmt.Errorf("chunk 3: %w", envelope.ErrTruncated)
 	if err := p.explain(cut); err != cut {
 		t.Errorf("as it came: %v", err)

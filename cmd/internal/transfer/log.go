@@ -1,4 +1,4 @@
-package cmd
+package transfer
 
 import (
 	"bytes"
@@ -20,9 +20,9 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// logLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for the
+// LogLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for the
 // disk.
-type logLine struct {
+type LogLine struct {
 	Time       string   `json:"Time"` // RFC 3339, of the commit
 	Operation  string   `json:"Operation"`
 	Input      string   `json:"Input"`
@@ -40,8 +40,8 @@ type logLine struct {
 	ExitCode   int      `json:"ExitCode,omitempty"`
 }
 
-// fileLog writes --log-json. Its methods do nothing on nil, and are safe for concurrent use.
-type fileLog struct {
+// Log writes --log-json. Its methods do nothing on nil, and are safe for concurrent use.
+type Log struct {
 	operation string
 	sums      bool
 
@@ -51,9 +51,9 @@ type fileLog struct {
 	err error
 }
 
-// newFileLog opens the log that the user asked for; nil if there is none. It must be none of own,
+// NewLog opens the log that the user asked for; nil if there is none. It must be none of own,
 // the files that the command needs.
-func newFileLog(o flags.Many, operation string, own []file.Guarded) (*fileLog, error) {
+func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
 	if o.Log == "" {
 		if o.LogSums {
 			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",
@@ -61,7 +61,7 @@ func newFileLog(o flags.Many, operation string, own []file.Guarded) (*fileLog, e
 		}
 		return nil, nil
 	}
-	l := &fileLog{operation: operation, sums: o.LogSums}
+	l := &Log{operation: operation, sums: o.LogSums}
 	number, isFD := strings.CutPrefix(o.Log, "fd:")
 	var err error
 	if isFD {
@@ -80,8 +80,8 @@ func newFileLog(o flags.Many, operation string, own []file.Guarded) (*fileLog, e
 	return l, nil
 }
 
-// guard is what no output may replace.
-func (l *fileLog) guard() (all []file.Guarded) {
+// Guard is what no output may replace.
+func (l *Log) Guard() (all []file.Guarded) {
 	if l != nil {
 		if st, err := file.StatFD(int(l.w.Fd())); err == nil {
 			all = append(all, file.Guarded{ID: st.ID, Role: "the file of --log-json"})
@@ -90,38 +90,38 @@ func (l *fileLog) guard() (all []file.Guarded) {
 	return all
 }
 
-// wantsSum tells whether SHA-256 sums are asked for.
-func (l *fileLog) wantsSum() bool { return l != nil && l.sums }
+// WantsSum tells whether SHA-256 sums are asked for.
+func (l *Log) WantsSum() bool { return l != nil && l.sums }
 
-// done adds a line for a file that is in its place. It is written with the next flush.
-func (l *fileLog) done(line logLine, r result) {
+// Done adds a line for a file that is in its place. It is written with the next flush.
+func (l *Log) Done(line LogLine, r Result) {
 	if l == nil {
 		return
 	}
-	ids := r.keyIDs()
+	ids := r.KeyIDs()
 	if len(ids) > 0 {
 		line.KeyID = ids[0]
 	}
 	if len(ids) > 1 {
 		line.KeyIDs = ids
 	}
-	if r.header != nil {
-		line.FileID = hex.EncodeToString(r.header.FileID[:])
+	if r.Header != nil {
+		line.FileID = hex.EncodeToString(r.Header.FileID[:])
 	}
-	line.KMSCalls = &r.calls
+	line.KMSCalls = &r.Calls
 	l.add(line)
 }
 
-// failed adds a line for a file that came to nothing.
-func (l *fileLog) failed(input string, err error) {
+// Failed adds a line for a file that came to nothing.
+func (l *Log) Failed(input string, err error) {
 	if l == nil {
 		return
 	}
 	code, _ := exit.Explain(err)
-	l.add(logLine{Input: input, Error: err.Error(), ExitCode: code})
+	l.add(LogLine{Input: input, Error: err.Error(), ExitCode: code})
 }
 
-func (l *fileLog) add(line logLine) {
+func (l *Log) add(line LogLine) {
 	line.Operation = l.operation
 	if !utf8.ValidString(line.Input) {
 		line.InputBytes = []byte(line.Input)
@@ -140,8 +140,8 @@ func (l *fileLog) add(line logLine) {
 	}
 }
 
-// flushed writes what was added.
-func (l *fileLog) flushed() {
+// Flushed writes what was added.
+func (l *Log) Flushed() {
 	if l != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -151,7 +151,7 @@ func (l *fileLog) flushed() {
 
 // flush writes whole lines in one piece, so that several processes can share a log. The lock is
 // held.
-func (l *fileLog) flush() {
+func (l *Log) flush() {
 	if l.buf.Len() == 0 {
 		return
 	}
@@ -161,12 +161,12 @@ func (l *fileLog) flush() {
 	l.buf.Reset()
 }
 
-// close ends the log and tells whether all of it was written.
-func (l *fileLog) close() error {
+// Close ends the log and tells whether all of it was written.
+func (l *Log) Close() error {
 	if l == nil {
 		return nil
 	}
-	l.flushed()
+	l.Flushed()
 	err := l.err
 	if e := l.w.Close(); err == nil {
 		err = e
@@ -178,52 +178,52 @@ func (l *fileLog) close() error {
 	return nil
 }
 
-// logEntry becomes the line of a single file.
-type logEntry struct {
-	log   *fileLog
-	line  logLine
+// Entry becomes the line of a single file.
+type Entry struct {
+	log   *Log
+	Line  LogLine
 	start time.Time
 	in    *file.Input
 	out   *file.Output // nil where the output is no file
 	sum   hash.Hash    // of a sealed file that cannot be read again; nil if it can, or nobody wants it
 }
 
-// begin starts the entry of the transfer from in to out, which is nil where the output is no file.
-func (l *fileLog) begin(out *file.Output, in *file.Input, inName, outName string) *logEntry {
-	e := &logEntry{log: l, start: time.Now(), in: in, out: out}
-	e.line = logLine{Input: inName, Output: outName}
-	if l.wantsSum() && l.operation == flags.Encrypt && out != nil && out.Direct {
+// Begin starts the entry of the transfer from in to out, which is nil where the output is no file.
+func (l *Log) Begin(out *file.Output, in *file.Input, inName, outName string) *Entry {
+	e := &Entry{log: l, start: time.Now(), in: in, out: out}
+	e.Line = LogLine{Input: inName, Output: outName}
+	if l.WantsSum() && l.operation == flags.Encrypt && out != nil && out.Direct {
 		e.sum = sha256.New()
 		out.Sum = e.sum
 	}
 	return e
 }
 
-// reader is in, hashed on the way where it is the sealed file and cannot be read again. plain tells
+// Reader is in, hashed on the way where it is the sealed file and cannot be read again. plain tells
 // that it is in and nothing else.
-func (e *logEntry) reader(in *file.Input) (src io.Reader, plain bool) {
-	if !e.log.wantsSum() || e.log.operation == flags.Encrypt || in.Regular {
+func (e *Entry) Reader(in *file.Input) (src io.Reader, plain bool) {
+	if !e.log.WantsSum() || e.log.operation == flags.Encrypt || in.Regular {
 		return in, true
 	}
 	e.sum = sha256.New()
 	return io.TeeReader(in, e.sum), false
 }
 
-// measure finds sizes and the sum, while both files are open.
-func (e *logEntry) measure() error {
+// Measure finds sizes and the sum, while both files are open.
+func (e *Entry) Measure() error {
 	if e.log == nil {
 		return nil
 	}
-	e.line.Duration = time.Since(e.start).Seconds()
+	e.Line.Duration = time.Since(e.start).Seconds()
 	if e.in.Regular {
-		e.line.InputSize = &e.in.Left
+		e.Line.InputSize = &e.in.Left
 	}
 	if e.out != nil && !e.out.Direct {
 		size, err := e.out.Size()
 		if err != nil {
 			return err
 		}
-		e.line.OutputSize = &size
+		e.Line.OutputSize = &size
 	}
 	if !e.log.sums {
 		return nil
@@ -234,25 +234,25 @@ func (e *logEntry) measure() error {
 			return err
 		}
 	}
-	e.line.SHA256 = hex.EncodeToString(e.sum.Sum(nil))
+	e.Line.SHA256 = hex.EncodeToString(e.sum.Sum(nil))
 	return nil
 }
 
 // readAgain hashes the sealed file, which lies in the kernel's memory by now.
-func (e *logEntry) readAgain() (err error) {
+func (e *Entry) readAgain() (err error) {
 	switch {
 	case e.log.operation != flags.Encrypt:
 		_, err = io.Copy(e.sum, io.NewSectionReader(e.in, e.in.Offset(), e.in.Left))
 	case e.out != nil:
-		_, err = io.Copy(e.sum, io.NewSectionReader(e.out, 0, *e.line.OutputSize))
+		_, err = io.Copy(e.sum, io.NewSectionReader(e.out, 0, *e.Line.OutputSize))
 	}
 	return err
 }
 
 // done adds the line, as the output is in its place.
-func (e *logEntry) done(r result) {
+func (e *Entry) done(r Result) {
 	if e.log != nil {
-		e.log.done(e.line, r)
-		e.log.flushed()
+		e.log.Done(e.Line, r)
+		e.log.Flushed()
 	}
 }

@@ -1,4 +1,4 @@
-package cmd
+package transfer
 
 import (
 	"context"
@@ -17,21 +17,21 @@ import (
 // worth it.
 const directLeast = 2 << 20
 
-// directPath are both ends of a transfer between regular files, which can be read and written at any
+// DirectPath are both ends of a transfer between regular files, which can be read and written at any
 // offset, so that no worker waits for another.
-type directPath struct {
+type DirectPath struct {
 	in   *file.Input
 	src  io.ReaderAt
 	size int64
-	out  *file.Output
+	Out  *file.Output
 	base int64 // where the output begins in its file: standard output may have been written to before
 }
 
-// directPath finds whether the job can take the direct path.
-func (j *job) directPath() (*directPath, bool) {
-	in, out := j.in, j.dst.file
+// DirectPath finds whether the job can take the direct path.
+func (j *Job) DirectPath() (*DirectPath, bool) {
+	in, out := j.In, j.Dst.File
 	// a sum takes the bytes in their order
-	if !j.plain || !j.alone || !in.Regular || in.Left < directLeast || out == nil || out.Sum != nil {
+	if !j.Plain || !j.Alone || !in.Regular || in.Left < directLeast || out == nil || out.Sum != nil {
 		return nil, false
 	}
 	from, err := in.Position()
@@ -42,19 +42,19 @@ func (j *job) directPath() (*directPath, bool) {
 	if !ok {
 		return nil, false
 	}
-	p := &directPath{in: in, out: out, size: in.Left, base: base}
-	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.bar}, from, in.Left)
+	p := &DirectPath{in: in, Out: out, size: in.Left, base: base}
+	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.Bar}, from, in.Left)
 	return p, true
 }
 
-// seal is envelope.Seal without compression.
-func (p *directPath) seal(ctx context.Context, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
+// Seal is envelope.Seal without compression.
+func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
-	w := &directWriter{out: p.out, base: p.base}
+	w := &directWriter{out: p.Out, base: p.base}
 	begun := o.Begun
 	o.Begun = func(h *format.Header) {
 		// a size that is too large fails in SealAt
-		w.total, _ = payload(h, o.Header != nil).SealedSize(p.size)
+		w.total, _ = Payload(h, o.Header != nil).SealedSize(p.size)
 		if begun != nil {
 			begun(h)
 		}
@@ -63,18 +63,18 @@ func (p *directPath) seal(ctx context.Context, key *envelope.DataKey, o envelope
 	if err != nil {
 		return nil, p.explain(err)
 	}
-	return h, p.out.MoveTo(p.base + w.total)
+	return h, p.Out.MoveTo(p.base + w.total)
 }
 
-// open is envelope.Open. It is for outputs that appear when they are whole: on a failure, what was
+// Open is envelope.Open. It is for outputs that appear when they are whole: on a failure, what was
 // written has gaps.
-func (p *directPath) open(ctx context.Context, o envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
+func (p *DirectPath) Open(ctx context.Context, o envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
-	w := &directWriter{out: p.out}
+	w := &directWriter{out: p.Out}
 	check := o.Check
 	o.Check = func(h *format.Header) error {
 		if h.Compression == format.CompressionNone {
-			w.total, _ = payload(h, o.Header != nil).PlaintextSize(p.size)
+			w.total, _ = Payload(h, o.Header != nil).PlaintextSize(p.size)
 		}
 		if check != nil {
 			return check(h)
@@ -85,8 +85,8 @@ func (p *directPath) open(ctx context.Context, o envelope.OpenOptions, id envelo
 	return h, p.explain(err)
 }
 
-// payload is where the chunks of a file lie.
-func payload(h *format.Header, detached bool) format.Layout {
+// Payload is where the chunks of a file lie.
+func Payload(h *format.Header, detached bool) format.Layout {
 	l := h.Layout()
 	if detached {
 		l.HeaderLen = 0
@@ -96,7 +96,7 @@ func payload(h *format.Header, detached bool) format.Layout {
 
 // explain names the input that has become shorter. Where it did so before its last chunk was opened,
 // it looks like one that was cut off long ago.
-func (p *directPath) explain(err error) error {
+func (p *DirectPath) explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, envelope.ErrTruncated) && p.in.CheckUnchanged() != nil {
 		return p.in.ChangedError()

@@ -1,4 +1,4 @@
-package cmd
+package awscli
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ type jsonText struct {
 // layout sets out v as `aws` prints it: four spaces, nothing escaped that need not be.
 func (t *jsonText) layout(v any, indent string) {
 	switch v := v.(type) {
-	case document:
+	case Document:
 		t.block('{', '}', indent, len(v), func(i int, inner string) {
 			t.scalar(v[i].name)
 			t.current.WriteString(": ")
@@ -108,8 +108,8 @@ func jsonOf(v any) (text []byte, wipe func(), err error) {
 	return text, wipe, nil
 }
 
-// printJSON prints v, with its secrets from locked memory.
-func printJSON(w io.Writer, v any) error {
+// PrintJSON prints v, with its secrets from locked memory.
+func PrintJSON(w io.Writer, v any) error {
 	text, wipe, err := jsonOf(v)
 	if err != nil {
 		return err

@@ -1,0 +1,380 @@
+// Package transfer brings one file from its input to its output, and tells the log.
+package transfer
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/envseal/envseal/cmd/internal/child"
+	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/envseal/envseal/format"
+)
+
+// Transfer is one file on its way from an input to an output, by the rules for files: nothing
+// appears under the output's name before it is whole and on the disk, and nothing is left if it
+// fails.
+type Transfer struct {
+	flags.Work
+	Name   string // of the input, "-" for stdin
+	Target string // "-" for stdout
+	Perm   func(*file.Stat) os.FileMode
+	Mtime  bool        // the output gets the input's mtime
+	Header string      // where a detached header goes, "" for none
+	From   *child.Line // what is sealed instead of a file, nil for a file
+	To     *child.Line // what gets the data instead of target, nil for target
+	Into   Sink        // the same for what is no command
+	Text   bool        // the output is text, which a terminal may have
+
+	RefuseEmpty bool
+	SizeHint    int64          // of an input whose size is not known, -1 for none
+	Own         []file.Guarded // what the output must not be, beside the input
+
+	Log *Log
+	// Check, if set, is what --dry-run can find out about the input without asking a key service
+	Check func(in *file.Input) error
+	// Current, if set, is the rule of --update
+	Current Rule
+
+	older bool   // the output is there, and --update has found it to be an older one
+	Many  bool   // one of many files, whose progress is shown for all of them
+	made  string // directory of -O that was made for the output
+}
+
+// Job is a file in the hands of a command.
+type Job struct {
+	In    *file.Input
+	Src   io.Reader // reads in, and counts for bar
+	Plain bool      // src does nothing else
+	Dst   Destination
+	Bar   *ui.Progress
+	Many  bool // one of many: what is the same for all is said once
+	Alone bool // it may use all cores
+}
+
+// Result is what became known of a file.
+type Result struct {
+	Header *format.Header
+	KeyID  string // the key that opened it
+	Calls  int    // to key services
+}
+
+// KeyIDs are the keys of a file: the one that opened it, or all that it was sealed for.
+func (r *Result) KeyIDs() []string {
+	if r.KeyID != "" {
+		return []string{r.KeyID}
+	}
+	var all []string
+	if r.Header != nil {
+		for _, s := range r.Header.Slots {
+			if k, err := s.KMS(); err == nil {
+				all = append(all, k.KeyID)
+			} else if p, err := s.Pair(); err == nil {
+				all = append(all, p.KeyID)
+			}
+		}
+	}
+	return all
+}
+
+// Work does what the command is for. It must read its input to the end.
+type Work func(ctx context.Context, j *Job) (Result, error)
+
+// Sink is what a transfer writes to.
+type Sink interface {
+	io.Writer
+	Commit() error
+	Durable() bool  // once committed it survives a power cut: a file of its own, synced
+	Released() bool // something has left the process that cannot be taken back
+	Abort()
+}
+
+// Destination is a sink, and what of it is a file.
+type Destination struct {
+	Sink
+	File   *file.Output // for the data; nil for a command, or where nothing is written
+	Header *file.Output // for a detached header, nil for none
+}
+
+// Run opens both ends, has the work done, and commits.
+func (t *Transfer) Run(ctx context.Context, do Work) (Result, error) {
+	if t.DryRun {
+		return Result{}, t.tryOut()
+	}
+	res, err := t.carry(ctx, do)
+	if err != nil && t.made != "" {
+		_ = file.TakeBackDir(t.made)
+	}
+	return res, err
+}
+
+func (t *Transfer) carry(ctx context.Context, do Work) (Result, error) {
+	in, err := t.takeInput()
+	if in == nil {
+		return Result{}, err
+	}
+	defer in.Close()
+	in.RefuseEmpty = t.RefuseEmpty
+	dst, err := t.open(in)
+	if err != nil {
+		return Result{}, err
+	}
+	defer dst.Abort()
+	entry := t.Log.Begin(dst.File, in, ui.InputName(t.Name), t.displayTarget())
+	j := &Job{In: in, Dst: dst, Many: t.Many, Alone: true}
+	j.Src, j.Plain = entry.Reader(in)
+	res, err := t.work(ctx, do, j)
+	if err == nil {
+		err = entry.Measure()
+	}
+	if err == nil {
+		err = dst.Commit()
+	}
+	if err != nil {
+		return res, err
+	}
+	entry.done(res)
+	return res, t.removeInput(in, dst)
+}
+
+// takeInput opens the input. There is none, and no error, if --update leaves it out.
+func (t *Transfer) takeInput() (*file.Input, error) {
+	in, err := t.openInput()
+	if err != nil {
+		return nil, err
+	}
+	if t.upToDate(in) {
+		in.Close()
+		return nil, nil
+	}
+	// Where --rm keeps the input anyhow, it has no say.
+	if t.Remove && !t.Force && !t.NoSync && t.Target != "-" && in.Regular && in.Dir != nil {
+		err = in.RefuseRemoval()
+	}
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// tryOut is --dry-run: it checks both ends, starts no command, and waits for nobody.
+func (t *Transfer) tryOut() error {
+	in, err := t.takeInput()
+	if in == nil {
+		return err
+	}
+	defer in.Close()
+	missing, err := t.missingOutputDir()
+	if err != nil {
+		return err
+	}
+	if t.To == nil && missing == "" {
+		dst, err := t.open(in)
+		if err != nil {
+			return err
+		}
+		defer dst.Abort()
+	}
+	if t.Check != nil {
+		if err := t.Check(in); err != nil {
+			return err
+		}
+	}
+	ui.Note("%s: would write %s", ui.ShownInput(t.Name), t.displayTarget())
+	return nil
+}
+
+// work does the work, before the eyes of the user, and checks that nobody changed the input
+// meanwhile.
+func (t *Transfer) work(ctx context.Context, do Work, j *Job) (res Result, err error) {
+	if !t.Many {
+		if j.Bar, err = t.progress(j.In); err != nil {
+			return res, err
+		}
+		j.Src = j.Bar.Reader(j.Src)
+		defer func() { j.Bar.Finish(err) }()
+	}
+	if res, err = do(ctx, j); err != nil {
+		return res, err
+	}
+	return res, j.In.CheckUnchanged()
+}
+
+func (t *Transfer) openInput() (*file.Input, error) {
+	if t.From != nil {
+		return child.Open(t.From)
+	}
+	return file.Open(t.Name)
+}
+
+func (t *Transfer) open(in *file.Input) (Destination, error) {
+	switch {
+	case t.Into != nil:
+		return Destination{Sink: t.Into}, nil
+	case t.To != nil:
+		c, err := child.NewConsumer(t.To)
+		return Destination{Sink: c}, err
+	}
+	inputs := slices.Concat([]file.Guarded{in.Guard()}, t.Own, t.Log.Guard())
+	if t.Target == "-" {
+		out, err := file.Stdout(t.Output == "-" || t.Text, inputs...)
+		if err != nil {
+			return Destination{}, err
+		}
+		return t.withHeader(out, in)
+	}
+	o := file.Options{
+		Force:  t.Force || t.older,
+		Perm:   t.Perm(&in.Stat),
+		NoSync: t.NoSync,
+		DryRun: t.DryRun,
+		Inputs: inputs,
+	}
+	if t.Mtime && in.Regular {
+		o.ModTime = in.ModTime
+	}
+	if err := t.makeDir(); err != nil {
+		return Destination{}, err
+	}
+	out, err := file.Create(t.Target, o)
+	if err != nil {
+		return Destination{}, err
+	}
+	return t.withHeader(out, in)
+}
+
+// missingOutputDir is the directory of -O that the output wants made, "" if there is none.
+func (t *Transfer) missingOutputDir() (string, error) {
+	if t.OutputDir == "" || t.To != nil || t.Target == "-" {
+		return "", nil
+	}
+	if there, err := file.CheckDir(t.OutputDir); there || err != nil {
+		return "", err
+	}
+	return t.OutputDir, nil
+}
+
+// makeDir makes the directory of -O for the output.
+func (t *Transfer) makeDir() error {
+	dir, err := t.missingOutputDir()
+	if dir == "" || err != nil {
+		return err
+	}
+	made, err := file.MakeDir(dir, 0o777, !t.NoSync)
+	if made {
+		t.made = dir
+	}
+	return err
+}
+
+// removeInput is --rm, after the output is committed.
+func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
+	if !t.Remove {
+		return nil
+	}
+	if !dst.Durable() || !in.Regular || in.Dir == nil {
+		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.Name))
+		return nil
+	}
+	return in.Remove()
+}
+
+// progress starts the progress of one file, as the user asked for it.
+func (t *Transfer) progress(in *file.Input) (*ui.Progress, error) {
+	mode, err := ui.ParseMode(t.Progress)
+	if err != nil {
+		return nil, err
+	}
+	total := in.Left
+	if total < 0 {
+		total = t.SizeHint
+	}
+	if mode == ui.Auto && ui.IsTerminalFD(in.FD) {
+		mode = ui.Never // somebody is typing there
+	}
+	return ui.NewProgress(mode, in.Name, total, t.Quiet), nil
+}
+
+func (t *Transfer) displayTarget() string {
+	switch {
+	case t.To != nil:
+		return t.To.String()
+	case t.Target == "-":
+		return "stdout"
+	}
+	return t.Target
+}
+
+// upToDate is --update for a single file: whether it is left out, since its output is there, by the
+// rule for the files of a tree. Where an older output is there, it lets the transfer replace that.
+func (t *Transfer) upToDate(in *file.Input) bool {
+	if !t.Update || t.Current == nil || !in.IsWhole() || !t.Mtime || t.To != nil || t.Target == "-" {
+		return false
+	}
+	if _, ok := file.Descriptor(t.Target); ok {
+		return false
+	}
+	parent, base := file.SplitName(t.Target)
+	dir, err := file.OpenDir(parent)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	current, replaceable := t.Current.Compare(dir, base, in)
+	t.older = !current && replaceable
+	if current && t.Verbose {
+		ui.Note("%s: skipped: %s", ui.ShownInput(t.Name), SkipUnchanged)
+	}
+	return current
+}
+
+// SkipUnchanged is why --update leaves out a file.
+const SkipUnchanged = "unchanged"
+
+// Rule tells whether out is the output of in, as far as times and sizes tell; replaceable, if
+// not, that it is an older one.
+type Rule func(in, out *Stated) (current, replaceable bool)
+
+// Compare asks the rule about what has the output's name in dir. It is neither current nor
+// replaceable if it is not there, no regular file, or the input itself: whatever it is comes out
+// when the output gets its name.
+func (rule Rule) Compare(dir *file.Dir, name string, in *file.Input) (current, replaceable bool) {
+	there, err := dir.OpenFile(name, name, false)
+	if err != nil {
+		return false, false
+	}
+	defer there.Close()
+	if there.ID == in.ID {
+		return false, false
+	}
+	return rule(&Stated{in, &in.Stat}, &Stated{there, &there.Stat})
+}
+
+// Stated is an open file and what fstat said of it.
+type Stated struct {
+	io.ReaderAt
+	*file.Stat
+}
+
+// Header reads the header of a sealed file, armored or not, and tells whether sizes follow from each
+// other. It leaves the file's position alone.
+func (f *Stated) Header() (h *format.Header, exact bool, err error) {
+	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.Size))
+	if err != nil {
+		return nil, false, err
+	}
+	if h, err = format.ReadHeader(src, format.Limits{MaxSlots: format.MaxSlots}); err != nil {
+		return nil, false, err
+	}
+	return h, !armored && h.Compression == format.CompressionNone, nil
+}
+
+// TellTime is for -v: how long the work on a file took.
+func (j *Job) TellTime(how string, start time.Time) {
+	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, ui.Took(start))
+}
