@@ -15,6 +15,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/transfer"
+	"github.com/envseal/envseal/cmd/internal/tree"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -167,9 +168,9 @@ func runOpen(c *cli.Context, verb string) error {
 	o.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
 	defer o.gate.Close()
 	if verb == flags.Verify {
-		return runFiles(ctx, b, o.own, &verifying{o})
+		return tree.Run(ctx, b, o.own, &verifying{o})
 	}
-	return runFiles(ctx, b, o.own, o)
+	return tree.Run(ctx, b, o.own, o)
 }
 
 func (o *opening) checkContext(h *format.Header) error {
@@ -203,12 +204,12 @@ func (o *opening) identity(name string, many bool, r *transfer.Result) envelope.
 	}
 }
 
-// opening is the treeWork of decrypt.
+// opening is the tree.Work of decrypt.
 
-func (o *opening) verb() string { return flags.Decrypt }
+func (o *opening) Verb() string { return flags.Decrypt }
 
-// target drops the suffix.
-func (o *opening) target(name string) (string, error) {
+// Target drops the suffix.
+func (o *opening) Target(name string) (string, error) {
 	to, ok := strings.CutSuffix(name, o.Suffix)
 	if !ok || to == "" || strings.HasSuffix(to, "/") {
 		hint := "name the output with -o FILE, or the ending with --suffix"
@@ -220,34 +221,34 @@ func (o *opening) target(name string) (string, error) {
 	return to, nil
 }
 
-func (o *opening) skips(name string, _ bool) string {
-	if _, err := o.target(name); err != nil {
+func (o *opening) Skips(name string, _ bool) string {
+	if _, err := o.Target(name); err != nil {
 		return "name does not end in " + o.Suffix
 	}
 	return ""
 }
 
-func (o *opening) perm(in *file.Stat) os.FileMode { return file.OpenedPerm(in, o.preserveMode) }
+func (o *opening) Perm(in *file.Stat) os.FileMode { return file.OpenedPerm(in, o.preserveMode) }
 
-func (o *opening) dirPerm(mode os.FileMode) os.FileMode {
+func (o *opening) DirPerm(mode os.FileMode) os.FileMode {
 	if o.preserveMode {
 		return mode.Perm()
 	}
 	return mode.Perm() & 0o700
 }
 
-// single opens a single file of the batch, for the command of --to-command, or into a file.
-func (o *opening) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+// Single opens a single file of the batch, for the command of --to-command, or into a file.
+func (o *opening) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
 	target, err := o.batch.Target(name, o.rename)
 	if err != nil {
 		return transfer.Result{}, err
 	}
 	t := &transfer.Transfer{
-		Work: o.Work, Name: name, Target: target, Perm: o.perm, Mtime: o.bytes == nil,
-		To: o.to, SizeHint: -1, Own: o.own, Log: log, Check: o.check, Current: o.current,
+		Work: o.Work, Name: name, Target: target, Perm: o.Perm, Mtime: o.bytes == nil,
+		To: o.to, SizeHint: -1, Own: o.own, Log: log, Check: o.Check, Current: o.Current,
 		Many: o.batch.IsMany(),
 	}
-	return t.Run(ctx, o.stream)
+	return t.Run(ctx, o.Stream)
 }
 
 // rename gives the name of the output.
@@ -255,15 +256,15 @@ func (o *opening) rename(name string) (string, error) {
 	if o.bytes != nil || o.to != nil {
 		return "-", nil // no part goes by the name of the whole
 	}
-	to, err := o.target(name)
+	to, err := o.Target(name)
 	if err != nil {
 		err = batch.NoOpenedName(name, err)
 	}
 	return to, err
 }
 
-// check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
-func (o *opening) check(in *file.Input) error {
+// Check reads the header, for --dry-run, and refuses what could not be opened whatever KMS says.
+func (o *opening) Check(in *file.Input) error {
 	header := transfer.Header{Name: o.header}
 	defer header.Close()
 	options, err := header.Prepare(in, o.open)
@@ -282,18 +283,18 @@ func (o *opening) check(in *file.Input) error {
 	return policy.Allowed(h)
 }
 
-func (o *opening) canWhole() bool { return true }
+func (o *opening) CanWhole() bool { return true }
 
-func (o *opening) whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+func (o *opening) Whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
 	out, r.Header, err = envelope.AppendOpened(ctx, dst, src, o.open, o.identity("", true, &r))
 	if streamOnly(err, r.Header) {
-		return nil, r, errStream // compressed; or a header in another shape, or in a journal
+		return nil, r, tree.ErrStream // compressed; or a header in another shape, or in a journal
 	}
 	return out, r, err
 }
 
-// stream opens one file, in the way that is asked for.
-func (o *opening) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
+// Stream opens one file, in the way that is asked for.
+func (o *opening) Stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
 	start := time.Now()
 	if r.Header, err = o.release(ctx, j, &r); err != nil {
 		return r, discarding(j.Dst, err)
@@ -375,12 +376,12 @@ func discarding(dst transfer.Sink, err error) error {
 	return &exit.Error{Code: code, Err: err, Hint: hint + "what came out must be discarded"}
 }
 
-// fatal: the next file may have another key.
-func (o *opening) fatal(error) bool { return false }
+// Fatal: the next file may have another key.
+func (o *opening) Fatal(error) bool { return false }
 
-// current compares the plaintext's size. An output that is newer than its sealed file has been
+// Current compares the plaintext's size. An output that is newer than its sealed file has been
 // worked on since, and is kept.
-func (o *opening) current(in, out *transfer.Stated) (current, replaceable bool) {
+func (o *opening) Current(in, out *transfer.Stated) (current, replaceable bool) {
 	if !out.ModTime.Equal(in.ModTime) {
 		return false, out.ModTime.Before(in.ModTime)
 	}

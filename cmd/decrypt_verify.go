@@ -3,8 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"runtime"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
@@ -12,7 +10,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/transfer"
-	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/envseal/envseal/cmd/internal/tree"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
@@ -46,23 +44,23 @@ func verifyFlags() []cli.Flag {
 	}, flags.ManyFlags("once it is verified")...)
 }
 
-// verifying is the treeWork of verify.
+// verifying is the tree.Work of verify.
 type verifying struct{ *opening }
 
-func (v *verifying) verb() string { return flags.Verify }
+func (v *verifying) Verb() string { return flags.Verify }
 
-func (v *verifying) target(string) (string, error) { return "", nil }
+func (v *verifying) Target(string) (string, error) { return "", nil }
 
-// single verifies a single file of the batch.
-func (v *verifying) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+// Single verifies a single file of the batch.
+func (v *verifying) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
 	t := &transfer.Transfer{
 		Work: v.Work, Name: name, Into: &verdict{name, v.Quiet}, SizeHint: -1, Log: log,
 		Many: v.batch.IsMany(),
 	}
-	return t.Run(ctx, v.stream)
+	return t.Run(ctx, v.Stream)
 }
 
-func (v *verifying) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
+func (v *verifying) Stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
 	header := transfer.Header{Name: v.header}
 	defer header.Close()
 	options, err := header.Prepare(j.In, v.workersFor(j))
@@ -90,7 +88,7 @@ func (v *verdict) Commit() error {
 	if v.quiet {
 		return nil
 	}
-	return sayOK(v.name)
+	return tree.SayOK(v.name)
 }
 
 func (v *verdict) Durable() bool { return false }
@@ -99,15 +97,6 @@ func (v *verdict) Released() bool { return false }
 
 // Abort implements sink.
 func (v *verdict) Abort() {}
-
-// sayOK prints the line for a file that is authentic.
-func sayOK(name string) error {
-	if ui.IsTerminal(os.Stdout) {
-		defer ui.HoldProgress()()
-	}
-	_, err := fmt.Fprintf(file.StdoutText(), "%s: OK\n", ui.ShownInput(name))
-	return err
-}
 
 // streamOnly tells whether AppendOpened could not open a file that may be sound.
 func streamOnly(err error, h *format.Header) bool {

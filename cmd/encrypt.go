@@ -17,6 +17,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/reuse"
 	"github.com/envseal/envseal/cmd/internal/transfer"
+	"github.com/envseal/envseal/cmd/internal/tree"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -143,7 +144,7 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	defer svc.Close()
 	keys.Harden(o.AllowCoreDumps)
 	s := &sealing{sealOptions: o, batch: b, own: o.files()}
-	s.rename = func(name string) (string, error) { return s.target(name) }
+	s.rename = func(name string) (string, error) { return s.Target(name) }
 	if o.from != nil {
 		s.rename = func(string) (string, error) { return "-", nil }
 	}
@@ -158,7 +159,7 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	defer s.gate.Close()
 	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
 	defer s.pool.Close()
-	return runFiles(ctx, b, s.own, s)
+	return tree.Run(ctx, b, s.own, s)
 }
 
 // check refuses what does not go together.
@@ -290,30 +291,30 @@ type keyFailure struct{ err error }
 func (k *keyFailure) Error() string { return k.err.Error() }
 func (k *keyFailure) Unwrap() error { return k.err }
 
-// sealing is the treeWork of encrypt.
+// sealing is the tree.Work of encrypt.
 
-func (s *sealing) verb() string { return flags.Encrypt }
+func (s *sealing) Verb() string { return flags.Encrypt }
 
-func (s *sealing) target(name string) (string, error) { return name + s.Suffix, nil }
+func (s *sealing) Target(name string) (string, error) { return name + s.Suffix, nil }
 
-// skips: a sealed file among the inputs, where the outputs go beside them, is most likely the output
+// Skips: a sealed file among the inputs, where the outputs go beside them, is most likely the output
 // of an earlier run; below -O, where the two cannot be mixed up, it is sealed like any other.
-func (s *sealing) skips(name string, beside bool) string {
+func (s *sealing) Skips(name string, beside bool) string {
 	if beside && strings.HasSuffix(name, s.Suffix) {
 		return "name ends in " + s.Suffix + " already"
 	}
 	return ""
 }
 
-// check: any file can be sealed.
-func (s *sealing) check(*file.Input) error { return nil }
+// Check: any file can be sealed.
+func (s *sealing) Check(*file.Input) error { return nil }
 
-func (s *sealing) perm(in *file.Stat) os.FileMode { return file.SealedPerm(in) }
+func (s *sealing) Perm(in *file.Stat) os.FileMode { return file.SealedPerm(in) }
 
-func (s *sealing) dirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
+func (s *sealing) DirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
-// single seals a single file of the batch, or what the command of --from-command writes.
-func (s *sealing) single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+// Single seals a single file of the batch, or what the command of --from-command writes.
+func (s *sealing) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
 	target, err := s.batch.Target(name, s.rename)
 	if err != nil {
 		return transfer.Result{}, err
@@ -321,16 +322,16 @@ func (s *sealing) single(ctx context.Context, name string, log *transfer.Log) (t
 	t := &transfer.Transfer{
 		Work: s.Work, Name: name, Target: target, Perm: file.SealedPerm, Mtime: true,
 		Header: s.header, From: s.from, Text: s.armor, RefuseEmpty: s.failOnEmpty,
-		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.current, Many: s.batch.IsMany(),
+		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.Current, Many: s.batch.IsMany(),
 	}
-	return t.Run(ctx, s.stream)
+	return t.Run(ctx, s.Stream)
 }
 
-func (s *sealing) canWhole() bool {
+func (s *sealing) CanWhole() bool {
 	return s.sealOptions.seal.Compress == envelope.LevelNone && !s.armor
 }
 
-func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+func (s *sealing) Whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
 	key, err := s.takeKey(ctx, int64(len(src)), &r.Calls)
 	if err != nil {
 		return nil, r, err
@@ -342,8 +343,8 @@ func (s *sealing) whole(ctx context.Context, dst, src []byte) (out []byte, r tra
 	return out, r, err
 }
 
-// stream seals one file.
-func (s *sealing) stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
+// Stream seals one file.
+func (s *sealing) Stream(ctx context.Context, j *transfer.Job) (r transfer.Result, err error) {
 	start := time.Now()
 	key, err := s.takeKey(ctx, j.In.Left, &r.Calls)
 	if err != nil {
@@ -391,15 +392,15 @@ func (s *sealing) sealTo(ctx context.Context, j *transfer.Job, key *envelope.Dat
 	return envelope.Seal(ctx, struct{ io.Writer }{j.Dst}, src, key, o)
 }
 
-// fatal: all files are sealed for the same keys, so what one cannot be sealed for none can.
-func (s *sealing) fatal(err error) bool {
+// Fatal: all files are sealed for the same keys, so what one cannot be sealed for none can.
+func (s *sealing) Fatal(err error) bool {
 	var k *keyFailure
 	return errors.As(err, &k)
 }
 
-// current compares the sealed file's size, in which that of its own header is the only unknown. Of a
+// Current compares the sealed file's size, in which that of its own header is the only unknown. Of a
 // compressed or armored one the time alone has to do.
-func (s *sealing) current(in, out *transfer.Stated) (current, replaceable bool) {
+func (s *sealing) Current(in, out *transfer.Stated) (current, replaceable bool) {
 	h, exact, err := out.Header()
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays

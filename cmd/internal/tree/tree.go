@@ -1,4 +1,6 @@
-package cmd
+// Package tree works on many files: it walks, works side by side and publishes what it made
+// together.
+package tree
 
 import (
 	"context"
@@ -24,14 +26,14 @@ import (
 // Every directory below the tree's root and below -O is opened by way of os.Root, and files by a single name relative to their directory's descriptor, without following a
 // link. So nothing outside the roots is read or written, whoever swaps directories for links meanwhile.
 
-// errStream says that a small file is not for treeWork.whole.
-var errStream = errors.New("to be worked on as a stream")
+// ErrStream says that a small file is not for Work.Whole.
+var ErrStream = errors.New("to be worked on as a stream")
 
 // treeRun is one run.
 type treeRun struct {
 	flags.Work
 	ctx      context.Context
-	work     treeWork
+	work     Work
 	commits  *committer
 	progress *ui.Progress
 	log      *transfer.Log
@@ -66,10 +68,10 @@ const (
 	mostErrors = 10_000 // failures that get a line when they happen
 )
 
-// runFiles works through the files of the batch: one by itself, many side by side. own is what no
+// Run works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
-func runFiles(ctx context.Context, b *batch.Files, own []file.Guarded, work treeWork) error {
-	log, err := transfer.NewLog(b.Many, work.verb(), own)
+func Run(ctx context.Context, b *batch.Files, own []file.Guarded, work Work) error {
+	log, err := transfer.NewLog(b.Many, work.Verb(), own)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func runFiles(ctx context.Context, b *batch.Files, own []file.Guarded, work tree
 		err = runTree(ctx, b, own, work, log)
 	} else {
 		err = b.Run(ctx, func(ctx context.Context, name string) error {
-			_, err := work.single(ctx, name, log)
+			_, err := work.Single(ctx, name, log)
 			return err
 		})
 		if err != nil {
@@ -92,7 +94,7 @@ func runFiles(ctx context.Context, b *batch.Files, own []file.Guarded, work tree
 }
 
 // newTreeRun makes a run. The caller ends it with finish.
-func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work treeWork, log *transfer.Log) (*treeRun, error) {
+func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work, log *transfer.Log) (*treeRun, error) {
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
@@ -109,7 +111,7 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work tree
 	}
 	t := &treeRun{
 		Work: o, ctx: ctx, work: work, log: log, own: own,
-		reads: work.verb() == flags.Verify, bigFiles: make(chan struct{}, 1),
+		reads: work.Verb() == flags.Verify, bigFiles: make(chan struct{}, 1),
 	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
 	t.progress = ui.NewTreeProgress(mode, o.Quiet || o.DryRun)
@@ -118,7 +120,7 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work tree
 }
 
 // runTree works through all names of the batch.
-func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work treeWork, log *transfer.Log) error {
+func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work Work, log *transfer.Log) error {
 	t, err := newTreeRun(ctx, b.Work, own, work, log)
 	if err != nil {
 		return err
@@ -155,10 +157,10 @@ const treeBallast = 8 << 20
 // failure is for a file that came to nothing: it is said at once, and counted.
 func (t *treeRun) failure(name string, err error) {
 	if !t.Recursive { // below a directory no link is followed, and no name is opened again
-		err = batch.Advise(t.work.verb(), name, err)
+		err = batch.Advise(t.work.Verb(), name, err)
 	}
 	err = ui.Named(name, err)
-	fatal := t.work.fatal(err) || file.OutOfSpace(err)
+	fatal := t.work.Fatal(err) || file.OutOfSpace(err)
 	t.mu.Lock()
 	if t.fatal != nil && fatal { // one of those that failed together with the one that stopped the run
 		t.mu.Unlock()
@@ -229,7 +231,7 @@ func (t *treeRun) measure(names []string) {
 			if err != nil || !d.Type().IsRegular() && path != name {
 				return nil
 			}
-			if _, e := t.work.target(d.Name()); e != nil || path != name && (file.IsOwnTemp(d.Name()) || t.work.skips(d.Name(), t.OutputDir == "") != "") {
+			if _, e := t.work.Target(d.Name()); e != nil || path != name && (file.IsOwnTemp(d.Name()) || t.work.Skips(d.Name(), t.OutputDir == "") != "") {
 				return nil
 			}
 			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {

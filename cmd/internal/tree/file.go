@@ -1,4 +1,4 @@
-package cmd
+package tree
 
 import (
 	"context"
@@ -108,7 +108,7 @@ func (w *treeWorker) unit(u *unit) {
 // special is something else than a regular file, such as a named pipe, which the user named.
 func (w *treeWorker) special(name string) {
 	w.tried.Add(1)
-	r, err := w.work.single(w.ctx, name, w.log)
+	r, err := w.work.Single(w.ctx, name, w.log)
 	if err != nil {
 		w.failure(name, err)
 		return
@@ -120,7 +120,7 @@ func (w *treeWorker) special(name string) {
 
 // file makes the output of f and hands it on. Until it has, the caller gives f up on an error.
 func (w *treeWorker) file(f *treeFile) (err error) {
-	if f.target, err = w.work.target(f.name); err != nil {
+	if f.target, err = w.work.Target(f.name); err != nil {
 		return err
 	}
 	if f.in, err = f.dir.in.OpenFile(f.name, f.path(), f.named); err != nil {
@@ -142,11 +142,11 @@ func (w *treeWorker) file(f *treeFile) (err error) {
 	if w.DryRun {
 		return w.tryOut(f)
 	}
-	err = errStream
-	if f.in.Size <= smallFile && w.work.canWhole() {
+	err = ErrStream
+	if f.in.Size <= smallFile && w.work.CanWhole() {
 		err = w.small(f)
 	}
-	if err == errStream {
+	if err == ErrStream {
 		err = w.stream(f)
 	}
 	if err != nil {
@@ -170,12 +170,12 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 		return false, nil
 	}
 	o := file.Options{
-		Force: w.Force, Perm: w.work.perm(&f.in.Stat), ModTime: f.in.ModTime, NoSync: w.NoSync,
+		Force: w.Force, Perm: w.work.Perm(&f.in.Stat), ModTime: f.in.ModTime, NoSync: w.NoSync,
 		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()),
 		Fresh:  f.dir.fresh, Together: true,
 	}
 	if w.Update && !f.dir.fresh {
-		current, replaceable := transfer.Rule(w.work.current).Compare(f.dir.out, f.target, f.in)
+		current, replaceable := transfer.Rule(w.work.Current).Compare(f.dir.out, f.target, f.in)
 		if current {
 			return true, nil
 		}
@@ -187,7 +187,7 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 
 // tryOut is a dry run's work on a file.
 func (w *treeWorker) tryOut(f *treeFile) error {
-	if err := w.work.check(f.in); err != nil {
+	if err := w.work.Check(f.in); err != nil {
 		return err
 	}
 	ui.Note("%s: would write %s", ui.ShownInput(f.path()), ui.Shown(f.outPath()))
@@ -202,14 +202,14 @@ func (w *treeWorker) small(f *treeFile) error {
 		return err
 	}
 	w.reserve(len(src) + sealedRoom)
-	out, r, err := w.work.whole(w.ctx, w.dst[:0], src)
+	out, r, err := w.work.Whole(w.ctx, w.dst[:0], src)
 	if err != nil {
 		return err
 	}
 	f.Result, w.used = r, max(w.used, len(src), len(out)-sealedRoom)
 	if w.log.WantsSum() {
 		sealed := out
-		if w.work.verb() != flags.Encrypt {
+		if w.work.Verb() != flags.Encrypt {
 			sealed = src
 		}
 		sum := sha256.Sum256(sealed)
@@ -237,7 +237,7 @@ func (w *treeWorker) read(f *treeFile) ([]byte, error) {
 	}
 	src, err := f.in.ReadWhole(w.src)
 	if err == file.ErrMadeUp {
-		return nil, errStream
+		return nil, ErrStream
 	}
 	return src, err
 }
@@ -287,13 +287,13 @@ func (w *treeWorker) streamed(j *transfer.Job) (transfer.Result, error) {
 		w.bigFiles <- struct{}{}
 		defer func() { <-w.bigFiles }()
 	}
-	return w.work.stream(w.ctx, j)
+	return w.work.Stream(w.ctx, j)
 }
 
 // checked tells of a file that is authentic.
 func (w *treeWorker) checked(f *treeFile) error {
 	if !w.Quiet {
-		if err := sayOK(f.path()); err != nil {
+		if err := SayOK(f.path()); err != nil {
 			return err
 		}
 	}
@@ -301,32 +301,32 @@ func (w *treeWorker) checked(f *treeFile) error {
 	return nil
 }
 
-// treeWork is what a command does to each file.
-type treeWork interface {
-	// verb is the command's name.
-	verb() string
-	// target is the name of the output of a file of this name, "" for a command that writes nothing.
-	target(name string) (string, error)
-	// skips tells why a file in a tree is no input, "" if it is one. beside says that the outputs go
+// Work is what a command does to each file.
+type Work interface {
+	// Verb is the command's name.
+	Verb() string
+	// Target is the name of the output of a file of this name, "" for a command that writes nothing.
+	Target(name string) (string, error)
+	// Skips tells why a file in a tree is no input, "" if it is one. beside says that the outputs go
 	// beside the inputs.
-	skips(name string, beside bool) string
-	// check is what a dry run can find out about an input without asking a key service.
-	check(in *file.Input) error
-	// perm is the mode of the output of in, dirPerm that of a directory for one of this mode.
-	perm(in *file.Stat) os.FileMode
-	dirPerm(mode os.FileMode) os.FileMode
-	// canWhole tells whether small files may go to whole.
-	canWhole() bool
-	// whole appends to dst the output of a file whose contents are src. errStream sends the file to
+	Skips(name string, beside bool) string
+	// Check is what a dry run can find out about an input without asking a key service.
+	Check(in *file.Input) error
+	// Perm is the mode of the output of in, DirPerm that of a directory for one of this mode.
+	Perm(in *file.Stat) os.FileMode
+	DirPerm(mode os.FileMode) os.FileMode
+	// CanWhole tells whether small files may go to whole.
+	CanWhole() bool
+	// Whole appends to dst the output of a file whose contents are src. ErrStream sends the file to
 	// stream.
-	whole(ctx context.Context, dst, src []byte) ([]byte, transfer.Result, error)
-	// stream does the same for a file of any size.
-	stream(ctx context.Context, j *transfer.Job) (transfer.Result, error)
-	// single does all for one file by itself, which need not be a regular one.
-	single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error)
-	// current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
+	Whole(ctx context.Context, dst, src []byte) ([]byte, transfer.Result, error)
+	// Stream does the same for a file of any size.
+	Stream(ctx context.Context, j *transfer.Job) (transfer.Result, error)
+	// Single does all for one file by itself, which need not be a regular one.
+	Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error)
+	// Current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 	// not, that it is an older one.
-	current(in, out *transfer.Stated) (current, replaceable bool)
-	// fatal tells whether all further files would fail by err too.
-	fatal(err error) bool
+	Current(in, out *transfer.Stated) (current, replaceable bool)
+	// Fatal tells whether all further files would fail by err too.
+	Fatal(err error) bool
 }

@@ -1,4 +1,4 @@
-package cmd
+package tree
 
 import (
 	"io/fs"
@@ -160,7 +160,7 @@ func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder,
 	}
 	d.outShown = prefixOf(joined(filepath.Clean(w.out.path), rel))
 	var err error
-	d.out, d.fresh, err = w.out.open(rel, st, w.work.dirPerm(st.Mode))
+	d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode))
 	return w.ready(d, err)
 }
 
@@ -205,7 +205,7 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 		case !mode.IsRegular():
 			w.skip(d.show(name), skipSpecial)
 		default:
-			if why := w.work.skips(name, d.out == d.in); why != "" {
+			if why := w.work.Skips(name, d.out == d.in); why != "" {
 				w.skip(d.show(name), why)
 				continue
 			}

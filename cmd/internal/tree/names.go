@@ -1,4 +1,4 @@
-package cmd
+package tree
 
 import (
 	"path/filepath"
@@ -54,7 +54,7 @@ func (n *namedFiles) makeParent(rel string) error {
 	if !filepath.IsLocal(rel) {
 		return errNotBelow
 	}
-	dir, _, err := n.out.openAll(filepath.Dir(rel), n.work.dirPerm)
+	dir, _, err := n.out.openAll(filepath.Dir(rel), n.work.DirPerm)
 	if dir != nil {
 		dir.Close()
 	}
@@ -90,7 +90,7 @@ func (n *namedFiles) file(name string) {
 
 // take keeps two files from one output, as files of several directories could have it below -O. A list keeps the paths.
 func (n *namedFiles) take(base, name string) error {
-	target, err := n.work.target(base)
+	target, err := n.work.Target(base)
 	if err == nil && target != "" && n.out == nil {
 		err = batch.CheckBeside(name)
 	}
@@ -133,7 +133,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 		return nil, errNotBelow
 	}
 	d.rel, d.outShown = rel, prefixOf(joined(filepath.Clean(n.out.path), rel))
-	d.out, d.fresh, err = n.out.openAll(rel, n.work.dirPerm)
+	d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm)
 	return n.ready(d, err)
 }
 
