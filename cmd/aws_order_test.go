@@ -6,10 +6,11 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/kms"
 )
 
 func TestAWSOrder(t *testing.T) {
-	kms := kmsCommand(nil)
+	kms := kms.Command(nil)
 	for line, want := range map[string]string{
 		"encrypt --grant-tokens a b": "encrypt --grant-tokens a b",
 		"kms":                        "kms",

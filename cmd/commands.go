@@ -3,7 +3,16 @@ package cmd
 import (
 	"slices"
 
+	"github.com/envseal/envseal/cmd/internal/decrypt"
+	"github.com/envseal/envseal/cmd/internal/doctor"
+	"github.com/envseal/envseal/cmd/internal/encrypt"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inspect"
+	"github.com/envseal/envseal/cmd/internal/keyfile"
+	"github.com/envseal/envseal/cmd/internal/keystore"
+	"github.com/envseal/envseal/cmd/internal/kms"
+	"github.com/envseal/envseal/cmd/internal/manual"
+	"github.com/envseal/envseal/cmd/internal/rewrap"
 	"github.com/urfave/cli/v2"
 )
 
@@ -17,18 +26,18 @@ type commandMaker struct {
 // the whole command line.
 func commandMakers(root *cli.Command, args []string) []commandMaker {
 	return []commandMaker{
-		{[]string{"encrypt", "enc", "e"}, encryptCommand},
-		{[]string{"decrypt", "dec", "d"}, decryptCommand},
-		{[]string{"verify"}, verifyCommand},
-		{[]string{"inspect", "info"}, inspectCommand},
-		{[]string{"rewrap"}, rewrapCommand},
-		{[]string{"data-key"}, dataKeyCommand},
-		{[]string{"key-pair"}, keyPairCommand},
-		{[]string{"kms"}, func() *cli.Command { return kmsCommand(args) }},
-		{[]string{"doctor"}, doctorCommand},
-		{[]string{"keystore"}, keystoreCommand},
-		{[]string{"completion"}, func() *cli.Command { return completionCommand(describeAll) }},
-		{[]string{"man"}, func() *cli.Command { return manCommand(versionText(), describeAll) }},
+		{[]string{"encrypt", "enc", "e"}, encrypt.Command},
+		{[]string{"decrypt", "dec", "d"}, decrypt.Command},
+		{[]string{"verify"}, decrypt.VerifyCommand},
+		{[]string{"inspect", "info"}, inspect.Command},
+		{[]string{"rewrap"}, rewrap.Command},
+		{[]string{"data-key"}, keyfile.DataKeyCommand},
+		{[]string{"key-pair"}, keyfile.KeyPairCommand},
+		{[]string{"kms"}, func() *cli.Command { return kms.Command(args) }},
+		{[]string{"doctor"}, doctor.Command},
+		{[]string{"keystore"}, keystore.Command},
+		{[]string{"completion"}, func() *cli.Command { return manual.CompletionCommand(describeAll) }},
+		{[]string{"man"}, func() *cli.Command { return manual.ManCommand(versionText(), describeAll) }},
 		{[]string{"version"}, versionCommand},
 		{nil, func() *cli.Command { return helpCommand(root) }}, // which shows them all
 	}

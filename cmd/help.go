@@ -11,6 +11,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/manual"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
@@ -36,11 +37,11 @@ func helpAbout(root *cli.Command, words []string) error {
 		return flags.UnknownCommand(command, rest[0])
 	}
 	names := flags.NamesOf(root.Subcommands)
-	for _, t := range topics(flags.DocOf(root)) {
-		if t.name == rest[0] {
-			return printPage(func(p *page) { p.blocks(flags.Blocks(t.text)) })
+	for _, t := range manual.Topics(flags.DocOf(root)) {
+		if t.Name == rest[0] {
+			return printPage(func(p *page) { p.blocks(flags.Blocks(t.Text)) })
 		}
-		names = append(names, t.name)
+		names = append(names, t.Name)
 	}
 	if meant := flags.Near(rest[0], names); root.Command(meant) == nil && meant != "" {
 		return exit.Errorf(exit.Usage, flags.OrHelp("", "envseal help "+meant), "unknown topic %q", rest[0])
@@ -93,8 +94,8 @@ func (p *page) command(d *flags.CommandDoc) {
 	p.list("commands", terms(d.Children))
 	if d.Path == "" {
 		var all []flags.Block
-		for _, t := range topics(d) {
-			all = append(all, flags.Block{Term: t.name, Text: t.usage})
+		for _, t := range manual.Topics(d) {
+			all = append(all, flags.Block{Term: t.Name, Text: t.Usage})
 		}
 		p.list("topics, for envseal help TOPIC", all)
 	}

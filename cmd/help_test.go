@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/manual"
 	"github.com/urfave/cli/v2"
 )
 
@@ -144,9 +145,9 @@ func TestCompletionIsWhole(t *testing.T) {
 			t.Errorf("%s %s is not in the manual page", d.Name, flag)
 		}
 	})
-	for _, topic := range topics(root) {
-		if !strings.Contains(bash, "'help/"+topic.name+"'") || !strings.Contains(page, "\n.SH "+topic.Section+"\n") {
-			t.Errorf("%s is not behind help, or not in the manual page", topic.name)
+	for _, topic := range manual.Topics(root) {
+		if !strings.Contains(bash, "'help/"+topic.Name+"'") || !strings.Contains(page, "\n.SH "+topic.Section+"\n") {
+			t.Errorf("%s is not behind help, or not in the manual page", topic.Name)
 		}
 	}
 	if n := strings.Count(bash, "path='"); n < 60 {
@@ -211,17 +212,17 @@ func TestTopics(t *testing.T) {
 		"environment": strings.Fields("ENVSEAL_KEY_ID ENVSEAL_ENCRYPTION_CONTEXT ENVSEAL_KEYSTORE ENVSEAL_PASSPHRASE_FILE ENVSEAL_IDENTITY_FILE AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL_KMS"),
 	}
 	root := describeAll()
-	for _, topic := range topics(root) {
-		wantWords(t, "envseal", helpOf(root, 80), topic.name+" "+topic.usage)
+	for _, topic := range manual.Topics(root) {
+		wantWords(t, "envseal", helpOf(root, 80), topic.Name+" "+topic.Usage)
 		for _, width := range []int{40, 80, 100} {
 			p := &page{width: width}
-			p.blocks(flags.Blocks(topic.text))
-			wantWidth(t, topic.name, p.String(), width)
-			for _, word := range want[topic.name] {
-				wantWords(t, topic.name, p.String(), word)
+			p.blocks(flags.Blocks(topic.Text))
+			wantWidth(t, topic.Name, p.String(), width)
+			for _, word := range want[topic.Name] {
+				wantWords(t, topic.Name, p.String(), word)
 			}
 		}
-		delete(want, topic.name)
+		delete(want, topic.Name)
 	}
 	if len(want) > 0 {
 		t.Errorf("topics that are not there: %v", want)
