@@ -159,7 +159,7 @@ func (d *doctor) findKeys() (err error) {
 	}
 	for _, ref := range refs {
 		k := &keyCheck{d: d, found: keyFinding{Key: ref}}
-		k.Resolved, k.problem = d.svc.Resolve(ref)
+		k.Key, k.problem = d.svc.Resolve(ref)
 		if exit.Code(k.problem) == exit.Usage {
 			return k.problem
 		}
@@ -283,7 +283,7 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 	}
 	f := &d.found.Keystore
 	f.Path = path
-	store := d.svc.Opened()
+	store := d.svc.OpenedStore()
 	if store == nil {
 		if store, err = keys.OpenUnasked(d.store); err == nil {
 			defer store.Close()

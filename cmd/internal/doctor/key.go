@@ -12,7 +12,7 @@ import (
 
 // keyCheck is a key under examination.
 type keyCheck struct {
-	keys.Resolved
+	keys.Key
 	d   *doctor
 	arn kmsclient.ARN
 	// problem is why the key could not be examined: no service, nobody there, no credentials.

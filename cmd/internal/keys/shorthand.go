@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -35,7 +36,7 @@ func cutValue(s string) (value, rest string, more bool, err error) {
 	case s[0] == '"' || s[0] == '\'':
 		return cutQuoted(s)
 	case s[0] == '[' || s[0] == '{':
-		return "", "", false, fmt.Errorf("a list or a structure stands where a string must")
+		return "", "", false, errors.New("a list or a structure stands where a string must")
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -71,5 +72,5 @@ func cutQuoted(s string) (value, rest string, more bool, err error) {
 			b.WriteByte(s[i])
 		}
 	}
-	return "", "", false, fmt.Errorf("the closing quote is missing")
+	return "", "", false, errors.New("the closing quote is missing")
 }

@@ -4,7 +4,6 @@ package keystore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -108,25 +107,13 @@ func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) 
 	return onStore(1, 1, func(c *cli.Context) onStoreWork {
 		arg, o := c.Args().First(), flags.ReadStore(c)
 		return func(ctx context.Context, s *keystore.Store) error {
-			meta, err := describeArg(ctx, o, s, arg)
+			meta, err := keys.DescribeLocal(ctx, o, s, arg)
 			if err != nil {
 				return err
 			}
 			return do(s, ctx, meta.ARN)
 		}
 	})
-}
-
-// describeArg describes the key that an argument names, with local: or without.
-func describeArg(
-	ctx context.Context, o flags.Store, s *keystore.Store, arg string,
-) (*kmsclient.KeyMetadata, error) {
-	id := keys.LocalName(strings.TrimPrefix(arg, keys.LocalPrefix))
-	meta, err := s.DescribeKey(ctx, id, kmsclient.Options{})
-	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
-		return nil, keys.NoSuchName(ctx, o, s, arg, id)
-	}
-	return meta, err
 }
 
 func initCommand() *cli.Command {
@@ -299,7 +286,7 @@ func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
 	if len(o.args) != 2 {
 		return exit.Errorf(exit.Usage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
 	}
-	meta, err := describeArg(ctx, o.store, s, o.args[1])
+	meta, err := keys.DescribeLocal(ctx, o.store, s, o.args[1])
 	if err != nil {
 		return err
 	}
