@@ -25,7 +25,7 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "new-passphrase-file", Usage: "protect it by the passphrase in the first line of `FILE`"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "write the keys in the clear"},
 		}, flags.StoreFlags()),
-		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+		Action: onStore(0, 0, func(c *cli.Context) storeWork {
 			return exportOptions{
 				output:            c.String("output"),
 				force:             c.Bool("force"),

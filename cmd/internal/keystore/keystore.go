@@ -1,4 +1,6 @@
-// Package keystore is envseal keystore.
+// Package keystore is envseal keystore: what is done with the embedded keystore itself, by commands
+// that all open it first (onStore). It never prints a key. The keystore is kmsclient/keystore, and
+// its server kmsclient/devserver.
 package keystore
 
 import (
@@ -35,7 +37,7 @@ func Command() *cli.Command {
 					&cli.StringFlag{Name: "description", Usage: "`TEXT` to remember the key by"},
 					&cli.BoolFlag{Name: "multi-region", Usage: "make a multi-Region key (its id starts with mrk-)"},
 				}, flags.StoreFlags()),
-				Action: onStore(0, 1, func(c *cli.Context) onStoreWork {
+				Action: onStore(0, 1, func(c *cli.Context) storeWork {
 					return createKeyOptions{
 						name:        strings.TrimPrefix(c.Args().First(), keys.LocalPrefix),
 						description: c.String("description"),
@@ -47,7 +49,7 @@ func Command() *cli.Command {
 				Name: "list-keys", Usage: "list keys, their states and aliases", Flags: flags.Join([]cli.Flag{
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 				}, flags.StoreFlags()),
-				Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+				Action: onStore(0, 0, func(c *cli.Context) storeWork {
 					return listKeysOptions{json: c.Bool("json")}.run
 				}),
 			},
@@ -67,7 +69,7 @@ func Command() *cli.Command {
 				Name: "alias", Usage: "let alias/NAME name a key, or no longer", ArgsUsage: "NAME [NAME|KEY]",
 				UsageText: "envseal keystore alias NAME KEY       alias/NAME names KEY from now on\nenvseal keystore alias --delete NAME",
 				Flags:     flags.Join([]cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}}, flags.StoreFlags()),
-				Action: onStore(1, 2, func(c *cli.Context) onStoreWork {
+				Action: onStore(1, 2, func(c *cli.Context) storeWork {
 					return aliasOptions{
 						args:   c.Args().Slice(),
 						delete: c.Bool("delete"),
@@ -81,12 +83,12 @@ func Command() *cli.Command {
 	}
 }
 
-// onStoreWork is what a command does with the opened keystore.
-type onStoreWork func(ctx context.Context, s *keystore.Store) error
+// storeWork is what a command does with the opened keystore.
+type storeWork func(ctx context.Context, s *keystore.Store) error
 
 // onStore makes an action of the work that read finds on the command line, which has from least to
 // most arguments.
-func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFunc {
+func onStore(least, most int, read func(*cli.Context) storeWork) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if err := flags.CheckArgs(c, least, most); err != nil {
 			return err
@@ -104,7 +106,7 @@ func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFun
 // onKey makes an action of do for the key that the argument names. Like KMS, these operations take
 // a key id or ARN and no alias, so the key is resolved first.
 func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) cli.ActionFunc {
-	return onStore(1, 1, func(c *cli.Context) onStoreWork {
+	return onStore(1, 1, func(c *cli.Context) storeWork {
 		arg, o := c.Args().First(), flags.ReadStore(c)
 		return func(ctx context.Context, s *keystore.Store) error {
 			meta, err := keys.DescribeLocal(ctx, o, s, arg)

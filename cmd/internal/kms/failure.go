@@ -14,7 +14,8 @@ type awsError struct{ refusal *kmsclient.Error }
 
 func (e awsError) Error() string {
 	r := e.refusal
-	text := fmt.Sprintf("An error occurred (%s) when calling the %s operation: %s", r.Code, r.Op, r.Message)
+	text := fmt.Sprintf(
+		"An error occurred (%s) when calling the %s operation: %s", r.Code, r.Op, r.Message)
 	if r.RequestID != "" {
 		text += " (request id " + r.RequestID + ")"
 	}
@@ -23,8 +24,8 @@ func (e awsError) Error() string {
 
 func (e awsError) Unwrap() error { return e.refusal }
 
-// kmsFailure words a failed call as the aws command does, where a service refused it.
-func kmsFailure(err error) error {
+// inWordsOfAWS words a failed call as the aws command does, where a service refused it.
+func inWordsOfAWS(err error) error {
 	var e *kmsclient.Error
 	if exit.Code(err) != 0 || !errors.As(err, &e) {
 		return err
@@ -34,7 +35,8 @@ func kmsFailure(err error) error {
 	case errors.Is(err, kmsclient.ErrDryRun):
 		code, hint = exit.Other, "the call is allowed; nothing was done"
 	case errors.Is(err, kmsclient.ErrInvalidCiphertext):
-		code, hint = exit.Refused, "the blob is damaged, was given in another encoding (see --cli-binary-format), or the encryption context is not the one it was made with"
+		code, hint = exit.Refused, "the blob is damaged, was given in another encoding "+
+			"(see --cli-binary-format), or the encryption context is not the one it was made with"
 	case errors.Is(err, kmsclient.ErrIncorrectKey):
 		code, hint = exit.Refused, "the blob was made by another key than the one named"
 	}
