@@ -17,7 +17,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/devserver"
-	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 )
@@ -29,13 +28,13 @@ func serveCommand() *cli.Command {
 		Description: "Prints one line of shell that sets the endpoint and a credential made for this run, then serves until a signal:\n" +
 			"  eval \"$(envseal keystore serve --pid-file kms.pid &)\"; aws kms list-keys; kill $(cat kms.pid)\n" +
 			"Requests must be signed with that credential. Key policies and IAM are not enforced.",
-		Flags: flags.Join([]cli.Flag{
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
 			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill; it is removed in the end"},
 			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},
-		}, flags.StoreFlags()),
+		},
 		Action: onStore(0, 0, func(c *cli.Context) storeWork {
 			return serveOptions{
 				addr:    c.String("addr"),
@@ -43,7 +42,6 @@ func serveCommand() *cli.Command {
 				log:     c.String("log"),
 				deny:    c.StringSlice("deny"),
 				faults:  c.String("faults"),
-				store:   flags.ReadStore(c),
 			}.run
 		}),
 	}
@@ -55,16 +53,15 @@ type serveOptions struct {
 	log     string   // "" for none, - for stderr
 	deny    []string // operations
 	faults  string   // as devserver.ParseFaults reads them
-	store   flags.Store
 }
 
-func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
+func (o serveOptions) run(ctx context.Context, s opened) error {
 	faults, err := devserver.ParseFaults(o.faults)
 	if err != nil {
 		return exit.Errorf(exit.Usage, "", "--faults: %w", err)
 	}
 	how := devserver.Options{Faults: faults, Deny: o.deny}
-	log, err := o.openLog()
+	log, err := o.openLog(s.from)
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 	if log != os.Stderr {
 		defer log.Close()
 	}
-	srv, err := devserver.New(store, how)
+	srv, err := devserver.New(s.Store, how)
 	if err != nil {
 		return exit.Errorf(exit.Usage, "", "%w", err)
 	}
@@ -83,7 +80,7 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 		return listenError(err)
 	}
 	if o.pidFile != "" {
-		remove, err := o.writePID()
+		remove, err := o.writePID(s.from)
 		if err != nil {
 			ln.Close()
 			return err
@@ -100,14 +97,14 @@ func (o serveOptions) run(ctx context.Context, store *keystore.Store) error {
 }
 
 // openLog opens the file that gets a JSON line for each call, nil for none.
-func (o serveOptions) openLog() (*os.File, error) {
+func (o serveOptions) openLog(from flags.Store) (*os.File, error) {
 	switch o.log {
 	case "":
 		return nil, nil
 	case "-":
 		return os.Stderr, nil
 	}
-	log, err := file.Append(o.log, file.Guard(o.store.Files())...)
+	log, err := file.Append(o.log, file.Guard(from.Files())...)
 	if err != nil {
 		return nil, exit.Errorf(exit.Output, "", "log: %w", err)
 	}
@@ -124,11 +121,11 @@ func listenError(err error) error {
 
 // writePID writes the process id to its file. remove takes the file away, unless it is another
 // process's by then.
-func (o serveOptions) writePID() (remove func(), err error) {
+func (o serveOptions) writePID(from flags.Store) (remove func(), err error) {
 	text := fmt.Appendln(nil, os.Getpid())
 	out, err := file.Create(o.pidFile, file.Options{
 		Force: true, Perm: 0o644 &^ file.Umask(), NoSync: true,
-		Inputs: file.Guard(file.NamedBy("log", o.log), o.store.Files()),
+		Inputs: file.Guard(file.NamedBy("log", o.log), from.Files()),
 	})
 	if err != nil {
 		return nil, err
