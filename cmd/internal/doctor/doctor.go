@@ -1,4 +1,7 @@
-// Package doctor is envseal doctor.
+// Package doctor is envseal doctor, which finds out what the user may do with keys. It asks key
+// services by dry runs and changes nothing: what it may have made is a data key that nobody sees and
+// that is thrown away. doctor.go finds the keys, key.go examines one, finding.go has and prints what
+// is found, and expect.go judges it. Start at run.
 package doctor
 
 import (
@@ -42,16 +45,16 @@ func Command() *cli.Command {
 			&cli.BoolFlag{Name: "json", Category: flags.CatOutput, Usage: "print JSON, with the field names of AWS"},
 		}, flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
-			o, err := readDoctor(c)
+			o, err := readOptions(c)
 			if err != nil {
 				return err
 			}
-			return runDoctor(c.Context, o)
+			return run(c.Context, o)
 		},
 	}
 }
 
-type doctorOptions struct {
+type options struct {
 	keyIDs        []string // of -k
 	contextValues []string // of -c
 	grantTokens   []string
@@ -62,8 +65,8 @@ type doctorOptions struct {
 	store         flags.Store
 }
 
-func readDoctor(c *cli.Context) (doctorOptions, error) {
-	o := doctorOptions{
+func readOptions(c *cli.Context) (options, error) {
+	o := options{
 		keyIDs:        c.StringSlice("key-id"),
 		contextValues: c.StringSlice("encryption-context"),
 		grantTokens:   c.StringSlice("grant-tokens"),
@@ -85,15 +88,15 @@ func readDoctor(c *cli.Context) (doctorOptions, error) {
 
 // doctor is one run of the command.
 type doctor struct {
-	doctorOptions
-	svc     *keys.Services
-	context format.Context // of the operations that encrypt
-	slots   []heldSlot     // of FILE
-	bound   format.Context // the encryption context of FILE
-	keys    []*keyCheck
-	found   diagnosis
-	noIdent error // why there is no identity
-	noStore error // why the keystore did not open
+	options
+	svc        *keys.Services
+	context    format.Context // of the operations that encrypt
+	slots      []heldSlot     // of FILE
+	bound      format.Context // the encryption context of FILE
+	keys       []*keyCheck
+	found      diagnosis
+	noIdentity error // why it is not known who the caller is
+	noStore    error // why the keystore did not open
 }
 
 // heldSlot is a key slot. What a key service is asked about it is decoded when it is: all those of
@@ -120,8 +123,8 @@ func (d *doctor) sample(s heldSlot) *sample {
 	return &sample{arn: s.arn, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext}
 }
 
-func runDoctor(ctx context.Context, o doctorOptions) error {
-	d := &doctor{doctorOptions: o, svc: keys.NewServices(o.aws, o.store)}
+func run(ctx context.Context, o options) error {
+	d := &doctor{options: o, svc: keys.NewServices(o.aws, o.store)}
 	defer d.svc.Close()
 	keys.Harden(false)
 	if err := d.findKeys(); err != nil {
@@ -173,19 +176,12 @@ func (d *doctor) findKeys() (err error) {
 
 // readFile takes what the key slots hold.
 func (d *doctor) readFile(name string) error {
-	in, err := file.Open(name)
+	in, src, err := inplace.OpenSealed(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := inplace.UseJournal(in); err != nil {
-		return err
-	}
-	src, _, err := format.Unarmored(in)
-	if err != nil {
-		return err
-	}
-	h, err := format.ReadHeader(src, format.Limits{})
+	h, _, err := inplace.ReadHeader(src, format.Limits{})
 	if err != nil {
 		return err
 	}
@@ -240,7 +236,8 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	var identity sync.WaitGroup
 	if aws {
-		identity.Go(func() { d.identify(ctx, region) }) // STS may be out of reach where KMS is not, and take its time
+		// STS may be out of reach where KMS is not, and take its time.
+		identity.Go(func() { d.identify(ctx, region) })
 	}
 	for _, k := range d.keys {
 		k.examine(ctx)
@@ -264,7 +261,7 @@ func (d *doctor) identify(ctx context.Context, region string) {
 	aws := d.svc.AWS()
 	who, err := aws.CallerIdentity(ctx, region)
 	if err != nil {
-		d.noIdent = err
+		d.noIdentity = err
 		d.found.IdentityError = reasonOf(err)
 	} else {
 		d.found.Identity = &diagnosedCaller{Account: who.Account, ARN: who.ARN, UserID: who.UserID}
@@ -298,12 +295,12 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 		f.State = storeSealed
 		return
 	case err == nil:
-		var keys []kmsclient.KeyEntry
-		if keys, err = store.ListKeys(ctx); err == nil {
-			f.State, f.Keys = storeOpens, len(keys)
+		var list []kmsclient.KeyEntry
+		if list, err = store.ListKeys(ctx); err == nil {
+			f.State, f.Keys = storeOpens, len(list)
 			return
 		}
 	}
 	f.State = "does not open: " + strings.TrimPrefix(ui.OneLine(err), path+": ")
-	_, f.Hint = exit.Explain(err)
+	f.Hint = hintFor(err)
 }

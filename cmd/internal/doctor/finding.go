@@ -28,7 +28,8 @@ const (
 	storeSealed = "needs a passphrase"
 )
 
-// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where it has them.
+// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where it
+// has them.
 type diagnosis struct {
 	Identity      *diagnosedCaller `json:",omitempty"`
 	IdentityError string           `json:",omitempty"`
@@ -109,7 +110,8 @@ func (k *keyCheck) unknown(op, why string) {
 
 // isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this caller.
 func isBeyond(err error) bool {
-	return errors.Is(err, kmsclient.ErrUnavailable) || errors.Is(err, kmsclient.ErrThrottled) || errors.Is(err, kmsclient.ErrCredentials)
+	return errors.Is(err, kmsclient.ErrUnavailable) || errors.Is(err, kmsclient.ErrThrottled) ||
+		errors.Is(err, kmsclient.ErrCredentials)
 }
 
 // operation finds what was found of an operation.
@@ -159,12 +161,17 @@ func (d *diagnosis) write(w io.Writer, asJSON bool) error {
 	return err
 }
 
-func (d *diagnosis) print(b *strings.Builder) {
-	row := func(name, value string) {
+// rows prints names with their values, those that have one.
+func rows(b *strings.Builder, format string) func(name, value string) {
+	return func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "%-14s %s\n", name, ui.Printable(value))
+			fmt.Fprintf(b, format, name, ui.Printable(value))
 		}
 	}
+}
+
+func (d *diagnosis) print(b *strings.Builder) {
+	row := rows(b, "%-14s %s\n")
 	if d.Identity != nil {
 		row("identity", d.Identity.ARN)
 		row("account", d.Identity.Account)
@@ -174,7 +181,8 @@ func (d *diagnosis) print(b *strings.Builder) {
 	}
 	row("Region", d.Region)
 	if d.Region == "" && (d.Identity != nil || d.IdentityError != "") {
-		row("Region", "none: name keys by their ARN, or set --region, AWS_REGION or region in the profile")
+		row("Region",
+			"none: name keys by their ARN, or set --region, AWS_REGION or region in the profile")
 	}
 	row("endpoint", d.Endpoint)
 	if d.ClockSkew != nil {
@@ -192,7 +200,8 @@ func (d *diagnosis) print(b *strings.Builder) {
 	}
 }
 
-// clockText says which clock is late, and what to do. Requests are signed with a time, which KMS accepts for five minutes.
+// clockText says which clock is late, and what to do. Requests are signed with a time, which KMS
+// accepts for five minutes.
 func clockText(ahead float64) string {
 	by := time.Duration(ahead * float64(time.Second))
 	text := fmt.Sprintf("%v behind the service's", by)
@@ -211,11 +220,7 @@ func clockText(ahead float64) string {
 // print leaves out what has been said of the identity.
 func (k *keyFinding) print(b *strings.Builder, said string) {
 	fmt.Fprintf(b, "key %s\n", ui.Printable(k.Key))
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(b, "  %-12s %s\n", name, ui.Printable(value))
-		}
-	}
+	row := rows(b, "  %-12s %s\n")
 	row("ARN", k.ARN)
 	row("state", k.KeyState)
 	row("spec", k.KeySpec)
@@ -224,17 +229,18 @@ func (k *keyFinding) print(b *strings.Builder, said string) {
 		row("multi-Region", k.multiRegionText())
 	}
 	row("endpoint", k.Endpoint)
-	if problem := k.Problem; problem != "" && problem == said {
-		row("problem", "no identity: see above")
-	} else {
-		row("problem", problem)
+	problem := k.Problem
+	if problem == said && said != "" {
+		problem = "no identity: see above"
 	}
+	row("problem", problem)
+	operation := rows(b, "  %-41s %s\n")
 	for _, o := range k.Operations {
 		text := o.Verdict
 		if o.Reason != "" {
 			text += ": " + o.Reason
 		}
-		fmt.Fprintf(b, "  %-41s %s\n", o.Operation, ui.Printable(text))
+		operation(o.Operation, text)
 	}
 	row("hint", k.Hint)
 }

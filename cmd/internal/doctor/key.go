@@ -68,7 +68,10 @@ func (k *keyCheck) options(dryRun bool) kmsclient.Options {
 }
 
 func (k *keyCheck) dataKey(dryRun bool) kmsclient.GenerateDataKeyInput {
-	return kmsclient.GenerateDataKeyInput{KeyID: k.ID, KeySpec: kmsclient.AES256, EncryptionContext: k.d.context, Options: k.options(dryRun)}
+	return kmsclient.GenerateDataKeyInput{
+		KeyID: k.ID, KeySpec: kmsclient.AES256, EncryptionContext: k.d.context,
+		Options: k.options(dryRun),
+	}
 }
 
 // dry turns success, which a dry run does not have, into what it means.
@@ -115,9 +118,12 @@ func (k *keyCheck) describe(ctx context.Context) error {
 		return err
 	}
 	f := &k.found
-	f.ARN, f.KeyState, f.KeySpec, f.KeyUsage, f.MultiRegion = m.ARN, m.KeyState, m.KeySpec, m.KeyUsage, &m.MultiRegion
+	f.ARN, f.KeyState, f.KeySpec, f.KeyUsage = m.ARN, m.KeyState, m.KeySpec, m.KeyUsage
+	f.MultiRegion = &m.MultiRegion
 	if c := m.MultiRegionConfiguration; c != nil {
-		f.MultiRegionConfiguration = &multiRegionFinding{MultiRegionKeyType: c.KeyType, PrimaryKey: c.Primary.ARN, ReplicaKeys: []string{}}
+		f.MultiRegionConfiguration = &multiRegionFinding{
+			MultiRegionKeyType: c.KeyType, PrimaryKey: c.Primary.ARN, ReplicaKeys: []string{},
+		}
 		for _, r := range c.Replicas {
 			f.MultiRegionConfiguration.ReplicaKeys = append(f.MultiRegionConfiguration.ReplicaKeys, r.ARN)
 		}
@@ -163,7 +169,8 @@ func (k *keyCheck) takeSample(ctx context.Context) {
 	switch {
 	case may.Verdict == verdictAllowed || may.notDry:
 		k.makeSample(ctx)
-	case k.arn.KeyID() == "" && len(k.d.slots) > 0: // an alias of who knows which key: KMS refuses a blob of another
+	case k.arn.KeyID() == "" && len(k.d.slots) > 0:
+		// An alias of who knows which key: KMS refuses a blob of another.
 		k.sample = k.d.sample(k.d.slots[0])
 	default:
 		k.without = "nothing to ask about: give a FILE that is sealed for this key"
@@ -182,8 +189,9 @@ func (k *keyCheck) makeSample(ctx context.Context) {
 	}
 }
 
-// reEncrypt asks for both halves of ReEncrypt, which needs kms:ReEncryptFrom on one key and kms:ReEncryptTo on the other: from the key to
-// itself, and where that leaves a half open, with the other keys of the same Region.
+// reEncrypt asks for both halves of ReEncrypt, which needs kms:ReEncryptFrom on one key and
+// kms:ReEncryptTo on the other: from the key to itself, and where that leaves a half open, with the
+// other keys of the same Region.
 func (k *keyCheck) reEncrypt(ctx context.Context) {
 	if k.problem != nil {
 		return
@@ -205,7 +213,8 @@ func (k *keyCheck) reEncrypt(ctx context.Context) {
 func (k *keyCheck) partners() []*keyCheck {
 	all := []*keyCheck{k}
 	for _, other := range k.d.keys {
-		if other != k && other.problem == nil && other.Client == k.Client && other.arn.Region == k.arn.Region {
+		if other != k && other.problem == nil && other.Client == k.Client &&
+			other.arn.Region == k.arn.Region {
 			all = append(all, other)
 		}
 	}
