@@ -13,12 +13,16 @@ import (
 // jsonIndent is that of `aws`.
 const jsonIndent = "    "
 
-// jsonText is JSON in the making: text, and secrets that go into it as base64.
+// jsonText is JSON in the making. Secrets stay where they are until it is printed.
 type jsonText struct {
-	parts   []any // []byte or kmsclient.Secret
-	current bytes.Buffer
-	size    int // bytes of all parts as they are printed
-	secret  bool
+	text    bytes.Buffer // without the secrets
+	secrets []secretAt
+}
+
+// secretAt is a secret, which goes into text as base64 behind so many bytes.
+type secretAt struct {
+	kmsclient.Secret
+	at int
 }
 
 // layout sets out v as `aws` prints it: four spaces, nothing escaped that need not be.
@@ -27,7 +31,7 @@ func (t *jsonText) layout(v any, indent string) {
 	case Document:
 		t.block('{', '}', indent, len(v), func(i int, inner string) {
 			t.scalar(v[i].name)
-			t.current.WriteString(": ")
+			t.text.WriteString(": ")
 			t.layout(v[i].value, inner)
 		})
 	case []any:
@@ -35,12 +39,9 @@ func (t *jsonText) layout(v any, indent string) {
 	case []string:
 		t.block('[', ']', indent, len(v), func(i int, _ string) { t.scalar(v[i]) })
 	case kmsclient.Secret:
-		t.current.WriteByte('"')
-		t.cut()
-		t.parts = append(t.parts, v)
-		t.size += base64.StdEncoding.EncodedLen(len(v.Bytes()))
-		t.secret = true
-		t.current.WriteByte('"')
+		t.text.WriteByte('"')
+		t.secrets = append(t.secrets, secretAt{v, t.text.Len()})
+		t.text.WriteByte('"')
 	default:
 		t.scalar(plainValue(v))
 	}
@@ -48,36 +49,29 @@ func (t *jsonText) layout(v any, indent string) {
 
 // block sets out n things between brackets.
 func (t *jsonText) block(open, end byte, indent string, n int, item func(i int, inner string)) {
-	t.current.WriteByte(open)
+	t.text.WriteByte(open)
 	inner := indent + jsonIndent
 	for i := range n {
 		if i > 0 {
-			t.current.WriteByte(',')
+			t.text.WriteByte(',')
 		}
-		t.current.WriteString("\n" + inner)
+		t.text.WriteString("\n" + inner)
 		item(i, inner)
 	}
 	if n > 0 {
-		t.current.WriteString("\n" + indent)
+		t.text.WriteString("\n" + indent)
 	}
-	t.current.WriteByte(end)
+	t.text.WriteByte(end)
 }
 
 // scalar writes a string, a number, a boolean or null.
 func (t *jsonText) scalar(v any) {
-	enc := json.NewEncoder(&t.current)
+	enc := json.NewEncoder(&t.text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil { // a number that JSON does not have
-		t.current.WriteString("null\n")
+		t.text.WriteString("null\n")
 	}
-	t.current.Truncate(t.current.Len() - 1) // the newline
-}
-
-// cut ends the current part.
-func (t *jsonText) cut() {
-	t.parts = append(t.parts, bytes.Clone(t.current.Bytes()))
-	t.size += t.current.Len()
-	t.current.Reset()
+	t.text.Truncate(t.text.Len() - 1) // the newline
 }
 
 // jsonOf is v as JSON in a line or more. Where it holds a secret, all of it lies in locked memory.
@@ -85,30 +79,34 @@ func (t *jsonText) cut() {
 func jsonOf(v any) (text []byte, wipe func(), err error) {
 	t := &jsonText{}
 	t.layout(v, "")
-	t.current.WriteByte('\n')
-	t.cut()
-	text, wipe = make([]byte, 0, t.size), func() {}
-	if t.secret {
-		buf, err := keymem.New(t.size)
-		if err != nil {
-			return nil, nil, err
-		}
-		text, wipe = buf.Bytes()[:0], buf.Destroy
+	t.text.WriteByte('\n')
+	plain := t.text.Bytes()
+	if t.secrets == nil {
+		return plain, func() {}, nil
+	}
+	size := len(plain)
+	for _, s := range t.secrets {
+		size += base64.StdEncoding.EncodedLen(len(s.Bytes()))
+	}
+	buf, err := keymem.New(size)
+	if err != nil {
+		return nil, nil, err
 	}
 	keymem.Do(func() {
-		for _, p := range t.parts {
-			switch p := p.(type) {
-			case []byte:
-				text = append(text, p...)
-			case kmsclient.Secret:
-				text = base64.StdEncoding.AppendEncode(text, p.Bytes())
-			}
+		begin := 0
+		text = buf.Bytes()[:0]
+		for _, s := range t.secrets {
+			text = append(text, plain[begin:s.at]...)
+			text = base64.StdEncoding.AppendEncode(text, s.Bytes())
+			begin = s.at
 		}
+		text = append(text, plain[begin:]...)
 	})
-	return text, wipe, nil
+	return text, buf.Destroy, nil
 }
 
-// PrintJSON prints v, with its secrets from locked memory.
+// PrintJSON prints v, a Document or what it may have for a value, as `aws` does. Secrets go from locked
+// memory straight to w.
 func PrintJSON(w io.Writer, v any) error {
 	text, wipe, err := jsonOf(v)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -128,7 +129,7 @@ func ParseContextJSON(text string) (map[string]string, error) {
 	if _, err := dec.Token(); err != nil {
 		return nil, err
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF { // More does not see a closing bracket
 		return nil, errors.New("something follows the JSON object")
 	}
 	return pairs, nil

@@ -58,6 +58,17 @@ func TestContextOfNoText(t *testing.T) {
 	}
 }
 
+// Nothing may follow a context: the rest would have been meant to be bound as well.
+func TestContextIsAll(t *testing.T) {
+	for _, rest := range []string{"}", "]", "{}", ` "c"`, ",", "\x00"} {
+		for name, arg := range map[string]string{"argument": `{"a":"b"}` + rest, "file": inFile(t, `{"a":"b"}`+rest)} {
+			if got, err := parseContext([]string{arg}); exit.Code(err) != exit.Usage {
+				t.Errorf("%s %q: %v, %v", name, arg, got, err)
+			}
+		}
+	}
+}
+
 // inFile writes a context into a file, and gives the reference to it.
 func inFile(t *testing.T, text string) string {
 	t.Helper()

@@ -16,8 +16,8 @@ import (
 )
 
 func TestProfileSetting(t *testing.T) {
-	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\n"
-	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": ""} {
+	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\noutput = both\n[profile two]\noutput = z\n"
+	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": "", "two words": "both", "two": "z"} {
 		if got := settingsOf(bufio.NewScanner(strings.NewReader(config)), profile)["output"]; got != want {
 			t.Errorf("%s: %q", profile, got)
 		}

@@ -40,9 +40,8 @@ func settingsOf(lines *bufio.Scanner, profile string) map[string]string {
 		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
 		case trimmed[0] == '[':
 			title, _, _ := strings.Cut(trimmed[1:], "]")
-			words := strings.Fields(strings.ReplaceAll(title, `"`, ""))
-			within = len(words) == 2 && words[0] == "profile" && words[1] == profile ||
-				len(words) == 1 && words[0] == "default" && profile == "default"
+			title = strings.Join(strings.Fields(strings.ReplaceAll(title, `"`, "")), " ")
+			within = title == "profile "+profile || title == profile && profile == "default"
 		case within && line[0] != ' ' && line[0] != '\t':
 			if k, v, ok := strings.Cut(line, "="); ok {
 				settings[strings.TrimSpace(k)] = strings.TrimSpace(v)
