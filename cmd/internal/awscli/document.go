@@ -48,8 +48,8 @@ func (d Document) With(name string, value any) Document {
 	return d.Add(name, value)
 }
 
-// Secret is the key material in a member of the document itself, nil where there is none. It stays the
-// document's.
+// Secret is the key material in a member of the document itself, nil where there is none. It stays
+// the document's.
 func (d Document) Secret(name string) kmsclient.Secret {
 	for _, m := range d {
 		if s, ok := m.value.(kmsclient.Secret); ok && m.name == name {

@@ -105,8 +105,8 @@ func jsonOf(v any) (text []byte, wipe func(), err error) {
 	return text, buf.Destroy, nil
 }
 
-// PrintJSON prints v, a Document or what it may have for a value, as `aws` does. Secrets go from locked
-// memory straight to w.
+// PrintJSON prints v, a Document or what it may have for a value, as `aws` does. Secrets go from
+// locked memory straight to w.
 func PrintJSON(w io.Writer, v any) error {
 	text, wipe, err := jsonOf(v)
 	if err != nil {

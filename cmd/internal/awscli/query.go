@@ -51,9 +51,9 @@ func (q *Query) Reaches(member string) bool {
 	return q == nil || !onlyNames(q.text) || strings.Contains(q.text, member)
 }
 
-// find evaluates the query; without one it finds the document. Where it names nothing but a secret, as
-// the examples of AWS's documentation do, it finds that. All else it finds is in ordinary memory, in
-// the order of the document, or of the expression where that names the members.
+// find evaluates the query; without one it finds the document. Where it names nothing but a secret,
+// as the examples of AWS's documentation do, it finds that. All else it finds is in ordinary
+// memory, in the order of the document, or of the expression where that names the members.
 func (q *Query) find(d Document) (found any, err error) {
 	if q == nil {
 		return d, nil

@@ -1,7 +1,7 @@
 // Package doctor is envseal doctor, which finds out what the user may do with keys. It asks key
-// services by dry runs and changes nothing: what it may have made is a data key that nobody sees and
-// that is thrown away. doctor.go finds the keys, key.go examines one, finding.go has and prints what
-// is found, and expect.go judges it. Start at run.
+// services by dry runs and changes nothing: what it may have made is a data key that nobody sees
+// and that is thrown away. doctor.go finds the keys, key.go examines one, finding.go has and prints
+// what is found, and expect.go judges it. Start at run.
 package doctor
 
 import (
@@ -203,7 +203,8 @@ func (d *doctor) readFile(name string) error {
 	return nil
 }
 
-// keysOfFile names each key once, and no more than decrypt would ask: a header is not authenticated.
+// keysOfFile names each key once, and no more than decrypt would ask: a header is not
+// authenticated.
 func (d *doctor) keysOfFile(name string) []string {
 	var refs []string
 	seen := map[string]bool{}

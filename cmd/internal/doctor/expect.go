@@ -63,8 +63,8 @@ func (f *keyFinding) verdict(op string) operationFinding {
 	return operationFinding{Operation: opBoth, Verdict: from.Verdict}
 }
 
-// judge gives the exit code: that all is as expected, or where nothing is expected, that each key is
-// good for something.
+// judge gives the exit code: that all is as expected, or where nothing is expected, that each key
+// is good for something.
 func (d *doctor) judge() error {
 	for _, k := range d.keys {
 		if k.problem != nil {

@@ -28,8 +28,8 @@ const (
 	storeSealed = "needs a passphrase"
 )
 
-// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where it
-// has them.
+// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where
+// it has them.
 type diagnosis struct {
 	Identity      *diagnosedCaller `json:",omitempty"`
 	IdentityError string           `json:",omitempty"`
@@ -108,7 +108,8 @@ func (k *keyCheck) unknown(op, why string) {
 	k.found.Operations = append(k.found.Operations, operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
 }
 
-// isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this caller.
+// isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this
+// caller.
 func isBeyond(err error) bool {
 	return errors.Is(err, kmsclient.ErrUnavailable) || errors.Is(err, kmsclient.ErrThrottled) ||
 		errors.Is(err, kmsclient.ErrCredentials)
@@ -218,37 +219,37 @@ func clockText(ahead float64) string {
 }
 
 // print leaves out what has been said of the identity.
-func (k *keyFinding) print(b *strings.Builder, said string) {
-	fmt.Fprintf(b, "key %s\n", ui.Printable(k.Key))
+func (f *keyFinding) print(b *strings.Builder, said string) {
+	fmt.Fprintf(b, "key %s\n", ui.Printable(f.Key))
 	row := rows(b, "  %-12s %s\n")
-	row("ARN", k.ARN)
-	row("state", k.KeyState)
-	row("spec", k.KeySpec)
-	row("usage", k.KeyUsage)
-	if k.MultiRegion != nil {
-		row("multi-Region", k.multiRegionText())
+	row("ARN", f.ARN)
+	row("state", f.KeyState)
+	row("spec", f.KeySpec)
+	row("usage", f.KeyUsage)
+	if f.MultiRegion != nil {
+		row("multi-Region", f.multiRegionText())
 	}
-	row("endpoint", k.Endpoint)
-	problem := k.Problem
+	row("endpoint", f.Endpoint)
+	problem := f.Problem
 	if problem == said && said != "" {
 		problem = "no identity: see above"
 	}
 	row("problem", problem)
 	operation := rows(b, "  %-41s %s\n")
-	for _, o := range k.Operations {
+	for _, o := range f.Operations {
 		text := o.Verdict
 		if o.Reason != "" {
 			text += ": " + o.Reason
 		}
 		operation(o.Operation, text)
 	}
-	row("hint", k.Hint)
+	row("hint", f.Hint)
 }
 
-func (k *keyFinding) multiRegionText() string {
-	c := k.MultiRegionConfiguration
+func (f *keyFinding) multiRegionText() string {
+	c := f.MultiRegionConfiguration
 	switch {
-	case !*k.MultiRegion:
+	case !*f.MultiRegion:
 		return "no"
 	case c == nil:
 		return "yes"

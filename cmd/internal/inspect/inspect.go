@@ -1,6 +1,6 @@
-// Package inspect is envseal inspect, which shows what a sealed file or a key file says of itself. It
-// asks no key service, and takes nothing it reads for true: a header is not authenticated, and may be
-// as large and as strange as its writer likes. Start at options.inspect.
+// Package inspect is envseal inspect, which shows what a sealed file or a key file says of itself.
+// It asks no key service, and takes nothing it reads for true: a header is not authenticated, and
+// may be as large and as strange as its writer likes. Start at options.inspect.
 package inspect
 
 import (

@@ -1,6 +1,6 @@
 // Package keyfile is envseal data-key and envseal key-pair, which have a key service make a key and
-// write a small file with it. Such a file holds nothing secret: neither command ever sees, let alone
-// writes, a key in the clear. Start at options.run.
+// write a small file with it. Such a file holds nothing secret: neither command ever sees, let
+// alone writes, a key in the clear. Start at options.run.
 package keyfile
 
 import (
@@ -40,7 +40,8 @@ func Command(name string) *cli.Command {
 	return c
 }
 
-// maker asks a key service of svc for a key, and makes a file of it. notes are what the user is told.
+// maker asks a key service of svc for a key, and makes a file of it. notes are what the user is
+// told.
 type maker func(ctx context.Context, svc *keys.Services, ec format.Context) (
 	text []byte, notes []string, err error)
 

@@ -18,8 +18,8 @@ func looksLikeKey(name string) bool {
 		strings.HasPrefix(name, "arn:") || isKeyID(name)
 }
 
-// refuseKeyFile refuses a reference that is a key file instead: AWS would be asked for a key of that
-// name.
+// refuseKeyFile refuses a reference that is a key file instead: AWS would be asked for a key of
+// that name.
 func refuseKeyFile(ref string) error {
 	if isKeyID(ref) {
 		return nil

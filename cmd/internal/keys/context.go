@@ -40,9 +40,9 @@ func ContextOf(values []string) (format.Context, error) {
 	return parseContext(ContextValues(values))
 }
 
-// parseContext reads encryption contexts: k=v,k2=v2 or a JSON object or file://PATH with one. Several
-// are joined; a key given twice with different values is an error, since nobody could tell which was
-// meant.
+// parseContext reads encryption contexts: k=v,k2=v2 or a JSON object or file://PATH with one.
+// Several are joined; a key given twice with different values is an error, since nobody could tell
+// which was meant.
 func parseContext(args []string) (format.Context, error) {
 	ec := format.Context{}
 	for _, arg := range args {

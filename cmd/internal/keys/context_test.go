@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// Contexts are taken as they are written, in all spellings: KMS binds them to what it encrypts, so none must become another on the way.
+// Contexts are taken as they are written, in all spellings: KMS binds them to what it encrypts, so
+// none must become another on the way.
 func TestContextIsTakenAsItIsWritten(t *testing.T) {
 	for arg, want := range map[string]format.Context{
 		"{}":                        {},
@@ -32,7 +33,8 @@ func TestContextIsTakenAsItIsWritten(t *testing.T) {
 	}
 }
 
-// What stands for no text is refused, with the spelling that would have been right, and not replaced by U+FFFD.
+// What stands for no text is refused, with the spelling that would have been right, and not
+// replaced by U+FFFD.
 func TestContextOfNoText(t *testing.T) {
 	for arg, half := range map[string]bool{
 		`{"a":"\ud800"}`:             true,

@@ -206,8 +206,8 @@ type DataKeyFile struct {
 }
 
 // ReadDataKeyFile reads the file that --data-key names, and finds its encryption context: that of
-// the file, which contextValues, those of -c, may repeat; or for the plain answer of KMS, that of -c
-// or the environment.
+// the file, which contextValues, those of -c, may repeat; or for the plain answer of KMS, that of
+// -c or the environment.
 func ReadDataKeyFile(name string, contextValues []string) (*DataKeyFile, error) {
 	text, err := readKeyFile(name, "--data-key")
 	if err != nil {

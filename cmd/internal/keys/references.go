@@ -24,7 +24,8 @@ const keyHint = "a key is a key id, a key ARN, alias/NAME, an alias ARN, or loca
 // KeyRefs are the keys of -k, or that of ENVSEAL_KEY_ID where there are none.
 func KeyRefs(refs []string) []string { return orVariable(refs, "ENVSEAL_KEY_ID") }
 
-// orVariable are the values of a flag, or that of a variable of the environment where there are none.
+// orVariable are the values of a flag, or that of a variable of the environment where there are
+// none.
 func orVariable(values []string, name string) []string {
 	if value := os.Getenv(name); len(values) == 0 && value != "" {
 		return []string{value}
@@ -139,13 +140,15 @@ func (s *Services) resolveARN(arn kmsclient.ARN) (Key, error) {
 	return Key{}, exit.Errorf(exit.Refused, hint, "%s: keystore %s has no such key", arn, path)
 }
 
-// ForARN is resolveARN for who wants no more than the client, such as keyring.Discovery.
+// ForARN is the client of the service that holds a key. It has the form of
+// keyring.Discovery.Client.
 func (s *Services) ForARN(arn kmsclient.ARN) (kmsclient.Client, error) {
 	key, err := s.resolveARN(arn)
 	return key.Client, err
 }
 
-// Recipients turns the key references of -k into recipients.
+// Recipients turns the key references of -k into recipients, which ask the key services with the
+// grant tokens.
 func (s *Services) Recipients(
 	ctx context.Context, refs, grantTokens []string,
 ) ([]*keyring.KMSKey, error) {
@@ -160,7 +163,8 @@ func (s *Services) Recipients(
 	return all, nil
 }
 
-// Allowed turns the key references of a policy into keyring's form.
+// Allowed turns the key references of a policy, that a file may be opened with these keys only,
+// into the form of keyring.
 func (s *Services) Allowed(ctx context.Context, refs []string) ([]keyring.AllowedKey, error) {
 	var all []keyring.AllowedKey
 	for _, ref := range refs {
@@ -175,7 +179,8 @@ func (s *Services) Allowed(ctx context.Context, refs []string) ([]keyring.Allowe
 	return all, nil
 }
 
-// Destinations finds the services and Regions of keys to re-encrypt for.
+// Destinations finds the services and Regions of the keys that refs name, to be re-encrypted for.
+// It may ask AWS's configuration for the Region, but no service.
 func (s *Services) Destinations(ctx context.Context, refs []string) ([]keyring.Destination, error) {
 	var all []keyring.Destination
 	for _, ref := range refs {

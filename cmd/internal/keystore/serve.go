@@ -162,8 +162,8 @@ func announce(srv *devserver.Server, ln net.Listener) error {
 	return os.Stdout.Close()
 }
 
-// ofShell tells whether this process was put into the background by `eval "$(... &)"` at a prompt: it
-// is in the shell's own process group then, which gets the Ctrl-C that is typed at the prompt to
+// ofShell tells whether this process was put into the background by `eval "$(... &)"` at a prompt:
+// it is in the shell's own process group then, which gets the Ctrl-C that is typed at the prompt to
 // discard a line.
 func ofShell(stdout *os.File) bool {
 	info, err := stdout.Stat()

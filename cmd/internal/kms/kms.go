@@ -137,8 +137,8 @@ func secretFlags(op *operation) []cli.Flag {
 	}
 }
 
-// options are the flags of an operation as they were given. Where that counts, nil is a flag that was
-// not.
+// options are the flags of an operation as they were given. Where that counts, nil is a flag that
+// was not.
 type options struct {
 	format       string  // of --output
 	query        *string // JMESPath

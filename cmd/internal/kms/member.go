@@ -101,8 +101,8 @@ func (m member) flags() []cli.Flag {
 	return []cli.Flag{flags.OneOf(f, m.words...)}
 }
 
-// given is what the flags of the member say: a string, int, bool or []string. ok is false where there
-// is none of them.
+// given is what the flags of the member say: a string, int, bool or []string. ok is false where
+// there is none of them.
 func (m member) given(c *cli.Context) (v any, ok bool, err error) {
 	name := m.flag()
 	switch m.kind {

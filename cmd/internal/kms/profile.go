@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// readProfile gives the settings of a profile in the config file of the aws command, of which output
-// and others are its own and not the SDK's. profile is that of --profile, or empty. A file that
-// cannot be read counts as empty, as for `aws`, since the SDK reports it where it matters.
+// readProfile gives the settings of a profile in the config file of the aws command, of which
+// output and others are its own and not the SDK's. profile is that of --profile, or empty. A file
+// that cannot be read counts as empty, as for `aws`, since the SDK reports it where it matters.
 func readProfile(profile string) map[string]string {
 	path := os.Getenv("AWS_CONFIG_FILE")
 	if path == "" {

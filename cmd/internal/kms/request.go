@@ -10,8 +10,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// request is what one call asks. A member that was not given has no value; the getters give its zero
-// value then.
+// request is what one call asks. A member that was not given has no value; the getters give its
+// zero value then.
 type request struct {
 	op *operation
 	// values by member: string, int, bool, []string, map[string]string, or *keymem.Buffer, which is
@@ -51,8 +51,8 @@ func (r *request) options() kmsclient.Options {
 	return kmsclient.Options{GrantTokens: r.list("GrantTokens"), DryRun: r.flag("DryRun")}
 }
 
-// readRequest takes the members from the flags, and those without a flag from the input document. The
-// caller owes the wipe.
+// readRequest takes the members from the flags, and those without a flag from the input document.
+// The caller owes the wipe.
 func readRequest(op *operation, o *options) (*request, error) {
 	raw, err := o.blobsAreRaw()
 	if err != nil {

@@ -178,8 +178,8 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 	return b, err
 }
 
-// parameterFile is the file that file://PATH or fileb://PATH names; binary tells which. In the path,
-// `aws` resolves ~ and variables of the environment.
+// parameterFile is the file that file://PATH or fileb://PATH names; binary tells which. In the
+// path, `aws` resolves ~ and variables of the environment.
 func parameterFile(arg string) (path string, binary, ok bool) {
 	path, binary = strings.CutPrefix(arg, "fileb://")
 	if !binary {
