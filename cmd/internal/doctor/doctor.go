@@ -55,25 +55,15 @@ func Command() *cli.Command {
 }
 
 type options struct {
-	keyIDs        []string // of -k
-	contextValues []string // of -c
-	grantTokens   []string
-	expected      []expectation
-	file          string // "" is none
-	json          bool   // instead of a text for people
-	aws           flags.AWS
-	store         flags.Store
+	flags.KeyOptions
+	expected []expectation
+	file     string // "" is none
+	json     bool   // instead of a text for people
 }
 
 func readOptions(c *cli.Context) (options, error) {
 	o := options{
-		keyIDs:        c.StringSlice("key-id"),
-		contextValues: c.StringSlice("encryption-context"),
-		grantTokens:   c.StringSlice("grant-tokens"),
-		file:          c.Args().First(),
-		json:          c.Bool("json"),
-		aws:           flags.ReadAWS(c),
-		store:         flags.ReadStore(c),
+		KeyOptions: flags.ReadKeyOptions(c), file: c.Args().First(), json: c.Bool("json"),
 	}
 	if c.NArg() > 1 {
 		return o, exit.Errorf(exit.Usage, "", "doctor takes one FILE, %d are given", c.NArg())
@@ -124,7 +114,7 @@ func (d *doctor) sample(s heldSlot) *sample {
 }
 
 func run(ctx context.Context, o options) error {
-	d := &doctor{options: o, svc: keys.NewServices(o.aws, o.store)}
+	d := &doctor{options: o, svc: keys.NewServices(o.AWS, o.Store)}
 	defer d.svc.Close()
 	keys.Harden(false)
 	if err := d.findKeys(); err != nil {
@@ -146,10 +136,10 @@ func run(ctx context.Context, o options) error {
 
 // findKeys finds the keys to examine, and what FILE has of them.
 func (d *doctor) findKeys() (err error) {
-	if d.context, err = keys.ContextOf(d.contextValues); err != nil {
+	if d.context, err = keys.ContextOf(d.Context); err != nil {
 		return err
 	}
-	refs := d.keyIDs
+	refs := d.KeyIDs
 	if d.file != "" {
 		if err := d.readFile(d.file); err != nil {
 			return ui.Named(d.file, err)
@@ -167,7 +157,7 @@ func (d *doctor) findKeys() (err error) {
 			return k.problem
 		}
 		if arn, err := kmsclient.ParseARN(k.ID); err == nil {
-			k.ID = arn.ReplicaIn(d.aws.Region).String()
+			k.ID = arn.ReplicaIn(d.AWS.Region).String()
 		}
 		d.keys = append(d.keys, k)
 	}
@@ -275,7 +265,7 @@ func (d *doctor) identify(ctx context.Context, region string) {
 // lookAtStore tells about the embedded keystore. It asks nobody for a passphrase unless a key
 // needed it before.
 func (d *doctor) lookAtStore(ctx context.Context) {
-	path, err := d.store.Path()
+	path, err := d.Store.Path()
 	if err != nil {
 		return
 	}
@@ -283,7 +273,7 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 	f.Path = path
 	store := d.svc.OpenedStore()
 	if store == nil {
-		if store, err = keys.OpenUnasked(d.store); err == nil {
+		if store, err = keys.OpenUnasked(d.Store); err == nil {
 			defer store.Close()
 		}
 	}

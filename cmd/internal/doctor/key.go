@@ -64,7 +64,7 @@ const (
 )
 
 func (k *keyCheck) options(dryRun bool) kmsclient.Options {
-	return kmsclient.Options{GrantTokens: k.d.grantTokens, DryRun: dryRun}
+	return kmsclient.Options{GrantTokens: k.d.GrantTokens, DryRun: dryRun}
 }
 
 func (k *keyCheck) dataKey(dryRun bool) kmsclient.GenerateDataKeyInput {

@@ -29,7 +29,7 @@ func dataKeyCommand() (*cli.Command, readFunc) {
 
 // newDataKeyMaker refuses what no data key file can be made of.
 func newDataKeyMaker(_ *cli.Context, o *options) (maker, error) {
-	switch n := len(o.keyIDs); {
+	switch n := len(o.KeyIDs); {
 	case n == 0:
 		return nil, noKeyError("to make a data key for")
 	case n > format.DefaultMaxSlots:
@@ -45,14 +45,14 @@ func noKeyError(purpose string) error {
 func (o *options) makeDataKey(
 	ctx context.Context, svc *keys.Services, ec format.Context,
 ) (text []byte, notes []string, err error) {
-	destinations, err := svc.Destinations(ctx, o.keyIDs)
+	destinations, err := svc.Destinations(ctx, o.KeyIDs)
 	if err == nil {
-		err = checkReach(o.keyIDs, destinations)
+		err = checkReach(o.KeyIDs, destinations)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := newDataKeyFile(ctx, destinations, ec, o.grantTokens)
+	f, err := newDataKeyFile(ctx, destinations, ec, o.GrantTokens)
 	if err != nil {
 		return nil, nil, err
 	}

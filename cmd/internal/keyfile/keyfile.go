@@ -50,37 +50,29 @@ type readFunc func(c *cli.Context, o *options) (maker, error)
 
 // options are what the commands have in common.
 type options struct {
-	keyIDs      []string // of -k, or the environment
-	context     []string // values of -c, or of the environment
-	grantTokens []string
-	output      string // "" and - are standard output
-	force       bool   // replaces output
-	quiet       bool
-	aws         flags.AWS
-	store       flags.Store
+	flags.KeyOptions        // keys and context may be those of the environment
+	output           string // "" and - are standard output
+	force            bool   // replaces output
+	quiet            bool
 }
 
 func readOptions(c *cli.Context) *options {
-	return &options{
-		keyIDs:      keys.KeyRefs(c.StringSlice("key-id")),
-		context:     keys.ContextValues(c.StringSlice("encryption-context")),
-		grantTokens: c.StringSlice("grant-tokens"),
-		output:      c.String("output"),
-		force:       c.Bool("force"),
-		quiet:       c.Bool("quiet"),
-		aws:         flags.ReadAWS(c),
-		store:       flags.ReadStore(c),
+	o := &options{
+		KeyOptions: flags.ReadKeyOptions(c),
+		output:     c.String("output"), force: c.Bool("force"), quiet: c.Bool("quiet"),
 	}
+	o.KeyIDs, o.Context = keys.KeyRefs(o.KeyIDs), keys.ContextValues(o.Context)
+	return o
 }
 
 // run makes a key file. An output that cannot be written is refused before a key service is asked.
 func (o *options) run(ctx context.Context, newFile maker) error {
-	ec, err := keys.ContextOf(o.context)
+	ec, err := keys.ContextOf(o.Context)
 	if err != nil {
 		return err
 	}
 	keys.Harden(false)
-	svc := keys.NewServices(o.aws, o.store)
+	svc := keys.NewServices(o.AWS, o.Store)
 	defer svc.Close()
 	out, err := o.create()
 	if err != nil {
@@ -114,6 +106,6 @@ func (o *options) create() (*file.Output, error) {
 	}
 	return file.Create(o.output, file.Options{
 		Force: o.force, Perm: 0o666 &^ file.Umask(),
-		Inputs: file.Guard(o.aws.Files(), flags.ContextFiles(o.context), o.store.Files()),
+		Inputs: file.Guard(o.Files()),
 	})
 }

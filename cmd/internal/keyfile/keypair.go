@@ -40,12 +40,12 @@ func keyPairCommand() (*cli.Command, readFunc) {
 func newPairMaker(c *cli.Context, o *options) (maker, error) {
 	p := keyPair{o, c.String("key-pair-spec"), c.String("format")}
 	switch specs := pairSpecs(); {
-	case len(o.keyIDs) == 0:
+	case len(o.KeyIDs) == 0:
 		return nil, noKeyError("to encrypt the private key")
-	case len(o.keyIDs) > 1:
+	case len(o.KeyIDs) > 1:
 		return nil, exit.Errorf(exit.Usage,
 			"make a pair for each key, and seal for all of them: encrypt -r PAIR1 -r PAIR2",
-			"a pair has one private key under one KMS key, %d keys are given", len(o.keyIDs))
+			"a pair has one private key under one KMS key, %d keys are given", len(o.KeyIDs))
 	case !slices.Contains(specs, p.spec):
 		return nil, exit.Errorf(exit.Usage, "take one of "+strings.Join(specs, ", "),
 			"key pair spec %q cannot be sealed to", p.spec)
@@ -93,13 +93,13 @@ func (p keyPair) make(
 func (p keyPair) newPairFile(
 	ctx context.Context, svc *keys.Services, ec format.Context,
 ) (*format.PairFile, error) {
-	key, err := svc.ResolveKnown(ctx, p.keyIDs[0])
+	key, err := svc.ResolveKnown(ctx, p.KeyIDs[0])
 	if err != nil {
 		return nil, err
 	}
 	pair, err := key.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
 		KeyID: key.ID, KeyPairSpec: p.spec, EncryptionContext: ec,
-		Options: kmsclient.Options{GrantTokens: p.grantTokens},
+		Options: kmsclient.Options{GrantTokens: p.GrantTokens},
 	})
 	if err != nil {
 		return nil, err
