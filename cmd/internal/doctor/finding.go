@@ -83,13 +83,13 @@ type operationFinding struct {
 	err    error
 }
 
-// note takes down the answer to a dry run.
+// note takes down the answer to a dry run, which where it is none was no dry run.
 func (k *keyCheck) note(op string, err error) {
 	f := operationFinding{Operation: op, Verdict: verdictRefused, err: err}
 	switch {
 	case errors.Is(err, kmsclient.ErrDryRun):
 		f.Verdict = verdictAllowed
-	case errors.Is(err, kmsclient.ErrNotDryRun):
+	case err == nil || errors.Is(err, kmsclient.ErrNotDryRun):
 		f.Verdict, f.Reason, f.notDry = verdictUnknown, "this endpoint does not know DryRun", true
 	case errors.Is(err, kmsclient.ErrAccessDenied):
 		f.Verdict, f.Reason = verdictDenied, reasonOf(err)
