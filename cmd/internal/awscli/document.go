@@ -5,6 +5,7 @@ package awscli
 
 import (
 	"encoding/base64"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -27,22 +28,10 @@ func (d Document) Add(name string, value any) Document {
 	return append(d, docMember{name, value})
 }
 
-// With appends a member, unless its value is nil or the zero value of its type.
+// With appends a member, unless its value is nil, empty, or the zero value of its type.
 func (d Document) With(name string, value any) Document {
-	empty := value == nil
-	switch v := value.(type) {
-	case string:
-		empty = v == ""
-	case int:
-		empty = v == 0
-	case []string:
-		empty = len(v) == 0
-	case Document:
-		empty = len(v) == 0
-	case time.Time:
-		empty = v.IsZero()
-	}
-	if empty {
+	v := reflect.ValueOf(value)
+	if !v.IsValid() || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
 		return d
 	}
 	return d.Add(name, value)

@@ -103,18 +103,22 @@ func description(op *operation) string {
 	return b.String()
 }
 
+func textFlag(name, category, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Category: category, Usage: usage}
+}
+
 // sharedFlags are those that all operations have, and that `aws` takes before the operation as
 // well.
 func sharedFlags() []cli.Flag {
 	return flags.Join([]cli.Flag{
-		flags.OneOf(&cli.StringFlag{Name: "output", Category: catAnswer, Usage: "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"},
+		flags.OneOf(textFlag("output", catAnswer, "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"),
 			"json", "yaml", "text"),
-		&cli.StringFlag{Name: "query", Category: catAnswer, Usage: "print what this JMESPath `EXPRESSION` finds in the answer"},
+		textFlag("query", catAnswer, "print what this JMESPath `EXPRESSION` finds in the answer"),
 		&cli.StringFlag{Name: "color", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-pager", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-paginate", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-auto-prompt", Category: catAnswer, Usage: "ignored", Hidden: true},
-		flags.OneOf(&cli.StringFlag{Name: "cli-binary-format", Category: catRequest, Usage: "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"},
+		flags.OneOf(textFlag("cli-binary-format", catRequest, "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"),
 			"base64", "raw-in-base64-out"),
 		&cli.BoolFlag{Name: "allow-core-dumps", Category: flags.CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}, flags.AWSFlags(), flags.StoreFlags())
@@ -123,16 +127,16 @@ func sharedFlags() []cli.Flag {
 // inputFlags are those for requests that are written as a document.
 func inputFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: inputJSON, Category: catRequest, Usage: "`JSON` of the request, or file://FILE; flags override it"},
-		&cli.StringFlag{Name: inputYAML, Category: catRequest, Usage: "the same as `YAML`"},
-		flags.OneOf(&cli.StringFlag{Name: flags.SkeletonFlag, Category: catRequest, Usage: "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"},
+		textFlag(inputJSON, catRequest, "`JSON` of the request, or file://FILE; flags override it"),
+		textFlag(inputYAML, catRequest, "the same as `YAML`"),
+		flags.OneOf(textFlag(flags.SkeletonFlag, catRequest, "print a request to fill in, or what an answer looks like, and call nothing: input, yaml-input or output"),
 			"input", "yaml-input", "output"),
 	}
 }
 
 func secretFlags(op *operation) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "plaintext-out", Category: catAnswer, Usage: "write the raw bytes of " + op.secret + " to `FILE` (mode 0600) and leave it out of the answer"},
+		textFlag("plaintext-out", catAnswer, "write the raw bytes of "+op.secret+" to `FILE` (mode 0600) and leave it out of the answer"),
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catAnswer, Usage: "print " + op.secret + " to a terminal; replace an existing FILE"},
 	}
 }
@@ -235,7 +239,7 @@ func (o *options) run(ctx context.Context, op *operation) error {
 		return err
 	}
 	defer in.wipe()
-	if err := out.open(in.flag("DryRun")); err != nil {
+	if err := out.open(in.dryRun()); err != nil {
 		return err
 	}
 	defer out.close()

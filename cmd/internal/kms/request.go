@@ -22,9 +22,7 @@ type request struct {
 func (r *request) has(name string) bool    { _, ok := r.values[name]; return ok }
 func (r *request) text(name string) string { v, _ := r.values[name].(string); return v }
 func (r *request) number(name string) int  { v, _ := r.values[name].(int); return v }
-func (r *request) flag(name string) bool   { v, _ := r.values[name].(bool); return v }
-
-func (r *request) list(name string) []string { v, _ := r.values[name].([]string); return v }
+func (r *request) dryRun() bool            { v, _ := r.values[dryRunMember.name].(bool); return v }
 
 func (r *request) pairs(name string) map[string]string {
 	v, _ := r.values[name].(map[string]string)
@@ -48,7 +46,8 @@ func (r *request) wipe() {
 }
 
 func (r *request) options() kmsclient.Options {
-	return kmsclient.Options{GrantTokens: r.list("GrantTokens"), DryRun: r.flag("DryRun")}
+	tokens, _ := r.values[grantTokensMember.name].([]string)
+	return kmsclient.Options{GrantTokens: tokens, DryRun: r.dryRun()}
 }
 
 // readRequest takes the members from the flags, and those without a flag from the input document.
