@@ -2,6 +2,7 @@ package keyfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,12 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const defaultPairSpec = "ECC_NIST_P384"
+// defaultPairSpec withstands quantum computers: what is sealed to a pair may be kept for decades.
+// olderPairSpec is for key services that do not make such pairs.
+const (
+	defaultPairSpec = "ML_KEM_768"
+	olderPairSpec   = "ECC_NIST_P384"
+)
 
 func keyPairCommand() (*cli.Command, readFunc) {
 	specs := pairSpecs()
@@ -26,7 +32,8 @@ func keyPairCommand() (*cli.Command, readFunc) {
 		UsageText: "envseal key-pair -k KEY [--key-pair-spec " + defaultPairSpec + "] [-c CONTEXT] [--format json|pem] -o FILE",
 		Description: "Calls GenerateDataKeyPairWithoutPlaintext and writes a pair file: the public key, and the private key as KMS encrypted it. Whoever has the file can seal\n" +
 			"with `encrypt -r FILE`, without credentials and without a network, and opens nothing: that takes kms:Decrypt on KEY. The file holds nothing secret.\n" +
-			"With ML_KEM_768 or ML_KEM_1024, what is sealed to the pair withstands quantum computers. The context binds the private key; that of the files is another.\n" +
+			"With ML_KEM_768 or ML_KEM_1024, what is sealed to the pair withstands quantum computers; where KMS makes no such pairs, take " + olderPairSpec + ".\n" +
+			"The context binds the private key; that of the files is another.\n" +
 			"Exit codes: `envseal help exit-codes`.",
 		Flags: []cli.Flag{
 			flags.KeyIDFlag("the `KEY` that encrypts the private key"),
@@ -102,7 +109,7 @@ func (p keyPair) newPairFile(
 		Options: kmsclient.Options{GrantTokens: p.GrantTokens},
 	})
 	if err != nil {
-		return nil, err
+		return nil, p.refused(err)
 	}
 	f := &format.PairFile{
 		KeyID: pair.KeyID, KeyPairSpec: pair.KeyPairSpec, PublicKey: pair.PublicKey,
@@ -114,4 +121,15 @@ func (p keyPair) newPairFile(
 			"%s: %w", pair.KeyID, err)
 	}
 	return f, nil
+}
+
+// refused says what to type where the key service answers that it makes no pairs of ML-KEM.
+func (p keyPair) refused(err error) error {
+	var answer *kmsclient.Error
+	if !strings.HasPrefix(p.spec, "ML_KEM") || !errors.Is(err, kmsclient.ErrInvalidRequest) ||
+		!errors.As(err, &answer) || answer.Code == "" {
+		return err
+	}
+	return exit.Errorf(exit.Usage, "if this key service makes no "+p.spec+
+		" pairs: --key-pair-spec "+olderPairSpec, "%w", err)
 }
