@@ -36,7 +36,7 @@ TAG = 16
 MAX_CALLS = 3  # of a key service, for one file
 BEGIN, END = b"-----BEGIN ENVSEAL FILE-----", b"-----END ENVSEAL FILE-----"
 EXIT = {"failed": 1, "damaged": 4, "no key": 5, "unreachable": 6, "foreign": 7, "newer": 7,
-        "output": 8, "policy": 9, "too large": 9}
+        "pre-release": 7, "output": 8, "policy": 9, "too large": 9}
 
 
 # Keys

@@ -122,7 +122,7 @@ def read_header(src: Source, max_slots: int) -> Header:
 def parse_header(b: bytes, context_end: int, max_slots: int) -> Header:
     suite, chunk_bits, compression, reserved = b[8:12]
     if suite == 1:
-        raise Failure("newer", "made by a pre-release of envseal (suite 1), which no release opens")
+        raise Failure("pre-release", "made by a pre-release of envseal, which no release opens")
     if suite != 2 or not 12 <= chunk_bits <= 24 or compression > 1 or reserved:
         raise Failure("newer", "made by a newer version of envseal")
     descriptor = b[:context_end]
