@@ -17,6 +17,9 @@ import (
 
 const vectorsPath = "../testdata/vectors"
 
+// kinds are what a vector can be expected to do.
+var kinds = []string{"opens", "foreign", "newer", "pre-release", "damaged", "no key", "too large"}
+
 var writeVectors = flag.Bool("write-vectors", false, "write testdata/vectors again")
 
 // makeVectors makes all of them.
@@ -110,7 +113,6 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			counts[v.expect]++
-			kinds := []string{"opens", "foreign", "newer", "damaged", "no key", "too large"}
 			if v.comment == "" || !slices.Contains(kinds, v.expect) {
 				t.Fatalf("expect %q, comment %q", v.expect, v.comment)
 			}
@@ -128,7 +130,7 @@ func TestVectors(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []string{"opens", "foreign", "newer", "damaged", "no key", "too large"} {
+	for _, kind := range kinds {
 		if counts[kind] == 0 {
 			t.Errorf("no vector is %s", kind)
 		}
@@ -169,6 +171,8 @@ func specKindOf(err error) string {
 		return "opens"
 	case errors.Is(err, errForeign):
 		return "foreign"
+	case errors.Is(err, errPreRelease):
+		return "pre-release"
 	case errors.Is(err, errNewer):
 		return "newer"
 	case errors.Is(err, errNoKey):
