@@ -190,7 +190,7 @@ func TestWycheproofPublicKeys(t *testing.T) {
 	}
 }
 
-// TestWycheproofMLKEM has seeds and ciphertexts, among them those that must give another shared key.
+// TestWycheproofMLKEM has seeds and ciphertexts, among them some that must give another shared key.
 func TestWycheproofMLKEM(t *testing.T) {
 	for bits, scheme := range map[int]format.PairScheme{768: format.PairHPKEMLKEM768,
 		1024: format.PairHPKEMLKEM1024} {
