@@ -80,7 +80,7 @@ func TestInteropPythonMLKEMWycheproof(t *testing.T) {
 	p, counts := startPython(t), map[string]int{}
 	for _, set := range []int{768, 1024} {
 		for _, kind := range []string{"keygen_seed_", "", "semi_expanded_decaps_", "encaps_"} {
-			for _, c := range readMLKEMCases(t, fmt.Sprintf("mlkem_%d_%stest.json", set, kind)) {
+			for _, c := range readWycheproof(t, fmt.Sprintf("mlkem_%d_%stest.json", set, kind)) {
 				if kind == "encaps_" && c["result"] != "valid" {
 					continue // keys that a sender must refuse; the reader has its own
 				}
@@ -92,7 +92,7 @@ func TestInteropPythonMLKEMWycheproof(t *testing.T) {
 	t.Log(counts)
 }
 
-func readMLKEMCases(t *testing.T, name string) (all []map[string]any) {
+func readWycheproof(t *testing.T, name string) (all []map[string]any) {
 	t.Helper()
 	var doc struct {
 		TestGroups []struct{ Tests []map[string]any }
@@ -139,5 +139,22 @@ func checkMLKEMCase(t *testing.T, p *python, set int, kind string, c map[string]
 	}
 	if same != (c["result"] == "valid") {
 		t.Errorf("ML-KEM-%d, %scase %v is %v: %v", set, kind, c["tcId"], c["result"], got)
+	}
+}
+
+// TestInteropPythonHKDFWycheproof: the reader has an HKDF of its own.
+func TestInteropPythonHKDFWycheproof(t *testing.T) {
+	p := startPython(t)
+	for _, hash := range []string{"sha256", "sha384", "sha512"} {
+		cases := readWycheproof(t, "hkdf_"+hash+"_test.json")
+		for _, c := range cases {
+			var got struct{ OKM, Error string }
+			p.ask(map[string]any{"op": "hkdf", "hash": hash, "salt": c["salt"], "ikm": c["ikm"],
+				"info": c["info"], "size": c["size"]}, &got)
+			if same := got.Error == "" && got.OKM == c["okm"]; same != (c["result"] == "valid") {
+				t.Errorf("%s, case %v is %v: %v", hash, c["tcId"], c["result"], got)
+			}
+		}
+		t.Log(hash, len(cases))
 	}
 }

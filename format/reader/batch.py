@@ -1,7 +1,7 @@
 """For envseal's tests: one JSON object a line on standard input is a case, and gets one as answer.
 
 {"op": "open"} opens a file with a key service that has the given answers and no others. The other
-operations are those of ML-KEM. Bytes are in hex.
+operations are ML-KEM and HKDF. Bytes are in hex.
 """
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 import mlkem
 from header import Failure, Header, Slot
+from pair import hkdf_expand, hkdf_extract
 
 spec = importlib.util.spec_from_file_location(
     "envseal_open", os.path.join(os.path.dirname(os.path.abspath(__file__)), "envseal-open.py"))
@@ -76,7 +77,16 @@ def mlkem_case(case: Case) -> Case:
     return answer
 
 
-OPERATIONS = {"open": open_case, "mlkem": mlkem_case}
+def hkdf_case(case: Case) -> Case:
+    try:
+        prk = hkdf_extract(case["hash"], hex_of(case, "salt"), hex_of(case, "ikm"))
+        okm = hkdf_expand(case["hash"], prk, hex_of(case, "info"), case["size"])
+    except ValueError as e:
+        return {"error": str(e)}
+    return {"okm": okm.hex()}
+
+
+OPERATIONS = {"open": open_case, "mlkem": mlkem_case, "hkdf": hkdf_case}
 
 for line in sys.stdin:
     one = json.loads(line)
