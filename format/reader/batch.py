@@ -1,7 +1,8 @@
-"""For envseal's tests: one JSON object a line on standard input is a case, and gets one as answer.
+"""For tests. With the path of testdata/vectors/vectors.json, it has the reader open all vectors.
 
-{"op": "open"} opens a file with a key service that has the given answers and no others. The other
-operations are ML-KEM and HKDF. Bytes are in hex.
+Without, one JSON object a line on standard input is a case, and gets one as answer: {"op": "open"}
+opens a file, with the fields of vectors.json; the other operations are ML-KEM and HKDF. Bytes are
+in hex. The key service has the answers that are given and no others.
 """
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from hashlib import sha256
 from typing import Any, Callable
 
@@ -33,8 +35,8 @@ def hex_of(case: Case, field: str) -> bytes:
 
 def service(case: Case) -> Callable[[Header], Any]:
     """Plays KMS."""
-    answers = {(a["keyId"], hex_of(a, "context"), hex_of(a, "blob")): hex_of(a, "plaintext")
-               for a in case.get("answers") or []}
+    answers = {(a["keyId"], hex_of(a, "encryptionContext"), hex_of(a, "ciphertextBlob")):
+               hex_of(a, "plaintext") for a in case.get("decrypt") or []}
 
     def ask(slot: Slot) -> bytes:
         try:
@@ -45,17 +47,49 @@ def service(case: Case) -> Callable[[Header], Any]:
 
 
 def open_case(case: Case) -> Case:
+    return open_bytes(case, hex_of(case, "file"), service(case))
+
+
+def open_bytes(case: Case, file: bytes, key_of: Callable[[Header], Any]) -> Case:
+    """What comes out, and how it ends."""
     released, size, kind, words = sha256(), 0, "opens", ""
-    f = io.BufferedReader(io.BytesIO(hex_of(case, "file")))
-    header = io.BytesIO(hex_of(case, "header")) if "header" in case else None
+    n = case.get("headerSize", 0)
+    header = io.BytesIO(file[:n]) if n else None
+    f = io.BufferedReader(io.BytesIO(file[n:]))
     try:
-        for piece in reader.open_sealed(f, service(case), header, case.get("maxSlots") or 64,
+        for piece in reader.open_sealed(f, key_of, header, case.get("maxSlots") or 64,
                                         case.get("noDecompress", False), case.get("maxSize")):
             released.update(piece)
             size += len(piece)
     except Failure as e:
         kind, words = e.kind, str(e)
     return {"kind": kind, "words": words, "size": size, "sha256": released.hexdigest()}
+
+
+def check_vector(v: Case, folder: str) -> None:
+    """With the key service, and with the data key where it is told."""
+    with open(os.path.join(folder, v["path"]), "rb") as f:
+        file = f.read()[v["offset"]:]
+    ways = [service(v)]
+    if "dataKey" in v:
+        ways.append(lambda h: reader.derive(h, hex_of(v, "dataKey")))
+    for key_of in ways:
+        got = open_bytes(v, file, key_of)
+        released = {"size": got["size"], "sha256": got["sha256"]}
+        allowed = v.get("released") or [v["plaintext"]]
+        if got["kind"] != v["expect"] or released not in allowed:
+            raise SystemExit(f"{v['name']}: {got}, want {v['expect']}, {allowed}")
+
+
+def check_vectors(path: str) -> None:
+    with open(path, encoding="utf-8") as f:
+        vectors = json.load(f)["vectors"]
+    counts: Counter[str] = Counter()
+    for v in vectors:
+        if v["form"] not in ("data key file", "pair file"):
+            check_vector(v, os.path.dirname(path))
+            counts[v["expect"]] += 1
+    print(sum(counts.values()), "vectors:", dict(counts))
 
 
 def mlkem_case(case: Case) -> Case:
@@ -88,6 +122,13 @@ def hkdf_case(case: Case) -> Case:
 
 OPERATIONS = {"open": open_case, "mlkem": mlkem_case, "hkdf": hkdf_case}
 
-for line in sys.stdin:
-    one = json.loads(line)
-    print(json.dumps(OPERATIONS[one["op"]](one)), flush=True)
+def main() -> None:
+    if len(sys.argv) > 1:
+        return check_vectors(sys.argv[1])
+    for line in sys.stdin:
+        case = json.loads(line)
+        print(json.dumps(OPERATIONS[case["op"]](case)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
