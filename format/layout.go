@@ -73,8 +73,8 @@ func (l Layout) PlaintextSize(sealed int64) (int64, error) {
 		return 0, fmt.Errorf("payload is %w: the last chunk is missing", ErrTruncated)
 	}
 	if last := body % full; last < TagSize {
-		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes, no file ends so",
-			ErrDamaged, last)
+		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes: "+
+			"cut off, or something was appended", ErrDamaged, last)
 	}
 	chunks := body/full + 1
 	if chunks > l.MaxChunks() {

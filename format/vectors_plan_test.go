@@ -184,7 +184,7 @@ func sealParts(t testing.TB, key []byte, parts []part) (chunks [][]byte) {
 // opens adds a vector of a file that is as it should be.
 func (m *maker) opens(comment string, p *plan) *vector {
 	v := &vector{name: p.name, comment: comment, expect: "opens", form: "file",
-		decrypt: p.answers, body: p.file()}
+		decrypt: p.answers, body: p.file(), dataKey: p.dataKey}
 	v.released = []released{releasedOf(p.content)}
 	m.all = append(m.all, v)
 	return v

@@ -65,7 +65,7 @@ var explanations = []explanation{
 	{envelope.ErrTamperedEnd, Damaged, "compare the size with that of its source, and copy it again"},
 	{envelope.ErrDamaged, Damaged, "the file is not what was sealed: copy it again from its source"},
 	{envelope.ErrNoMatch, Refused, "`envseal inspect FILE` shows the keys that open it"},
-	{envelope.ErrTooLarge, Other, "use a larger --chunk-size"},
+	{envelope.ErrTooLarge, Other, "use a larger --chunk-size; from 1MiB on a file holds the most, 4 PiB less one byte"},
 
 	{keystore.ErrWrongPassphrase, Refused, "give the passphrase that `envseal keystore init` was given, or the right --passphrase-file or identity file"},
 	{keystore.ErrNeedPassphrase, Refused, "give --passphrase-file FILE, or run it on a terminal"},

@@ -75,6 +75,7 @@ type inspection struct {
 // inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not know, with its Body.
 type inspectedSlot struct {
 	Type                     string
+	Owner                    string         `json:",omitempty"` // the name in a slot of a type for private use
 	KeyID                    string         `json:"KeyId,omitempty"`
 	CiphertextBlob           []byte         `json:",omitempty"`
 	Scheme                   string         `json:",omitempty"`
@@ -185,7 +186,8 @@ func describeSlot(s format.Slot) (inspectedSlot, error) {
 			PairEncryptionContext:    p.PairContext,
 		}, err
 	}
-	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Body: s.Body}, nil
+	p, _ := s.Private() // no name: it is unknown all the more
+	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Owner: p.Name, Body: s.Body}, nil
 }
 
 // print is for people. Values from the file are quoted where they could steer a terminal.
@@ -235,6 +237,9 @@ func (s inspectedSlot) text() string {
 		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", ui.PlainText(s.KeyID), len(s.CiphertextBlob))
 	case s.Scheme != "":
 		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, ui.PlainText(s.KeyID), s.PublicKeyID, keys.ContextText(s.PairEncryptionContext))
+	}
+	if s.Owner != "" {
+		return fmt.Sprintf("type %s of %s, for private use, %d bytes", s.Type, s.Owner, len(s.Body))
 	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
 }

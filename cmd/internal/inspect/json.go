@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/inplace"
@@ -50,7 +51,11 @@ func (i *inspection) printJSON(w *bufio.Writer) error {
 
 // printLongSlot prints a slot of an unknown type, which can be as long as a header.
 func printLongSlot(w *bufio.Writer, s format.Slot) {
-	fmt.Fprintf(w, "{\n      \"Type\": \"%d\",\n      \"Body\": \"", s.Type)
+	fmt.Fprintf(w, "{\n      \"Type\": \"%d\",", s.Type)
+	if p, err := s.Private(); err == nil {
+		fmt.Fprintf(w, "\n      \"Owner\": %s,", strconv.Quote(p.Name))
+	}
+	w.WriteString("\n      \"Body\": \"")
 	body := base64.NewEncoder(base64.StdEncoding, w)
 	body.Write(s.Body)
 	body.Close()
