@@ -74,9 +74,10 @@ sbom: build ## what bin/envseal is made of, as CycloneDX: bin/envseal.cdx.json
 dist: ## what a release has, in dist/: make dist VERSION=v1.2.3
 	@GO="$(GO)" bash .ci/dist "$(VERSION)" $(DIST)
 
-interop: ## the real aws CLI, boto3 and moto against envseal, and the other way round; needs all three
+interop: ## the real aws CLI, boto3 and moto against envseal, and the reader in Python; needs the first three
 	@for tool in aws python3; do command -v $$tool >/dev/null || { echo "make interop: $$tool is not installed" >&2; exit 1; }; done
 	@python3 -c 'import boto3, moto' || { echo "make interop: python3 needs the packages boto3 and moto[server]" >&2; exit 1; }
+	@printf 'python3:%s python3-%s\n' cryptography cryptography zstandard zstandard boto3 boto3 | bash .ci/install "make interop"
 	$(GO) test -count=1 -tags interop -run Interop -v ./... | grep -v 'no test files' | grep -v '\[no tests to run\]'
 
 recipes: ## every recipe of docs/recipes.md against the real program; as root it installs what is missing with apt-get

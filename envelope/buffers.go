@@ -1,6 +1,9 @@
 package envelope
 
-import "github.com/envseal/envseal/envelope/internal/stream"
+import (
+	"github.com/envseal/envseal/envelope/internal/stream"
+	"github.com/envseal/envseal/format"
+)
 
 // buffers are the two sides of one worker: what it reads, and what it makes of it. They are apart
 // for two reasons: tags make a chunk longer, and still it is read and written in one piece with its
@@ -16,14 +19,14 @@ type buffers struct {
 type jobs []*buffers
 
 // add makes buffers for a batch of chunks that have inUnit bytes on the way in and outUnit on the
-// way out. A batch is read with one byte more, so the end of the input may bring one chunk more.
+// way out. Sealing the end of the input may bring an empty chunk more.
 func (js *jobs) add(inUnit, outUnit int) (*buffers, error) {
 	units := max(1, batchSize/inUnit)
-	in, err := stream.NewBuffer(units*inUnit + 1)
+	in, err := stream.NewBuffer(units * inUnit)
 	if err != nil {
 		return nil, err
 	}
-	out, err := stream.NewBuffer((units + 1) * outUnit)
+	out, err := stream.NewBuffer(units*outUnit + format.TagSize)
 	if err != nil {
 		in.Free(0)
 		return nil, err

@@ -18,12 +18,12 @@ func TestBuffersKnowWhatHeldData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		src := stream.NewSource(bytes.NewReader(bytes.Repeat([]byte{1}, size)), unit, true)
-		job := &sealJob{sealer: &sealer{src: src, size: unit}, buffers: b}
+		src := stream.NewSource(bytes.NewReader(bytes.Repeat([]byte{1}, size)), unit)
+		job := &flowJob{flow: &flow{src: src, unit: unit}, buffers: b}
 		for job.Fill() {
 		}
-		if job.err != nil {
-			t.Fatal(job.err)
+		if job.readErr != nil {
+			t.Fatal(job.readErr)
 		}
 		if held := len(bytes.TrimRight(b.in, "\x00")); b.inUsed != held {
 			t.Errorf("%d bytes: %d held data, %d would be wiped", size, held, b.inUsed)

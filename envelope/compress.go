@@ -94,11 +94,11 @@ type compressJob struct {
 }
 
 func (c *compressor) newJob(level Level) (*compressJob, error) {
-	in, err := stream.NewBuffer(zstdseek.MaxContent)
+	in, err := stream.NewBuffer(zstdseek.FrameContent)
 	if err != nil {
 		return nil, err
 	}
-	out, err := stream.NewBuffer(zstdseek.MaxFrame)
+	out, err := stream.NewBuffer(zstdseek.EncodedRoom)
 	if err != nil {
 		in.Free(0)
 		return nil, err

@@ -65,22 +65,25 @@ func TestEveryCutIsFound(t *testing.T) {
 }
 
 func TestChunkEdgesAreTold(t *testing.T) {
+	const unit = smallChunk + format.TagSize
 	r := newRig(t, 1)
 	plain := random(4 * smallChunk)
 	sealed := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
-	payload := len(sealed) - 4*(smallChunk+format.TagSize)
-	for chunks := range 4 {
-		got, err := r.open(sealed[:payload+chunks*(smallChunk+format.TagSize)], 2)
+	payload := len(sealed) - 4*unit - format.TagSize
+	for chunks := range 5 { // behind the fourth, only the empty last chunk is missing
+		got, err := r.open(sealed[:payload+chunks*unit], 2)
 		if !errors.Is(err, envelope.ErrTruncated) || len(got) != chunks*smallChunk {
 			t.Errorf("cut behind chunk %d: %d bytes, %v", chunks, len(got), err)
 		}
 	}
 	other := r.seal(r.dataKey(nil), plain, envelope.SealOptions{ChunkSizeLog2: 12})
 	for name, tail := range map[string][]byte{"a byte": {0},
-		"a chunk": sealed[payload : payload+smallChunk+format.TagSize], "itself": sealed,
+		"a chunk": sealed[payload : payload+unit], "itself": sealed,
 		"another": other, "much": make([]byte, 1<<20)} {
 		for workers := 1; workers <= 3; workers++ {
-			if _, err := r.open(slices.Concat(sealed, tail), workers); !errors.Is(err, envelope.ErrDamaged) {
+			_, err := r.open(slices.Concat(sealed, tail), workers)
+			joined := name == "itself" || name == "another"
+			if !errors.Is(err, envelope.ErrTampered) || errors.Is(err, envelope.ErrJoined) != joined {
 				t.Errorf("followed by %s: %v", name, err)
 			}
 		}
@@ -93,7 +96,7 @@ func TestChunksKeepTheirPlace(t *testing.T) {
 	key := r.dataKey(nil)
 	plain := random(8 * smallChunk)
 	sealed := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12})
-	payload := len(sealed) - 8*unit
+	payload := len(sealed) - 8*unit - format.TagSize
 	other := r.seal(key, plain, envelope.SealOptions{ChunkSizeLog2: 12})
 	chunk := func(file []byte, i int) []byte { return file[payload+i*unit : payload+(i+1)*unit] }
 	build := func(chunks ...[]byte) []byte {
@@ -109,6 +112,14 @@ func TestChunksKeepTheirPlace(t *testing.T) {
 	for i := range 8 {
 		all = append(all, chunk(sealed, i))
 	}
+	empty := sealed[payload+8*unit:]
+	refused("without the last", build(all...))
+	refused("with the last of another file", build(append(all[:8:8], other[payload+8*unit:])...))
+	refused("the last twice", build(append(all[:8:8], empty, empty)...))
+	all = append(all, empty)
+	if got, err := r.open(build(all...), 2); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("as it was: %d bytes, %v", len(got), err)
+	}
 	for i := range 8 {
 		refused(fmt.Sprint("dropped ", i), build(slices.Delete(slices.Clone(all), i, i+1)...))
 		refused(fmt.Sprint("doubled ", i), build(slices.Insert(slices.Clone(all), i, all[i])...))
@@ -120,6 +131,9 @@ func TestChunksKeepTheirPlace(t *testing.T) {
 			swapped[i], swapped[j] = swapped[j], swapped[i]
 			refused(fmt.Sprint("swapped ", i, j), build(swapped...))
 		}
+		swapped := slices.Clone(all)
+		swapped[i], swapped[8] = swapped[8], swapped[i]
+		refused(fmt.Sprint("swapped with the last ", i), build(swapped...))
 	}
 	refused("header of another file", slices.Concat(other[:payload], sealed[payload:]))
 }

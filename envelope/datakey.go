@@ -163,7 +163,7 @@ func (k *DataKey) Destroy() {
 // begin makes the header of a new file, which shares nothing with k, and its payload key. d.Context
 // is the file's own.
 func (k *DataKey) begin(ctx context.Context,
-	d format.Descriptor) (*format.Header, *secret.AEAD, error) {
+	d format.Descriptor) (*format.Header, *payloadKey, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.key == nil {
@@ -181,10 +181,10 @@ func (k *DataKey) begin(ctx context.Context,
 		}
 		h.Slots = append(h.Slots, slot)
 	}
-	var aead *secret.AEAD
-	h.Commitment, aead, err = derive(k.key.Bytes(), &d)
+	var payload *payloadKey
+	h.Commitment, payload, err = derive(k.key.Bytes(), &d)
 	if err != nil {
 		return nil, nil, err
 	}
-	return h, aead, nil
+	return h, payload, nil
 }

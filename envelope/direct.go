@@ -29,22 +29,24 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		return Seal(ctx, io.NewOffsetWriter(dst, 0),
 			section{io.NewSectionReader(src, 0, size)}, key, opts)
 	}
-	h, aead, err := begin(ctx, key, opts)
+	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	if _, err := h.Layout().SealedSize(size); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+		return nil, err
 	}
 	if err := writeHeader(h, io.NewOffsetWriter(dst, 0), opts); err != nil {
 		return nil, err
 	}
-	s := &directSealer{dst: dst, src: src, aead: aead, size: size, layout: h.Layout()}
+	sealed := side{h.Length, payload.size + format.TagSize}
 	if opts.Header != nil {
-		s.layout.HeaderLen = 0
+		sealed.start = 0
 	}
-	if err := s.run(ctx, workers(opts.Workers)); err != nil {
+	d := &directPass{src: src, dst: dst, in: side{0, payload.size}, out: sealed, end: size,
+		key: payload, crypt: (*chunker).seal}
+	if err := d.run(ctx, size, workers(opts.Workers)); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -64,175 +66,114 @@ func (s section) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// directSealer is what the workers of one SealAt share.
-type directSealer struct {
-	dst    io.WriterAt
-	src    io.ReaderAt
-	aead   *secret.AEAD
-	size   int64
-	layout format.Layout
-}
-
-// perRun is how many chunks a run has.
-func perRun(l format.Layout) int64 { return int64(max(1, runSize/l.ChunkSize)) }
-
-func (s *directSealer) run(ctx context.Context, workers int) error {
-	chunks, per := s.layout.Chunks(s.size), perRun(s.layout)
-	var all freeList
-	defer all.free()
-	return stream.Direct(ctx, workers, (chunks+per-1)/per, func() (func(int64) error, error) {
-		chunk := s.layout.ChunkSize
-		in, err := all.add(int(per) * chunk)
-		if err != nil {
-			return nil, err
-		}
-		out, err := all.add(int(per) * (chunk + format.TagSize))
-		if err != nil {
-			return nil, err
-		}
-		j := &directSealJob{directSealer: s, in: in, out: out}
-		j.work = j.seal
-		return func(run int64) error { return j.do(run*per, min(per, chunks-run*per)) }, nil
-	})
-}
-
-type directSealJob struct {
-	*directSealer
-	in, out []byte
-	nonce   [12]byte
-	first   int64
-	plain   []byte // of the run
-	sealed  int
-	work    func()
-}
-
-// do seals n chunks from first on.
-func (j *directSealJob) do(first, n int64) error {
-	chunk := int64(j.layout.ChunkSize)
-	want := min(n*chunk, j.size-first*chunk)
-	j.first, j.plain = first, j.in[:want]
-	if err := readFull(j.src, j.plain, first*chunk, io.ErrUnexpectedEOF); err != nil {
-		return err
-	}
-	secret.Quiet(j.work)
-	_, err := j.dst.WriteAt(j.out[:j.sealed], j.layout.Offset(first))
-	return err
-}
-
-func (j *directSealJob) seal() {
-	j.sealed = 0
-	last := j.layout.Chunks(j.size) - 1
-	plain := j.plain
-	for i := j.first; ; i++ {
-		n := min(j.layout.ChunkSize, len(plain))
-		format.PutNonce(&j.nonce, uint64(i), i == last)
-		j.sealed += len(j.aead.Seal(j.out[j.sealed:j.sealed], j.nonce[:], plain[:n], nil))
-		if plain = plain[n:]; len(plain) == 0 {
-			return
-		}
-	}
-}
-
 // OpenTo is Open for files: the sealed file, of size bytes, can be read at any offset, and the
 // output written so. It opens the last chunk first, so a file that was cut fails before anything is
 // written. One that becomes shorter after that is io.ErrUnexpectedEOF. After an error the content
 // of dst must be discarded. A compressed file is opened by Open.
 func OpenTo(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, opts OpenOptions,
 	ids ...Identity) (*format.Header, error) {
-	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
+	h, payload, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
 		return h, err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	if h.Compression != format.CompressionNone && !opts.NoDecompress {
 		return h, openStream(ctx, io.NewOffsetWriter(dst, 0),
-			io.NewSectionReader(src, layout.HeaderLen, size-layout.HeaderLen), h, aead, opts)
+			io.NewSectionReader(src, layout.HeaderLen, size-layout.HeaderLen), h, payload, opts)
 	}
-	r, err := newChunkReader(src, layout, size)
+	r, err := newChunkReader(src, layout, size, payload)
 	if err != nil {
 		return h, err
 	}
 	if opts.MaxSize > 0 && r.size > opts.MaxSize {
 		return h, ErrMaxSize
 	}
-	r.aead = aead
 	err = r.checkEnd()
 	r.windows.wipe() // of the last chunk, which is opened again in its turn
 	if err != nil {
 		return h, err
 	}
-	return h, r.copyTo(ctx, dst, workers(opts.Workers))
+	d := &directPass{src: src, dst: dst, in: side{layout.HeaderLen, payload.size + format.TagSize},
+		out: side{0, payload.size}, end: size, key: payload, crypt: (*chunker).open}
+	return h, d.run(ctx, r.size, workers(opts.Workers))
 }
 
-// copyTo opens all chunks on several workers. Each writes where its chunks belong.
-func (r *chunkReader) copyTo(ctx context.Context, dst io.WriterAt, workers int) error {
-	per := perRun(r.layout)
+// side is where the chunks of a file lie, before or after.
+type side struct {
+	start int64 // of the first chunk
+	unit  int   // bytes of a full chunk
+}
+
+func (s side) at(chunk int64) int64 { return s.start + chunk*int64(s.unit) }
+
+// directPass seals or opens the chunks of one file. Its workers share it.
+type directPass struct {
+	src     io.ReaderAt
+	dst     io.WriterAt
+	in, out side
+	end     int64 // of src
+	key     *payloadKey
+	crypt   crypt
+	perRun  int64
+	runs    int64
+}
+
+// run works on plain bytes of plaintext. An empty last chunk belongs to the last run: it is worth no
+// worker and no write of its own.
+func (d *directPass) run(ctx context.Context, plain int64, workers int) error {
+	d.perRun = int64(max(1, runSize/d.key.size))
+	each := d.perRun * int64(d.key.size)
+	d.runs = max(1, (plain+each-1)/each)
 	var all freeList
 	defer all.free()
-	return stream.Direct(ctx, workers, (r.chunks+per-1)/per, func() (func(int64) error, error) {
-		in, err := all.add(int(per) * r.sealedChunk())
+	return stream.Direct(ctx, workers, d.runs, func() (func(int64) error, error) {
+		in, err := all.add(int(d.perRun)*d.in.unit + format.TagSize)
 		if err != nil {
 			return nil, err
 		}
-		out, err := all.add(int(per) * r.layout.ChunkSize)
+		out, err := all.add(int(d.perRun)*d.out.unit + format.TagSize)
 		if err != nil {
 			return nil, err
 		}
-		j := &directOpenJob{chunkReader: r, dst: dst, in: in, out: out, opener: chunkOpener{aead: r.aead}}
-		j.work = j.open
-		return func(run int64) error { return j.do(run*per, min(per, r.chunks-run*per)) }, nil
+		j := &directJob{directPass: d, inBuf: in, outBuf: out, chunks: chunker{payloadKey: d.key}}
+		j.work = j.process
+		return j.do, nil
 	})
 }
 
-type directOpenJob struct {
-	*chunkReader
-	dst     io.WriterAt
-	in, out []byte
-	opener  chunkOpener
-	first   int64
-	sealed  []byte
-	plain   int
-	err     error
-	work    func()
+type directJob struct {
+	*directPass
+	inBuf, outBuf []byte
+	chunks        chunker
+	first         int64
+	final         bool
+	from, to      []byte
+	err           error
+	work          func()
 }
 
-// do opens n chunks from first on.
-func (j *directOpenJob) do(first, n int64) error {
-	length, err := j.sealedLen(first, first+n-1)
-	if err != nil {
+// do works on one run. It reads into memory of its own first: opening reads the bytes twice, and
+// somebody who writes the file meanwhile must not come in between.
+func (j *directJob) do(run int64) error {
+	j.first, j.final = run*j.perRun, run == j.runs-1
+	at, n := j.in.at(j.first), j.perRun*int64(j.in.unit)
+	if j.final {
+		n = j.end - at
+	}
+	j.from = j.inBuf[:n]
+	if err := readFull(j.src, j.from, at, io.ErrUnexpectedEOF); err != nil {
 		return err
 	}
-	j.first, j.sealed = first, j.in[:length]
-	if err := readFull(j.src, j.sealed, j.layout.Offset(first), io.ErrUnexpectedEOF); err != nil {
-		return err
-	}
-	// Into memory of our own first: opening reads the bytes twice, and somebody who writes the file
-	// meanwhile must not come in between.
 	secret.Quiet(j.work)
 	if j.err != nil {
 		return j.err
 	}
-	_, err = j.dst.WriteAt(j.out[:j.plain], first*int64(j.layout.ChunkSize))
+	_, err := j.dst.WriteAt(j.to, j.out.at(j.first))
 	return err
 }
 
-func (j *directOpenJob) open() {
-	j.plain, j.err = 0, nil
-	sealed := j.sealed
-	for i := j.first; len(sealed) > 0; i++ {
-		exp := inside
-		if i == j.chunks-1 {
-			exp = ending
-		}
-		n := min(j.sealedChunk(), len(sealed))
-		plain, _, err := j.opener.open(j.out[j.plain:j.plain], sealed[:n], uint64(i), exp)
-		if err != nil {
-			j.err = fmt.Errorf("chunk %d: %w", i, err)
-			return
-		}
-		j.plain += len(plain)
-		sealed = sealed[n:]
-	}
+func (j *directJob) process() {
+	j.to, j.err = j.crypt(&j.chunks, j.outBuf[:0], j.from, uint64(j.first), j.final)
 }
 
 // readFull reads exactly len(p) bytes at off. If src ends before, the error is short. A failure of

@@ -77,19 +77,21 @@ type Identity interface {
 var (
 	ErrDamaged  = errors.New("file is damaged")
 	ErrTampered = fmt.Errorf("%w: authentication failed", ErrDamaged)
-	// ErrTamperedEnd: the last of the chunks that are there failed. So it is in a file that was cut
-	// within a chunk, or appended to. It is a case of ErrTampered and says no more: any byte of that
-	// chunk may have been altered.
-	ErrTamperedEnd = fmt.Errorf("%w in the last chunk that is there", ErrTampered)
-	ErrTruncated   = fmt.Errorf("%w: truncated", ErrDamaged)
-	ErrTrailing    = fmt.Errorf("%w: data follows the last chunk", ErrDamaged)
-	ErrCommitment  = fmt.Errorf(
+	// ErrTamperedEnd is a case of ErrTampered: the end of the input does not open. Nothing tells a
+	// chunk of which a part is missing from one that is altered, or that something follows.
+	ErrTamperedEnd = fmt.Errorf("%w at the end: altered, cut off, or something was appended",
+		ErrTampered)
+	// ErrJoined is a case of ErrTampered: what does not open has the beginning of a sealed file in it.
+	ErrJoined     = fmt.Errorf("%w: a sealed file begins in what failed, as where two were joined", ErrTampered)
+	ErrTruncated  = fmt.Errorf("%w: truncated", ErrDamaged)
+	ErrCommitment = fmt.Errorf(
 		"%w: the data key is not the one this file was sealed with, or the header was altered",
 		ErrDamaged)
 	// ErrNoMatch: no slot of the header is meant for any identity.
 	ErrNoMatch = errors.New("no key slot can be opened with the given keys")
-	// ErrTooLarge: the input needs more chunks than the format has. Larger chunks hold more.
-	ErrTooLarge = errors.New("input is too large for this chunk size")
+	// ErrTooLarge: the input needs more chunks than a file can have. Larger chunks may hold more:
+	// format.LeastChunkSize tells.
+	ErrTooLarge = format.ErrTooLarge
 	// ErrCompression: the chunks are authentic, but do not hold a compressed stream of the format. It
 	// is a case of [ErrDamaged]. With OpenOptions.NoDecompress such a file opens.
 	ErrCompression = fmt.Errorf("%w: not the compressed stream it says it is", ErrDamaged)

@@ -10,11 +10,11 @@ import (
 func SealStream(ctx context.Context, dst io.Writer, content io.Reader, key *DataKey,
 	opts SealOptions) error {
 	opts.Compress = LevelFastest
-	h, aead, err := begin(ctx, key, opts)
+	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
 		return err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	raw, err := h.MarshalBinary()
 	if err != nil {
 		return err
@@ -22,5 +22,5 @@ func SealStream(ctx context.Context, dst io.Writer, content io.Reader, key *Data
 	if _, err := dst.Write(raw); err != nil {
 		return err
 	}
-	return (&sealer{dst: dst, aead: aead, size: h.ChunkSize(), workers: 1}).run(ctx, content)
+	return sealFlow(ctx, dst, content, payload, 1)
 }

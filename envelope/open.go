@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/envseal/envseal/envelope/internal/secret"
 	"github.com/envseal/envseal/envelope/internal/stream"
 	"github.com/envseal/envseal/format"
 )
@@ -47,24 +46,23 @@ func Open(ctx context.Context, dst io.Writer, src io.Reader, opts OpenOptions,
 	if err != nil {
 		return nil, err
 	}
-	aead, err := unlock(ctx, h, opts, ids)
+	payload, err := unlock(ctx, h, opts, ids)
 	if err != nil {
 		return h, err
 	}
-	defer aead.Destroy()
-	return h, openStream(ctx, dst, src, h, aead, opts)
+	defer payload.Destroy()
+	return h, openStream(ctx, dst, src, h, payload, opts)
 }
 
 // openStream opens the chunks of h, which src has, in order.
 func openStream(ctx context.Context, dst io.Writer, src io.Reader, h *format.Header,
-	aead *secret.AEAD, opts OpenOptions) error {
+	payload *payloadKey, opts OpenOptions) error {
 	if opts.MaxSize > 0 {
 		dst = &boundedWriter{w: dst, left: opts.MaxSize}
 	}
-	unit := h.ChunkSize() + format.TagSize
-	o := &opener{src: stream.NewSource(src, unit, false), aead: aead, size: unit,
-		workers: workers(opts.Workers)}
-	open := func(dst io.Writer) error { return o.run(ctx, dst) }
+	open := func(dst io.Writer) error {
+		return openFlow(ctx, dst, src, payload, workers(opts.Workers))
+	}
 	if h.Compression == format.CompressionNone || opts.NoDecompress {
 		return open(dst)
 	}
@@ -111,7 +109,7 @@ func Verify(ctx context.Context, src io.Reader, opts OpenOptions,
 // the commitment. It asks the identities in their order until one gives the file's key. An identity
 // without a slot says nothing about the file, so its error counts only if there is no other.
 func unlock(ctx context.Context, h *format.Header, opts OpenOptions,
-	ids []Identity) (*secret.AEAD, error) {
+	ids []Identity) (*payloadKey, error) {
 	if opts.Check != nil {
 		if err := opts.Check(h); err != nil {
 			return nil, err
@@ -119,9 +117,9 @@ func unlock(ctx context.Context, h *format.Header, opts OpenOptions,
 	}
 	var failed, unmatched []error
 	for _, id := range ids {
-		aead, err := unlockBy(ctx, h, id)
+		payload, err := unlockBy(ctx, h, id)
 		if err == nil {
-			return aead, nil
+			return payload, nil
 		}
 		if errors.Is(err, ErrNoMatch) {
 			unmatched = append(unmatched, err)
@@ -139,7 +137,7 @@ func unlock(ctx context.Context, h *format.Header, opts OpenOptions,
 }
 
 // unlockBy asks one identity.
-func unlockBy(ctx context.Context, h *format.Header, id Identity) (*secret.AEAD, error) {
+func unlockBy(ctx context.Context, h *format.Header, id Identity) (*payloadKey, error) {
 	key, err := id.Unwrap(ctx, h)
 	if err != nil {
 		return nil, err
@@ -148,11 +146,11 @@ func unlockBy(ctx context.Context, h *format.Header, id Identity) (*secret.AEAD,
 	if err := checkDataKey(key); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCommitment, err)
 	}
-	aead, err := deriveChecked(key.Bytes(), h)
+	payload, err := deriveChecked(key.Bytes(), h)
 	if err == nil {
 		confirm(key)
 	}
-	return aead, err
+	return payload, err
 }
 
 // confirm tells a key that it is right, if the key wants to know.
@@ -175,117 +173,4 @@ func (b *boundedWriter) Write(p []byte) (int, error) {
 	n, err := b.w.Write(p)
 	b.left -= int64(n)
 	return n, err
-}
-
-// opener is what the jobs of one Open share.
-type opener struct {
-	src      *stream.Source
-	dst      io.Writer
-	aead     *secret.AEAD
-	size     int // sealed bytes in a chunk
-	workers  int
-	next     uint64 // number of the next chunk; touched by Fill only
-	finished bool   // the last chunk has been written; touched by Drain only
-}
-
-// run opens everything and writes it to dst.
-func (o *opener) run(ctx context.Context, dst io.Writer) error {
-	o.dst = dst
-	var jobs jobs
-	defer jobs.free()
-	return stream.Run(ctx, o.workers, func() (stream.Job, error) {
-		b, err := jobs.add(o.size, o.size-format.TagSize)
-		j := &openJob{opener: o, buffers: b, chunks: chunkOpener{aead: o.aead}}
-		j.work = j.open
-		return j, err
-	})
-}
-
-// openJob is one worker's batch.
-type openJob struct {
-	*opener
-	*buffers
-	chunks  chunkOpener
-	first   uint64
-	n       int
-	final   bool // the input ends behind this batch
-	certain bool // something follows this batch
-	readErr error
-
-	work     func() // open, as a value made once
-	out      int
-	sawLast  bool
-	chunkErr error
-}
-
-func (j *openJob) Fill() (more bool) {
-	j.n, j.final, j.certain, j.readErr = j.src.Fill(j.in)
-	j.filled(j.n, j.src.Carried())
-	j.first = j.next
-	j.next += uint64((j.n + j.size - 1) / j.size)
-	if j.readErr != nil {
-		j.n = j.n / j.size * j.size // what has arrived whole is good; the failure comes behind it
-		return false
-	}
-	return !j.final
-}
-
-// Work runs without signals: one could leave a round key in its frame.
-func (j *openJob) Work() {
-	j.out, j.sawLast, j.chunkErr = 0, false, nil
-	secret.Quiet(j.work)
-}
-
-func (j *openJob) open() {
-	sealed := j.in[:j.n]
-	for i := j.first; len(sealed) > 0; i++ {
-		n := min(j.size, len(sealed))
-		atEnd := n == len(sealed)
-		plain, last, err := j.chunks.open(j.outBuf[j.out:j.out], sealed[:n], i, j.expect(atEnd))
-		j.out += len(plain)
-		j.sawLast = last
-		if err != nil {
-			j.chunkErr = fmt.Errorf("chunk %d: %w", i, err)
-			return
-		}
-		sealed = sealed[n:]
-	}
-}
-
-// expect is what is known of a chunk before it is opened.
-func (j *openJob) expect(atEnd bool) expectation {
-	switch {
-	case !atEnd || j.certain:
-		return inside
-	case j.final:
-		return ending
-	}
-	return unknown
-}
-
-// Interrupt implements stream.Interrupter.
-func (j *openJob) Interrupt() { j.src.Interrupt() }
-
-func (j *openJob) Drain() error {
-	if j.finished {
-		if j.n > 0 {
-			return ErrTrailing
-		}
-		return j.readErr
-	}
-	if j.out > 0 {
-		if _, err := j.dst.Write(j.outBuf[:j.out]); err != nil {
-			return err
-		}
-	}
-	j.finished = j.sawLast
-	switch {
-	case j.chunkErr != nil:
-		return j.chunkErr
-	case j.readErr != nil:
-		return j.readErr
-	case j.final && !j.finished:
-		return ErrTruncated
-	}
-	return nil
 }

@@ -29,16 +29,15 @@ type ReaderAt struct {
 // Close it.
 func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions,
 	ids ...Identity) (*ReaderAt, error) {
-	h, aead, layout, err := unlockAt(ctx, src, size, opts, ids)
+	h, payload, layout, err := unlockAt(ctx, src, size, opts, ids)
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := newChunkReader(src, layout, size)
+	chunks, err := newChunkReader(src, layout, size, payload)
 	if err != nil {
-		aead.Destroy()
+		payload.Destroy()
 		return nil, err
 	}
-	chunks.aead = aead
 	r := &ReaderAt{header: h, chunks: chunks, size: chunks.size}
 	if err := chunks.checkEnd(); err != nil {
 		r.Close()
@@ -57,9 +56,9 @@ func OpenAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions,
 
 // unlockAt reads the header of a file that can be read at any offset, and gets its payload key. It
 // refuses a size that no whole file has before it asks for a key. It returns the header as soon as
-// there is one. The caller must destroy the AEAD.
+// there is one. The caller must destroy the key.
 func unlockAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions,
-	ids []Identity) (*format.Header, *secret.AEAD, format.Layout, error) {
+	ids []Identity) (*format.Header, *payloadKey, format.Layout, error) {
 	h, err := readHeader(bufio.NewReader(io.NewSectionReader(src, 0, size)), opts)
 	if err != nil {
 		return nil, nil, format.Layout{}, err
@@ -68,11 +67,23 @@ func unlockAt(ctx context.Context, src io.ReaderAt, size int64, opts OpenOptions
 	if opts.Header != nil {
 		layout.HeaderLen = 0
 	}
-	if _, err := layout.PlaintextSize(size); err != nil {
-		return h, nil, layout, fmt.Errorf("%w: %w", ErrTruncated, err)
+	if _, err := plaintextSize(layout, size); err != nil {
+		return h, nil, layout, err
 	}
-	aead, err := unlock(ctx, h, opts, ids)
-	return h, aead, layout, err
+	payload, err := unlock(ctx, h, opts, ids)
+	return h, payload, layout, err
+}
+
+// plaintextSize is that of the layout, with the errors of a payload.
+func plaintextSize(layout format.Layout, size int64) (int64, error) {
+	plain, err := layout.PlaintextSize(size)
+	switch {
+	case errors.Is(err, format.ErrTruncated):
+		err = fmt.Errorf("%w: %w", ErrTruncated, err)
+	case err != nil:
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return plain, err
 }
 
 // Size is the plaintext's length in bytes.
@@ -93,7 +104,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 
 // Close wipes the key and the plaintext kept. No ReadAt may be running or follow.
 func (r *ReaderAt) Close() error {
-	r.chunks.aead.Destroy()
+	r.chunks.key.Destroy()
 	r.chunks.windows.wipe()
 	if r.frames != nil {
 		r.frames.Wipe()
@@ -105,7 +116,8 @@ func (r *ReaderAt) Close() error {
 type chunkReader struct {
 	src     io.ReaderAt
 	layout  format.Layout
-	aead    *secret.AEAD
+	key     *payloadKey
+	end     int64 // of src
 	chunks  int64
 	size    int64
 	perRun  int64     // chunks in a run at the most
@@ -116,12 +128,14 @@ type chunkReader struct {
 // readRun is how many sealed bytes one read of the source takes at most, unless a chunk is larger.
 const readRun = 1 << 20
 
-func newChunkReader(src io.ReaderAt, layout format.Layout, size int64) (*chunkReader, error) {
-	plain, err := layout.PlaintextSize(size)
+func newChunkReader(src io.ReaderAt, layout format.Layout, size int64,
+	key *payloadKey) (*chunkReader, error) {
+	plain, err := plaintextSize(layout, size)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTruncated, err)
+		return nil, err
 	}
-	r := &chunkReader{src: src, layout: layout, chunks: layout.Chunks(plain), size: plain}
+	r := &chunkReader{src: src, layout: layout, key: key, end: size, chunks: layout.Chunks(plain),
+		size: plain}
 	r.perRun = int64(max(1, readRun/r.sealedChunk()))
 	r.windows.size = int(r.perRun) * layout.ChunkSize
 	r.runs.New = func() any {
@@ -209,44 +223,16 @@ func (r *chunkReader) openWindow(first, last int64) (*window, error) {
 
 // readChunks opens chunks first..last into dst, which has room for whole ones.
 func (r *chunkReader) readChunks(dst []byte, first, last int64) (n int, err error) {
-	length, err := r.sealedLen(first, last)
-	if err != nil {
-		return 0, err
-	}
 	pooled := r.runs.Get().(*[]byte)
 	defer r.runs.Put(pooled)
-	sealed := (*pooled)[:length]
-	if err := readFull(r.src, sealed, r.layout.Offset(first), ErrTruncated); err != nil {
+	at := r.layout.Offset(first)
+	sealed := (*pooled)[:min(r.layout.Offset(last+1), r.end)-at]
+	if err := readFull(r.src, sealed, at, ErrTruncated); err != nil {
 		return 0, err
 	}
-	secret.Quiet(func() { n, err = r.openChunks(dst, sealed, first, last) })
-	return n, err
-}
-
-// sealedLen is how many bytes chunks first..last take.
-func (r *chunkReader) sealedLen(first, last int64) (int64, error) {
-	if last < r.chunks-1 {
-		return int64(r.sealedChunk()) * (last - first + 1), nil
-	}
-	end, err := r.layout.SealedSize(r.size)
-	return end - r.layout.Offset(first), err
-}
-
-// openChunks opens chunks first..last, which follow each other in sealed.
-func (r *chunkReader) openChunks(dst, sealed []byte, first, last int64) (n int, err error) {
-	unit := r.sealedChunk()
-	opener := chunkOpener{aead: r.aead}
-	for i := first; i <= last; i++ {
-		exp := inside
-		if i == r.chunks-1 {
-			exp = ending
-		}
-		m := min(unit, len(sealed))
-		plain, _, err := opener.open(dst[n:n], sealed[:m], uint64(i), exp)
-		if err != nil {
-			return n, fmt.Errorf("chunk %d: %w", i, err)
-		}
-		n, sealed = n+len(plain), sealed[m:]
-	}
-	return n, nil
+	chunks := chunker{payloadKey: r.key}
+	secret.Quiet(func() {
+		dst, err = chunks.open(dst[:0], sealed, uint64(first), last == r.chunks-1)
+	})
+	return len(dst), err
 }

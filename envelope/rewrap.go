@@ -65,10 +65,10 @@ func CheckDataKey(key Secret, h *format.Header) error {
 	if err := checkDataKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrCommitment, err)
 	}
-	aead, err := deriveChecked(key.Bytes(), h)
+	payload, err := deriveChecked(key.Bytes(), h)
 	if err != nil {
 		return err
 	}
-	aead.Destroy()
+	payload.Destroy()
 	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"runtime"
 
-	"github.com/envseal/envseal/envelope/internal/secret"
-	"github.com/envseal/envseal/envelope/internal/stream"
 	"github.com/envseal/envseal/format"
 )
 
@@ -39,7 +37,7 @@ type SealOptions struct {
 // Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns
 // the header, which is the caller's.
 //
-// Every call makes a new file id, so a key may be used for many files. At most one chunk of a slow
+// Every call makes a new file id, so a key may be used for many files. Less than one chunk of a slow
 // source is held back. With Compress it is up to 1 MiB more, as a frame is compressed when it is
 // full, however long that takes. After an error of src, even io.ErrUnexpectedEOF, the last chunk is
 // not written: what is in dst can never pass for a whole file. Errors of src and dst come as they
@@ -49,16 +47,17 @@ type SealOptions struct {
 // src has a method Interrupt(), which makes it fail soon.
 func Seal(ctx context.Context, dst io.Writer, src io.Reader, key *DataKey,
 	opts SealOptions) (*format.Header, error) {
-	h, aead, err := begin(ctx, key, opts)
+	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	if err := writeHeader(h, dst, opts); err != nil {
 		return nil, err
 	}
-	s := &sealer{dst: dst, aead: aead, size: h.ChunkSize(), workers: workers(opts.Workers)}
-	seal := func(src io.Reader) error { return s.run(ctx, src) }
+	seal := func(src io.Reader) error {
+		return sealFlow(ctx, dst, src, payload, workers(opts.Workers))
+	}
 	if opts.Compress == LevelNone {
 		err = seal(src)
 	} else {
@@ -93,7 +92,7 @@ func writeHeader(h *format.Header, dst io.Writer, opts SealOptions) error {
 }
 
 func begin(ctx context.Context, key *DataKey,
-	opts SealOptions) (*format.Header, *secret.AEAD, error) {
+	opts SealOptions) (*format.Header, *payloadKey, error) {
 	d := format.Descriptor{
 		Suite:         format.SuiteHKDFSHA512AES256GCM,
 		ChunkSizeLog2: opts.ChunkSizeLog2,
@@ -111,14 +110,14 @@ func begin(ctx context.Context, key *DataKey,
 	if _, err := rand.Read(d.FileID[:]); err != nil {
 		return nil, nil, err
 	}
-	h, aead, err := key.begin(ctx, d)
+	h, payload, err := key.begin(ctx, d)
 	if err != nil {
 		return nil, nil, err
 	}
 	if opts.LastUse {
 		key.Destroy()
 	}
-	return h, aead, nil
+	return h, payload, nil
 }
 
 func workers(n int) int {
@@ -126,92 +125,4 @@ func workers(n int) int {
 		return n
 	}
 	return runtime.GOMAXPROCS(0)
-}
-
-// sealer is what the jobs of one Seal share.
-type sealer struct {
-	src     *stream.Source
-	dst     io.Writer
-	aead    *secret.AEAD
-	size    int // plaintext bytes in a chunk
-	workers int
-	next    uint64 // number of the next chunk; touched by Fill only
-}
-
-// run seals all of src.
-func (s *sealer) run(ctx context.Context, src io.Reader) error {
-	s.src = stream.NewSource(src, s.size, true)
-	defer s.src.Wipe()
-	var jobs jobs
-	defer jobs.free()
-	return stream.Run(ctx, s.workers, func() (stream.Job, error) {
-		b, err := jobs.add(s.size, s.size+format.TagSize)
-		j := &sealJob{sealer: s, buffers: b}
-		j.work = j.seal
-		return j, err
-	})
-}
-
-// sealJob is one worker's batch.
-type sealJob struct {
-	*sealer
-	*buffers
-	nonce [12]byte
-	first uint64
-	n     int  // bytes of plaintext
-	final bool // the last chunk of the file is in this batch
-	err   error
-	out   int
-	work  func() // seal, as a value made once
-}
-
-func (j *sealJob) Fill() (more bool) {
-	j.n, j.final, _, j.err = j.src.Fill(j.in)
-	j.filled(j.n, j.src.Carried())
-	j.first = j.next
-	if j.err != nil {
-		return false
-	}
-	j.next += uint64((j.n + j.size - 1) / j.size)
-	if j.next > format.MaxChunks {
-		j.err = ErrTooLarge
-		return false
-	}
-	return !j.final
-}
-
-// Work runs without signals: one could leave a round key in its frame.
-func (j *sealJob) Work() {
-	j.out = 0
-	if j.err == nil {
-		secret.Quiet(j.work)
-	}
-}
-
-func (j *sealJob) seal() {
-	plain := j.in[:j.n]
-	for i := j.first; ; i++ {
-		n := min(j.size, len(plain))
-		last := j.final && n == len(plain)
-		if n == 0 && !(last && i == 0) {
-			return // only a file with no plaintext has an empty chunk
-		}
-		format.PutNonce(&j.nonce, i, last)
-		j.out += len(j.aead.Seal(j.outBuf[j.out:j.out], j.nonce[:], plain[:n], nil))
-		plain = plain[n:]
-		if len(plain) == 0 {
-			return
-		}
-	}
-}
-
-// Interrupt implements stream.Interrupter.
-func (j *sealJob) Interrupt() { j.src.Interrupt() }
-
-func (j *sealJob) Drain() error {
-	if j.err != nil || j.out == 0 {
-		return j.err
-	}
-	_, err := j.dst.Write(j.outBuf[:j.out])
-	return err
 }

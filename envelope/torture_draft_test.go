@@ -117,23 +117,24 @@ func (d *draft) header() []byte {
 
 func (d *draft) bytes() []byte { return append(d.header(), bytes.Join(d.chunks, nil)...) }
 
-// keys derives what a holder of the data key can: the commitment, which it sets, and the AEAD of
-// the payload.
-func (d *draft) keys() cipher.AEAD {
+// keys derives what a holder of the data key can: the commitment, which it sets, the AEAD of the
+// payload and the base nonce.
+func (d *draft) keys() (cipher.AEAD, []byte) {
 	digest := sha512.Sum512(d.descriptor())
 	prk, err := hkdf.Extract(sha512.New, d.dataKey, d.fileID)
 	if err != nil {
 		panic(err)
 	}
-	expand := func(info string) []byte {
-		key, err := hkdf.Expand(sha512.New, prk, info+string(digest[:]), 32)
+	expand := func(info string, n int) []byte {
+		key, err := hkdf.Expand(sha512.New, prk, info+string(digest[:]), n)
 		if err != nil {
 			panic(err)
 		}
 		return key
 	}
-	d.commitment = expand("envseal/v1 commitment")
-	block, err := aes.NewCipher(expand("envseal/v1 payload"))
+	d.commitment = expand("envseal/v1 commitment", 32)
+	payload := expand("envseal/v1 payload", 44)
+	block, err := aes.NewCipher(payload[:32])
 	if err != nil {
 		panic(err)
 	}
@@ -141,25 +142,25 @@ func (d *draft) keys() cipher.AEAD {
 	if err != nil {
 		panic(err)
 	}
-	return aead
+	return aead, payload[32:]
 }
 
 // piece is a chunk as a writer may make it, rightly or not.
 type piece struct {
 	plain []byte
 	index uint64
-	flag  byte
+	high  byte // wrongly XORed into the nonce's first byte
 }
 
 // seal makes the chunks of the pieces, and the commitment.
 func (d *draft) seal(pieces []piece) {
-	aead := d.keys()
+	aead, base := d.keys()
 	d.chunks = d.chunks[:0:0]
 	for _, p := range pieces {
-		var nonce [12]byte
-		binary.BigEndian.PutUint64(nonce[3:], p.index)
-		nonce[11] = p.flag
-		d.chunks = append(d.chunks, aead.Seal(nil, nonce[:], p.plain, nil))
+		nonce := bytes.Clone(base)
+		nonce[0] ^= p.high
+		binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])^p.index)
+		d.chunks = append(d.chunks, aead.Seal(nil, nonce, p.plain, nil))
 	}
 }
 
@@ -167,11 +168,9 @@ func (d *draft) seal(pieces []piece) {
 func piecesOf(content []byte, log byte) (pieces []piece) {
 	for i := uint64(0); ; i++ {
 		n := min(1<<log, len(content))
-		p := piece{plain: content[:n], index: i}
-		if content = content[n:]; len(content) == 0 {
-			p.flag = 1
-			return append(pieces, p)
+		pieces = append(pieces, piece{plain: content[:n], index: i})
+		if content = content[n:]; n < 1<<log {
+			return pieces
 		}
-		pieces = append(pieces, p)
 	}
 }

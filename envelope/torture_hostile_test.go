@@ -38,9 +38,9 @@ func (m *mill) keyedChunks(n int, s subject) {
 		valid = valid && canonical(d.context)
 	}
 	if rng.IntN(8) == 0 {
-		d.suite, d.log, d.reserved = one(rng, d.suite, 2),
+		d.suite, d.log, d.reserved = one(rng, d.suite, 1, 3),
 			one(rng, d.log, 11, 25, 255), one[byte](rng, 0, 1)
-		valid = valid && d.suite == 1 && d.log < 25 && d.log > 11 && d.reserved == 0
+		valid = valid && d.suite == 2 && d.log < 25 && d.log > 11 && d.reserved == 0
 	}
 	d.seal(pieces)
 	out := &sink{unit: 1}
@@ -67,13 +67,13 @@ func mutatePieces(rng *rand.Rand, pieces *[]piece) {
 	i := rng.IntN(len(list))
 	switch rng.IntN(7) {
 	case 0:
-		list[i].flag = one[byte](rng, 0, 1, 2, 255)
+		list[i].high = one[byte](rng, 0, 1, 2, 255)
 	case 1:
 		list[i].index = one(rng, 0, list[i].index+1, 1<<32-1, 1<<32, 1<<63)
 	case 2:
 		list = slices.Insert(list, i, piece{index: uint64(i)})
 	case 3:
-		list = append(list, piece{index: uint64(len(list)), flag: 1})
+		list = append(list, piece{index: uint64(len(list))})
 	case 4:
 		list[i].plain = list[i].plain[:rng.IntN(len(list[i].plain)+1)]
 	case 5:
@@ -89,8 +89,7 @@ func wellFormed(pieces []piece, log byte) bool {
 	for i, p := range pieces {
 		last := i == len(pieces)-1
 		full := len(p.plain) == 1<<log
-		if p.index != uint64(i) || (p.flag == 1) != last || p.flag > 1 || !last && !full ||
-			len(p.plain) == 0 && i > 0 || len(p.plain) > 1<<log {
+		if p.index != uint64(i) || p.high != 0 || full == last || len(p.plain) > 1<<log {
 			return false
 		}
 	}

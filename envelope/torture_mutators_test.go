@@ -54,7 +54,7 @@ func about(rng *rand.Rand, n int64) int64 {
 
 var headerMutators = []mutator{
 	func(rng *rand.Rand, d, _ *draft) { d.version = byte(rng.Uint32()) },
-	func(rng *rand.Rand, d, _ *draft) { d.suite = one[byte](rng, 0, 2, 255) },
+	func(rng *rand.Rand, d, _ *draft) { d.suite = one[byte](rng, 0, 1, 3, 255) },
 	func(rng *rand.Rand, d, _ *draft) {
 		d.log = one(rng, 0, 11, 12, 13, 16, 24, 25, 255, byte(rng.Uint32()))
 	},

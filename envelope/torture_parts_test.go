@@ -60,7 +60,7 @@ func tailsOf(t testing.TB, s *shape) (tails [][]byte) {
 	return append(tails, make([]byte, unit), make([]byte, unit+1), s.file[max(0, len(s.file)-unit):])
 }
 
-// eight are two files of eight chunks under one data key, plain and compressed. Only the file id
+// eight are two files of eight chunks, and of an empty one if they are not compressed, under one data key, plain and compressed. Only the file id
 // tells them apart.
 func (w *workshop) eight(compress envelope.Level) (one, other *shape) {
 	w.t.Helper()
@@ -100,7 +100,8 @@ func TestTortureChunkOrder(t *testing.T) {
 		inOrder(t, s)
 		header, chunks := s.cutUp(t)
 		_, foreign := other.cutUp(t)
-		if len(chunks) != 8 || len(foreign) != 8 {
+		n := len(chunks)
+		if n < 8 || len(foreign) != n {
 			t.Fatalf("%d and %d chunks", len(chunks), len(foreign))
 		}
 		try := func(list [][]byte, what string, args ...any) {
@@ -109,11 +110,11 @@ func TestTortureChunkOrder(t *testing.T) {
 		for i := range chunks {
 			without := slices.Delete(slices.Clone(chunks), i, i+1)
 			try(without, "chunk %d dropped", i)
-			for j := range 8 {
+			for j := range n {
 				try(slices.Insert(slices.Clone(chunks), j, chunks[i]), "chunk %d again before %d", i, j)
 				try(slices.Insert(slices.Clone(chunks), j, foreign[i]), "foreign chunk %d before %d", i, j)
 				if j != i {
-					try(slices.Insert(slices.Clone(without), min(j, 7), chunks[i]), "chunk %d moved to %d", i, j)
+					try(slices.Insert(slices.Clone(without), min(j, n-1), chunks[i]), "chunk %d moved to %d", i, j)
 					try(replaced(chunks, i, chunks[j]), "chunk %d in place of %d", j, i)
 					try(replaced(replaced(chunks, i, chunks[j]), j, chunks[i]), "chunks %d and %d swapped", i, j)
 					try(replaced(replaced(chunks, i, foreign[i]), j, foreign[j]),

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/envseal/envseal/envelope/internal/secret"
 	"github.com/envseal/envseal/format"
@@ -25,33 +24,23 @@ func AppendSealed(ctx context.Context, dst, plain []byte, key *DataKey,
 	if opts.Header != nil || opts.Compress != LevelNone {
 		return dst, nil, ErrStreamOnly
 	}
-	h, aead, err := begin(ctx, key, opts)
+	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
 		return dst, nil, err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	raw, err := layOut(h, opts)
 	if err != nil {
 		return dst, nil, err
 	}
 	size, err := h.Layout().SealedSize(int64(len(plain)))
 	if err != nil {
-		return dst, nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+		return dst, nil, err
 	}
 	out := append(grow(dst, int(size)), raw...)
-	secret.Quiet(func() {
-		var nonce [12]byte
-		for i := uint64(0); ; i++ {
-			n := min(h.ChunkSize(), len(plain))
-			last := n == len(plain)
-			format.PutNonce(&nonce, i, last)
-			out = aead.Seal(out, nonce[:], plain[:n], nil)
-			if plain = plain[n:]; last {
-				return
-			}
-		}
-	})
-	return out, h, nil
+	chunks := chunker{payloadKey: payload}
+	secret.Quiet(func() { out, err = chunks.seal(out, plain, 0, true) })
+	return out, h, err
 }
 
 // AppendOpened opens all of a sealed file, as [Open] does, and appends its plaintext to dst, which
@@ -75,38 +64,18 @@ func AppendOpened(ctx context.Context, dst, sealed []byte, opts OpenOptions,
 		opts.MaxSize > 0 && plain > opts.MaxSize {
 		return dst, h, ErrMaxSize
 	}
-	aead, err := unlock(ctx, h, opts, ids)
+	payload, err := unlock(ctx, h, opts, ids)
 	if err != nil {
 		return dst, h, err
 	}
-	defer aead.Destroy()
+	defer payload.Destroy()
 	sealed = sealed[len(sealed)-src.Len():]
-	out := grow(dst, len(sealed))
-	secret.Quiet(func() { out, err = appendChunks(out, sealed, aead, h.ChunkSize()+format.TagSize) })
+	out, chunks := grow(dst, len(sealed)), chunker{payloadKey: payload}
+	secret.Quiet(func() { out, err = chunks.open(out, sealed, 0, true) })
 	if err != nil {
 		return dst, h, err
 	}
 	return out, h, nil
-}
-
-// appendChunks opens all chunks, of unit bytes but for the last, to the end of out, which has room.
-func appendChunks(out, sealed []byte, aead *secret.AEAD, unit int) ([]byte, error) {
-	opener := chunkOpener{aead: aead}
-	for i := uint64(0); ; i++ {
-		n := min(unit, len(sealed))
-		exp := inside
-		if n == len(sealed) {
-			exp = ending
-		}
-		plain, _, err := opener.open(out[len(out):], sealed[:n], i, exp)
-		if err != nil {
-			return out, fmt.Errorf("chunk %d: %w", i, err)
-		}
-		out = out[:len(out)+len(plain)]
-		if sealed = sealed[n:]; len(sealed) == 0 {
-			return out, nil
-		}
-	}
 }
 
 // grow gives b room for n more bytes.

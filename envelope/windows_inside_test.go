@@ -12,7 +12,7 @@ import (
 func TestWindowsAreBounded(t *testing.T) {
 	for log := format.MinChunkSizeLog2; log <= format.MaxChunkSizeLog2; log++ {
 		layout := format.Layout{ChunkSize: 1 << log}
-		r, err := newChunkReader(nil, layout, format.TagSize)
+		r, err := newChunkReader(nil, layout, format.TagSize, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

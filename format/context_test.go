@@ -101,11 +101,12 @@ func TestDescriptorRefusals(t *testing.T) {
 		want error
 	}{
 		"suite 0":       {func(d *format.Descriptor) { d.Suite = 0 }, format.ErrVersion},
-		"suite 2":       {func(d *format.Descriptor) { d.Suite = 2 }, format.ErrVersion},
+		"suite 1":       {func(d *format.Descriptor) { d.Suite = 1 }, format.ErrPreRelease},
+		"suite 3":       {func(d *format.Descriptor) { d.Suite = 3 }, format.ErrVersion},
 		"compression":   {func(d *format.Descriptor) { d.Compression = 2 }, format.ErrVersion},
-		"chunk size 0":  {func(d *format.Descriptor) { d.ChunkSizeLog2 = 0 }, nil},
-		"chunk size 11": {func(d *format.Descriptor) { d.ChunkSizeLog2 = 11 }, nil},
-		"chunk size 25": {func(d *format.Descriptor) { d.ChunkSizeLog2 = 25 }, nil},
+		"chunk size 0":  {func(d *format.Descriptor) { d.ChunkSizeLog2 = 0 }, format.ErrVersion},
+		"chunk size 11": {func(d *format.Descriptor) { d.ChunkSizeLog2 = 11 }, format.ErrVersion},
+		"chunk size 25": {func(d *format.Descriptor) { d.ChunkSizeLog2 = 25 }, format.ErrVersion},
 		"context":       {func(d *format.Descriptor) { d.Context = format.Context{"\xff": ""} }, nil},
 	}
 	for name, c := range cases {
@@ -158,11 +159,11 @@ func TestNames(t *testing.T) {
 	got := []string{
 		format.CompressionNone.String(), format.CompressionZstd.String(), format.Compression(9).String(),
 		format.SuiteHKDFSHA512AES256GCM.String(), format.Suite(9).String(),
-		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(),
+		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(), format.SlotPrivate.String(),
 		format.PairScheme(0).String(), format.PairScheme(7).String(),
 	}
 	want := []string{"none", "zstd", "compression(9)", "HKDF-SHA512-AES256-GCM", "suite(9)", "kms",
-		"pair", "slot type 9", "pair scheme 0", "pair scheme 7"}
+		"pair", "slot type 9", "slot type 128", "pair scheme 0", "pair scheme 7"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -27,10 +27,6 @@ func (d *Descriptor) AppendBinary(b []byte) ([]byte, error) {
 	if err := d.known(); err != nil {
 		return nil, err
 	}
-	if d.ChunkSizeLog2 < MinChunkSizeLog2 || d.ChunkSizeLog2 > MaxChunkSizeLog2 {
-		return nil, fmt.Errorf("chunk size 2^%d is not between 2^%d and 2^%d",
-			d.ChunkSizeLog2, MinChunkSizeLog2, MaxChunkSizeLog2)
-	}
 	context, err := d.Context.AppendBinary(nil)
 	if err != nil {
 		return nil, err
@@ -44,10 +40,15 @@ func (d *Descriptor) AppendBinary(b []byte) ([]byte, error) {
 
 // known refuses the values that a later version may bring.
 func (d *Descriptor) known() error {
-	if d.Suite != SuiteHKDFSHA512AES256GCM {
+	switch {
+	case d.Suite == suitePreRelease:
+		return fmt.Errorf("%w: %v is no longer read", ErrPreRelease, d.Suite)
+	case d.Suite != SuiteHKDFSHA512AES256GCM:
 		return fmt.Errorf("%w: %v is unknown", ErrVersion, d.Suite)
-	}
-	if d.Compression > CompressionZstd {
+	case d.ChunkSizeLog2 < MinChunkSizeLog2 || d.ChunkSizeLog2 > MaxChunkSizeLog2:
+		return fmt.Errorf("%w: chunk size 2^%d is not between 2^%d and 2^%d",
+			ErrVersion, d.ChunkSizeLog2, MinChunkSizeLog2, MaxChunkSizeLog2)
+	case d.Compression > CompressionZstd:
 		return fmt.Errorf("%w: %v is unknown", ErrVersion, d.Compression)
 	}
 	return nil
@@ -75,11 +76,8 @@ func parseDescriptor(b []byte) (Descriptor, error) {
 	if err := d.known(); err != nil {
 		return d, err
 	}
-	if d.ChunkSizeLog2 < MinChunkSizeLog2 || d.ChunkSizeLog2 > MaxChunkSizeLog2 {
-		return d, damaged("chunk size 2^%d", d.ChunkSizeLog2)
-	}
 	if fixed[3] != 0 {
-		return d, damaged("reserved byte is %d", fixed[3])
+		return d, fmt.Errorf("%w: reserved byte is %d", ErrVersion, fixed[3])
 	}
 	var err error
 	if d.Context, err = ParseContext(context); err != nil {

@@ -11,6 +11,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -24,6 +25,7 @@ const magic = "envseal"
 // Sizes in bytes, and the limits that a reader enforces before it allocates (README, "Limits").
 const (
 	TagSize           = 16       // AES-GCM tag behind every chunk
+	NonceSize         = 12       // of AES-GCM; also of the base nonce
 	FileIDSize        = 32       // random, fresh for every file
 	CommitmentSize    = 32       // see README, "Keys"
 	DigestSize        = 64       // of [Descriptor.Digest], SHA-512
@@ -37,6 +39,9 @@ const (
 	DefaultMaxSlots   = 64       // that a reader accepts unless told otherwise
 	MaxSlots          = 65535    // that the format can hold
 	MaxChunks         = 1 << 32  // of a file
+	MaxChunkBytes     = 1 << 52  // plaintext of all chunks, each counted as a full one
+	MinPrivateName    = 3        // name in a slot of a type for private use
+	MaxPrivateName    = 255
 )
 
 // The chunk size is a power of two. A file of the default size has chunks of 64 KiB of plaintext.
@@ -59,24 +64,37 @@ var (
 	ErrNotEnvseal = errors.New("not an envseal file")
 	// ErrArmored is a case of ErrNotEnvseal: the input begins as armor does. [Unarmored] reads that.
 	ErrArmored = fmt.Errorf("%w, or an armored one", ErrNotEnvseal)
-	// ErrVersion: a later version of the format, or version 1 with a suite or compression that this
-	// package does not know.
+	// ErrVersion: a later version of the format, or version 1 with something in its descriptor that
+	// only a later reader knows.
 	ErrVersion = errors.New("made by a newer version of envseal")
+	// ErrPreRelease is a case of ErrVersion: suite 1, which no released version ever wrote.
+	ErrPreRelease error = special{"made by a pre-release of envseal", ErrVersion}
 	// ErrDamaged: a checksum, length, limit or structure is wrong. [ErrTruncated] is a case of it.
 	ErrDamaged = errors.New("damaged")
 	// ErrTruncated: the input ends inside the header, or before the first chunk's tag. It is a case of
 	// ErrDamaged: a caller that treats both alike asks for ErrDamaged only.
-	ErrTruncated error = damage("truncated")
+	ErrTruncated error = special{"truncated", ErrDamaged}
 	// ErrTooManySlots: more key slots than [Limits] allow. It is a case of ErrDamaged too: no writer
 	// makes more than [DefaultMaxSlots] unasked.
-	ErrTooManySlots error = damage("too many key slots")
+	ErrTooManySlots error = special{"too many key slots", ErrDamaged}
+	// ErrTooLarge: more plaintext than the chunks of a file can hold.
+	ErrTooLarge = errors.New("input is too large for this chunk size")
 )
 
-// damage is a case of ErrDamaged.
-type damage string
+// HoldsBeginning tells whether a sealed file or an armored one seems to begin within b, by the 8 bytes
+// of the magic or the first line of the armor.
+func HoldsBeginning(b []byte) bool {
+	return bytes.Contains(b, []byte(magic+string(rune(Version)))) || bytes.Contains(b, []byte(armorBegin))
+}
 
-func (d damage) Error() string { return string(d) }
-func (damage) Unwrap() error   { return ErrDamaged }
+// special is a case of another error, with words of its own.
+type special struct {
+	words string
+	of    error
+}
+
+func (s special) Error() string { return s.words }
+func (s special) Unwrap() error { return s.of }
 
 // damaged makes an error that wraps [ErrDamaged]; the words say what is wrong and where.
 func damaged(words string, args ...any) error {
@@ -87,8 +105,11 @@ func damaged(words string, args ...any) error {
 type Suite uint8
 
 // SuiteHKDFSHA512AES256GCM is HKDF with SHA-512 (RFC 5869) and AES-256-GCM with 16-byte tags (NIST
-// SP 800-38D).
-const SuiteHKDFSHA512AES256GCM Suite = 1
+// SP 800-38D). suitePreRelease had the same, with other nonces.
+const (
+	suitePreRelease          Suite = 1
+	SuiteHKDFSHA512AES256GCM Suite = 2
+)
 
 // String gives the suite's name, or its number where it has none.
 func (s Suite) String() string {

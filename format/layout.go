@@ -17,8 +17,8 @@ type Layout struct {
 // before that its length is 0.
 func (h *Header) Layout() Layout { return Layout{HeaderLen: h.Length, ChunkSize: h.ChunkSize()} }
 
-// check refuses a layout that no header has. So no later sum overflows: 2^32 chunks of 2^24+16
-// bytes are below 2^57.
+// check refuses a layout that no header has. So no later sum overflows: chunks of 2^52 bytes in all
+// are below 2^53 with their tags.
 func (l Layout) check() error {
 	if l.ChunkSize < 1<<MinChunkSizeLog2 || l.ChunkSize > 1<<MaxChunkSizeLog2 ||
 		l.ChunkSize&(l.ChunkSize-1) != 0 {
@@ -31,18 +31,21 @@ func (l Layout) check() error {
 	return nil
 }
 
-// Chunks counts the chunks of plain bytes. An empty plaintext has one, empty chunk. The result is 0
-// if plain is negative or the chunk size is not positive. [MaxChunks] is not checked; SealedSize
-// does that.
+// MaxChunks is how many chunks a file may have: [MaxChunks] of them, and [MaxChunkBytes] in all.
+func (l Layout) MaxChunks() int64 { return min(MaxChunks, MaxChunkBytes/int64(l.ChunkSize)) }
+
+// Chunks counts the chunks of plain bytes: all full ones, and the last, which is shorter and may be
+// empty. The result is 0 if plain is negative or the chunk size is not positive. The limit is not
+// checked; SealedSize does that.
 func (l Layout) Chunks(plain int64) int64 {
 	if plain < 0 || l.ChunkSize <= 0 {
 		return 0
 	}
-	return max(1, (plain-1)/int64(l.ChunkSize)+1)
+	return plain/int64(l.ChunkSize) + 1
 }
 
-// SealedSize is the exact size of the sealed file. It fails for a negative size, and for one of
-// more than [MaxChunks] chunks.
+// SealedSize is the exact size of the sealed file. It fails for a negative size, and with
+// [ErrTooLarge] for one of more than [Layout.MaxChunks] chunks.
 func (l Layout) SealedSize(plain int64) (int64, error) {
 	if err := l.check(); err != nil {
 		return 0, err
@@ -51,34 +54,32 @@ func (l Layout) SealedSize(plain int64) (int64, error) {
 		return 0, fmt.Errorf("plaintext size %d is negative", plain)
 	}
 	chunks := l.Chunks(plain)
-	if chunks > MaxChunks {
-		return 0, fmt.Errorf("plaintext of %d bytes: more than %d chunks of %d bytes",
-			plain, int64(MaxChunks), l.ChunkSize)
+	if chunks > l.MaxChunks() {
+		return 0, fmt.Errorf("%w: plaintext of %d bytes in chunks of %d, a file holds %d",
+			ErrTooLarge, plain, l.ChunkSize, l.MaxChunks()*int64(l.ChunkSize)-1)
 	}
 	return l.HeaderLen + plain + chunks*TagSize, nil
 }
 
 // PlaintextSize is the inverse of SealedSize. It fails for a size that no sealed file has: with
-// [ErrTruncated] where one tag has no room, with [ErrDamaged] otherwise. The size is not authentic:
-// a file that was cut between two chunks has a size that another file could have. Only the last
-// chunk's flag tells.
+// [ErrTruncated] where the last chunk is missing, with [ErrDamaged] otherwise. The size is not
+// authentic before the last chunk has been opened.
 func (l Layout) PlaintextSize(sealed int64) (int64, error) {
 	if err := l.check(); err != nil {
 		return 0, err
 	}
-	if sealed < l.HeaderLen+TagSize {
-		return 0, fmt.Errorf("payload is %w: the file has %d bytes, at least %d are needed",
-			ErrTruncated, sealed, l.HeaderLen+TagSize)
-	}
 	body, full := sealed-l.HeaderLen, int64(l.ChunkSize)+TagSize
-	chunks := (body-1)/full + 1
-	if chunks > MaxChunks {
-		return 0, fmt.Errorf("payload is %w: %d bytes are more than %d chunks of %d",
-			ErrDamaged, body, int64(MaxChunks), full)
+	if sealed < l.HeaderLen || body%full == 0 {
+		return 0, fmt.Errorf("payload is %w: the last chunk is missing", ErrTruncated)
 	}
-	if last := body - (chunks-1)*full; chunks > 1 && last <= TagSize {
-		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes, no file ends so",
-			ErrDamaged, last)
+	if last := body % full; last < TagSize {
+		return 0, fmt.Errorf("payload is %w: its last chunk would have %d bytes: "+
+			"cut off, or something was appended", ErrDamaged, last)
+	}
+	chunks := body/full + 1
+	if chunks > l.MaxChunks() {
+		return 0, fmt.Errorf("payload is %w: %d bytes are more than %d chunks of %d",
+			ErrDamaged, body, l.MaxChunks(), full)
 	}
 	return body - chunks*TagSize, nil
 }
@@ -89,13 +90,21 @@ func (l Layout) Offset(chunk int64) int64 {
 	return l.HeaderLen + chunk*(int64(l.ChunkSize)+TagSize)
 }
 
-// PutNonce writes the nonce of a chunk: its index as 11 bytes, big-endian, then 1 for the last
-// chunk of the file and 0 for the others. A writer uses each index once for a payload key.
-func PutNonce(n *[12]byte, chunk uint64, last bool) {
-	n[0], n[1], n[2] = 0, 0, 0
-	binary.BigEndian.PutUint64(n[3:11], chunk)
-	n[11] = 0
-	if last {
-		n[11] = 1
+// LeastChunkSize is the smallest chunk size, as the power of two, with which a file holds plain
+// bytes; 0 if none does.
+func LeastChunkSize(plain int64) (log2 uint8) {
+	for log2 = MinChunkSizeLog2; log2 <= MaxChunkSizeLog2; log2++ {
+		if l := (Layout{ChunkSize: 1 << log2}); l.Chunks(plain) <= l.MaxChunks() {
+			return log2
+		}
 	}
+	return 0
+}
+
+// PutNonce writes the nonce of a chunk: the base nonce of the file XOR the chunk's index, which is
+// big-endian. A writer uses each index once for a payload key.
+func PutNonce(n *[NonceSize]byte, base []byte, chunk uint64) {
+	copy(n[:], base)
+	tail := n[NonceSize-8:]
+	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^chunk)
 }

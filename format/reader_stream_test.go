@@ -101,7 +101,7 @@ func frameBySpec(b []byte) (size, content int, err error) {
 	if single {
 		window = stated
 	}
-	if id != 0 || stated == 0 || stated > 1<<20 || window > 8<<20 {
+	if id != 0 || stated == 0 || stated > 4<<20 || window > 8<<20 {
 		return bad("bounds")
 	}
 	size, err = blocksBySpec(b, at+dictionary+sizes, int(min(window, 128<<10)), b[4]&4 != 0)
@@ -127,7 +127,7 @@ func blocksBySpec(b []byte, at, most int, checksum bool) (int, error) {
 	if checksum {
 		at += 4
 	}
-	if at > len(b) || at > 1114112 {
+	if at > len(b) || at > 4259840 {
 		return 0, fmt.Errorf("%w: size of a frame", errRefused)
 	}
 	return at, nil

@@ -23,7 +23,9 @@ var (
 	errRefused = errors.New("refused")
 	errForeign = fmt.Errorf("%w: not a sealed file", errRefused)
 	errNewer   = fmt.Errorf("%w: made by another version", errRefused)
-	errNoKey   = fmt.Errorf("%w: no slot gives a data key", errRefused)
+	// suite 1
+	errPreRelease = fmt.Errorf("%w: made by a pre-release", errRefused)
+	errNoKey      = fmt.Errorf("%w: no slot gives a data key", errRefused)
 )
 
 // specSlot is a slot as the specification describes it.
@@ -62,22 +64,25 @@ func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error
 	if length != len(header) {
 		return nil, fmt.Errorf("%w: something behind the detached header", errRefused)
 	}
-	if header[8] != 1 || header[10] > 1 {
+	if header[8] == 1 {
+		return nil, errPreRelease
+	}
+	if header[8] != 2 || header[9] < 12 || header[9] > 24 || header[10] > 1 || header[11] != 0 {
 		return nil, errNewer
 	}
-	if header[9] < 12 || header[9] > 24 || header[11] != 0 || !canonicalBySpec(header[48:48+n]) {
-		return nil, fmt.Errorf("%w: descriptor", errRefused)
+	if !canonicalBySpec(header[48 : 48+n]) {
+		return nil, fmt.Errorf("%w: context", errRefused)
 	}
 	list, err := slotsBySpec(header[48+n+32+6:length-4],
 		int(binary.BigEndian.Uint16(header[48+n+32+4:])), o.maxSlots)
 	if err != nil {
 		return nil, err
 	}
-	gcm, err := unlockBySpec(header[:48+n+32], list, unwrap)
+	key, err := unlockBySpec(header[:48+n+32], list, unwrap)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := chunksBySpec(payload, 1<<header[9], gcm)
+	plain, err := chunksBySpec(payload, 1<<header[9], key)
 	if err != nil || header[10] == 0 || o.noDecompress {
 		return plain, err
 	}
@@ -86,7 +91,7 @@ func openBySpecWith(file []byte, unwrap unwrapper, o specOptions) ([]byte, error
 
 // unlockBySpec goes through the slots until one gives the data key of descriptor and commitment. A
 // wrong data key says more about the file than none.
-func unlockBySpec(descriptor []byte, list []specSlot, unwrap unwrapper) (cipher.AEAD, error) {
+func unlockBySpec(descriptor []byte, list []specSlot, unwrap unwrapper) ([]byte, error) {
 	descriptor, commitment := descriptor[:len(descriptor)-32], descriptor[len(descriptor)-32:]
 	digest := sha512.Sum512(descriptor)
 	failed := errNoKey
@@ -95,9 +100,9 @@ func unlockBySpec(descriptor []byte, list []specSlot, unwrap unwrapper) (cipher.
 		if dataKey == nil {
 			continue
 		}
-		gcm, err := payloadKeyBySpec(dataKey, descriptor[12:44], digest[:], commitment)
+		key, err := payloadKeyBySpec(dataKey, descriptor[12:44], digest[:], commitment)
 		if err == nil {
-			return gcm, nil
+			return key, nil
 		}
 		if !errors.Is(err, errNoKey) {
 			failed = err
@@ -159,8 +164,8 @@ func canonicalBySpec(b []byte) bool {
 	return len(b) == 0
 }
 
-// payloadKeyBySpec derives the payload key, and compares the commitment before it is used.
-func payloadKeyBySpec(dataKey, fileID, digest, commitment []byte) (cipher.AEAD, error) {
+// payloadKeyBySpec derives payload key and base nonce, and compares the commitment before that.
+func payloadKeyBySpec(dataKey, fileID, digest, commitment []byte) ([]byte, error) {
 	if len(dataKey) < 32 || len(dataKey) > 1024 {
 		return nil, errNoKey
 	}
@@ -175,38 +180,38 @@ func payloadKeyBySpec(dataKey, fileID, digest, commitment []byte) (cipher.AEAD, 
 	if subtle.ConstantTimeCompare(expected, commitment) != 1 {
 		return nil, fmt.Errorf("%w: commitment", errRefused)
 	}
-	key, err := hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 32)
-	if err != nil {
-		return nil, err
-	}
-	cipherBlock, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(cipherBlock)
+	return hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 44)
 }
 
-func chunksBySpec(payload []byte, size int, gcm cipher.AEAD) ([]byte, error) {
+// chunksBySpec opens the chunks under 32 bytes of key, 12 of base nonce. The first that is not full
+// is the last.
+func chunksBySpec(payload []byte, size int, key []byte) ([]byte, error) {
+	block, err := aes.NewCipher(key[:32])
+	if err != nil {
+		return nil, err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
 	plain := []byte{}
 	for i := 0; ; i++ {
-		n := min(size+16, len(payload))
-		if n < 16 || n == 16 && i > 0 {
-			return nil, fmt.Errorf("%w: chunk %d has %d bytes", errRefused, i, n)
+		chunk := payload[:min(size+16, len(payload))]
+		payload = payload[len(chunk):]
+		if len(chunk) == 0 {
+			return nil, fmt.Errorf("%w: chunk %d is missing", errRefused, i)
 		}
-		chunk := payload[:n]
-		payload = payload[n:]
-		nonce := make([]byte, 12)
-		for j, v := 10, i; j >= 0; j, v = j-1, v>>8 {
-			nonce[j] = byte(v)
+		if full := len(chunk) == size+16; full && i >= min(1<<32, 1<<52/size)-1 {
+			return nil, fmt.Errorf("%w: more chunks than a file has", errRefused)
 		}
-		if len(payload) == 0 {
-			nonce[11] = 1
+		nonce := bytes.Clone(key[32:44])
+		for j, v := 11, i; v > 0; j, v = j-1, v>>8 {
+			nonce[j] ^= byte(v)
 		}
-		var err error
 		if plain, err = gcm.Open(plain, nonce, chunk, nil); err != nil {
 			return nil, fmt.Errorf("%w: chunk %d does not open", errRefused, i)
 		}
-		if len(payload) == 0 {
+		if len(chunk) < size+16 {
 			return plain, nil
 		}
 	}

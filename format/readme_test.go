@@ -58,8 +58,8 @@ func readExample(t testing.TB) map[string][]byte {
 		}
 		blocks[name] = value
 	}
-	if len(blocks) != 18 {
-		t.Fatalf("%d blocks in README.md, want 18", len(blocks))
+	if len(blocks) != 19 {
+		t.Fatalf("%d blocks in README.md, want 19", len(blocks))
 	}
 	return blocks
 }
@@ -86,7 +86,7 @@ func rawContext(texts ...string) []byte {
 }
 
 func rawDescriptor(chunkLog byte, fileID, context []byte) []byte {
-	b := append([]byte("envseal\x01\x01"), chunkLog, 0, 0)
+	b := append([]byte("envseal\x01\x02"), chunkLog, 0, 0)
 	b = append(b, fileID...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(context)))
 	return append(b, context...)
@@ -115,7 +115,7 @@ func rawSlot(kind byte, body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body))), body...)
 }
 
-// rawKeys is the key schedule: PRK, commitment, payload key.
+// rawKeys is the key schedule: PRK, commitment, payload key with the base nonce behind it.
 func rawKeys(t testing.TB, dataKey, fileID, digest []byte) (prk, commitment, payload []byte) {
 	t.Helper()
 	prk, err := hkdf.Extract(sha512.New, dataKey, fileID)
@@ -126,7 +126,7 @@ func rawKeys(t testing.TB, dataKey, fileID, digest []byte) (prk, commitment, pay
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err = hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 32)
+	payload, err = hkdf.Expand(sha512.New, prk, "envseal/v1 payload"+string(digest), 44)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func rawKeys(t testing.TB, dataKey, fileID, digest []byte) (prk, commitment, pay
 // rawChunks seals the plaintext by hand.
 func rawChunks(t testing.TB, key, plain []byte, size int) []byte {
 	t.Helper()
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,13 +147,9 @@ func rawChunks(t testing.TB, key, plain []byte, size int) []byte {
 	var out []byte
 	for i := uint64(0); ; i++ {
 		n := min(size, len(plain))
-		nonce := make([]byte, 12)
-		binary.BigEndian.PutUint64(nonce[3:], i)
-		if n == len(plain) {
-			nonce[11] = 1
-		}
-		out = aead.Seal(out, nonce, plain[:n], nil)
-		if plain = plain[n:]; len(plain) == 0 {
+		index := binary.BigEndian.AppendUint64(make([]byte, 4), i)
+		out = aead.Seal(out, xor(key[32:], index), plain[:n], nil)
+		if plain = plain[n:]; n < size {
 			return out
 		}
 	}
@@ -170,8 +166,9 @@ func TestReadmeExample(t *testing.T) {
 	got["descriptor"] = rawDescriptor(16, got["file-id"], rawContext("app", "web", "env", "prod"))
 	digest := sha512.Sum512(got["descriptor"])
 	got["d"] = digest[:]
-	got["prk"], got["commitment"], got["payload-key"] = rawKeys(t, got["data-key"],
-		got["file-id"], digest[:])
+	var payload []byte
+	got["prk"], got["commitment"], payload = rawKeys(t, got["data-key"], got["file-id"], digest[:])
+	got["payload-key"], got["base-nonce"] = payload[:32], payload[32:]
 	got["kms-body"] = u16(u16(nil, []byte(exampleKMSKey)), span(0xc0, 0xdf))
 
 	scalar := bytes.Repeat([]byte{0x42}, 32)
@@ -192,8 +189,8 @@ func TestReadmeExample(t *testing.T) {
 	header := rawHeader(got["descriptor"], got["commitment"], rawSlot(1, got["kms-body"]),
 		rawSlot(2, got["pair-body"]))
 	got["checksum"] = header[len(header)-4:]
-	got["nonce"] = []byte{11: 1}
-	got["chunk"] = rawChunks(t, got["payload-key"], got["plaintext"], 1<<16)
+	got["nonce"] = got["base-nonce"] // index 0
+	got["chunk"] = rawChunks(t, payload, got["plaintext"], 1<<16)
 	got["file"] = append(bytes.Clone(header), got["chunk"]...)
 	for name, want := range ex {
 		if !bytes.Equal(got[name], want) {
@@ -218,7 +215,7 @@ func TestReadmeHeader(t *testing.T) {
 		t.Fatalf("digest %x, %v", digest, err)
 	}
 	var nonce [12]byte
-	format.PutNonce(&nonce, 0, true)
+	format.PutNonce(&nonce, ex["base-nonce"], 0)
 	if !bytes.Equal(nonce[:], ex["nonce"]) {
 		t.Fatalf("nonce %x", nonce)
 	}

@@ -15,7 +15,8 @@ import (
 // Committing Authenticated Encryption, 2017; Dodis and others, Fast Message Franking, 2018). With
 // both keys fixed the tags are linear in the ciphertext, so one free block makes them equal.
 
-// twoKeyChunk makes the only chunk of a file so that it opens under both keys. Under the first key
+// twoKeyChunk makes the only chunk of a file so that it opens under both keys, which have their base
+// nonces behind them. Under the first key
 // its plaintext begins with first, under the other its second block is second. Both have 16 bytes.
 func twoKeyChunk(t testing.TB, key, otherKey, first, second []byte) []byte {
 	t.Helper()
@@ -35,7 +36,7 @@ func twoKeyChunk(t testing.TB, key, otherKey, first, second []byte) []byte {
 
 // openChunk opens the only chunk of a file with AES-GCM as it is.
 func openChunk(key, chunk []byte) ([]byte, error) {
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		return nil, err
 	}
@@ -43,31 +44,31 @@ func openChunk(key, chunk []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gcm.Open(nil, []byte{11: 1}, chunk, nil)
+	return gcm.Open(nil, key[32:], chunk, nil)
 }
 
 // ghash is AES-GCM (NIST SP 800-38D) in terms of its polynomials, for the nonce of the only chunk.
 type ghash struct {
 	block cipher.Block
 	h     *big.Int
+	nonce []byte
 }
 
 func newGHASH(t testing.TB, key []byte) ghash {
 	t.Helper()
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := make([]byte, 16)
 	block.Encrypt(h, h)
-	return ghash{block, elementOf(h)}
+	return ghash{block, elementOf(h), key[32:]}
 }
 
 // counter gives the key stream for block i of the plaintext, counted from 1, and for 0 the tag's
 // mask.
 func (g ghash) counter(i uint32) []byte {
-	b := []byte{11: 1, 15: 0}
-	binary.BigEndian.PutUint32(b[12:], i+1)
+	b := binary.BigEndian.AppendUint32(bytes.Clone(g.nonce), i+1)
 	g.block.Encrypt(b, b)
 	return b
 }

@@ -14,11 +14,12 @@ type SlotType uint8
 
 // The slot types of version 1. A reader skips all others.
 const (
-	SlotKMS  SlotType = 1 // [KMSSlot]
-	SlotPair SlotType = 2 // [PairSlot]
+	SlotKMS     SlotType = 1   // [KMSSlot]
+	SlotPair    SlotType = 2   // [PairSlot]
+	SlotPrivate SlotType = 128 // the first of the types for private use: [PrivateSlot]
 )
 
-// String gives "kms", "pair", or the number of an unknown type.
+// String gives "kms", "pair", or the number of another type.
 func (t SlotType) String() string {
 	switch t {
 	case SlotKMS:
@@ -76,16 +77,70 @@ func (s Slot) kmsFields() (KMSSlot, error) {
 	return k, nil
 }
 
-// checkWrapped holds a KeyId and a CiphertextBlob to their limits. Key ids are visible ASCII, so
-// that one from a hostile file cannot steer the terminal that it is shown on.
+// PrivateSlot is the body of a slot of a type for private use. No version of the format assigns
+// those types, so whoever defines one says who he is.
+type PrivateSlot struct {
+	Type SlotType // SlotPrivate to 255
+	Name string   // a domain name of whoever defines it: 3 to 255 bytes of visible ASCII
+	Body []byte   // what the owner of the name puts behind it
+}
+
+// Slot encodes s. It fails if a field is outside its limits. The result does not alias s.
+func (s PrivateSlot) Slot() (Slot, error) {
+	if s.Type < SlotPrivate {
+		return Slot{}, fmt.Errorf("%v is not for private use", s.Type)
+	}
+	if err := checkPrivateName(s.Name); err != nil {
+		return Slot{}, fmt.Errorf("slot: %w", err)
+	}
+	body := append([]byte{byte(len(s.Name))}, s.Name...)
+	return Slot{Type: s.Type, Body: append(body, s.Body...)}, nil
+}
+
+// Private decodes the body. It fails for a slot of another type. If there is no proper name, the
+// error wraps [ErrDamaged]; a reader skips such a slot as it does one of a name that it does not
+// know. The result does not alias the slot.
+func (s Slot) Private() (PrivateSlot, error) {
+	if s.Type < SlotPrivate {
+		return PrivateSlot{}, fmt.Errorf("%v is not for private use", s.Type)
+	}
+	c := cursor{b: s.Body}
+	name := string(c.bytes(int(c.u8("name")), "name"))
+	if c.err != nil {
+		return PrivateSlot{}, c.err
+	}
+	if err := checkPrivateName(name); err != nil {
+		return PrivateSlot{}, fmt.Errorf("%w: %w", err, ErrDamaged)
+	}
+	return PrivateSlot{Type: s.Type, Name: name, Body: bytes.Clone(c.b)}, nil
+}
+
+func checkPrivateName(name string) error {
+	if len(name) < MinPrivateName || len(name) > MaxPrivateName {
+		return fmt.Errorf("name of %d bytes, %d to %d are allowed",
+			len(name), MinPrivateName, MaxPrivateName)
+	}
+	return checkVisible("name", name)
+}
+
+// checkVisible holds text to visible ASCII, so that it cannot steer the terminal that it is shown
+// on if it comes from a hostile file.
+func checkVisible(what, text string) error {
+	for i := range len(text) {
+		if text[i] < 0x21 || text[i] > 0x7e {
+			return fmt.Errorf("%s has the byte 0x%02x, which is not visible ASCII", what, text[i])
+		}
+	}
+	return nil
+}
+
+// checkWrapped holds a KeyId and a CiphertextBlob to their limits.
 func checkWrapped(keyID string, blob []byte) error {
 	if len(keyID) == 0 || len(keyID) > MaxKeyID {
 		return fmt.Errorf("KeyId of %d bytes, 1 to %d are allowed", len(keyID), MaxKeyID)
 	}
-	for i := range len(keyID) {
-		if keyID[i] < 0x21 || keyID[i] > 0x7e {
-			return fmt.Errorf("KeyId has the byte 0x%02x, which is not visible ASCII", keyID[i])
-		}
+	if err := checkVisible("KeyId", keyID); err != nil {
+		return err
 	}
 	if len(blob) == 0 || len(blob) > MaxCiphertextBlob {
 		return fmt.Errorf("CiphertextBlob of %d bytes, 1 to %d are allowed", len(blob), MaxCiphertextBlob)

@@ -101,7 +101,7 @@ func sealBySpec(t testing.TB, plain []byte) (header, payload []byte, unwrap unwr
 
 // TestSpecSizes holds Layout to real files around the edges of chunks.
 func TestSpecSizes(t *testing.T) {
-	for _, size := range []int{0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 20000} {
+	for _, size := range []int{0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 20000} {
 		plain := bytes.Repeat([]byte{7}, size)
 		header, payload, unwrap := sealBySpec(t, plain)
 		file := slices.Concat(header, payload)
@@ -119,18 +119,18 @@ func TestSpecSizes(t *testing.T) {
 			t.Errorf("%d bytes: plaintext size %d, %v", size, got, err)
 		}
 		l, n := h.Layout(), h.Layout().Chunks(int64(size))
-		if n > 1 && l.Offset(n-1) >= int64(len(file)) {
-			t.Errorf("%d bytes: chunk %d at %d", size, n-1, l.Offset(n-1))
+		if last := int64(len(file)) - l.Offset(n-1); last < 16 || last >= 4096+16 {
+			t.Errorf("%d bytes: chunk %d at %d has %d bytes", size, n-1, l.Offset(n-1), last)
 		}
 	}
 }
 
-// TestSpecChunkOrder drops, doubles and swaps the chunks of a file of eight.
+// TestSpecChunkOrder drops, doubles and swaps the chunks of a file of eight and an empty one.
 func TestSpecChunkOrder(t *testing.T) {
 	const full = 4096 + 16
 	header, payload, unwrap := sealBySpec(t, bytes.Repeat([]byte("abcdefgh"), 4096))
 	chunks := slices.Collect(slices.Chunk(payload, full))
-	if len(chunks) != 8 {
+	if len(chunks) != 9 {
 		t.Fatalf("%d chunks", len(chunks))
 	}
 	refused := func(what string, i, j int, list [][]byte) {

@@ -24,6 +24,7 @@ type vector struct {
 	released []released
 	checksum string // of key files
 	body     []byte
+	dataKey  []byte // in vectors.json, of a file that opens
 }
 
 // answer is what the key service says to one Decrypt; it refuses all others.

@@ -287,7 +287,7 @@ func (m *maker) detachedHeaders() {
 		func(p *plan) (h, b []byte) { return append(p.header(), 0), p.payload() })
 	bad("header-of-whole-file", "the header file is the whole sealed file", "header", 0,
 		func(p *plan) (h, b []byte) { return p.file(), p.payload() })
-	bad("header-in-both", "the payload file has the header, too", "altered", 0,
+	bad("header-in-both", "the payload file has the header, too", "joined", 0,
 		func(p *plan) (h, b []byte) { return p.header(), p.file() })
 	bad("header-of-another-file", "the header of another file", "altered", 0,
 		func(p *plan) (h, b []byte) { return p.header(), m.plan("another").payload() })
@@ -295,7 +295,7 @@ func (m *maker) detachedHeaders() {
 		func(p *plan) (h, b []byte) { return p.header(), nil })
 	bad("payload-cut", "the payload lacks its last chunk", "truncated", 1,
 		func(p *plan) (h, b []byte) { return p.header(), p.sealed()[0] })
-	bad("payload-armored", "the payload in armor, which there is not", "altered", 0,
+	bad("payload-armored", "the payload in armor, which there is not", "joined", 0,
 		func(p *plan) (h, b []byte) { return p.header(), armorText(p.payload()) })
 	bad("header-foreign", "the header file is another kind of file", "", 0,
 		func(p *plan) (h, b []byte) { return []byte("{}\n"), p.payload() })

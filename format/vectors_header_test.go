@@ -15,27 +15,35 @@ var headerFields = []struct {
 	edit                  func(p *plan)
 }{
 	{"suite-0", "suite 0", "newer", func(p *plan) { p.suite = 0 }},
-	{"suite-2", "suite 2", "newer", func(p *plan) { p.suite = 2 }},
+	{"suite-1", "suite 1, of the time before the first release", "pre-release",
+		func(p *plan) { p.suite = 1 }},
+	{"suite-3", "suite 3", "newer", func(p *plan) { p.suite = 3 }},
 	{"suite-255", "suite 255", "newer", func(p *plan) { p.suite = 255 }},
-	{"suite-2-rotten", "suite 2 and a wrong checksum: a rotten byte must not pass for a newer version",
-		"damaged", func(p *plan) { p.suite, p.checksum = 2, plusOne }},
+	{"suite-1-rotten", "suite 1 and a wrong checksum", "damaged",
+		func(p *plan) { p.suite, p.checksum = 1, plusOne }},
+	{"suite-3-rotten", "suite 3 and a wrong checksum: a rotten byte must not pass for a newer version",
+		"damaged", func(p *plan) { p.suite, p.checksum = 3, plusOne }},
 	{"compression-2", "compression 2", "newer", func(p *plan) { p.compression = 2 }},
 	{"compression-255", "compression 255", "newer", func(p *plan) { p.compression = 255 }},
 	{"compression-2-rotten", "compression 2 and a wrong checksum", "damaged",
 		func(p *plan) { p.compression, p.checksum = 2, plusOne }},
 	{"compression-set", "compression said to be zstd by somebody without the key", "damaged",
 		func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.compression = c, 1 }},
-	{"chunk-size-0", "chunks of 2^0 bytes", "damaged", func(p *plan) { p.log = 0 }},
-	{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "damaged",
+	{"chunk-size-0", "chunks of 2^0 bytes", "newer", func(p *plan) { p.log = 0 }},
+	{"chunk-size-11", "chunks of 2^11 bytes, one below the least", "newer",
 		func(p *plan) { p.log = 11 }},
-	{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "damaged",
+	{"chunk-size-25", "chunks of 2^25 bytes, one above the most", "newer",
 		func(p *plan) { p.log = 25 }},
-	{"chunk-size-64", "chunks of 2^64 bytes", "damaged", func(p *plan) { p.log = 64 }},
-	{"chunk-size-255", "chunks of 2^255 bytes", "damaged", func(p *plan) { p.log = 255 }},
+	{"chunk-size-25-rotten", "chunks of 2^25 bytes and a wrong checksum", "damaged",
+		func(p *plan) { p.log, p.checksum = 25, plusOne }},
+	{"chunk-size-64", "chunks of 2^64 bytes", "newer", func(p *plan) { p.log = 64 }},
+	{"chunk-size-255", "chunks of 2^255 bytes", "newer", func(p *plan) { p.log = 255 }},
 	{"chunk-size-changed", "another chunk size than the file was sealed with", "damaged",
 		func(p *plan) { c, _ := p.keys(); p.chunks = p.sealed(); p.commitment, p.log = c, 13 }},
-	{"reserved-1", "the reserved byte is 1", "damaged", func(p *plan) { p.reserved = 1 }},
-	{"reserved-128", "the reserved byte is 0x80", "damaged", func(p *plan) { p.reserved = 0x80 }},
+	{"reserved-1", "the reserved byte is 1", "newer", func(p *plan) { p.reserved = 1 }},
+	{"reserved-1-rotten", "the reserved byte is 1, and a wrong checksum", "damaged",
+		func(p *plan) { p.reserved, p.checksum = 1, plusOne }},
+	{"reserved-128", "the reserved byte is 0x80", "newer", func(p *plan) { p.reserved = 0x80 }},
 	{"file-id-changed", "one bit of the file id was changed after sealing", "damaged", func(p *plan) {
 		c, _ := p.keys()
 		p.chunks, p.commitment, p.fileID = p.sealed(), c,
@@ -75,7 +83,7 @@ func (m *maker) headers() {
 		if p.commitment != nil {
 			reason = "commitment"
 		}
-		if c.expect == "newer" {
+		if c.expect != "damaged" {
 			reason = ""
 		}
 		m.refused(c.expect, reason, c.comment, p, p.file(), 0)

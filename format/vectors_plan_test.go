@@ -45,7 +45,7 @@ type plan struct {
 type part struct {
 	plain []byte
 	index uint64
-	flag  byte
+	nonce func(base []byte) []byte // instead of that of the index
 }
 
 // fixed gives 32 bytes that are fresh for every name.
@@ -65,7 +65,7 @@ func stuff(name string, n int) []byte {
 
 // plan begins a file with one KMS slot.
 func (m *maker) plan(name string) *plan {
-	p := &plan{t: m.t, name: name, magic: "envseal\x01", suite: 1, log: 12, contextLen: -1,
+	p := &plan{t: m.t, name: name, magic: "envseal\x01", suite: 2, log: 12, contextLen: -1,
 		headerLen: -1, count: -1, fileID: fixed("file id", name), dataKey: fixed("data key", name),
 		context: rawContext(), content: []byte("This is " + name + ".\n")}
 	p.slots = [][]byte{p.kms(exampleKMSKey)}
@@ -98,7 +98,7 @@ func (p *plan) descriptor() []byte {
 	return append(binary.BigEndian.AppendUint32(b, n), p.context...)
 }
 
-// keys are commitment and payload key.
+// keys are commitment and payload key with base nonce.
 func (p *plan) keys() (commitment, payload []byte) {
 	digest := sha512.Sum512(p.descriptor())
 	_, commitment, payload = rawKeys(p.t, p.dataKey, p.fileID, digest[:])
@@ -154,18 +154,16 @@ func (p *plan) file() []byte { return append(p.header(), p.payload()...) }
 func partsOf(content []byte, size int) (parts []part) {
 	for i := uint64(0); ; i++ {
 		n := min(size, len(content))
-		next := part{plain: content[:n], index: i}
-		if content = content[n:]; len(content) == 0 {
-			next.flag = 1
-			return append(parts, next)
+		parts = append(parts, part{plain: content[:n], index: i})
+		if content = content[n:]; n < size {
+			return parts
 		}
-		parts = append(parts, next)
 	}
 }
 
 func sealParts(t testing.TB, key []byte, parts []part) (chunks [][]byte) {
 	t.Helper()
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,9 +172,10 @@ func sealParts(t testing.TB, key []byte, parts []part) (chunks [][]byte) {
 		t.Fatal(err)
 	}
 	for _, p := range parts {
-		nonce := make([]byte, 12)
-		binary.BigEndian.PutUint64(nonce[3:], p.index)
-		nonce[11] = p.flag
+		nonce := xor(key[32:], binary.BigEndian.AppendUint64(make([]byte, 4), p.index))
+		if p.nonce != nil {
+			nonce = p.nonce(key[32:])
+		}
 		chunks = append(chunks, gcm.Seal(nil, nonce, p.plain, nil))
 	}
 	return chunks
@@ -185,7 +184,7 @@ func sealParts(t testing.TB, key []byte, parts []part) (chunks [][]byte) {
 // opens adds a vector of a file that is as it should be.
 func (m *maker) opens(comment string, p *plan) *vector {
 	v := &vector{name: p.name, comment: comment, expect: "opens", form: "file",
-		decrypt: p.answers, body: p.file()}
+		decrypt: p.answers, body: p.file(), dataKey: p.dataKey}
 	v.released = []released{releasedOf(p.content)}
 	m.all = append(m.all, v)
 	return v

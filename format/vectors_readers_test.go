@@ -167,6 +167,8 @@ func kindOf(err error) string {
 		return "opens"
 	case errors.Is(err, format.ErrNotEnvseal), errors.Is(err, format.ErrNotKeyFile):
 		return "foreign"
+	case errors.Is(err, format.ErrPreRelease):
+		return "pre-release"
 	case errors.Is(err, format.ErrVersion):
 		return "newer"
 	case errors.Is(err, envelope.ErrMaxSize):
@@ -187,8 +189,8 @@ func reasonOf(err error) string {
 		return "compression"
 	case errors.Is(err, envelope.ErrCommitment):
 		return "commitment"
-	case errors.Is(err, envelope.ErrTrailing):
-		return "trailing"
+	case errors.Is(err, envelope.ErrJoined):
+		return "joined"
 	case errors.Is(err, envelope.ErrTruncated), errors.Is(err, format.ErrTruncated):
 		return "truncated"
 	case errors.Is(err, envelope.ErrTampered):

@@ -38,6 +38,7 @@ func (m *maker) slotLists() {
 		func(p *plan) { p.slots = append([][]byte{rawSlot(100, make([]byte, 70000))}, p.slots...) })
 	good("unknown-like-a-broken-one", "a slot of type 3 whose body would be no KMS slot",
 		func(p *plan) { p.slots = append(p.slots, rawSlot(3, []byte("\xff\xff"))) })
+	m.privateSlots()
 	m.slotCounts()
 	m.slotBodies()
 	m.dataKeys()
@@ -48,6 +49,34 @@ func (m *maker) slotLists() {
 	p = m.plan("slots-refused-only")
 	p.slots, p.answers = [][]byte{refusedSlot}, nil
 	m.refused("no key", "", "the key service refuses the only slot", p, p.file(), 0)
+}
+
+// privateSlots are of the types for private use, which are nobody's here. A reader skips them.
+func (m *maker) privateSlots() {
+	named := func(kind byte, name, rest string) []byte {
+		return rawSlot(kind, append(append([]byte{byte(len(name))}, name...), rest...))
+	}
+	for _, c := range []struct {
+		name, comment string
+		slot          []byte
+	}{
+		{"128", "a slot of type 128, the first for private use, with the name keys.example",
+			named(128, "keys.example", "what its owner puts there")},
+		{"255-shortest", "a slot of type 255 with a name of three bytes and nothing behind it",
+			named(255, "a.b", "")},
+		{"longest-name", "a name of 255 bytes", named(200, strings.Repeat("n", 251)+".org", "x")},
+		{"no-name", "a private slot without a body: a writer must not, a reader skips it",
+			rawSlot(128, nil)},
+		{"name-of-2", "a name of two bytes", named(128, "a.", "x")},
+		{"name-beyond", "a name that goes beyond the body", rawSlot(128, []byte("\x0dkeys.example"))},
+		{"name-not-visible", "a name with an escape character", named(128, "keys\x1b[2J.example", "x")},
+	} {
+		m.goodSlots("slots-private-"+c.name, c.comment+"; a KMS slot behind it",
+			func(p *plan) { p.slots = append([][]byte{c.slot}, p.slots...) })
+	}
+	p := m.plan("slots-private-only")
+	p.slots, p.answers = [][]byte{named(128, "keys.example", "data key?")}, nil
+	m.refused("no key", "", "a private slot alone", p, p.file(), 0)
 }
 
 func refusedSlot() []byte {

@@ -17,6 +17,9 @@ import (
 
 const vectorsPath = "../testdata/vectors"
 
+// kinds are what a vector can be expected to do.
+var kinds = []string{"opens", "foreign", "newer", "pre-release", "damaged", "no key", "too large"}
+
 var writeVectors = flag.Bool("write-vectors", false, "write testdata/vectors again")
 
 // makeVectors makes all of them.
@@ -64,21 +67,22 @@ func readVectors(t testing.TB) (all []*vector) {
 // TestVectorsAreCurrent: testdata/vectors holds what is made here, byte for byte. With
 // -write-vectors the test writes it.
 func TestVectorsAreCurrent(t *testing.T) {
-	made := map[string][]byte{}
-	for _, v := range makeVectors(t) {
-		if made[v.name] != nil {
+	made, all := map[string][]byte{}, makeVectors(t)
+	for _, v := range all {
+		if made[v.name+".vector"] != nil {
 			t.Fatalf("two vectors are called %s", v.name)
 		}
-		made[v.name] = v.encode()
+		made[v.name+".vector"] = v.encode()
 	}
+	if there := len(readVectors(t)); there != len(made) && !*writeVectors {
+		t.Errorf("%d vectors in %s, %d are made", there, vectorsPath, len(made))
+	}
+	made["vectors.json"] = encodeJSON(t, all)
 	if *writeVectors {
 		rewriteVectors(t, made)
 	}
-	if there := readVectors(t); len(there) != len(made) {
-		t.Errorf("%d vectors in %s, %d are made", len(there), vectorsPath, len(made))
-	}
 	for name, want := range made {
-		got, err := os.ReadFile(filepath.Join(vectorsPath, name+".vector"))
+		got, err := os.ReadFile(filepath.Join(vectorsPath, name))
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s is not what is made: %v", name, err)
 		}
@@ -97,7 +101,7 @@ func rewriteVectors(t *testing.T, made map[string][]byte) {
 		}
 	}
 	for name, b := range made {
-		if err := os.WriteFile(filepath.Join(vectorsPath, name+".vector"), b, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(vectorsPath, name), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +114,6 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			counts[v.expect]++
-			kinds := []string{"opens", "foreign", "newer", "damaged", "no key", "too large"}
 			if v.comment == "" || !slices.Contains(kinds, v.expect) {
 				t.Fatalf("expect %q, comment %q", v.expect, v.comment)
 			}
@@ -128,7 +131,7 @@ func TestVectors(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []string{"opens", "foreign", "newer", "damaged", "no key", "too large"} {
+	for _, kind := range kinds {
 		if counts[kind] == 0 {
 			t.Errorf("no vector is %s", kind)
 		}
@@ -169,6 +172,8 @@ func specKindOf(err error) string {
 		return "opens"
 	case errors.Is(err, errForeign):
 		return "foreign"
+	case errors.Is(err, errPreRelease):
+		return "pre-release"
 	case errors.Is(err, errNewer):
 		return "newer"
 	case errors.Is(err, errNoKey):

@@ -53,7 +53,7 @@ func zeros(blocks, stated int) zframe {
 		all = append(all, zstdBlock(1, 128<<10, i == blocks-1, 0))
 	}
 	return zframe{zstdFrame(0xa0, binary.LittleEndian.AppendUint32(nil, uint32(stated)), all...),
-		make([]byte, min(blocks<<17, 1<<20))}
+		make([]byte, min(blocks<<17, 4<<20))}
 }
 
 // table is a seek table in its parts.
@@ -126,7 +126,16 @@ func (m *maker) streams() {
 		many = append(many, stored([]byte{byte(i)}))
 	}
 	good("1000-frames", "a thousand frames of one byte", many...)
-	good("1MiB", "a frame with 1 MiB of content, the most, in 45 bytes", zeros(8, 1<<20))
+	good("1MiB", "a frame with 1 MiB of content, the most that a writer makes, in 41 bytes",
+		zeros(8, 1<<20))
+	good("4MiB", "a frame with 4 MiB of content, the most, in 137 bytes", zeros(32, 4<<20))
+	// the seek table of one frame has 25 bytes, a stored frame 12 more than its content
+	good("table-ends-a-chunk", "the seek table ends with a full chunk: the last one is empty",
+		stored(stuff("zstd", specChunk-25-12)))
+	good("table-in-two-chunks", "the seek table begins in the last chunk but one",
+		stored(stuff("zstd", specChunk-12-12)))
+	good("table-is-last-chunk", "the last chunk has the seek table alone",
+		stored(stuff("zstd", specChunk-12)))
 	good("window-8MiB", "a window of 8 MiB, the most",
 		zframe{zstdFrame(0x40, []byte{13 << 3, 0, 0}, zstdBlock(1, 256, true, 'w')),
 			bytes.Repeat([]byte{'w'}, 256)})
@@ -163,11 +172,12 @@ func (m *maker) badStreams() {
 	}
 	level[len(level)-1] ^= 1
 	bad("bad-content-checksum", "zstd's content checksum is wrong", zframe{level, hundredLines()})
-	bad("over-1MiB", "a frame with 1 MiB and one byte of content",
-		zframe{zstdFrame(0xa0, []byte{1, 0, 16, 0}, slices.Concat(zeros(8, 0).data[9:9+7*4],
-			zstdBlock(1, 128<<10, false, 0), zstdBlock(1, 1, true, 0))), make([]byte, 1<<20+1)})
+	bad("over-4MiB", "a frame with 4 MiB and one byte of content",
+		zframe{zstdFrame(0xa0, []byte{1, 0, 64, 0}, slices.Concat(zeros(32, 0).data[9:9+31*4],
+			zstdBlock(1, 128<<10, false, 0), zstdBlock(1, 1, true, 0))), make([]byte, 4<<20+1)})
 	bad("bomb", "32 KiB that would become 1 GiB: 8 192 blocks of 128 KiB", zeros(1<<13, 1<<30))
-	bad("bomb-that-lies", "a frame of 2 MiB that states 1 MiB", zeros(16, 1<<20))
+	bad("bomb-that-lies", "a frame of 2 MiB that states 1 MiB",
+		zframe{zeros(16, 1<<20).data, make([]byte, 1<<20)})
 	bad("content-less-than-stated", "a frame states 3 bytes and has 2",
 		zframe{zstdFrame(0x20, []byte{3}, zstdBlock(0, 2, true, ok...)), []byte("ok?")})
 	bad("content-more-than-stated", "a frame states 1 byte and has 2",

@@ -100,6 +100,7 @@ var onlyIn = map[string]string{
 	"golang.org/x/sys": "proc ui file inplace child tree keystore envelope/internal/secret " +
 		"envelope/internal/stream envelope/keymem/memscan kmsclient/keystore kmsclient/awskms",
 	"github.com/rogpeppe/go-internal": "",
+	"github.com/c2sp/wycheproof":      "",
 }
 
 // stdOnly are the packages that others may copy without a second thought: standard library only.

@@ -2,8 +2,10 @@
 package encrypt
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/bits"
 	"os"
@@ -269,22 +271,38 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 // takeKey gives a data key for a file of size bytes, -1 if nobody knows, and counts the calls that
 // it takes. The caller owes the pool's give.
 func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*reuse.Key, error) {
+	layout := format.Layout{ChunkSize: 1 << cmp.Or(s.sealOptions.seal.ChunkSizeLog2, format.DefaultChunkSizeLog2)}
+	if err := s.checkSize(layout, size); err != nil {
+		return nil, err
+	}
 	if s.key != nil {
 		return &reuse.Key{DataKey: s.key, Lent: true}, nil
 	}
-	log := s.sealOptions.seal.ChunkSizeLog2
-	if log == 0 {
-		log = format.DefaultChunkSizeLog2
-	}
 	chunks := int64(-1)
 	if size >= 0 {
-		chunks = format.Layout{ChunkSize: 1 << log}.Chunks(size)
+		chunks = layout.Chunks(size)
 	}
 	key, err := s.pool.Take(ctx, chunks, calls)
 	if err != nil {
 		return nil, &keyFailure{err}
 	}
 	return key, nil
+}
+
+// checkSize refuses what cannot be sealed, before anybody is asked for a key.
+func (s *sealing) checkSize(layout format.Layout, size int64) error {
+	if size < 0 || s.sealOptions.seal.Compress != envelope.LevelNone {
+		return nil // nobody knows how many chunks that will be
+	}
+	_, err := layout.SealedSize(size)
+	if err == nil {
+		return nil
+	}
+	hint := "no chunk size holds so much: split the input"
+	if log := format.LeastChunkSize(size); log > 0 {
+		hint = fmt.Sprintf("give --chunk-size %dKiB or more", 1<<log>>10)
+	}
+	return &exit.Error{Code: exit.Usage, Err: err, Hint: hint}
 }
 
 // keyFailure is that no data key could be had for sealing.

@@ -12,10 +12,10 @@ const (
 	Other       = 1  // other failure
 	Usage       = 2  // bad flags or arguments
 	Some        = 3  // some of several files failed
-	Damaged     = 4  // tampered, truncated, trailing bytes
+	Damaged     = 4  // tampered, truncated, appended to
 	Refused     = 5  // KMS refused
 	Unreachable = 6  // KMS not reachable, throttled, timed out
-	NotEnvseal  = 7  // foreign file or newer format
+	NotEnvseal  = 7  // foreign file, newer format or pre-release
 	Output      = 8  // output exists, is the input, cannot be written
 	Policy      = 9  // key, account or context not allowed
 	Producer    = 10 // --from-command failed

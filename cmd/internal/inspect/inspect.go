@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/batch"
@@ -81,6 +82,7 @@ type inspection struct {
 // know, with its Body.
 type inspectedSlot struct {
 	Type                     string
+	Owner                    string         `json:",omitempty"` // the name in a slot of a type for private use
 	KeyID                    string         `json:"KeyId,omitempty"`
 	CiphertextBlob           []byte         `json:",omitempty"`
 	Scheme                   string         `json:",omitempty"`
@@ -183,7 +185,8 @@ func describeSlot(s format.Slot) (inspectedSlot, error) {
 			PairEncryptionContext:    p.PairContext,
 		}, err
 	}
-	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Body: s.Body}, nil
+	p, _ := s.Private() // no name: it is unknown all the more
+	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Owner: p.Name, Body: s.Body}, nil
 }
 
 // print quotes values from the file where they could steer a terminal.
@@ -236,6 +239,9 @@ func (s inspectedSlot) text() string {
 		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme,
 			ui.PlainText(s.KeyID), s.PublicKeyID, keys.ContextText(s.PairEncryptionContext))
 	}
+	if s.Owner != "" {
+		return fmt.Sprintf("type %s of %s, for private use, %d bytes", s.Type, s.Owner, len(s.Body))
+	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
 }
 
@@ -276,7 +282,11 @@ func (i *inspection) printJSON(w *bufio.Writer) error {
 
 // printLongSlot prints a slot of an unknown type, which can be as long as a header.
 func printLongSlot(w *bufio.Writer, s format.Slot) {
-	fmt.Fprintf(w, "{\n      \"Type\": \"%d\",\n      \"Body\": \"", s.Type)
+	fmt.Fprintf(w, "{\n      \"Type\": \"%d\",", s.Type)
+	if p, err := s.Private(); err == nil {
+		fmt.Fprintf(w, "\n      \"Owner\": %s,", strconv.Quote(p.Name))
+	}
+	w.WriteString("\n      \"Body\": \"")
 	body := base64.NewEncoder(base64.StdEncoding, w)
 	body.Write(s.Body)
 	body.Close()

@@ -10,13 +10,13 @@ import (
 )
 
 // drainSource reads all of r through a Source and checks what Fill promises.
-func drainSource(t *testing.T, r io.Reader, unit, units int, lookahead bool) ([]byte, error) {
+func drainSource(t *testing.T, r io.Reader, unit, units int) ([]byte, error) {
 	t.Helper()
-	s := NewSource(r, unit, lookahead)
-	buf := make([]byte, units*unit+1)
+	s := NewSource(r, unit)
+	buf := make([]byte, units*unit)
 	var all []byte
 	for {
-		n, final, certain, err := s.Fill(buf)
+		n, final, err := s.Fill(buf)
 		all = append(all, buf[:n]...)
 		switch {
 		case err != nil:
@@ -25,8 +25,6 @@ func drainSource(t *testing.T, r io.Reader, unit, units int, lookahead bool) ([]
 			return all, nil
 		case n == 0 || n%unit != 0:
 			t.Fatalf("batch of %d bytes inside the input, unit %d", n, unit)
-		case lookahead && !certain:
-			t.Fatal("a batch left without a look ahead")
 		}
 	}
 }
@@ -46,11 +44,9 @@ func TestSourceKeepsEveryByte(t *testing.T) {
 			data[i] = byte(rng.Uint32())
 		}
 		for name, wrap := range readers {
-			for _, lookahead := range []bool{true, false} {
-				got, err := drainSource(t, wrap(bytes.NewReader(data)), unit, 3, lookahead)
-				if err != nil || !bytes.Equal(got, data) {
-					t.Fatalf("%s, %d bytes, lookahead %v: got %d bytes, %v", name, size, lookahead, len(got), err)
-				}
+			got, err := drainSource(t, wrap(bytes.NewReader(data)), unit, 3)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%s, %d bytes: got %d bytes, %v", name, size, len(got), err)
 			}
 		}
 	}
@@ -61,8 +57,9 @@ func TestSourceTellsBrokenFromEnded(t *testing.T) {
 	for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
 		for _, before := range []int{0, 5, 16, 40, 100} {
 			r := io.MultiReader(bytes.NewReader(make([]byte, before)), iotest.ErrReader(broken))
-			if _, err := drainSource(t, r, 16, 3, true); !errors.Is(err, broken) {
-				t.Errorf("after %d bytes: got %v, want %v", before, err, broken)
+			got, err := drainSource(t, r, 16, 3)
+			if !errors.Is(err, broken) || len(got) != before/16*16 {
+				t.Errorf("after %d bytes: got %d, %v, want %v", before, len(got), err, broken)
 			}
 		}
 	}
@@ -73,37 +70,31 @@ type silent struct{}
 func (silent) Read([]byte) (int, error) { return 0, nil }
 
 func TestSourceGivesUpOnASilentReader(t *testing.T) {
-	if _, err := drainSource(t, silent{}, 16, 3, true); err != io.ErrNoProgress {
+	if _, err := drainSource(t, silent{}, 16, 3); err != io.ErrNoProgress {
 		t.Fatalf("got %v", err)
 	}
 }
 
-// A slow producer's units leave as they come: with lookahead one is held back, without none.
-func TestSourceHoldsBackAtMostOneUnit(t *testing.T) {
+// A slow producer's units leave as they come: none is held back.
+func TestSourceHoldsBackNoUnit(t *testing.T) {
 	const unit = 16
-	for _, lookahead := range []bool{true, false} {
-		pr, pw := io.Pipe()
-		s := NewSource(pr, unit, lookahead)
-		go func() {
-			for range 10 {
-				pw.Write(make([]byte, unit))
-			}
-			// and now nothing more, and no end
-		}()
-		want := 10
-		if lookahead {
-			want = 9
+	pr, pw := io.Pipe()
+	s := NewSource(pr, unit)
+	go func() {
+		for range 10 {
+			pw.Write(make([]byte, unit))
 		}
-		buf := make([]byte, 4*unit+1)
-		for got := 0; got < want; {
-			n, _, _, err := s.Fill(buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got += n / unit
+		// and now nothing more, and no end
+	}()
+	buf := make([]byte, 4*unit)
+	for got := 0; got < 10; {
+		n, _, err := s.Fill(buf)
+		if err != nil {
+			t.Fatal(err)
 		}
-		pw.Close()
+		got += n / unit
 	}
+	pw.Close()
 }
 
 func TestReadWhole(t *testing.T) {
@@ -139,8 +130,8 @@ func TestReadWhole(t *testing.T) {
 
 // What is carried between batches is plaintext when sealing.
 func TestSourceWipe(t *testing.T) {
-	s := NewSource(bytes.NewReader(bytes.Repeat([]byte{7}, 24)), 16, true)
-	if n, _, _, err := s.Fill(make([]byte, 33)); n != 16 || err != nil {
+	s := NewSource(bytes.NewReader(bytes.Repeat([]byte{7}, 24)), 16)
+	if n, _, err := s.Fill(make([]byte, 32)); n != 16 || err != nil {
 		t.Fatal(n, err)
 	}
 	if !bytes.Contains(s.carry[:cap(s.carry)], []byte{7, 7}) {

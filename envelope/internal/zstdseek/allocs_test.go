@@ -10,7 +10,7 @@ import (
 // Under the race detector pools forget at random, so that there is nothing to count.
 
 func TestNoAllocations(t *testing.T) {
-	content := append(text(MaxContent/2), random(MaxContent/2)...)
+	content := append(text(FrameContent/2), random(FrameContent/2)...)
 	e, err := NewEncoder(Default)
 	if err != nil {
 		t.Fatal(err)

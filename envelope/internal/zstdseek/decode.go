@@ -9,7 +9,9 @@ import (
 
 // ContentRoom is the capacity that the content of any frame needs. A little more than MaxContent
 // lets the decoder take its fast path to the end.
-const ContentRoom = MaxContent + 64
+const ContentRoom = MaxContent + decodeRoom
+
+const decodeRoom = 64
 
 // Decoder decompresses frames, one at a time. As with an Encoder, its memory is kept for the next
 // one, and pieces of content stay in it.

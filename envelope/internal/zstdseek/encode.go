@@ -38,7 +38,7 @@ func NewEncoder(l Level) (*Encoder, error) {
 			zstd.SpeedBetterCompression}[l]),
 		// EncodeAll works on its caller's goroutine, with one set of tables
 		zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(MaxContent),
+		zstd.WithWindowSize(FrameContent),
 		zstd.WithSingleSegment(true), // and so small frames state their size, too
 		zstd.WithEncoderCRC(true),
 		zstd.WithLowerEncoderMem(true),
@@ -52,8 +52,8 @@ func NewEncoder(l Level) (*Encoder, error) {
 // Release gives the encoder back. It must not be used any more.
 func (e *Encoder) Release() { encoders[e.level].Put(e) }
 
-// AppendFrame appends the frame of content to dst. If dst has no room for MaxFrame bytes, it is
-// moved. content has 1 to MaxContent bytes.
+// AppendFrame appends the frame of content to dst. If dst has no room for EncodedRoom bytes, it is
+// moved. content has 1 to FrameContent bytes.
 //
 // Content that does not look as if it could be made smaller is stored, and its compression not
 // tried.

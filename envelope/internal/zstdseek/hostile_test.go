@@ -99,12 +99,12 @@ const (
 	reserved
 )
 
-var lots = []byte{0, 0, 0x10, 0} // a content size of 1 MiB
+var lots = []byte{0, 0, 0x40, 0} // a content size of 4 MiB
 
-// lotsOfBlocks are the blocks of a frame of 1 MiB.
+// lotsOfBlocks are the blocks of a frame of 4 MiB.
 func lotsOfBlocks() (all [][]byte) {
-	for i := range 8 {
-		all = append(all, block(rle, 128<<10, i == 7, 5))
+	for i := range 32 {
+		all = append(all, block(rle, 128<<10, i == 31, 5))
 	}
 	return all
 }
@@ -121,7 +121,7 @@ func goodFrames() map[string]made {
 		"dictionary number 0":      {frame(0x21, []byte{0, 2}, block(raw, 2, true, 1, 2)), 2},
 		"content size in 8 bytes": {
 			frame(0xe0, []byte{2, 0, 0, 0, 0, 0, 0, 0}, block(raw, 2, true, 1, 2)), 2},
-		"1 MiB in 32 bytes": {frame(0xa0, lots, lotsOfBlocks()...), MaxContent},
+		"4 MiB in 128 bytes": {frame(0xa0, lots, lotsOfBlocks()...), MaxContent},
 		"many empty blocks, then data": {
 			frame(0x40, []byte{0, 0, 0}, append(empty, block(rle, 256, true, 9))...), 256},
 	}
@@ -129,7 +129,7 @@ func goodFrames() map[string]made {
 
 func badFrames() map[string]made {
 	zeros := make([]byte, 128<<10)
-	seven := lotsOfBlocks()[:7:7]
+	allButOne := lotsOfBlocks()[:31:31]
 	many := frame(0xa0, lots)
 	for len(many) < MaxFrame {
 		many = append(many, block(raw, 0, false)...)
@@ -137,8 +137,8 @@ func badFrames() map[string]made {
 	return map[string]made{
 		"window over 8 MiB":  {frame(0x40, []byte{13<<3 | 1, 0, 0}, block(rle, 256, true, 9)), 256},
 		"window of 3.75 TiB": {frame(0x40, []byte{0xff, 0, 0}, block(rle, 256, true, 9)), 256},
-		"content over 1 MiB": {frame(0xa0, []byte{1, 0, 0x10, 0},
-			append(seven, block(rle, 128<<10, false, 5), block(raw, 1, true, 5))...), MaxContent + 1},
+		"content over 4 MiB": {frame(0xa0, []byte{1, 0, 0x40, 0},
+			append(allButOne, block(rle, 128<<10, false, 5), block(raw, 1, true, 5))...), MaxContent + 1},
 		"content of 16 EiB":       {frame(0xe0, bytes.Repeat([]byte{255}, 8), block(raw, 0, true)), 0},
 		"content size not stated": {frame(0x00, []byte{0}, block(raw, 3, true, 1, 2, 3)), 3},
 		"no content":              {frame(0x20, []byte{0}, block(raw, 0, true)), 0},
@@ -151,7 +151,7 @@ func badFrames() map[string]made {
 		"more content than stated": {
 			frame(0x20, []byte{2}, block(raw, 2, false, 1, 2), block(raw, 2, true, 3, 4)), 2},
 		"less content than stated": {frame(0x20, []byte{4}, block(raw, 2, true, 1, 2)), 4},
-		"a bomb in a frame": {frame(0xa0, lots, append(seven, block(rle, 128<<10, false, 5),
+		"a bomb in a frame": {frame(0xa0, lots, append(allButOne, block(rle, 128<<10, false, 5),
 			block(rle, 128<<10, true, 5))...), MaxContent},
 		"blocks without end": {many, MaxContent},
 		"wrong checksum":     {frame(0x24, []byte{2}, block(raw, 2, true, 1, 2), []byte{1, 2, 3, 4}), 2},

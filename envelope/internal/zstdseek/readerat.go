@@ -3,6 +3,7 @@ package zstdseek
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -15,7 +16,7 @@ const cachedFrames = 4
 type ReaderAt struct {
 	src    io.ReaderAt
 	index  *index
-	frames sync.Pool // *[]byte of MaxFrame bytes
+	frames sync.Pool // *[]byte
 
 	mu   sync.Mutex
 	idle []*cached // least recently used first
@@ -27,6 +28,8 @@ type cached struct {
 	content []byte
 }
 
+func (c *cached) wipe() { clear(c.content[:cap(c.content)]) }
+
 // NewReaderAt reads and checks the seek table of the stream of size bytes in src.
 func NewReaderAt(src io.ReaderAt, size int64) (*ReaderAt, error) {
 	x, err := readIndex(src, size)
@@ -34,7 +37,7 @@ func NewReaderAt(src io.ReaderAt, size int64) (*ReaderAt, error) {
 		return nil, err
 	}
 	r := &ReaderAt{src: src, index: x}
-	r.frames.New = func() any { b := make([]byte, MaxFrame); return &b }
+	r.frames.New = func() any { return new([]byte) }
 	return r, nil
 }
 
@@ -73,6 +76,10 @@ func (r *ReaderAt) readFrame(p []byte, skip int, s span) (int, error) {
 	defer r.put(c)
 	if c.stream != s.stream {
 		c.stream = -1
+		if room := s.length + decodeRoom; cap(c.content) < room {
+			c.wipe()
+			c.content = make([]byte, 0, room)
+		}
 		content, err := r.decode(c.content[:0], s)
 		if err != nil {
 			return 0, err
@@ -86,6 +93,7 @@ func (r *ReaderAt) readFrame(p []byte, skip int, s span) (int, error) {
 func (r *ReaderAt) decode(dst []byte, s span) ([]byte, error) {
 	pooled := r.frames.Get().(*[]byte)
 	defer r.frames.Put(pooled)
+	*pooled = slices.Grow((*pooled)[:0], s.size)
 	frame := (*pooled)[:s.size]
 	defer clear(frame)
 	if err := readAt(r.src, frame, s.stream); err != nil {
@@ -118,7 +126,7 @@ func (r *ReaderAt) take(stream int64) *cached {
 		}
 	}
 	if len(r.idle) < cachedFrames {
-		return &cached{stream: -1, content: make([]byte, 0, ContentRoom)}
+		return &cached{stream: -1}
 	}
 	c := r.idle[0]
 	r.idle = append(r.idle[:0], r.idle[1:]...)
@@ -132,7 +140,7 @@ func (r *ReaderAt) put(c *cached) {
 		r.idle = append(r.idle, c)
 		return
 	}
-	clear(c.content[:cap(c.content)]) // more calls at a time than frames in the cache
+	c.wipe() // more calls at a time than frames in the cache
 }
 
 // Wipe clears the cache. No ReadAt may be running.
@@ -140,7 +148,7 @@ func (r *ReaderAt) Wipe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.idle {
-		clear(c.content[:cap(c.content)])
+		c.wipe()
 	}
 	r.idle = nil
 }

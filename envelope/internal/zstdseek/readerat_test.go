@@ -92,7 +92,7 @@ func TestReadAtBeforeTheBeginning(t *testing.T) {
 
 // A frame is decompressed once for those who read it in pieces.
 func TestCacheSavesReads(t *testing.T) {
-	stream := build(t, text(MaxContent), text(MaxContent-1))
+	stream := build(t, text(FrameContent), text(FrameContent-1))
 	src := &countedReads{r: bytes.NewReader(stream)}
 	r, err := NewReaderAt(src, int64(len(stream)))
 	if err != nil {

@@ -19,11 +19,14 @@ import (
 
 // Bounds of a stream, in bytes. A reader refuses what is over them before it allocates.
 const (
-	MaxContent = 1 << 20 // of a frame, decompressed
+	MaxContent = 4 << 20 // of a frame, decompressed
 	// of a frame in the stream; a writer needs less than 100 bytes over the content
-	MaxFrame  = MaxContent + 64<<10
-	MaxWindow = 8 << 20
-	MaxFrames = 1 << 27 // in a stream: 128 TiB in full frames, the limit of the format's authors
+	MaxFrame = MaxContent + 64<<10
+	// what an Encoder is made for: frames have so much content, all but the last
+	FrameContent = 1 << 20
+	EncodedRoom  = FrameContent + 64<<10
+	MaxWindow    = 8 << 20
+	MaxFrames    = 1 << 27 // in a stream: 128 TiB in full frames, the limit of the format's authors
 )
 
 // ErrMalformed wraps all errors that say that a stream is not what the format allows.

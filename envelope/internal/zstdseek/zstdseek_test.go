@@ -27,7 +27,7 @@ func text(n int) []byte {
 
 var longText = sync.OnceValue(func() (b []byte) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for len(b) < MaxContent+1000 {
+	for len(b) < FrameContent+1000 {
 		b = fmt.Appendf(b, "line %d of the file: %x\n", len(b), rng.Uint32N(1000))
 	}
 	return b
@@ -36,14 +36,14 @@ var longText = sync.OnceValue(func() (b []byte) {
 // contents are of every kind that is treated in a way of its own, by size and compressibility.
 func contents() map[string][]byte {
 	all := map[string][]byte{
-		"zeros":          make([]byte, MaxContent),
-		"half and half":  append(random(MaxContent/2), text(MaxContent/2)...),
-		"text":           text(MaxContent),
-		"random":         random(MaxContent),
+		"zeros":          make([]byte, FrameContent),
+		"half and half":  append(random(FrameContent/2), text(FrameContent/2)...),
+		"text":           text(FrameContent),
+		"random":         random(FrameContent),
 		"a random block": random(rawBlock),
 	}
 	for _, n := range []int{1, 2, 255, 256, 257, 4*sniff - 1, 4 * sniff, 65535 + 256, 65536 + 256,
-		rawBlock - 1, rawBlock + 1, 3*rawBlock + 77, MaxContent - 1} {
+		rawBlock - 1, rawBlock + 1, 3*rawBlock + 77, FrameContent - 1} {
 		all[fmt.Sprint("text ", n)] = text(n)
 		all[fmt.Sprint("random ", n)] = random(n)
 	}
@@ -197,7 +197,7 @@ func TestStreams(t *testing.T) {
 	for name, parts := range map[string][][]byte{
 		"empty":       {},
 		"one byte":    {{7}},
-		"several":     {text(MaxContent), random(300000), make([]byte, MaxContent), text(5)},
+		"several":     {text(FrameContent), random(300000), make([]byte, FrameContent), text(5)},
 		"tiny frames": {{1}, {2}, {3}, {4}, {5}, {6}, {7}},
 	} {
 		stream := build(t, parts...)
