@@ -49,7 +49,8 @@ func newFlowJob(t *testing.T, plain []byte, next uint64) *flowJob {
 
 // A file has 2^32 chunks at the most. Nobody can seal so many here, but the last one can come next.
 func TestMaxChunks(t *testing.T) {
-	for size, want := range map[int]error{0: nil, unit - 1: nil, unit: ErrTooLarge, 2 * unit: ErrTooLarge} {
+	for size, want := range map[int]error{0: nil, unit - 1: nil, unit: ErrTooLarge,
+		2 * unit: ErrTooLarge} {
 		j := newFlowJob(t, make([]byte, size), format.MaxChunks-1)
 		var err error
 		for more := true; more && err == nil; {
@@ -70,7 +71,8 @@ func TestMaxChunks(t *testing.T) {
 // The last chunk that a file can have is a short one. A full one there is refused before it is opened
 // or sealed: the limit is 2^32 chunks for small ones, 2^52 bytes in all for large ones.
 func TestChunkBeyondTheLastIsRefused(t *testing.T) {
-	for log, most := range map[int]uint64{12: 1 << 32, 16: 1 << 32, 20: 1 << 32, 21: 1 << 31, 24: 1 << 28} {
+	for log, most := range map[int]uint64{12: 1 << 32, 16: 1 << 32, 20: 1 << 32, 21: 1 << 31,
+		24: 1 << 28} {
 		c := newChunker(t, 1<<log)
 		if c.most != most {
 			t.Fatalf("chunks of 2^%d: %d chunks, want %d", log, c.most, most)

@@ -82,7 +82,8 @@ var (
 	ErrTamperedEnd = fmt.Errorf("%w at the end: altered, cut off, or something was appended",
 		ErrTampered)
 	// ErrJoined is a case of ErrTampered: what does not open has the beginning of a sealed file in it.
-	ErrJoined     = fmt.Errorf("%w: a sealed file begins in what failed, as where two were joined", ErrTampered)
+	ErrJoined = fmt.Errorf("%w: a sealed file begins in what failed, as where two were joined",
+		ErrTampered)
 	ErrTruncated  = fmt.Errorf("%w: truncated", ErrDamaged)
 	ErrCommitment = fmt.Errorf(
 		"%w: the data key is not the one this file was sealed with, or the header was altered",

@@ -36,7 +36,7 @@ type OpenOptions struct {
 //
 // Identities are asked in their order until one gives the file's key. Every byte written has been
 // authenticated, in its place. After an error dst holds a prefix of the plaintext, which must be
-// discarded: whole chunks, or whole frames of at most 1 MiB if the file is compressed. No error
+// discarded: whole chunks, or whole frames of at most 4 MiB if the file is compressed. No error
 // means that all of the file was there, and nothing after it. A chunk or frame that has arrived
 // whole is written without waiting for the next. As for Seal, a method Interrupt() of src lets Open
 // fail at once while a Read blocks.

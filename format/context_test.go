@@ -159,7 +159,8 @@ func TestNames(t *testing.T) {
 	got := []string{
 		format.CompressionNone.String(), format.CompressionZstd.String(), format.Compression(9).String(),
 		format.SuiteHKDFSHA512AES256GCM.String(), format.Suite(9).String(),
-		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(), format.SlotPrivate.String(),
+		format.SlotKMS.String(), format.SlotPair.String(), format.SlotType(9).String(),
+		format.SlotPrivate.String(),
 		format.PairScheme(0).String(), format.PairScheme(7).String(),
 	}
 	want := []string{"none", "zstd", "compression(9)", "HKDF-SHA512-AES256-GCM", "suite(9)", "kms",

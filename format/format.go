@@ -84,7 +84,8 @@ var (
 // HoldsBeginning tells whether a sealed file or an armored one seems to begin within b, by the 8 bytes
 // of the magic or the first line of the armor.
 func HoldsBeginning(b []byte) bool {
-	return bytes.Contains(b, []byte(magic+string(rune(Version)))) || bytes.Contains(b, []byte(armorBegin))
+	return bytes.Contains(b, []byte(magic+string(rune(Version)))) ||
+		bytes.Contains(b, []byte(armorBegin))
 }
 
 // special is a case of another error, with words of its own.

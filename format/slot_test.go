@@ -174,3 +174,72 @@ func TestSlotUnknown(t *testing.T) {
 		t.Errorf("scheme %v, %v", pair.Scheme, err)
 	}
 }
+
+// TestPrivateSlots: a private type carries its owner's name. One without a proper name is kept like
+// any other that is not known.
+func TestPrivateSlots(t *testing.T) {
+	for _, want := range []format.PrivateSlot{
+		{Type: 128, Name: "keys.example", Body: []byte("anything")},
+		{Type: 255, Name: "a.b", Body: []byte{}},
+		{Type: 200, Name: strings.Repeat("n", 255), Body: make([]byte, 70000)},
+	} {
+		slot, err := want.Slot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := exampleHeader(t)
+		h.Slots = append(h.Slots, slot)
+		b, err := h.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := format.ParseHeader(b, format.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := back.Slots[2].Private(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d %q came back as %d %q with %d bytes, %v",
+				want.Type, want.Name, got.Type, got.Name, len(got.Body), err)
+		}
+	}
+	for what, s := range map[string]format.PrivateSlot{
+		"type 127": {Type: 127, Name: "keys.example"}, "no name": {Type: 128},
+		"2 bytes": {Type: 128, Name: "a."}, "256 bytes": {Type: 128, Name: strings.Repeat("n", 256)},
+		"a space": {Type: 128, Name: "keys example"}, "an escape": {Type: 128, Name: "keys\x1b"},
+		"an umlaut": {Type: 128, Name: "schl\u00fcssel.example"},
+	} {
+		if _, err := s.Slot(); err == nil {
+			t.Errorf("%s: written", what)
+		}
+	}
+	for _, body := range []string{"", "\x03", "\x03ab", "\x02ab", "\x03a\x00b", "\xffkeys.example"} {
+		slot := format.Slot{Type: 128, Body: []byte(body)}
+		if _, err := slot.Private(); !errors.Is(err, format.ErrDamaged) {
+			t.Errorf("%q: %v", body, err)
+		}
+		h := exampleHeader(t)
+		h.Slots = append(h.Slots, slot)
+		b, err := h.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := format.ParseHeader(b, format.Limits{}); err != nil ||
+			!bytes.Equal(back.Slots[2].Body, slot.Body) {
+			t.Errorf("%q is not kept: %v", body, err)
+		}
+	}
+	if _, err := (format.Slot{Type: 127, Body: []byte("\x03a.b")}).Private(); err == nil ||
+		errors.Is(err, format.ErrDamaged) {
+		t.Errorf("type 127 as a private one: %v", err)
+	}
+}
+
+func TestHoldsBeginning(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "envseal": false, "envseal\x02": false,
+		"envseal\x01": true, "..envseal\x01..": true, "\n-----BEGIN ENVSEAL FILE-----": true,
+		"-----BEGIN ENVSEAL": false} {
+		if got := format.HoldsBeginning([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -180,7 +180,8 @@ func TestRewrapKeepsWhatItDoesNotKnow(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.here.key(t), w.here.key(t)
 	w.seal(a)
-	unknown := format.Slot{Type: 200, Body: []byte("from a later version")}
+	unknown, err := format.PrivateSlot{Type: 200, Name: "another.example", Body: []byte("theirs")}.Slot()
+	w.must(err)
 	w.header.Slots = append([]format.Slot{unknown}, w.header.Slots...)
 	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}}))
 	w.wantKeys(b, "")
