@@ -115,9 +115,6 @@ func readNames(list string) ([]string, error) {
 // check refuses what no file of the run could make right: values of flags that it may not even come
 // to, and outputs that cannot be.
 func (b *Files) check() error {
-	if _, err := ui.ParseMode(b.Progress); err != nil {
-		return err
-	}
 	stdin := !b.List && b.Names[0] == "-"
 	switch {
 	case b.Output != "" && b.OutputDir != "":

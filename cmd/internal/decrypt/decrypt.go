@@ -103,7 +103,7 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 
 // files are those that no output may replace.
 func (o *openOptions) files() []file.Guarded {
-	own := file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files())
+	own := file.Guard(o.aws.Files(), o.store.Files(), o.Work.Files())
 	return append(own, transfer.GuardHeader(o.header)...)
 }
 

@@ -10,8 +10,9 @@ import (
 
 // compressFlag is -z, --compress[=LEVEL].
 func compressFlag() cli.Flag {
-	return flags.OptionalValue{GenericFlag: &cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: flags.CatFiles, Value: new(compressLevel),
-		Usage: "compress with zstd first; --compress=LEVEL is fastest (as without it), good, or better, which takes twice the time; the size of the sealed file then tells something about its content"}}
+	return flags.OptionalValue(&cli.GenericFlag{Name: "compress", Aliases: []string{"z"}, Category: flags.CatFiles, Value: new(compressLevel),
+		Usage: "compress with zstd first; --compress=LEVEL is fastest (as without it), good, or better, which takes twice the time; the size of the sealed file then tells something about its content"},
+		envelope.LevelFastest.String(), envelope.LevelGood.String(), envelope.LevelBetter.String())
 }
 
 // compressLevel is a flag whose value may be left out.
@@ -38,14 +39,6 @@ func (l *compressLevel) String() string {
 		return ""
 	}
 	return envelope.Level(*l).String()
-}
-
-// IsBoolFlag lets the value be left out.
-func (l *compressLevel) IsBoolFlag() bool { return true }
-
-// Words are the levels, for completion.
-func (l *compressLevel) Words() []string {
-	return []string{envelope.LevelFastest.String(), envelope.LevelGood.String(), envelope.LevelBetter.String()}
 }
 
 // compressionOf is the level that the user asked for.

@@ -112,7 +112,7 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 
 // files are those that no output may replace.
 func (o *sealOptions) files() []file.Guarded {
-	return file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files(), flags.ContextFiles(o.context),
+	return file.Guard(o.aws.Files(), o.store.Files(), o.Work.Files(), flags.ContextFiles(o.context),
 		file.NamedBy("data-key", o.dataKey), file.NamedBy("recipient", o.pairs...))
 }
 

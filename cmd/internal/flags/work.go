@@ -22,19 +22,126 @@ const (
 
 // Work are what a run over files is told.
 type Work struct {
-	fileOptions
-	Many
-	messageOptions
+	// Output is the file for a single input, - for stdout, "" for a file beside the input.
+	Output string
+	// OutputDir is the directory of outputs, "" for that of each input.
+	OutputDir string
+	// Force replaces outputs that exist.
+	Force bool
+	// Remove removes each input once its output is on the disk.
+	Remove bool
+	// Suffix is the ending of sealed files.
+	Suffix string
+	// NoSync does not wait for the disk.
+	NoSync bool
+	// DryRun says what would be done, and does nothing.
+	DryRun bool
+	// FailFast begins no further file after a failure.
+	FailFast bool
+	// Jobs is the number of workers; 0 stands for one per core.
+	Jobs int
+
+	// Recursive takes all files below directories.
+	Recursive bool
+	// KeepLinks makes symbolic links in a tree again.
+	KeepLinks bool
+	// Update leaves out what is up to date.
+	Update bool
+	// Names is a file with the names, - for standard input, "" where they are arguments.
+	Names string
+	// Reuse is how many files one data key, or one Decrypt, is for; 0 where each has its own.
+	Reuse int
+	// Log is the file that gets a line for each file, or fd:N; "" for none.
+	Log string
+	// LogSums has the SHA-256 of each sealed file in it.
+	LogSums bool
+
+	// Quiet leaves errors only.
+	Quiet bool
+	// Verbose says what is done.
+	Verbose bool
+	// Progress says when progress is shown.
+	Progress ui.Mode
+	// AllowCoreDumps lets a core file have the memory, keys included.
+	AllowCoreDumps bool
 }
 
-// ReadWork reads the flags of a run over files.
+// ReadWork reads [FileFlags], [TreeFlags], [ManyFlags] and [MessageFlags], as far as the command has
+// them.
 func ReadWork(c *cli.Context) (o Work, err error) {
-	if o.fileOptions, err = readFiles(c); err != nil {
-		return o, err
+	links := c.String("links")
+	o = Work{
+		Output:    c.String("output"),
+		OutputDir: c.String("output-dir"),
+		Force:     c.Bool("force"),
+		Remove:    c.Bool("rm"),
+		Suffix:    c.String("suffix"),
+		NoSync:    c.Bool("no-sync"),
+		DryRun:    c.Bool("dry-run"),
+		FailFast:  c.Bool("fail-fast"),
+		Jobs:      c.Int("jobs"),
+
+		Recursive: c.Bool("recursive"),
+		KeepLinks: links == linksKeep,
+		Update:    c.Bool("update"),
+		Names:     c.String("files0-from"),
+		Log:       c.String("log-json"),
+		LogSums:   c.Bool("log-sha256"),
+
+		Quiet:          c.Bool("quiet"),
+		Verbose:        c.Bool("verbose"),
+		AllowCoreDumps: c.Bool("allow-core-dumps"),
 	}
-	o.messageOptions = readMessages(c)
-	o.Many, err = readMany(c)
+	if n, ok := c.Generic("reuse-key").(*reuseCount); ok {
+		o.Reuse = int(*n)
+	}
+	if o.Jobs < 0 || o.Jobs > 1024 {
+		return o, exit.Errorf(exit.Usage, "", "-j %d is not a number of workers from 1 to 1024", o.Jobs)
+	}
+	if links != linksSkip && links != linksKeep && c.IsSet("links") {
+		return o, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
+	}
+	o.Progress, err = ui.ParseMode(c.String("progress"))
 	return o, err
+}
+
+// Files are those that no output may replace.
+func (o Work) Files() []file.Needed { return file.NamedBy("files0-from", o.Names) }
+
+// MessageFlags say what the user is told.
+func MessageFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: CatOutput, Usage: "errors only"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: CatOutput, Usage: "say what is done"},
+		OneOf(&cli.StringFlag{Name: "progress", Category: CatOutput, Value: "auto", Usage: "auto, always, never or json"},
+			string(ui.Auto), string(ui.Always), string(ui.Never), string(ui.Lines)),
+		&cli.BoolFlag{Name: "allow-core-dumps", Category: CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+	}
+}
+
+// FileFlags are those of commands that write a file for each input.
+func FileFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: CatFiles, Usage: "write to `FILE`; - is stdout"},
+		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: CatFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: CatFiles, Usage: "replace an existing output"},
+		&cli.BoolFlag{Name: "rm", Category: CatFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
+		SuffixFlag(),
+		&cli.BoolFlag{Name: "no-sync", Category: CatFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
+		&cli.BoolFlag{Name: "dry-run", Category: CatFiles, Usage: "say what would be done, check what can be checked, do nothing"},
+		FailFastFlag(),
+		JobsFlag(),
+	}
+}
+
+// SuffixFlag is --suffix.
+func SuffixFlag() cli.Flag {
+	return &cli.StringFlag{Name: "suffix", Category: CatFiles, Value: ".sealed", Usage: "ending of sealed files"}
+}
+
+// JobsFlag is -j.
+func JobsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: CatFiles, Usage: "how many `WORKERS` (default: one per core)"}
 }
 
 // TreeFlags are those of commands that work on whole trees and lists of files.
@@ -84,45 +191,6 @@ const (
 	linksKeep = "keep"
 )
 
-// Many say which files a run takes, and how it deals with many.
-type Many struct {
-	// Recursive takes all files below directories.
-	Recursive bool
-	// KeepLinks makes symbolic links in a tree again.
-	KeepLinks bool
-	// Update leaves out what is up to date.
-	Update bool
-	// Names is a file with the names, - for standard input, "" where they are arguments.
-	Names string
-	// Reuse is how many files one data key, or one Decrypt, is for; 0 where each has its own.
-	Reuse int
-	// Log is the file that gets a line for each file, or fd:N; "" for none.
-	Log string
-	// LogSums has the SHA-256 of each sealed file in it.
-	LogSums bool
-}
-
-func readMany(c *cli.Context) (Many, error) {
-	links := c.String("links")
-	if links != linksSkip && links != linksKeep && c.IsSet("links") {
-		return Many{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
-	}
-	return Many{
-		Recursive: c.Bool("recursive"),
-		KeepLinks: links == linksKeep,
-		Update:    c.Bool("update"),
-		Names:     c.String("files0-from"),
-		Reuse:     reuseOf(c),
-		Log:       c.String("log-json"),
-		LogSums:   c.Bool("log-sha256"),
-	}, nil
-}
-
-// Files are those that no output may replace.
-func (o Many) Files() []file.Needed {
-	return file.NamedBy("files0-from", o.Names)
-}
-
 const (
 	defaultReuse = 1000    // files under one data key
 	maxReuse     = 1 << 31 // files
@@ -131,7 +199,7 @@ const (
 
 // reuseFlag is --reuse-key[=FILES].
 func reuseFlag() cli.Flag {
-	return OptionalValue{&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Value: new(reuseCount), Usage: reuseUsage}}
+	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Value: new(reuseCount), Usage: reuseUsage})
 }
 
 // reuseCount is how many files a data key is for. It is a flag whose value may be left out, and is
@@ -160,17 +228,6 @@ func (n *reuseCount) String() string {
 		return ""
 	}
 	return strconv.Itoa(int(*n))
-}
-
-// IsBoolFlag lets the value be left out.
-func (n *reuseCount) IsBoolFlag() bool { return true }
-
-// reuseOf is the value of --reuse-key, 0 if it was not given.
-func reuseOf(c *cli.Context) int {
-	if n, ok := c.Generic("reuse-key").(*reuseCount); ok {
-		return int(*n)
-	}
-	return 0
 }
 
 // The flags that give a command in the place of a file.

@@ -68,7 +68,7 @@ func askedOperation(kms *cli.Command, args []string) string {
 	if len(args) < 3 {
 		return ""
 	}
-	_, rest := flags.LeadingFlags(flags.ByName(kms.Flags), args[2:])
+	_, rest := flags.LeadingFlags(kms, args[2:])
 	if len(rest) == 0 {
 		return ""
 	}
@@ -191,7 +191,7 @@ func (o *kmsOptions) files() []file.Guarded { return file.Guard(o.aws.Files(), o
 
 func runKMS(c *cli.Context, op *kmsOperation) error {
 	if c.NArg() > 0 {
-		return exit.Errorf(exit.Usage, "try `"+flags.HelpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
+		return exit.Errorf(exit.Usage, flags.TryHelp(c.Command), "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
 	return readKMSOptions(c, op).run(c.Context, op)
 }

@@ -53,7 +53,7 @@ type Log struct {
 
 // NewLog opens the log that the user asked for; nil if there is none. It must be none of own,
 // the files that the command needs.
-func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
+func NewLog(o flags.Work, operation string, own []file.Guarded) (*Log, error) {
 	if o.Log == "" {
 		if o.LogSums {
 			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",

@@ -193,9 +193,7 @@ func (t *Transfer) tryOut() error {
 // meanwhile.
 func (t *Transfer) work(ctx context.Context, do Work, j *Job) (res Result, err error) {
 	if !t.Many {
-		if j.Bar, err = t.progress(j.In); err != nil {
-			return res, err
-		}
+		j.Bar = t.progress(j.In)
 		j.Src = j.Bar.Reader(j.Src)
 		defer func() { j.Bar.Finish(err) }()
 	}
@@ -285,19 +283,15 @@ func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
 }
 
 // progress starts the progress of one file, as the user asked for it.
-func (t *Transfer) progress(in *file.Input) (*ui.Progress, error) {
-	mode, err := ui.ParseMode(t.Progress)
-	if err != nil {
-		return nil, err
-	}
-	total := in.Left
+func (t *Transfer) progress(in *file.Input) *ui.Progress {
+	mode, total := t.Progress, in.Left
 	if total < 0 {
 		total = t.SizeHint
 	}
 	if mode == ui.Auto && ui.IsTerminalFD(in.FD) {
 		mode = ui.Never // somebody is typing there
 	}
-	return ui.NewProgress(mode, in.Name, total, t.Quiet), nil
+	return ui.NewProgress(mode, in.Name, total, t.Quiet)
 }
 
 func (t *Transfer) displayTarget() string {

@@ -71,7 +71,7 @@ const (
 // Run works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
 func Run(ctx context.Context, b *batch.Files, own []file.Guarded, work Work) error {
-	log, err := transfer.NewLog(b.Many, work.Verb(), own)
+	log, err := transfer.NewLog(b.Work, work.Verb(), own)
 	if err != nil {
 		return err
 	}
@@ -98,10 +98,6 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
-	mode, err := ui.ParseMode(o.Progress)
-	if err != nil {
-		return nil, err
-	}
 	if o.Remove && o.NoSync {
 		ui.Warn("inputs are kept: --rm removes a file only once its output is safely on the disk, and --no-sync does not wait for that")
 		o.Remove = false
@@ -114,7 +110,7 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work
 		reads: work.Verb() == flags.Verify, bigFiles: make(chan struct{}, 1),
 	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
-	t.progress = ui.NewTreeProgress(mode, o.Quiet || o.DryRun)
+	t.progress = ui.NewTreeProgress(o.Progress, o.Quiet || o.DryRun)
 	t.commits = newCommitter(t)
 	return t, nil
 }
