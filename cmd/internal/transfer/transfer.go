@@ -370,5 +370,5 @@ func (f *Stated) Header() (h *format.Header, exact bool, err error) {
 
 // TellTime is for -v: how long the work on a file took.
 func (j *Job) TellTime(how string, start time.Time) {
-	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, ui.Took(start))
+	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, time.Since(start).Round(time.Millisecond))
 }

@@ -1,3 +1,8 @@
+// Package ui is all that is said to the user: messages, the quoting of names in them, passphrases and
+// progress. Whatever else wants the terminal goes through here, so that no message is written into a
+// bar, and nothing from outside steers the terminal.
+//
+// Begin with [Note], [Shown] and [NewProgress].
 package ui
 
 import (
@@ -23,7 +28,8 @@ func Report(err error) int {
 	return code
 }
 
-// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail side by side.
+// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail
+// side by side.
 func Say(w io.Writer, err error, hint string) {
 	defer HoldProgress()()
 	text := "envseal: error: " + OneLine(err) + "\n"
@@ -50,4 +56,19 @@ func Note(format string, args ...any) {
 type Hints struct {
 	mu    sync.Mutex
 	given map[string]bool
+}
+
+// Say prints a failure, and its hint if it is a new one.
+func (h *Hints) Say(err error) {
+	_, hint := exit.Explain(err)
+	h.mu.Lock()
+	if h.given == nil {
+		h.given = map[string]bool{}
+	}
+	if h.given[hint] {
+		hint = ""
+	}
+	h.given[hint] = true
+	h.mu.Unlock()
+	Say(os.Stderr, err, hint)
 }
