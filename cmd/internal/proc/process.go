@@ -1,5 +1,6 @@
 // Package proc is the process and its end: signals, what must be put back before it ends, and the
-// groups of commands that it started.
+// groups of commands that it started. It knows neither files nor terminals: whoever has something to
+// put back says how. Begin with [Catch].
 package proc
 
 import (
@@ -45,7 +46,7 @@ type process struct {
 	dying  bool
 	left   bool           // all is done and said
 	deadly chan os.Signal // signals to end by that nobody has taken yet
-	flush  chan os.Signal // see leave
+	flush  chan os.Signal // see Leave
 	hide   func()         // clears the terminal's line
 	works  []Unfinished   // oldest first
 	hooks  []*func()
@@ -62,7 +63,7 @@ type process struct {
 // back so that a reader of the messages who went away does not end a backup; standard output is
 // another matter, see EndByPipe.
 //
-// It is for the whole life of the process, which calls leave at its end.
+// It is for the whole life of the process, which calls Leave at its end.
 func Catch(hide, report func()) {
 	deadly := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
