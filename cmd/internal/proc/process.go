@@ -119,27 +119,20 @@ func (p *process) leave() {
 
 // AtExit has hook run if a signal ends the process, such as one that turns the terminal's echo on
 // again. The returned function forgets the hook; it does not run it.
-func AtExit(hook func()) (forget func()) {
-	entry := &hook
-	self.mu.Lock()
-	defer self.mu.Unlock()
-	self.hooks = append(self.hooks, entry)
-	return func() {
-		self.mu.Lock()
-		defer self.mu.Unlock()
-		self.hooks = slices.DeleteFunc(self.hooks, func(h *func()) bool { return h == entry })
-	}
-}
+func AtExit(hook func()) (forget func()) { return remember(&self.hooks, &hook) }
 
 // Track has work discarded if the process is ended. The returned function forgets it.
-func Track(work Unfinished) (forget func()) {
+func Track(work Unfinished) (forget func()) { return remember(&self.works, work) }
+
+// remember puts entry into a list of self, and forget takes it out again.
+func remember[T comparable](list *[]T, entry T) (forget func()) {
 	self.mu.Lock()
 	defer self.mu.Unlock()
-	self.works = append(self.works, work)
+	*list = append(*list, entry)
 	return func() {
 		self.mu.Lock()
 		defer self.mu.Unlock()
-		self.works = slices.DeleteFunc(self.works, func(w Unfinished) bool { return w == work })
+		*list = slices.DeleteFunc(*list, func(other T) bool { return other == entry })
 	}
 }
 
@@ -237,7 +230,7 @@ func GroupEnded(group int) {
 }
 
 // killGroups is for the commands that there was no time to end in good order: the machine is slow,
-// or the user impatient.
+// or the user in a hurry.
 func (p *process) killGroups() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
