@@ -45,13 +45,6 @@ func (s source) declares(pkg, name string) bool {
 	return regexp.MustCompile(`(?m)^(func|type) (\([^)]*\) )?` + name + `\b`).MatchString(s.dirs[pkg])
 }
 
-var (
-	aTest   = regexp.MustCompile(`^Test\w+$`)
-	aPath   = regexp.MustCompile(`^[a-z0-9_]+(/[a-z0-9_]+)*(\.go)?$`)
-	aScript = regexp.MustCompile(`^\w+\.txtar$`)
-	aName   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?$`)
-)
-
 // What docs/architecture.md names is there: packages, files, functions and tests. It has every room of
 // the program, and each promise a test.
 func TestArchitectureIsTrue(t *testing.T) {
@@ -86,27 +79,30 @@ func TestArchitectureIsTrue(t *testing.T) {
 
 // missing is what kind of thing is named and not there, "" for what is there and for other words.
 func (s source) missing(name string) string {
+	is := func(pattern string) bool { return regexp.MustCompile(pattern).MatchString(name) }
 	exists := func(path ...string) bool {
-		_, err := os.Stat(filepath.Join(append([]string{testhome.Module()}, path...)...))
+		_, err := os.Stat(filepath.Join(testhome.Module(), filepath.Join(path...)))
 		return err == nil
 	}
 	switch {
-	case aTest.MatchString(name):
+	case is(`^Test\w+$`):
 		if !strings.Contains(s.tests, "\nfunc "+name+"(") {
 			return "test"
 		}
-	case aScript.MatchString(name):
+	case is(`^\w+\.txtar$`):
 		if !exists("testdata", "script", name) {
 			return "script"
 		}
-	case aPath.MatchString(name):
+	case is(`^[a-z0-9_]+(/[a-z0-9_]+)*(\.go)?$`):
 		if !exists(name) {
 			return "package or file"
 		}
-	case aName.MatchString(name):
-		m := aName.FindStringSubmatch(name)
-		if !s.declares(m[1], m[2]) || m[3] != "" && !s.declares(m[1], m[3]) {
-			return "name"
+	case is(`^[a-z]+(\.[A-Z]\w*)+$`):
+		words := strings.Split(name, ".")
+		for _, word := range words[1:] {
+			if !s.declares(words[0], word) {
+				return "name"
+			}
 		}
 	}
 	return ""

@@ -2,8 +2,7 @@
 // is three names: the flags (AWSFlags), what they say as plain Go values (AWS), and what reads the
 // one into the other (ReadAWS). A command reads its flags once; nothing below reads one by name.
 //
-// Begin with [Read]. The package runs no command and, but for the keys of advice, reads no variable
-// of the environment.
+// Begin with [Read]. The package runs no command, and opens no file that a flag names.
 package flags
 
 import (

@@ -3,7 +3,6 @@ package tree
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
@@ -79,7 +78,7 @@ func (t *treeRun) result() error {
 		return t.fatal
 	case t.fatal != nil:
 		_, hint := exit.Explain(t.fatal)
-		ui.Say(os.Stderr, t.fatal, hint)
+		ui.Say(t.fatal, hint)
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}

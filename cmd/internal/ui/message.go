@@ -8,7 +8,6 @@ package ui
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 
@@ -23,20 +22,20 @@ func Report(err error) int {
 	code, hint := exit.Explain(err)
 	var said *exit.Reported
 	if !errors.As(err, &said) {
-		Say(os.Stderr, err, hint)
+		Say(err, hint)
 	}
 	return code
 }
 
 // Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail
 // side by side.
-func Say(w io.Writer, err error, hint string) {
+func Say(err error, hint string) {
 	defer HoldProgress()()
 	text := "envseal: error: " + OneLine(err) + "\n"
 	if hint != "" {
 		text += "envseal: hint: " + Printable(hint) + "\n"
 	}
-	fmt.Fprint(w, text)
+	fmt.Fprint(os.Stderr, text)
 }
 
 // Warn prints a line that does not change the exit code.
@@ -70,5 +69,5 @@ func (h *Hints) Say(err error) {
 	}
 	h.given[hint] = true
 	h.mu.Unlock()
-	Say(os.Stderr, err, hint)
+	Say(err, hint)
 }
