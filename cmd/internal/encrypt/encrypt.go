@@ -99,7 +99,7 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 	o.dataKey, o.context = c.String("data-key"), c.StringSlice("encryption-context")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
 	o.armor, o.failOnEmpty = c.Bool("armor"), c.Bool("fail-on-empty")
-	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: compressionOf(c)}
+	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: flags.ReadOptional[envelope.Level](c, "compress")}
 	if o.sizeHint, err = parseSizeHint(c.String("size-hint")); err != nil {
 		return o, err
 	}

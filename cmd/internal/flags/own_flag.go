@@ -1,6 +1,7 @@
 package flags
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -55,13 +56,53 @@ func BeforeCommand(f *cli.StringFlag) cli.Flag {
 	return o
 }
 
-// OptionalValue is a flag whose value may be left out, and is "true" then. If there is one, it
-// stands behind "=". Where it takes a few words, completion offers them. What is wrong with a value
-// its Set says by naming those that there are.
-func OptionalValue(f *cli.GenericFlag, words ...string) cli.Flag {
+// Optional is the value of a flag that may be given without one; if there is one, it stands behind
+// "=". It is zero until the flag is given, and with =false.
+type Optional[T comparable] struct {
+	value T
+	bare  string // the value of the flag alone
+	parse func(string) (T, error)
+}
+
+// OptionalValue makes f such a flag. bare is its value where none is given; what is wrong with one parse
+// says by naming those that there are. Where it takes a few words, completion offers them.
+func OptionalValue[T comparable](f *cli.GenericFlag, bare string, parse func(string) (T, error), words ...string) cli.Flag {
+	f.Value = &Optional[T]{bare: bare, parse: parse}
 	o := own(f)
 	o.optional, o.words = true, words
 	return o
+}
+
+// ReadOptional reads a flag of [OptionalValue].
+func ReadOptional[T comparable](c *cli.Context, name string) (value T) {
+	if v, ok := c.Generic(name).(*Optional[T]); ok {
+		value = v.value
+	}
+	return value
+}
+
+// Set implements cli.Generic.
+func (v *Optional[T]) Set(s string) error {
+	switch s {
+	case "true": // what [Read] says where there is no value
+		s = v.bare
+	case "false":
+		v.value = *new(T)
+		return nil
+	}
+	value, err := v.parse(s)
+	if err == nil {
+		v.value = value
+	}
+	return err
+}
+
+// String implements cli.Generic.
+func (v *Optional[T]) String() string {
+	if v == nil || v.value == *new(T) {
+		return ""
+	}
+	return fmt.Sprint(v.value)
 }
 
 // Prepare gives the command c and all below it what the library would when it runs them: a full

@@ -85,15 +85,13 @@ func ReadWork(c *cli.Context) (o Work, err error) {
 		KeepLinks: links == linksKeep,
 		Update:    c.Bool("update"),
 		Names:     c.String("files0-from"),
+		Reuse:     ReadOptional[int](c, "reuse-key"),
 		Log:       c.String("log-json"),
 		LogSums:   c.Bool("log-sha256"),
 
 		Quiet:          c.Bool("quiet"),
 		Verbose:        c.Bool("verbose"),
 		AllowCoreDumps: c.Bool("allow-core-dumps"),
-	}
-	if n, ok := c.Generic("reuse-key").(*reuseCount); ok {
-		o.Reuse = int(*n)
 	}
 	if o.Jobs < 0 || o.Jobs > 1024 {
 		return o, exit.Errorf(exit.Usage, "", "-j %d is not a number of workers from 1 to 1024", o.Jobs)
@@ -192,42 +190,23 @@ const (
 )
 
 const (
-	defaultReuse = 1000    // files under one data key
+	defaultReuse = "1000"  // files under one data key
 	maxReuse     = 1 << 31 // files
 	reuseUsage   = "let one data key serve up to 1000 files, or as many as --reuse-key=FILES says: one KMS call for all of them, and whoever gets that key has all of them"
 )
 
 // reuseFlag is --reuse-key[=FILES].
 func reuseFlag() cli.Flag {
-	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Value: new(reuseCount), Usage: reuseUsage})
+	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Usage: reuseUsage}, defaultReuse, parseReuse)
 }
 
-// reuseCount is how many files a data key is for. It is a flag whose value may be left out, and is
-// 0 until it is given.
-type reuseCount int
-
-func (n *reuseCount) Set(s string) error {
-	switch s {
-	case "true": // what the flag parser says where there is no value
-		*n = defaultReuse
-		return nil
-	case "false":
-		*n = 0
-		return nil
-	}
+// parseReuse reads how many files a data key is for.
+func parseReuse(s string) (int, error) {
 	files, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || files == 0 || files > maxReuse {
-		return fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
+		return 0, fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
 	}
-	*n = reuseCount(files)
-	return nil
-}
-
-func (n *reuseCount) String() string {
-	if n == nil || *n == 0 {
-		return ""
-	}
-	return strconv.Itoa(int(*n))
+	return int(files), nil
 }
 
 // The flags that give a command in the place of a file.

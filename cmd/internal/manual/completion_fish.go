@@ -49,18 +49,14 @@ func fishFlag(f flags.Doc) string {
 			b.WriteString(" -s " + name[1:])
 		}
 	}
-	switch f.Kind {
-	case flags.AnyValue:
-		b.WriteString(" -x")
-	case flags.FileValue:
-		b.WriteString(" -r -F")
-	case flags.DirValue:
-		b.WriteString(" -x -a '(__fish_complete_directories)'")
-	case flags.WordValue:
-		b.WriteString(" -x -a " + fishQuoted(strings.Join(f.Words, " ")))
-	case flags.OptionalWord:
-		b.WriteString(" -f -a " + fishQuoted(strings.Join(f.Words, " ")))
-	}
+	words := fishQuoted(strings.Join(f.Words, " "))
+	b.WriteString(map[flags.ValueKind]string{
+		flags.AnyValue:     " -x",
+		flags.FileValue:    " -r -F",
+		flags.DirValue:     " -x -a '(__fish_complete_directories)'",
+		flags.WordValue:    " -x -a " + words,
+		flags.OptionalWord: " -f -a " + words,
+	}[f.Kind])
 	return b.String()
 }
 

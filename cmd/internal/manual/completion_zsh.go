@@ -89,19 +89,14 @@ func zshSpec(f flags.Doc, name string) string {
 	text := "[" + escape.Replace(firstClause(f.Usage)) + "]"
 	value := ":" + escape.Replace(f.Placeholder) + ":"
 	words := "(" + strings.Join(f.Words, " ") + ")"
-	switch f.Kind {
-	case flags.AnyValue:
-		return excludes + name + attached + text + value + " "
-	case flags.FileValue:
-		return excludes + name + attached + text + value + "_files"
-	case flags.DirValue:
-		return excludes + name + attached + text + value + "_files -/"
-	case flags.WordValue:
-		return excludes + name + attached + text + value + words
-	case flags.OptionalWord:
-		if attached == "=" {
-			return excludes + name + "=-" + text + ":" + value + words
-		}
+	action, needed := map[flags.ValueKind]string{
+		flags.AnyValue: " ", flags.FileValue: "_files", flags.DirValue: "_files -/", flags.WordValue: words,
+	}[f.Kind]
+	switch {
+	case needed:
+		return excludes + name + attached + text + value + action
+	case f.Kind == flags.OptionalWord && attached == "=":
+		return excludes + name + "=-" + text + ":" + value + words
 	}
 	return excludes + name + text
 }
