@@ -49,28 +49,18 @@ func AWSFlags() []cli.Flag {
 
 // AWS say how AWS KMS is reached. Empty ones are as the aws command has them.
 type AWS struct {
-	// Profile is that of the AWS config and credentials files.
-	Profile string
-	// Region is for keys that are not named by an ARN, and for replicas of multi-Region keys.
-	Region string
-	// EndpointURL replaces AWS's own.
-	EndpointURL string
-	// CABundle is a PEM file of certificate authorities.
-	CABundle string
-	// NoVerifySSL leaves certificates unchecked.
-	NoVerifySSL bool
-	// NoSignRequest leaves requests unsigned.
-	NoSignRequest bool
-	// ConnectTimeout and ReadTimeout have a default if 0.
-	ConnectTimeout, ReadTimeout time.Duration
-	// UseFIPS asks the FIPS endpoint.
-	UseFIPS bool
-	// MaxAttempts is for one call; 0 stands for the default.
-	MaxAttempts int
-	// RoleARN is the IAM role to assume first.
-	RoleARN string
-	// Debug logs requests to stderr.
-	Debug bool
+	Profile        string        // of the AWS config and credentials files
+	Region         string        // for keys that no ARN names, and for replicas of multi-Region keys
+	EndpointURL    string        // instead of AWS's own
+	CABundle       string        // a PEM file of certificate authorities
+	NoVerifySSL    bool          // certificates are not checked
+	NoSignRequest  bool          // requests are not signed
+	ConnectTimeout time.Duration // 0 stands for the default
+	ReadTimeout    time.Duration // 0 stands for the default
+	UseFIPS        bool          // the FIPS endpoint is asked
+	MaxAttempts    int           // for one call; 0 stands for the default
+	RoleARN        string        // of the IAM role to assume first
+	Debug          bool          // requests are logged to stderr
 }
 
 // ReadAWS reads [AWSFlags].
@@ -105,12 +95,9 @@ func StoreFlags() []cli.Flag {
 
 // Store say where the embedded keystore is, and what opens it.
 type Store struct {
-	// Keystore is its file; "" stands for the default.
-	Keystore string
-	// PassphraseFile has the passphrase in its first line; without, it is asked for.
-	PassphraseFile string
-	// IdentityFile is an age identity; "" stands for the one beside the keystore.
-	IdentityFile string
+	Keystore       string // its file; "" stands for the default
+	PassphraseFile string // has the passphrase in its first line; "" has it asked for
+	IdentityFile   string // of age; "" stands for the one beside the keystore
 }
 
 // ReadStore reads [StoreFlags].

@@ -56,9 +56,9 @@ func BeforeCommand(f *cli.StringFlag) cli.Flag {
 	return o
 }
 
-// Optional is the value of a flag that may be given without one; if there is one, it stands behind
+// optionalValue is the value of a flag that may be given without one; if there is one, it stands behind
 // "=". It is zero until the flag is given, and with =false.
-type Optional[T comparable] struct {
+type optionalValue[T comparable] struct {
 	value T
 	bare  string // the value of the flag alone
 	parse func(string) (T, error)
@@ -67,7 +67,7 @@ type Optional[T comparable] struct {
 // OptionalValue makes f such a flag. bare is its value where none is given; what is wrong with one parse
 // says by naming those that there are. Where it takes a few words, completion offers them.
 func OptionalValue[T comparable](f *cli.GenericFlag, bare string, parse func(string) (T, error), words ...string) cli.Flag {
-	f.Value = &Optional[T]{bare: bare, parse: parse}
+	f.Value = &optionalValue[T]{bare: bare, parse: parse}
 	o := own(f)
 	o.optional, o.words = true, words
 	return o
@@ -75,14 +75,14 @@ func OptionalValue[T comparable](f *cli.GenericFlag, bare string, parse func(str
 
 // ReadOptional reads a flag of [OptionalValue].
 func ReadOptional[T comparable](c *cli.Context, name string) (value T) {
-	if v, ok := c.Generic(name).(*Optional[T]); ok {
+	if v, ok := c.Generic(name).(*optionalValue[T]); ok {
 		value = v.value
 	}
 	return value
 }
 
 // Set implements cli.Generic.
-func (v *Optional[T]) Set(s string) error {
+func (v *optionalValue[T]) Set(s string) error {
 	switch s {
 	case "true": // what [Read] says where there is no value
 		s = v.bare
@@ -98,7 +98,7 @@ func (v *Optional[T]) Set(s string) error {
 }
 
 // String implements cli.Generic.
-func (v *Optional[T]) String() string {
+func (v *optionalValue[T]) String() string {
 	if v == nil || v.value == *new(T) {
 		return ""
 	}

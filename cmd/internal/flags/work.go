@@ -22,48 +22,28 @@ const (
 
 // Work are what a run over files is told.
 type Work struct {
-	// Output is the file for a single input, - for stdout, "" for a file beside the input.
-	Output string
-	// OutputDir is the directory of outputs, "" for that of each input.
-	OutputDir string
-	// Force replaces outputs that exist.
-	Force bool
-	// Remove removes each input once its output is on the disk.
-	Remove bool
-	// Suffix is the ending of sealed files.
-	Suffix string
-	// NoSync does not wait for the disk.
-	NoSync bool
-	// DryRun says what would be done, and does nothing.
-	DryRun bool
-	// FailFast begins no further file after a failure.
-	FailFast bool
-	// Jobs is the number of workers; 0 stands for one per core.
-	Jobs int
+	Output    string // the file for a single input, - for stdout, "" for a file beside the input
+	OutputDir string // the directory of outputs, "" for that of each input
+	Force     bool   // outputs that exist are replaced
+	Remove    bool   // each input is removed once its output is on the disk
+	Suffix    string // the ending of sealed files
+	NoSync    bool   // the disk is not waited for
+	DryRun    bool   // it is said what would be done, and nothing is done
+	FailFast  bool   // no further file is begun after a failure
+	Jobs      int    // workers; 0 stands for one per core
 
-	// Recursive takes all files below directories.
-	Recursive bool
-	// KeepLinks makes symbolic links in a tree again.
-	KeepLinks bool
-	// Update leaves out what is up to date.
-	Update bool
-	// Names is a file with the names, - for standard input, "" where they are arguments.
-	Names string
-	// Reuse is how many files one data key, or one Decrypt, is for; 0 where each has its own.
-	Reuse int
-	// Log is the file that gets a line for each file, or fd:N; "" for none.
-	Log string
-	// LogSums has the SHA-256 of each sealed file in it.
-	LogSums bool
+	Recursive bool   // all files below directories are taken
+	KeepLinks bool   // symbolic links in a tree are made again
+	Update    bool   // what is up to date is left out
+	Names     string // a file with the names, - for stdin, "" where they are arguments
+	Reuse     int    // how many files one data key, or one Decrypt, is for; 0 where each has its own
+	Log       string // the file that gets a line for each file, or fd:N; "" for none
+	LogSums   bool   // with the SHA-256 of each sealed file
 
-	// Quiet leaves errors only.
-	Quiet bool
-	// Verbose says what is done.
-	Verbose bool
-	// Progress says when progress is shown.
-	Progress ui.Mode
-	// AllowCoreDumps lets a core file have the memory, keys included.
-	AllowCoreDumps bool
+	Quiet          bool    // errors only
+	Verbose        bool    // it is said what is done
+	Progress       ui.Mode // when progress is shown
+	AllowCoreDumps bool    // a core file may have the memory, keys included
 }
 
 // ReadWork reads [FileFlags], [TreeFlags], [ManyFlags] and [MessageFlags], as far as the command has
