@@ -121,6 +121,8 @@ restore() { rm -rf copy; cp -a base copy; touch copy/recovery.signal; cat >> cop
 cat > restore.conf <<'CONF'
 `+recipe(t, "restore_command")+`CONF
 restore
+# a server that still replays takes connections already
+for i in $(seq 100); do test "$(psql -Atc 'select pg_is_in_recovery()')" = f && break; sleep 0.2; done
 test "$(psql -Atc 'select count(*) from orders')" = `+strconv.Itoa(rowsArchived)+`
 pg_ctl -D copy -m immediate stop
 truncate -s -1 archive/$f.sealed

@@ -1,9 +1,12 @@
-// Package awscli has the documents of the aws command as JSON, as text and as what a query finds,
-// with their secrets in locked memory.
+// Package awscli prints documents as the aws command does: as JSON, YAML and text, and what a query
+// finds in them. Secrets stay in locked memory where that can be. It asks nobody for anything, and
+// knows no flag. Start at Printer.Print.
 package awscli
 
 import (
 	"encoding/base64"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,28 +28,17 @@ func (d Document) Add(name string, value any) Document {
 	return append(d, docMember{name, value})
 }
 
-// With appends a member that is left out where it has no value.
+// With appends a member, unless its value is nil, empty, or the zero value of its type.
 func (d Document) With(name string, value any) Document {
-	empty := value == nil
-	switch v := value.(type) {
-	case string:
-		empty = v == ""
-	case int:
-		empty = v == 0
-	case []string:
-		empty = len(v) == 0
-	case Document:
-		empty = len(v) == 0
-	case time.Time:
-		empty = v.IsZero()
-	}
-	if empty {
+	v := reflect.ValueOf(value)
+	if !v.IsValid() || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
 		return d
 	}
 	return d.Add(name, value)
 }
 
-// Secret is the key material in a member, nil where there is none.
+// Secret is the key material in a member of the document itself, nil where there is none. It stays
+// the document's.
 func (d Document) Secret(name string) kmsclient.Secret {
 	for _, m := range d {
 		if s, ok := m.value.(kmsclient.Secret); ok && m.name == name {
@@ -56,7 +48,7 @@ func (d Document) Secret(name string) kmsclient.Secret {
 	return nil
 }
 
-// Destroy wipes the secrets.
+// Destroy wipes the secrets. No document that shares them may be printed after it.
 func (d Document) Destroy() {
 	for _, m := range d {
 		if s, ok := m.value.(kmsclient.Secret); ok {
@@ -65,18 +57,12 @@ func (d Document) Destroy() {
 	}
 }
 
-// Without is the document but for one member.
+// Without is the document but for one member. It shares the secrets of the rest.
 func (d Document) Without(name string) Document {
-	var rest Document
-	for _, m := range d {
-		if m.name != name {
-			rest = append(rest, m)
-		}
-	}
-	return rest
+	return slices.DeleteFunc(slices.Clone(d), func(m docMember) bool { return m.name == name })
 }
 
-// OnWire is the document with times as KMS sends them.
+// OnWire is the document with times as KMS sends them: in seconds since 1970.
 func (d Document) OnWire() Document {
 	var out Document
 	for _, m := range d {

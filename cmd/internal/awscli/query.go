@@ -1,6 +1,7 @@
 package awscli
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/jmespath/go-jmespath"
 )
 
-// Query is a compiled JMESPath expression.
+// Query is a compiled JMESPath expression. Nil stands for the whole document.
 type Query struct {
 	text string
 	path *jmespath.JMESPath
@@ -41,8 +42,8 @@ func onlyNames(expression string) bool {
 	return ui.ConsistsOf(expression, ui.LettersAndDigits+"_.,:[]{} -")
 }
 
-// Reaches tells whether the query may look at a member of the answer. Only simple queries are known
-// not to, and no query takes them all.
+// Reaches tells whether the query may look at a member of the document, which is false for "". Only
+// simple queries are known not to, and no query takes them all.
 func (q *Query) Reaches(member string) bool {
 	if member == "" {
 		return false
@@ -50,9 +51,9 @@ func (q *Query) Reaches(member string) bool {
 	return q == nil || !onlyNames(q.text) || strings.Contains(q.text, member)
 }
 
-// find evaluates the query; without one it finds the document. Where it names nothing but a secret, as
-// the examples of AWS's documentation do, it finds that. All else it finds is in ordinary memory, in
-// the order of the document, or of the expression where that names the members.
+// find evaluates the query; without one it finds the document. Where it names nothing but a secret,
+// as the examples of AWS's documentation do, it finds that. All else it finds is in ordinary
+// memory, in the order of the document, or of the expression where that names the members.
 func (q *Query) find(d Document) (found any, err error) {
 	if q == nil {
 		return d, nil
@@ -95,10 +96,7 @@ func inOrder(v any, names []string) any {
 			return len(names)
 		}
 		slices.SortFunc(d, func(a, b docMember) int {
-			if ra, rb := rank(a.name), rank(b.name); ra != rb {
-				return ra - rb
-			}
-			return strings.Compare(a.name, b.name)
+			return cmp.Or(rank(a.name)-rank(b.name), strings.Compare(a.name, b.name))
 		})
 		return d
 	case []any:

@@ -25,7 +25,7 @@ func Advise(command, name string, err error) error {
 			return &exit.Error{Code: code, Err: err, Hint: hint + "; standard input is read where no FILE is named"}
 		}
 		if k := keys.KeyFileAt(name); k != nil {
-			if err = keys.IsKeyFile(name, k); command == flags.Rewrap {
+			if err = k.NotSealed(name); command == flags.Rewrap {
 				err = &exit.Error{Code: exit.NotEnvseal, Err: err, Hint: k.Successor()}
 			}
 		}
@@ -59,7 +59,7 @@ func NoOpenedName(name string, err error) error {
 		return file.DirectoryError(name)
 	}
 	if k := keys.KeyFileAt(name); k != nil {
-		return keys.IsKeyFile(name, k)
+		return k.NotSealed(name)
 	}
 	return fmt.Errorf("%s: %w", ui.ShownInput(name), err)
 }

@@ -65,7 +65,7 @@ type openOptions struct {
 
 	keyIDs       []string
 	accounts     []string
-	requirements []keys.Requirement
+	requirements keys.Requirements
 	grantTokens  []string
 	header       string // where a detached header is
 	verifyFirst  bool
@@ -163,7 +163,7 @@ func runOpen(c *cli.Context, verb string) error {
 	o.svc = keys.NewServices(o.aws, o.store)
 	defer o.svc.Close()
 	keys.Harden(o.AllowCoreDumps)
-	o.open.Check = o.checkContext
+	o.open.Check = o.requirements.Check
 	if o.allowed, err = o.svc.Allowed(ctx, o.keyIDs); err != nil {
 		return err
 	}
@@ -173,15 +173,6 @@ func runOpen(c *cli.Context, verb string) error {
 		return tree.Run(ctx, b, o.own, &verifying{o})
 	}
 	return tree.Run(ctx, b, o.own, o)
-}
-
-func (o *opening) checkContext(h *format.Header) error {
-	for _, r := range o.requirements {
-		if err := r.Check(h.Context); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // identity opens one file. It notes in r which key did, and says so, unless the user named the key

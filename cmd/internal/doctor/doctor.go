@@ -1,4 +1,7 @@
-// Package doctor is envseal doctor.
+// Package doctor is envseal doctor, which finds out what the user may do with keys. It asks key
+// services by dry runs and changes nothing: what it may have made is a data key that nobody sees
+// and that is thrown away. doctor.go finds the keys, key.go examines one, finding.go has and prints
+// what is found, and expect.go judges it. Start at run.
 package doctor
 
 import (
@@ -42,35 +45,25 @@ func Command() *cli.Command {
 			&cli.BoolFlag{Name: "json", Category: flags.CatOutput, Usage: "print JSON, with the field names of AWS"},
 		}, flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
-			o, err := readDoctor(c)
+			o, err := readOptions(c)
 			if err != nil {
 				return err
 			}
-			return runDoctor(c.Context, o)
+			return run(c.Context, o)
 		},
 	}
 }
 
-type doctorOptions struct {
-	keyIDs        []string // of -k
-	contextValues []string // of -c
-	grantTokens   []string
-	expected      []expectation
-	file          string // "" is none
-	json          bool   // instead of a text for people
-	aws           flags.AWS
-	store         flags.Store
+type options struct {
+	flags.KeyOptions
+	expected []expectation
+	file     string // "" is none
+	json     bool   // instead of a text for people
 }
 
-func readDoctor(c *cli.Context) (doctorOptions, error) {
-	o := doctorOptions{
-		keyIDs:        c.StringSlice("key-id"),
-		contextValues: c.StringSlice("encryption-context"),
-		grantTokens:   c.StringSlice("grant-tokens"),
-		file:          c.Args().First(),
-		json:          c.Bool("json"),
-		aws:           flags.ReadAWS(c),
-		store:         flags.ReadStore(c),
+func readOptions(c *cli.Context) (options, error) {
+	o := options{
+		KeyOptions: flags.ReadKeyOptions(c), file: c.Args().First(), json: c.Bool("json"),
 	}
 	if c.NArg() > 1 {
 		return o, exit.Errorf(exit.Usage, "", "doctor takes one FILE, %d are given", c.NArg())
@@ -85,15 +78,15 @@ func readDoctor(c *cli.Context) (doctorOptions, error) {
 
 // doctor is one run of the command.
 type doctor struct {
-	doctorOptions
-	svc     *keys.Services
-	context format.Context // of the operations that encrypt
-	slots   []heldSlot     // of FILE
-	bound   format.Context // the encryption context of FILE
-	keys    []*keyCheck
-	found   diagnosis
-	noIdent error // why there is no identity
-	noStore error // why the keystore did not open
+	options
+	svc        *keys.Services
+	context    format.Context // of the operations that encrypt
+	slots      []heldSlot     // of FILE
+	bound      format.Context // the encryption context of FILE
+	keys       []*keyCheck
+	found      diagnosis
+	noIdentity error // why it is not known who the caller is
+	noStore    error // why the keystore did not open
 }
 
 // heldSlot is a key slot. What a key service is asked about it is decoded when it is: all those of
@@ -120,8 +113,8 @@ func (d *doctor) sample(s heldSlot) *sample {
 	return &sample{arn: s.arn, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext}
 }
 
-func runDoctor(ctx context.Context, o doctorOptions) error {
-	d := &doctor{doctorOptions: o, svc: keys.NewServices(o.aws, o.store)}
+func run(ctx context.Context, o options) error {
+	d := &doctor{options: o, svc: keys.NewServices(o.AWS, o.Store)}
 	defer d.svc.Close()
 	keys.Harden(false)
 	if err := d.findKeys(); err != nil {
@@ -143,10 +136,10 @@ func runDoctor(ctx context.Context, o doctorOptions) error {
 
 // findKeys finds the keys to examine, and what FILE has of them.
 func (d *doctor) findKeys() (err error) {
-	if d.context, err = keys.ContextOf(d.contextValues); err != nil {
+	if d.context, err = keys.ContextOf(d.Context); err != nil {
 		return err
 	}
-	refs := d.keyIDs
+	refs := d.KeyIDs
 	if d.file != "" {
 		if err := d.readFile(d.file); err != nil {
 			return ui.Named(d.file, err)
@@ -159,12 +152,12 @@ func (d *doctor) findKeys() (err error) {
 	}
 	for _, ref := range refs {
 		k := &keyCheck{d: d, found: keyFinding{Key: ref}}
-		k.Resolved, k.problem = d.svc.Resolve(ref)
+		k.Key, k.problem = d.svc.Resolve(ref)
 		if exit.Code(k.problem) == exit.Usage {
 			return k.problem
 		}
 		if arn, err := kmsclient.ParseARN(k.ID); err == nil {
-			k.ID = arn.ReplicaIn(d.aws.Region).String()
+			k.ID = arn.ReplicaIn(d.AWS.Region).String()
 		}
 		d.keys = append(d.keys, k)
 	}
@@ -173,19 +166,12 @@ func (d *doctor) findKeys() (err error) {
 
 // readFile takes what the key slots hold.
 func (d *doctor) readFile(name string) error {
-	in, err := file.Open(name)
+	in, src, err := inplace.OpenSealed(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := inplace.UseJournal(in); err != nil {
-		return err
-	}
-	src, _, err := format.Unarmored(in)
-	if err != nil {
-		return err
-	}
-	h, err := format.ReadHeader(src, format.Limits{})
+	h, _, err := inplace.ReadHeader(src, format.Limits{})
 	if err != nil {
 		return err
 	}
@@ -207,7 +193,8 @@ func (d *doctor) readFile(name string) error {
 	return nil
 }
 
-// keysOfFile names each key once, and no more than decrypt would ask: a header is not authenticated.
+// keysOfFile names each key once, and no more than decrypt would ask: a header is not
+// authenticated.
 func (d *doctor) keysOfFile(name string) []string {
 	var refs []string
 	seen := map[string]bool{}
@@ -240,7 +227,8 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	var identity sync.WaitGroup
 	if aws {
-		identity.Go(func() { d.identify(ctx, region) }) // STS may be out of reach where KMS is not, and take its time
+		// STS may be out of reach where KMS is not, and take its time.
+		identity.Go(func() { d.identify(ctx, region) })
 	}
 	for _, k := range d.keys {
 		k.examine(ctx)
@@ -264,7 +252,7 @@ func (d *doctor) identify(ctx context.Context, region string) {
 	aws := d.svc.AWS()
 	who, err := aws.CallerIdentity(ctx, region)
 	if err != nil {
-		d.noIdent = err
+		d.noIdentity = err
 		d.found.IdentityError = reasonOf(err)
 	} else {
 		d.found.Identity = &diagnosedCaller{Account: who.Account, ARN: who.ARN, UserID: who.UserID}
@@ -277,15 +265,15 @@ func (d *doctor) identify(ctx context.Context, region string) {
 // lookAtStore tells about the embedded keystore. It asks nobody for a passphrase unless a key
 // needed it before.
 func (d *doctor) lookAtStore(ctx context.Context) {
-	path, err := d.store.Path()
+	path, err := d.Store.Path()
 	if err != nil {
 		return
 	}
 	f := &d.found.Keystore
 	f.Path = path
-	store := d.svc.Opened()
+	store := d.svc.OpenedStore()
 	if store == nil {
-		if store, err = keys.OpenUnasked(d.store); err == nil {
+		if store, err = keys.OpenUnasked(d.Store); err == nil {
 			defer store.Close()
 		}
 	}
@@ -298,12 +286,12 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 		f.State = storeSealed
 		return
 	case err == nil:
-		var keys []kmsclient.KeyEntry
-		if keys, err = store.ListKeys(ctx); err == nil {
-			f.State, f.Keys = storeOpens, len(keys)
+		var list []kmsclient.KeyEntry
+		if list, err = store.ListKeys(ctx); err == nil {
+			f.State, f.Keys = storeOpens, len(list)
 			return
 		}
 	}
 	f.State = "does not open: " + strings.TrimPrefix(ui.OneLine(err), path+": ")
-	_, f.Hint = exit.Explain(err)
+	f.Hint = hintFor(err)
 }

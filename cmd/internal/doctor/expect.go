@@ -31,23 +31,19 @@ func parseExpectations(values []string) ([]expectation, error) {
 			switch {
 			case !slices.Contains(known, op):
 				slices.Sort(known)
-				return nil, exit.Errorf(exit.Usage, "operations are "+strings.Join(known, ", "), "--expect %q: unknown operation %q", value, op)
+				return nil, exit.Errorf(exit.Usage, "operations are "+strings.Join(known, ", "),
+					"--expect %q: unknown operation %q", value, op)
 			case verdict != verdictAllowed && verdict != verdictDenied:
-				return nil, exit.Errorf(exit.Usage, "write --expect decrypt=denied", "--expect %q: %s is to be %q, neither %s nor %s", value, op, verdict, verdictAllowed, verdictDenied)
-			case slices.Contains(all, expectation{op, opposite(verdict)}):
+				return nil, exit.Errorf(exit.Usage, "write --expect decrypt=denied",
+					"--expect %q: %s is to be %q, neither %s nor %s",
+					value, op, verdict, verdictAllowed, verdictDenied)
+			case slices.ContainsFunc(all, func(o expectation) bool { return o.op == op && o != e }):
 				return nil, exit.Errorf(exit.Usage, "", "--expect: %s cannot be both allowed and denied", op)
 			}
 			all = append(all, e)
 		}
 	}
 	return all, nil
-}
-
-func opposite(verdict string) string {
-	if verdict == verdictAllowed {
-		return verdictDenied
-	}
-	return verdictAllowed
 }
 
 // verdict is that on an operation of --expect.
@@ -67,25 +63,31 @@ func (f *keyFinding) verdict(op string) operationFinding {
 	return operationFinding{Operation: opBoth, Verdict: from.Verdict}
 }
 
-// judge gives the exit code: that all is as expected, or where nothing is expected, that each key is good for something.
+// judge gives the exit code: that all is as expected, or where nothing is expected, that each key
+// is good for something.
 func (d *doctor) judge() error {
 	for _, k := range d.keys {
 		if k.problem != nil {
 			return keyProblem(k.found.Key, k.problem)
 		}
 	}
+	var beyond error // the failure that left an expectation open, where it is worth another try
 	for _, e := range d.expected {
 		for _, k := range d.keys {
-			if o := k.found.verdict(e.op); o.Verdict != e.verdict {
-				d.found.Unmet = append(d.found.Unmet, k.unmet(e, o))
+			o := k.found.verdict(e.op)
+			if o.Verdict == e.verdict {
+				continue
+			}
+			d.found.Unmet = append(d.found.Unmet, k.unmet(e, o))
+			if beyond == nil && o.Verdict == verdictUnknown && isBeyond(o.err) {
+				beyond = keyProblem(k.found.Key, o.err)
 			}
 		}
 	}
 	switch {
+	case beyond != nil:
+		return beyond
 	case len(d.found.Unmet) > 0:
-		if err := d.beyond(); err != nil {
-			return err
-		}
 		return exit.Errorf(exit.Policy, "", "not as expected: %s", strings.Join(d.found.Unmet, "; "))
 	case len(d.expected) > 0:
 		return nil
@@ -108,28 +110,15 @@ func (k *keyCheck) unmet(e expectation, o operationFinding) string {
 	return text + ", expected " + e.verdict
 }
 
-// beyond is the failure that left an expectation open, where it is worth another try.
-func (d *doctor) beyond() error {
-	for _, e := range d.expected {
-		for _, k := range d.keys {
-			o := k.found.verdict(e.op)
-			if o.Verdict == verdictUnknown && isBeyond(o.err) {
-				return keyProblem(k.found.Key, o.err)
-			}
-		}
-	}
-	return nil
-}
-
 // judgeServices is the judgement where no key is named: one key service is enough.
 func (d *doctor) judgeServices() error {
-	if d.noIdent == nil || d.noStore == nil {
+	switch {
+	case d.noIdentity == nil || d.noStore == nil:
 		return nil
+	case errors.Is(d.noIdentity, kmsclient.ErrInvalidRequest):
+		return exit.Errorf(exit.Usage, "", "%w", d.noIdentity)
 	}
-	if errors.Is(d.noIdent, kmsclient.ErrInvalidRequest) {
-		return exit.Errorf(exit.Usage, "", "%w", d.noIdent)
-	}
-	return d.noIdent
+	return d.noIdentity
 }
 
 // keyProblem names the key as the user did.

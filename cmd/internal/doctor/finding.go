@@ -28,7 +28,8 @@ const (
 	storeSealed = "needs a passphrase"
 )
 
-// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where it has them.
+// diagnosis is what doctor found, and what doctor --json prints. The names are those of AWS where
+// it has them.
 type diagnosis struct {
 	Identity      *diagnosedCaller `json:",omitempty"`
 	IdentityError string           `json:",omitempty"`
@@ -82,13 +83,13 @@ type operationFinding struct {
 	err    error
 }
 
-// note takes down the answer to a dry run.
+// note takes down the answer to a dry run, which where it is none was no dry run.
 func (k *keyCheck) note(op string, err error) {
 	f := operationFinding{Operation: op, Verdict: verdictRefused, err: err}
 	switch {
 	case errors.Is(err, kmsclient.ErrDryRun):
 		f.Verdict = verdictAllowed
-	case errors.Is(err, kmsclient.ErrNotDryRun):
+	case err == nil || errors.Is(err, kmsclient.ErrNotDryRun):
 		f.Verdict, f.Reason, f.notDry = verdictUnknown, "this endpoint does not know DryRun", true
 	case errors.Is(err, kmsclient.ErrAccessDenied):
 		f.Verdict, f.Reason = verdictDenied, reasonOf(err)
@@ -107,9 +108,11 @@ func (k *keyCheck) unknown(op, why string) {
 	k.found.Operations = append(k.found.Operations, operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
 }
 
-// isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this caller.
+// isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this
+// caller.
 func isBeyond(err error) bool {
-	return errors.Is(err, kmsclient.ErrUnavailable) || errors.Is(err, kmsclient.ErrThrottled) || errors.Is(err, kmsclient.ErrCredentials)
+	return errors.Is(err, kmsclient.ErrUnavailable) || errors.Is(err, kmsclient.ErrThrottled) ||
+		errors.Is(err, kmsclient.ErrCredentials)
 }
 
 // operation finds what was found of an operation.
@@ -159,12 +162,17 @@ func (d *diagnosis) write(w io.Writer, asJSON bool) error {
 	return err
 }
 
-func (d *diagnosis) print(b *strings.Builder) {
-	row := func(name, value string) {
+// rows prints names with their values, those that have one.
+func rows(b *strings.Builder, format string) func(name, value string) {
+	return func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "%-14s %s\n", name, ui.Printable(value))
+			fmt.Fprintf(b, format, name, ui.Printable(value))
 		}
 	}
+}
+
+func (d *diagnosis) print(b *strings.Builder) {
+	row := rows(b, "%-14s %s\n")
 	if d.Identity != nil {
 		row("identity", d.Identity.ARN)
 		row("account", d.Identity.Account)
@@ -174,7 +182,8 @@ func (d *diagnosis) print(b *strings.Builder) {
 	}
 	row("Region", d.Region)
 	if d.Region == "" && (d.Identity != nil || d.IdentityError != "") {
-		row("Region", "none: name keys by their ARN, or set --region, AWS_REGION or region in the profile")
+		row("Region",
+			"none: name keys by their ARN, or set --region, AWS_REGION or region in the profile")
 	}
 	row("endpoint", d.Endpoint)
 	if d.ClockSkew != nil {
@@ -192,7 +201,8 @@ func (d *diagnosis) print(b *strings.Builder) {
 	}
 }
 
-// clockText says which clock is late, and what to do. Requests are signed with a time, which KMS accepts for five minutes.
+// clockText says which clock is late, and what to do. Requests are signed with a time, which KMS
+// accepts for five minutes.
 func clockText(ahead float64) string {
 	by := time.Duration(ahead * float64(time.Second))
 	text := fmt.Sprintf("%v behind the service's", by)
@@ -209,40 +219,37 @@ func clockText(ahead float64) string {
 }
 
 // print leaves out what has been said of the identity.
-func (k *keyFinding) print(b *strings.Builder, said string) {
-	fmt.Fprintf(b, "key %s\n", ui.Printable(k.Key))
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(b, "  %-12s %s\n", name, ui.Printable(value))
-		}
+func (f *keyFinding) print(b *strings.Builder, said string) {
+	fmt.Fprintf(b, "key %s\n", ui.Printable(f.Key))
+	row := rows(b, "  %-12s %s\n")
+	row("ARN", f.ARN)
+	row("state", f.KeyState)
+	row("spec", f.KeySpec)
+	row("usage", f.KeyUsage)
+	if f.MultiRegion != nil {
+		row("multi-Region", f.multiRegionText())
 	}
-	row("ARN", k.ARN)
-	row("state", k.KeyState)
-	row("spec", k.KeySpec)
-	row("usage", k.KeyUsage)
-	if k.MultiRegion != nil {
-		row("multi-Region", k.multiRegionText())
+	row("endpoint", f.Endpoint)
+	problem := f.Problem
+	if problem == said && said != "" {
+		problem = "no identity: see above"
 	}
-	row("endpoint", k.Endpoint)
-	if problem := k.Problem; problem != "" && problem == said {
-		row("problem", "no identity: see above")
-	} else {
-		row("problem", problem)
-	}
-	for _, o := range k.Operations {
+	row("problem", problem)
+	operation := rows(b, "  %-41s %s\n")
+	for _, o := range f.Operations {
 		text := o.Verdict
 		if o.Reason != "" {
 			text += ": " + o.Reason
 		}
-		fmt.Fprintf(b, "  %-41s %s\n", o.Operation, ui.Printable(text))
+		operation(o.Operation, text)
 	}
-	row("hint", k.Hint)
+	row("hint", f.Hint)
 }
 
-func (k *keyFinding) multiRegionText() string {
-	c := k.MultiRegionConfiguration
+func (f *keyFinding) multiRegionText() string {
+	c := f.MultiRegionConfiguration
 	switch {
-	case !*k.MultiRegion:
+	case !*f.MultiRegion:
 		return "no"
 	case c == nil:
 		return "yes"

@@ -12,7 +12,7 @@ import (
 
 // keyCheck is a key under examination.
 type keyCheck struct {
-	keys.Resolved
+	keys.Key
 	d   *doctor
 	arn kmsclient.ARN
 	// problem is why the key could not be examined: no service, nobody there, no credentials.
@@ -36,21 +36,21 @@ var probes = []struct {
 		if err == nil {
 			key.Plaintext.Destroy()
 		}
-		return dry(err)
+		return err
 	}},
 	{opWithoutPlaintext, func(ctx context.Context, k *keyCheck) error {
 		_, err := k.Client.GenerateDataKeyWithoutPlaintext(ctx, k.dataKey(true))
-		return dry(err)
+		return err
 	}},
 	{"generate-data-key-pair-without-plaintext", func(ctx context.Context, k *keyCheck) error {
 		_, err := k.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
 			KeyID: k.ID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: k.d.context, Options: k.options(true)})
-		return dry(err)
+		return err
 	}},
 	{"encrypt", func(ctx context.Context, k *keyCheck) error {
 		_, err := k.Client.Encrypt(ctx, kmsclient.EncryptInput{
 			KeyID: k.ID, Plaintext: []byte("dry run"), EncryptionContext: k.d.context, Options: k.options(true)})
-		return dry(err)
+		return err
 	}},
 }
 
@@ -64,19 +64,14 @@ const (
 )
 
 func (k *keyCheck) options(dryRun bool) kmsclient.Options {
-	return kmsclient.Options{GrantTokens: k.d.grantTokens, DryRun: dryRun}
+	return kmsclient.Options{GrantTokens: k.d.GrantTokens, DryRun: dryRun}
 }
 
 func (k *keyCheck) dataKey(dryRun bool) kmsclient.GenerateDataKeyInput {
-	return kmsclient.GenerateDataKeyInput{KeyID: k.ID, KeySpec: kmsclient.AES256, EncryptionContext: k.d.context, Options: k.options(dryRun)}
-}
-
-// dry turns success, which a dry run does not have, into what it means.
-func dry(err error) error {
-	if err == nil {
-		return kmsclient.ErrNotDryRun
+	return kmsclient.GenerateDataKeyInput{
+		KeyID: k.ID, KeySpec: kmsclient.AES256, EncryptionContext: k.d.context,
+		Options: k.options(dryRun),
 	}
-	return err
 }
 
 // examine asks for everything but ReEncrypt, which can take two keys.
@@ -105,19 +100,22 @@ func (k *keyCheck) examine(ctx context.Context) {
 	if err == nil {
 		out.Plaintext.Destroy()
 	}
-	k.note(opDecrypt, dry(err))
+	k.note(opDecrypt, err)
 }
 
-// describe is the one operation that is not run dry.
+// describe is the one operation that is not run dry. Where it succeeds, its answer is that of a dry run.
 func (k *keyCheck) describe(ctx context.Context) error {
 	m, err := k.Client.DescribeKey(ctx, k.ID, k.options(false))
 	if err != nil {
 		return err
 	}
 	f := &k.found
-	f.ARN, f.KeyState, f.KeySpec, f.KeyUsage, f.MultiRegion = m.ARN, m.KeyState, m.KeySpec, m.KeyUsage, &m.MultiRegion
+	f.ARN, f.KeyState, f.KeySpec, f.KeyUsage = m.ARN, m.KeyState, m.KeySpec, m.KeyUsage
+	f.MultiRegion = &m.MultiRegion
 	if c := m.MultiRegionConfiguration; c != nil {
-		f.MultiRegionConfiguration = &multiRegionFinding{MultiRegionKeyType: c.KeyType, PrimaryKey: c.Primary.ARN, ReplicaKeys: []string{}}
+		f.MultiRegionConfiguration = &multiRegionFinding{
+			MultiRegionKeyType: c.KeyType, PrimaryKey: c.Primary.ARN, ReplicaKeys: []string{},
+		}
 		for _, r := range c.Replicas {
 			f.MultiRegionConfiguration.ReplicaKeys = append(f.MultiRegionConfiguration.ReplicaKeys, r.ARN)
 		}
@@ -163,7 +161,8 @@ func (k *keyCheck) takeSample(ctx context.Context) {
 	switch {
 	case may.Verdict == verdictAllowed || may.notDry:
 		k.makeSample(ctx)
-	case k.arn.KeyID() == "" && len(k.d.slots) > 0: // an alias of who knows which key: KMS refuses a blob of another
+	case k.arn.KeyID() == "" && len(k.d.slots) > 0:
+		// An alias of who knows which key: KMS refuses a blob of another.
 		k.sample = k.d.sample(k.d.slots[0])
 	default:
 		k.without = "nothing to ask about: give a FILE that is sealed for this key"
@@ -182,8 +181,9 @@ func (k *keyCheck) makeSample(ctx context.Context) {
 	}
 }
 
-// reEncrypt asks for both halves of ReEncrypt, which needs kms:ReEncryptFrom on one key and kms:ReEncryptTo on the other: from the key to
-// itself, and where that leaves a half open, with the other keys of the same Region.
+// reEncrypt asks for both halves of ReEncrypt, which needs kms:ReEncryptFrom on one key and
+// kms:ReEncryptTo on the other: from the key to itself, and where that leaves a half open, with the
+// other keys of the same Region.
 func (k *keyCheck) reEncrypt(ctx context.Context) {
 	if k.problem != nil {
 		return
@@ -205,7 +205,8 @@ func (k *keyCheck) reEncrypt(ctx context.Context) {
 func (k *keyCheck) partners() []*keyCheck {
 	all := []*keyCheck{k}
 	for _, other := range k.d.keys {
-		if other != k && other.problem == nil && other.Client == k.Client && other.arn.Region == k.arn.Region {
+		if other != k && other.problem == nil && other.Client == k.Client &&
+			other.arn.Region == k.arn.Region {
 			all = append(all, other)
 		}
 	}
@@ -228,8 +229,8 @@ func (k *keyCheck) reEncryptTo(ctx context.Context, other *keyCheck) error {
 	if k.moves == nil {
 		k.moves = map[*keyCheck]error{}
 	}
-	k.moves[other] = dry(err)
-	return k.moves[other]
+	k.moves[other] = err
+	return err
 }
 
 // sourceID is the key of the sample by its ARN, where that is known.

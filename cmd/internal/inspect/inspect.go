@@ -1,14 +1,18 @@
-// Package inspect is envseal inspect.
+// Package inspect is envseal inspect, which shows what a sealed file or a key file says of itself.
+// It asks no key service, and takes nothing it reads for true: a header is not authenticated, and
+// may be as large and as strange as its writer likes. Start at options.inspect.
 package inspect
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/batch"
 	"github.com/envseal/envseal/cmd/internal/file"
@@ -39,13 +43,13 @@ func Command() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := inspectOptions{json: c.Bool("json"), maxSlots: c.Int("max-slots")}
+			o := options{json: c.Bool("json"), maxSlots: c.Int("max-slots")}
 			return b.Run(c.Context, o.inspect)
 		},
 	}
 }
 
-type inspectOptions struct {
+type options struct {
 	json     bool // instead of a text for people
 	maxSlots int  // of a sealed file; 0 stands for the default
 }
@@ -65,14 +69,16 @@ type inspection struct {
 	HeaderLength      int64
 	KeySlots          [0]inspectedSlot // those of slots, as awscli.PrintJSON shows them
 	SealedSize        *int64           `json:",omitempty"` // of the file as it is; absent for a stream and for armor
-	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file has SealedSize: it was truncated or lengthened.
-	// For a compressed file it is the compressed size.
+	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file
+	// has SealedSize: it was truncated or lengthened. For a compressed file it is the compressed size.
 	PlaintextSize json.RawMessage `json:",omitempty"`
 
-	slots []format.Slot // decoded one by one: together, those of a hostile header take many times its size
+	// slots are decoded one by one: together, those of a hostile header take many times its size.
+	slots []format.Slot
 }
 
-// inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not know, with its Body.
+// inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not
+// know, with its Body.
 type inspectedSlot struct {
 	Type                     string
 	KeyID                    string         `json:"KeyId,omitempty"`
@@ -85,33 +91,32 @@ type inspectedSlot struct {
 	Body                     []byte         `json:",omitempty"`
 }
 
-func (o inspectOptions) inspect(_ context.Context, name string) error {
-	in, err := file.Open(name)
+// shown is what is found of a file.
+type shown interface {
+	print(w *bufio.Writer) error // for people
+	printJSON(w *bufio.Writer) error
+}
+
+func (o options) inspect(_ context.Context, name string) error {
+	in, src, err := inplace.OpenSealed(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := inplace.UseJournal(in); err != nil {
-		return err
+	var found shown
+	if first, _ := src.Peek(len(keys.PEMBlock)); keys.MayBeKeyFile(first) {
+		found, err = inspectKeyFile(name, src)
+	} else {
+		found, err = o.inspectSealed(in, src)
 	}
-	buffered := bufio.NewReader(in)
-	if first, _ := buffered.Peek(len(keys.PEMBlock)); keys.MayBeKeyFile(first) {
-		return o.inspectKeyFile(name, buffered)
-	}
-	src, armored, err := format.Unarmored(buffered)
 	if err != nil {
 		return err
 	}
-	h, err := format.ReadHeader(src, format.Limits{MaxSlots: o.maxSlots})
-	if err != nil {
-		return err
-	}
-	i := newInspection(h, in, armored)
 	out := bufio.NewWriterSize(file.StdoutText(), 1<<16)
 	if o.json {
-		err = i.printJSON(out)
+		err = found.printJSON(out)
 	} else {
-		err = i.print(out)
+		err = found.print(out)
 	}
 	if err != nil {
 		return err
@@ -119,27 +124,11 @@ func (o inspectOptions) inspect(_ context.Context, name string) error {
 	return out.Flush()
 }
 
-// inspectKeyFile does the same for a file that begins as key files do, of which src is the contents.
-func (o inspectOptions) inspectKeyFile(name string, src io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(src, format.MaxKeyFile+1))
+func (o options) inspectSealed(in *file.Input, src io.Reader) (*inspection, error) {
+	h, armored, err := inplace.ReadHeader(src, format.Limits{MaxSlots: o.maxSlots})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k, err := keys.ParseKeyFile(text)
-	if errors.Is(err, format.ErrNotEnvseal) {
-		return err
-	}
-	if err != nil {
-		return keys.KeyFileError(ui.ShownInput(name), "envseal key-pair` or `envseal data-key", err)
-	}
-	i := inspectedKeyFile(k, name)
-	if o.json {
-		return ui.WriteIndented(file.StdoutText(), i)
-	}
-	return i.print(file.StdoutText(), k.String())
-}
-
-func newInspection(h *format.Header, in *file.Input, armored bool) *inspection {
 	i := &inspection{
 		File:              in.Name,
 		Kind:              "sealed file",
@@ -149,23 +138,32 @@ func newInspection(h *format.Header, in *file.Input, armored bool) *inspection {
 		ChunkSize:         h.ChunkSize(),
 		Compression:       h.Compression.String(),
 		FileID:            hex.EncodeToString(h.FileID[:]),
-		EncryptionContext: h.Context,
+		EncryptionContext: notNull(h.Context),
 		Commitment:        hex.EncodeToString(h.Commitment[:]),
 		HeaderLength:      h.Length,
 		slots:             h.Slots,
 	}
-	if i.EncryptionContext == nil {
-		i.EncryptionContext = format.Context{}
-	}
 	if in.Regular && !armored {
-		size := in.Size
-		i.SealedSize = &size
+		i.SealedSize = &in.Size
 		i.PlaintextSize = json.RawMessage("null")
-		if n, err := h.Layout().PlaintextSize(size); err == nil {
+		if n, err := h.Layout().PlaintextSize(in.Size); err == nil {
 			i.PlaintextSize = json.RawMessage(fmt.Sprint(n))
 		}
 	}
-	return i
+	return i, nil
+}
+
+// notNull is ec as JSON shows it where there is one, be it empty.
+func notNull(ec format.Context) format.Context {
+	if ec == nil {
+		return format.Context{}
+	}
+	return ec
+}
+
+// row prints a line for people.
+func row(w io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(w, "  %-16s "+format+"\n", append([]any{name}, args...)...)
 }
 
 func describeSlot(s format.Slot) (inspectedSlot, error) {
@@ -188,35 +186,35 @@ func describeSlot(s format.Slot) (inspectedSlot, error) {
 	return inspectedSlot{Type: fmt.Sprint(uint8(s.Type)), Body: s.Body}, nil
 }
 
-// print is for people. Values from the file are quoted where they could steer a terminal.
-func (i *inspection) print(w io.Writer) error {
-	row := func(name, value string) { fmt.Fprintf(w, "  %-16s %s\n", name, value) }
+// print quotes values from the file where they could steer a terminal.
+func (i *inspection) print(w *bufio.Writer) error {
 	fmt.Fprintf(w, "%s: envseal file, format version %d\n", ui.PlainText(i.File), i.Version)
 	if i.Armored {
-		row("armor", "yes: the file is text")
+		row(w, "armor", "yes: the file is text")
 	}
-	row("suite", i.Suite)
-	row("chunk size", fmt.Sprintf("%d bytes", i.ChunkSize))
-	row("compression", i.Compression)
-	row("file id", i.FileID)
-	row("header", fmt.Sprintf("%d bytes", i.HeaderLength))
+	row(w, "suite", "%s", i.Suite)
+	row(w, "chunk size", "%d bytes", i.ChunkSize)
+	row(w, "compression", "%s", i.Compression)
+	row(w, "file id", "%s", i.FileID)
+	row(w, "header", "%d bytes", i.HeaderLength)
 	if i.SealedSize != nil {
-		row("sealed size", fmt.Sprintf("%d bytes", *i.SealedSize))
-		if *i.SealedSize == i.HeaderLength {
-			row(i.contents(), "unknown: this is the header alone; the payload is kept apart, or was cut off")
-		} else if string(i.PlaintextSize) == "null" {
-			row(i.contents(), "unknown: no whole file has this sealed size; it was truncated or lengthened")
-		} else {
-			row(i.contents(), string(i.PlaintextSize)+" bytes")
+		row(w, "sealed size", "%d bytes", *i.SealedSize)
+		switch {
+		case *i.SealedSize == i.HeaderLength:
+			row(w, i.contents(), "unknown: this is the header alone; the payload is kept apart, or was cut off")
+		case string(i.PlaintextSize) == "null":
+			row(w, i.contents(), "unknown: no whole file has this sealed size; it was truncated or lengthened")
+		default:
+			row(w, i.contents(), "%s bytes", i.PlaintextSize)
 		}
 	}
-	row("context", keys.ContextText(i.EncryptionContext))
+	row(w, "context", "%s", keys.ContextText(i.EncryptionContext))
 	for n, slot := range i.slots {
 		s, err := describeSlot(slot)
 		if err != nil {
 			return err
 		}
-		row(fmt.Sprintf("key slot %d", n+1), s.text())
+		row(w, fmt.Sprintf("key slot %d", n+1), "%s", s.text())
 	}
 	return nil
 }
@@ -232,9 +230,55 @@ func (i *inspection) contents() string {
 func (s inspectedSlot) text() string {
 	switch {
 	case s.CiphertextBlob != nil:
-		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes", ui.PlainText(s.KeyID), len(s.CiphertextBlob))
+		return fmt.Sprintf("KMS key %s, CiphertextBlob of %d bytes",
+			ui.PlainText(s.KeyID), len(s.CiphertextBlob))
 	case s.Scheme != "":
-		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme, ui.PlainText(s.KeyID), s.PublicKeyID, keys.ContextText(s.PairEncryptionContext))
+		return fmt.Sprintf("key pair %s of KMS key %s, public key %s, pair context %s", s.Scheme,
+			ui.PlainText(s.KeyID), s.PublicKeyID, keys.ContextText(s.PairEncryptionContext))
 	}
 	return fmt.Sprintf("type %s, which this version does not know, %d bytes", s.Type, len(s.Body))
+}
+
+// printJSON is ui.WriteIndented, with the slots.
+func (i *inspection) printJSON(w *bufio.Writer) error {
+	var text bytes.Buffer
+	if err := ui.WriteIndented(&text, i); err != nil {
+		return err
+	}
+	const noSlots = "\n  \"KeySlots\": [" // in a string, quotes are escaped
+	before, behind, _ := strings.Cut(text.String(), noSlots)
+	w.WriteString(before + noSlots)
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	for n, s := range i.slots {
+		if n > 0 {
+			w.WriteString(",")
+		}
+		w.WriteString("\n    ")
+		if s.Type != format.SlotKMS && s.Type != format.SlotPair && len(s.Body) > inplace.MostKept {
+			printLongSlot(w, s)
+			continue
+		}
+		slot, err := describeSlot(s)
+		if err != nil {
+			return err
+		}
+		text.Reset()
+		if err := enc.Encode(slot); err != nil {
+			return err
+		}
+		w.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+	}
+	_, err := w.WriteString("\n  " + behind)
+	return err
+}
+
+// printLongSlot prints a slot of an unknown type, which can be as long as a header.
+func printLongSlot(w *bufio.Writer, s format.Slot) {
+	fmt.Fprintf(w, "{\n      \"Type\": \"%d\",\n      \"Body\": \"", s.Type)
+	body := base64.NewEncoder(base64.StdEncoding, w)
+	body.Write(s.Body)
+	body.Close()
+	w.WriteString("\"\n    }")
 }

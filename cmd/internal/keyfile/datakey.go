@@ -14,8 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// DataKeyCommand is envseal data-key.
-func DataKeyCommand() *cli.Command {
+func dataKeyCommand() (*cli.Command, readFunc) {
 	return &cli.Command{
 		Name:      "data-key",
 		Usage:     "make a data key in advance, for `encrypt --data-key`",
@@ -24,67 +23,63 @@ func DataKeyCommand() *cli.Command {
 			"to decrypt, and cannot open what is sealed with it. The file holds nothing secret.\n" +
 			"With several -k, any one of them opens what is sealed with it; the further ones, of the same Region, are added by ReEncrypt, without a plaintext again.\n" +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join([]cli.Flag{flags.KeyIDFlag("make it for this `KEY` (repeatable)")}, keyFileFlags()),
-		Action: func(c *cli.Context) error {
-			if err := flags.CheckArgs(c, 0, 0); err != nil {
-				return err
-			}
-			return runDataKey(c.Context, readKeyFileOptions(c))
-		},
-	}
+		Flags: []cli.Flag{flags.KeyIDFlag("make it for this `KEY` (repeatable)")},
+	}, newDataKeyMaker
 }
 
-func runDataKey(ctx context.Context, o keyFileOptions) error {
-	svc := keys.NewServices(o.aws, o.store)
-	defer svc.Close()
-	keys.Harden(false)
-	ec, err := keys.ContextOf(o.context)
-	if err != nil {
-		return err
+// newDataKeyMaker refuses what no data key file can be made of.
+func newDataKeyMaker(_ *cli.Context, o *options) (maker, error) {
+	switch n := len(o.KeyIDs); {
+	case n == 0:
+		return nil, noKeyError("to make a data key for")
+	case n > format.DefaultMaxSlots:
+		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most", n, format.DefaultMaxSlots)
 	}
-	keys, err := dataKeyDestinations(ctx, svc, o.keyIDs)
-	if err != nil {
-		return err
-	}
-	return o.write(func() (text []byte, notes []string, err error) {
-		f, err := newDataKeyFile(ctx, keys, ec, o.grantTokens)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, k := range f.Keys {
-			notes = append(notes, "data key for "+k.KeyID)
-		}
-		text, err = f.Encode()
-		return text, notes, err
-	})
+	return o.makeDataKey, nil
 }
 
-// dataKeyDestinations are the keys of -k, which ReEncrypt must be able to reach from the first.
-func dataKeyDestinations(
-	ctx context.Context, svc *keys.Services, refs []string,
-) ([]keyring.Destination, error) {
-	if len(refs) == 0 {
-		return nil, exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to make a data key for")
+func noKeyError(purpose string) error {
+	return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key %s", purpose)
+}
+
+func (o *options) makeDataKey(
+	ctx context.Context, svc *keys.Services, ec format.Context,
+) (text []byte, notes []string, err error) {
+	destinations, err := svc.Destinations(ctx, o.KeyIDs)
+	if err == nil {
+		err = checkReach(o.KeyIDs, destinations)
 	}
-	if len(refs) > format.DefaultMaxSlots {
-		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most", len(refs), format.DefaultMaxSlots)
-	}
-	keys, err := svc.Destinations(ctx, refs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	f, err := newDataKeyFile(ctx, destinations, ec, o.GrantTokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, k := range f.Keys {
+		notes = append(notes, "data key for "+k.KeyID)
+	}
+	text, err = f.Encode()
+	return text, notes, err
+}
+
+// checkReach refuses keys, named by refs, that ReEncrypt cannot reach from the first.
+func checkReach(refs []string, keys []keyring.Destination) error {
+	const why = "a data key is wrapped for further keys by ReEncrypt, so that nobody sees it, and that stays within "
 	for i, k := range keys[1:] {
 		switch first := keys[0]; {
 		case first.Client != k.Client:
-			return nil, exit.Errorf(exit.Usage, "make a data key file for each of them",
-				"%s and %s are keys of two key services: a data key is wrapped for further keys by ReEncrypt, so that nobody sees it, and that stays within one", refs[0], refs[i+1])
+			return exit.Errorf(exit.Usage, "make a data key file for each of them",
+				"%s and %s are keys of two key services: "+why+"one", refs[0], refs[i+1])
 		case first.Region != "" && k.Region != "" && first.Region != k.Region:
-			return nil, exit.Errorf(exit.Usage, "make a data key file for each Region",
-				"%s lies in the Region %s and %s in %s: a data key is wrapped for further keys by ReEncrypt, so that nobody sees it, and that stays within a Region", refs[0], first.Region, refs[i+1], k.Region)
+			return exit.Errorf(exit.Usage, otherRegionHint,
+				"%s lies in the Region %s and %s in %s: "+why+"a Region", refs[0], first.Region, refs[i+1], k.Region)
 		}
 	}
-	return keys, nil
+	return nil
 }
+
+const otherRegionHint = "make a data key file for each Region"
 
 // newDataKeyFile has the data key made for the first key, and re-encrypted for the others.
 func newDataKeyFile(
@@ -121,7 +116,7 @@ func newDataKeyFile(
 
 func furtherKeyError(err error) error {
 	if errors.Is(err, keyring.ErrOtherRegion) {
-		return exit.Errorf(exit.Usage, "make a data key file for each Region", "%w", err)
+		return exit.Errorf(exit.Usage, otherRegionHint, "%w", err)
 	}
 	if errors.Is(err, kmsclient.ErrAccessDenied) {
 		return exit.Errorf(exit.Refused, "further keys are added by ReEncrypt, which needs kms:ReEncryptFrom on the first key and kms:ReEncryptTo on the others; one -k needs kms:GenerateDataKeyWithoutPlaintext only", "%w", err)

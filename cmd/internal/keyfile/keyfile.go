@@ -1,55 +1,95 @@
-// Package keyfile is envseal data-key and envseal key-pair, which make key files.
+// Package keyfile is envseal data-key and envseal key-pair, which have a key service make a key and
+// write a small file with it. Such a file holds nothing secret: neither command ever sees, let
+// alone writes, a key in the clear. Start at options.run.
 package keyfile
 
 import (
+	"context"
+
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/keys"
 	"github.com/envseal/envseal/cmd/internal/ui"
+	"github.com/envseal/envseal/format"
 	"github.com/urfave/cli/v2"
 )
 
-// keyFileOptions are what the commands have in common that make a key file.
-type keyFileOptions struct {
-	keyIDs      []string // of -k, or the environment
-	context     []string // values of -c
-	grantTokens []string
-	output      string // "" and - are standard output
-	force       bool   // replaces output
-	quiet       bool
-	aws         flags.AWS
-	store       flags.Store
-}
-
-func keyFileFlags() []cli.Flag {
-	return flags.Join([]cli.Flag{
+// Command is envseal data-key or envseal key-pair, whichever has the name.
+func Command(name string) *cli.Command {
+	c, read := dataKeyCommand()
+	if name != c.Name {
+		c, read = keyPairCommand()
+	}
+	c.Flags = flags.Join(c.Flags, []cli.Flag{
 		flags.ContextFlag(), flags.GrantTokensFlag(),
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: flags.CatFiles, Usage: "write to `FILE` (default: stdout)"},
 		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles, Usage: "replace an existing FILE"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: flags.CatOutput, Usage: "errors only"},
 	}, flags.AWSFlags(), flags.StoreFlags())
-}
-
-func readKeyFileOptions(c *cli.Context) keyFileOptions {
-	return keyFileOptions{
-		keyIDs:      keys.KeyRefs(c.StringSlice("key-id")),
-		context:     c.StringSlice("encryption-context"),
-		grantTokens: c.StringSlice("grant-tokens"),
-		output:      c.String("output"),
-		force:       c.Bool("force"),
-		quiet:       c.Bool("quiet"),
-		aws:         flags.ReadAWS(c),
-		store:       flags.ReadStore(c),
+	c.Action = func(c *cli.Context) error {
+		if err := flags.CheckArgs(c, 0, 0); err != nil {
+			return err
+		}
+		o := readOptions(c)
+		newFile, err := read(c, o)
+		if err != nil {
+			return err
+		}
+		return o.run(c.Context, newFile)
 	}
+	return c
 }
 
-// write writes what work makes, a key file, which holds nothing secret, and then says its notes.
-func (o *keyFileOptions) write(work func() (text []byte, notes []string, err error)) error {
-	var notes []string
-	err := o.writeText(func() (text []byte, err error) {
-		text, notes, err = work()
-		return text, err
-	})
+// maker asks a key service of svc for a key, and makes a file of it. notes are what the user is
+// told.
+type maker func(ctx context.Context, svc *keys.Services, ec format.Context) (
+	text []byte, notes []string, err error)
+
+// readFunc finds on the command line what is to be made.
+type readFunc func(c *cli.Context, o *options) (maker, error)
+
+// options are what the commands have in common.
+type options struct {
+	flags.KeyOptions        // keys and context may be those of the environment
+	output           string // "" and - are standard output
+	force            bool   // replaces output
+	quiet            bool
+}
+
+func readOptions(c *cli.Context) *options {
+	o := &options{
+		KeyOptions: flags.ReadKeyOptions(c),
+		output:     c.String("output"), force: c.Bool("force"), quiet: c.Bool("quiet"),
+	}
+	o.KeyIDs, o.Context = keys.KeyRefs(o.KeyIDs), keys.ContextValues(o.Context)
+	return o
+}
+
+// run makes a key file. An output that cannot be written is refused before a key service is asked.
+func (o *options) run(ctx context.Context, newFile maker) error {
+	ec, err := keys.ContextOf(o.Context)
+	if err != nil {
+		return err
+	}
+	keys.Harden(false)
+	svc := keys.NewServices(o.AWS, o.Store)
+	defer svc.Close()
+	out, err := o.create()
+	if err != nil {
+		return err
+	}
+	if out != nil {
+		defer out.Abort()
+	}
+	text, notes, err := newFile(ctx, svc, ec)
+	if err != nil {
+		return err
+	}
+	if out == nil {
+		_, err = file.StdoutText().Write(text)
+	} else if _, err = out.Write(text); err == nil {
+		err = out.Commit()
+	}
 	if err != nil || o.quiet {
 		return err
 	}
@@ -59,29 +99,13 @@ func (o *keyFileOptions) write(work func() (text []byte, notes []string, err err
 	return nil
 }
 
-// writeText refuses a file that cannot be written before work asks a key service for anything.
-func (o *keyFileOptions) writeText(work func() ([]byte, error)) error {
+// create starts the output. It is nil for standard output.
+func (o *options) create() (*file.Output, error) {
 	if o.output == "" || o.output == "-" {
-		text, err := work()
-		if err == nil {
-			_, err = file.StdoutText().Write(text)
-		}
-		return err
+		return nil, nil
 	}
-	own := file.Guard(o.aws.Files(), flags.ContextFiles(o.context), o.store.Files())
-	out, err := file.Create(o.output, file.Options{
-		Force: o.force, Perm: 0o666 &^ file.ReadUmask(), Inputs: own,
+	return file.Create(o.output, file.Options{
+		Force: o.force, Perm: 0o666 &^ file.Umask(),
+		Inputs: file.Guard(o.Files()),
 	})
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	text, err := work()
-	if err != nil {
-		return err
-	}
-	if _, err := out.Write(text); err != nil {
-		return err
-	}
-	return out.Commit()
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// Contexts are taken as they are written, in all spellings: KMS binds them to what it encrypts, so none must become another on the way.
+// Contexts are taken as they are written, in all spellings: KMS binds them to what it encrypts, so
+// none must become another on the way.
 func TestContextIsTakenAsItIsWritten(t *testing.T) {
 	for arg, want := range map[string]format.Context{
 		"{}":                        {},
@@ -32,7 +33,8 @@ func TestContextIsTakenAsItIsWritten(t *testing.T) {
 	}
 }
 
-// What stands for no text is refused, with the spelling that would have been right, and not replaced by U+FFFD.
+// What stands for no text is refused, with the spelling that would have been right, and not
+// replaced by U+FFFD.
 func TestContextOfNoText(t *testing.T) {
 	for arg, half := range map[string]bool{
 		`{"a":"\ud800"}`:             true,
@@ -52,6 +54,17 @@ func TestContextOfNoText(t *testing.T) {
 			got, err := parseContext([]string{arg})
 			var e *exit.Error
 			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, ErrHalfCharacter) != half || strings.Contains(e.Hint, `\ud83d\ude00`) != half {
+				t.Errorf("%s %q: %v, %v", name, arg, got, err)
+			}
+		}
+	}
+}
+
+// Nothing may follow a context: the rest would have been meant to be bound as well.
+func TestContextIsAll(t *testing.T) {
+	for _, rest := range []string{"}", "]", "{}", ` "c"`, ",", "\x00"} {
+		for name, arg := range map[string]string{"argument": `{"a":"b"}` + rest, "file": inFile(t, `{"a":"b"}`+rest)} {
+			if got, err := parseContext([]string{arg}); exit.Code(err) != exit.Usage {
 				t.Errorf("%s %q: %v, %v", name, arg, got, err)
 			}
 		}

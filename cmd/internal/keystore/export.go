@@ -17,15 +17,15 @@ func exportCommand() *cli.Command {
 		Usage: "write a backup of the whole keystore",
 		Description: "The backup is a keystore file: put in place, or named with --keystore, it works. It is protected as the keystore is, so that the same\n" +
 			"passphrase or identity file opens it, unless another protection is chosen.",
-		Flags: flags.Join([]cli.Flag{
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (mode 0600); - is stdout"},
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace an existing FILE"},
 			&cli.StringSliceFlag{Name: "to", Usage: "protect it for this age `RECIPIENT`, age1... (repeatable: any one opens it)"},
 			&cli.BoolFlag{Name: "new-passphrase", Usage: "protect it by another passphrase, which is asked for"},
 			&cli.StringFlag{Name: "new-passphrase-file", Usage: "protect it by the passphrase in the first line of `FILE`"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "write the keys in the clear"},
-		}, flags.StoreFlags()),
-		Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+		},
+		Action: onStore(0, 0, func(c *cli.Context) storeWork {
 			return exportOptions{
 				output:            c.String("output"),
 				force:             c.Bool("force"),
@@ -33,7 +33,6 @@ func exportCommand() *cli.Command {
 				newPassphrase:     c.Bool("new-passphrase"),
 				newPassphraseFile: c.String("new-passphrase-file"),
 				plaintext:         c.Bool("plaintext-insecure"),
-				store:             flags.ReadStore(c),
 			}.run
 		}),
 	}
@@ -47,10 +46,9 @@ type exportOptions struct {
 	newPassphrase     bool     // is asked for
 	newPassphraseFile string
 	plaintext         bool // no protection
-	store             flags.Store
 }
 
-func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
+func (o exportOptions) run(_ context.Context, s opened) error {
 	if o.output == "" {
 		return exit.Errorf(exit.Usage, "name the backup with -o FILE; -o - is stdout", "no output given")
 	}
@@ -63,21 +61,21 @@ func (o exportOptions) run(_ context.Context, store *keystore.Store) error {
 		return err
 	}
 	defer clear(how.Passphrase)
-	out, err := o.create()
+	out, err := o.create(s.from)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
-	if err := store.Export(out, how); err != nil {
+	if err := s.Export(out, how); err != nil {
 		return err
 	}
 	return out.Commit()
 }
 
-func (o exportOptions) create() (*file.Output, error) {
+func (o exportOptions) create(from flags.Store) (*file.Output, error) {
 	if o.output == "-" {
 		return file.Stdout(true) // -o - means it
 	}
-	own := file.Guard(file.NamedBy("new-passphrase-file", o.newPassphraseFile), o.store.Files())
+	own := file.Guard(file.NamedBy("new-passphrase-file", o.newPassphraseFile), from.Files())
 	return file.Create(o.output, file.Options{Force: o.force, Perm: 0o600, Inputs: own})
 }

@@ -1,10 +1,11 @@
-// Package keystore is envseal keystore.
+// Package keystore is envseal keystore: what is done with the embedded keystore itself, by commands
+// that all open it first (onStore). It never prints a key. The keystore is kmsclient/keystore, and
+// its server kmsclient/devserver.
 package keystore
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,111 +23,86 @@ import (
 
 // Command is envseal keystore with its subcommands.
 func Command() *cli.Command {
-	name := "NAME|KEY"
-	return &cli.Command{
+	c := &cli.Command{
 		Name:  "keystore",
 		Usage: "the embedded key service: keys in an encrypted file, no AWS needed",
 		Description: "Keys of the keystore are called local:NAME. The file is $ENVSEAL_KEYSTORE, or envseal/keystore in $XDG_DATA_HOME or ~/.local/share.\n" +
 			"Keep a backup of it (`envseal keystore export`): without it, what it sealed cannot be opened.",
 		Subcommands: []*cli.Command{
 			initCommand(),
+			createKeyCommand(),
 			{
-				Name: "create-key", Usage: "make a key and alias/NAME, print its ARN", ArgsUsage: "[NAME]",
-				Flags: flags.Join([]cli.Flag{
-					&cli.StringFlag{Name: "description", Usage: "`TEXT` to remember the key by"},
-					&cli.BoolFlag{Name: "multi-region", Usage: "make a multi-Region key (its id starts with mrk-)"},
-				}, flags.StoreFlags()),
-				Action: onStore(0, 1, func(c *cli.Context) onStoreWork {
-					return createKeyOptions{
-						name:        strings.TrimPrefix(c.Args().First(), keys.LocalPrefix),
-						description: c.String("description"),
-						multiRegion: c.Bool("multi-region"),
-					}.run
-				}),
-			},
-			{
-				Name: "list-keys", Usage: "list keys, their states and aliases", Flags: flags.Join([]cli.Flag{
-					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-				}, flags.StoreFlags()),
-				Action: onStore(0, 0, func(c *cli.Context) onStoreWork {
+				Name: "list-keys", Usage: "list keys, their states and aliases",
+				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Action: onStore(0, 0, func(c *cli.Context) storeWork {
 					return listKeysOptions{json: c.Bool("json")}.run
 				}),
 			},
-			{
-				Name: "rotate-key", Usage: "new backing key for what is sealed from now on; old files still open", ArgsUsage: name, Flags: flags.StoreFlags(),
-				Action: onKey((*keystore.Store).RotateKeyOnDemand),
-			},
-			{
-				Name: "disable-key", Usage: "refuse the key until it is enabled again", ArgsUsage: name, Flags: flags.StoreFlags(),
-				Action: onKey((*keystore.Store).DisableKey),
-			},
-			{
-				Name: "enable-key", Usage: "allow the key again", ArgsUsage: name, Flags: flags.StoreFlags(),
-				Action: onKey((*keystore.Store).EnableKey),
-			},
-			{
-				Name: "alias", Usage: "let alias/NAME name a key, or no longer", ArgsUsage: "NAME [NAME|KEY]",
-				UsageText: "envseal keystore alias NAME KEY       alias/NAME names KEY from now on\nenvseal keystore alias --delete NAME",
-				Flags:     flags.Join([]cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}}, flags.StoreFlags()),
-				Action: onStore(1, 2, func(c *cli.Context) onStoreWork {
-					return aliasOptions{
-						args:   c.Args().Slice(),
-						delete: c.Bool("delete"),
-						store:  flags.ReadStore(c),
-					}.run
-				}),
-			},
+			keyCommand("rotate-key", "new backing key for what is sealed from now on; old files still open",
+				(*keystore.Store).RotateKeyOnDemand),
+			keyCommand("disable-key", "refuse the key until it is enabled again",
+				(*keystore.Store).DisableKey),
+			keyCommand("enable-key", "allow the key again", (*keystore.Store).EnableKey),
+			aliasCommand(),
 			exportCommand(),
 			serveCommand(),
 		},
 	}
+	for _, sub := range c.Subcommands {
+		sub.Flags = append(sub.Flags, flags.StoreFlags()...)
+	}
+	return c
 }
 
-// onStoreWork is what a command does with the opened keystore.
-type onStoreWork func(ctx context.Context, s *keystore.Store) error
+// opened is the keystore that a command works on.
+type opened struct {
+	*keystore.Store
+	from flags.Store // how it was found and opened
+}
+
+// storeWork is what a command does with the opened keystore.
+type storeWork func(ctx context.Context, s opened) error
 
 // onStore makes an action of the work that read finds on the command line, which has from least to
 // most arguments.
-func onStore(least, most int, read func(*cli.Context) onStoreWork) cli.ActionFunc {
+func onStore(least, most int, read func(*cli.Context) storeWork) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if err := flags.CheckArgs(c, least, most); err != nil {
 			return err
 		}
 		keys.Harden(false)
-		store, err := keys.OpenKeystore(flags.ReadStore(c))
+		from := flags.ReadStore(c)
+		store, err := keys.OpenKeystore(from)
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		return read(c)(c.Context, store)
+		return read(c)(c.Context, opened{store, from})
 	}
 }
 
-// onKey makes an action of do for the key that the argument names. Like KMS, these operations take
-// a key id or ARN and no alias, so the key is resolved first.
-func onKey(do func(s *keystore.Store, ctx context.Context, keyID string) error) cli.ActionFunc {
-	return onStore(1, 1, func(c *cli.Context) onStoreWork {
-		arg, o := c.Args().First(), flags.ReadStore(c)
-		return func(ctx context.Context, s *keystore.Store) error {
-			meta, err := describeArg(ctx, o, s, arg)
-			if err != nil {
-				return err
+// describe describes the key that an argument names, with local: or without.
+func (s opened) describe(ctx context.Context, arg string) (*kmsclient.KeyMetadata, error) {
+	return keys.DescribeLocal(ctx, s.from, s.Store, arg)
+}
+
+// keyCommand is a command that has do done to the key that its argument names. Like KMS, these
+// operations take a key id or ARN and no alias, so the key is resolved first.
+func keyCommand(
+	name, usage string, do func(s *keystore.Store, ctx context.Context, keyID string) error,
+) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: "NAME|KEY",
+		Action: onStore(1, 1, func(c *cli.Context) storeWork {
+			return func(ctx context.Context, s opened) error {
+				meta, err := s.describe(ctx, c.Args().First())
+				if err != nil {
+					return err
+				}
+				return do(s.Store, ctx, meta.ARN)
 			}
-			return do(s, ctx, meta.ARN)
-		}
-	})
-}
-
-// describeArg describes the key that an argument names, with local: or without.
-func describeArg(
-	ctx context.Context, o flags.Store, s *keystore.Store, arg string,
-) (*kmsclient.KeyMetadata, error) {
-	id := keys.LocalName(strings.TrimPrefix(arg, keys.LocalPrefix))
-	meta, err := s.DescribeKey(ctx, id, kmsclient.Options{})
-	if errors.Is(err, kmsclient.ErrNotFound) && strings.HasPrefix(id, "alias/") {
-		return nil, keys.NoSuchName(ctx, o, s, arg, id)
+		}),
 	}
-	return meta, err
 }
 
 func initCommand() *cli.Command {
@@ -135,11 +111,11 @@ func initCommand() *cli.Command {
 		Usage: "make a new, empty keystore",
 		Description: "Asks for a passphrase, or reads it with --passphrase-file. With --no-passphrase, for unattended use, it makes an age identity file beside\n" +
 			"the keystore: whoever can read both files has the keys.",
-		Flags: flags.Join([]cli.Flag{
+		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-passphrase", Usage: "make an age identity file, mode 0600, instead of asking for a passphrase"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "do not encrypt the keystore (throw-away tests only)"},
 			&cli.IntFlag{Name: "work-factor", Usage: "scrypt cost of the passphrase, 16 to 18 (default 17)"},
-		}, flags.StoreFlags()),
+		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return exit.Errorf(exit.Usage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
@@ -194,13 +170,30 @@ func (o initOptions) run() error {
 	return nil
 }
 
+func createKeyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "create-key", Usage: "make a key and alias/NAME, print its ARN", ArgsUsage: "[NAME]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "description", Usage: "`TEXT` to remember the key by"},
+			&cli.BoolFlag{Name: "multi-region", Usage: "make a multi-Region key (its id starts with mrk-)"},
+		},
+		Action: onStore(0, 1, func(c *cli.Context) storeWork {
+			return createKeyOptions{
+				name:        strings.TrimPrefix(c.Args().First(), keys.LocalPrefix),
+				description: c.String("description"),
+				multiRegion: c.Bool("multi-region"),
+			}.run
+		}),
+	}
+}
+
 type createKeyOptions struct {
 	name        string // "" for a key without an alias
 	description string
 	multiRegion bool
 }
 
-func (o createKeyOptions) run(ctx context.Context, s *keystore.Store) error {
+func (o createKeyOptions) run(ctx context.Context, s opened) error {
 	alias := ""
 	if o.name != "" {
 		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
@@ -237,7 +230,7 @@ type listedKey struct {
 	Aliases  []string
 }
 
-func (o listKeysOptions) run(ctx context.Context, s *keystore.Store) error {
+func (o listKeysOptions) run(ctx context.Context, s opened) error {
 	keys, err := s.ListKeys(ctx)
 	if err != nil {
 		return err
@@ -262,7 +255,7 @@ func (o listKeysOptions) run(ctx context.Context, s *keystore.Store) error {
 	return w.Flush()
 }
 
-func describeListed(ctx context.Context, s *keystore.Store, arn string) (listedKey, error) {
+func describeListed(ctx context.Context, s opened, arn string) (listedKey, error) {
 	meta, err := s.DescribeKey(ctx, arn, kmsclient.Options{})
 	if err != nil {
 		return listedKey{}, err
@@ -281,13 +274,23 @@ func describeListed(ctx context.Context, s *keystore.Store, arn string) (listedK
 	return row, nil
 }
 
+func aliasCommand() *cli.Command {
+	return &cli.Command{
+		Name: "alias", Usage: "let alias/NAME name a key, or no longer", ArgsUsage: "NAME [NAME|KEY]",
+		UsageText: "envseal keystore alias NAME KEY       alias/NAME names KEY from now on\nenvseal keystore alias --delete NAME",
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "delete", Usage: "remove the alias; its key stays"}},
+		Action: onStore(1, 2, func(c *cli.Context) storeWork {
+			return aliasOptions{args: c.Args().Slice(), delete: c.Bool("delete")}.run
+		}),
+	}
+}
+
 type aliasOptions struct {
 	args   []string // the alias, and the key for it
 	delete bool
-	store  flags.Store
 }
 
-func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
+func (o aliasOptions) run(ctx context.Context, s opened) error {
 	name := strings.TrimPrefix(o.args[0], keys.LocalPrefix)
 	alias := "alias/" + strings.TrimPrefix(name, "alias/")
 	if o.delete {
@@ -299,7 +302,7 @@ func (o aliasOptions) run(ctx context.Context, s *keystore.Store) error {
 	if len(o.args) != 2 {
 		return exit.Errorf(exit.Usage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
 	}
-	meta, err := describeArg(ctx, o.store, s, o.args[1])
+	meta, err := s.describe(ctx, o.args[1])
 	if err != nil {
 		return err
 	}

@@ -16,16 +16,16 @@ import (
 )
 
 func TestProfileSetting(t *testing.T) {
-	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\n"
-	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": ""} {
-		if got := settingOf(bufio.NewScanner(strings.NewReader(config)), profile, "output"); got != want {
+	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\noutput = both\n[profile two]\noutput = z\n"
+	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": "", "two words": "both", "two": "z"} {
+		if got := settingsOf(bufio.NewScanner(strings.NewReader(config)), profile)["output"]; got != want {
 			t.Errorf("%s: %q", profile, got)
 		}
 	}
 }
 
 func TestBlobValue(t *testing.T) {
-	m := kmsMember{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob}
+	m := member{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob}
 	dir := t.TempDir()
 	t.Setenv("PLACE", dir)
 	raw, text := testkit.WriteFile(t, dir+"/raw", "\x00\xff raw \n"), testkit.WriteFile(t, dir+"/text", "aGVs\nbG8=\n")
@@ -60,7 +60,7 @@ func TestBlobValue(t *testing.T) {
 // TestSkeletons: what is printed to be filled in is what is read, as JSON and as YAML, and every
 // member has a flag of its own.
 func TestSkeletons(t *testing.T) {
-	for _, op := range kmsOperations() {
+	for _, op := range operations() {
 		var text, out bytes.Buffer
 		if err := awscli.PrintJSON(&text, op.sampleRequest()); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestSkeletons(t *testing.T) {
 }
 
 func TestInputDocumentTypes(t *testing.T) {
-	op := &kmsOperation{name: "Test", members: []kmsMember{{name: "KeyId"}, numberOfBytesMember, dryRunMember, grantTokensMember,
+	op := &operation{name: "Test", members: []member{{name: "KeyId"}, numberOfBytesMember, dryRunMember, grantTokensMember,
 		contextMember("EncryptionContext"), {name: "Plaintext", kind: blobMember}, recipientMember}}
 	for text, good := range map[string]bool{
 		"KeyId: alias/x": true, "NumberOfBytes: 64": true, "DryRun: true": true, "GrantTokens: [a, b]": true, "EncryptionContext: {a: b}": true,
@@ -105,10 +105,10 @@ func TestInputDocumentTypes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		r := &kmsRequest{op: op, values: map[string]any{}}
+		r := &request{op: op, values: map[string]any{}}
 		for _, m := range op.members {
 			if v, ok := doc.(map[string]any)[m.name]; ok {
-				err = r.fromDocument(m, v, false)
+				err = r.set(m, kinds[m.kind].fromDocument, v, false)
 			}
 		}
 		if good != (err == nil) || good != (len(r.values) == 1) || !good && exit.Code(err) != exit.Usage {

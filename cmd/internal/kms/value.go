@@ -28,75 +28,72 @@ const maxBlobText = 16 << 10
 
 // blobsAreRaw tells whether binary values on the command line are the bytes themselves rather than
 // base64.
-func (o *kmsOptions) blobsAreRaw() (bool, error) {
-	format := cmp.Or(o.binaryFormat, profileSetting(o.aws.Profile, "cli_binary_format"), "base64")
+func (o *options) blobsAreRaw() (bool, error) {
+	format := cmp.Or(o.binaryFormat, o.profile["cli_binary_format"], "base64")
 	if format != "base64" && format != "raw-in-base64-out" {
-		return false, exit.Errorf(exit.Usage, "", "--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
+		return false, exit.Errorf(exit.Usage, "",
+			"--cli-binary-format %q is neither base64 nor raw-in-base64-out", format)
 	}
 	return format != "base64", nil
 }
 
 // textValue resolves file://, of which `aws` takes any value.
 func textValue(flag, arg string) (string, error) {
-	text := arg
-	if path, ok := strings.CutPrefix(arg, "file://"); ok {
+	path, binary, isFile := parameterFile(arg)
+	switch {
+	case binary:
+		return "", badParameter(flag, "fileb:// is for binary values; use file://")
+	case isFile:
 		b, err := readParameter(flag, arg, path)
 		if err != nil {
 			return "", err
 		}
-		text = string(b)
-	} else if strings.HasPrefix(arg, "fileb://") {
-		return "", badParameter(flag, "fileb:// is for binary values; use file://")
+		arg = string(b)
 	}
-	if !utf8.ValidString(text) {
+	if !utf8.ValidString(arg) {
 		return "", badParameter(flag, "it is not UTF-8 text")
 	}
-	return text, nil
+	return arg, nil
 }
 
 // listValue is a list: the values as they are, or one JSON list.
-func listValue(flag string, args []string) ([]string, error) {
-	if len(args) != 1 {
-		return args, nil
+func listValue(m member, v any, _ bool) (any, error) {
+	list := v.([]string)
+	if len(list) != 1 {
+		return list, nil
 	}
-	text, err := textValue(flag, args[0])
+	text, err := textValue(m.flag(), list[0])
 	if err != nil || !strings.HasPrefix(strings.TrimSpace(text), "[") {
 		return []string{text}, err
 	}
-	var list []string
+	list = nil
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return nil, badParameter(flag, "Invalid JSON: %w", err)
+		return nil, badParameter(m.flag(), "Invalid JSON: %w", err)
 	}
 	return list, nil
 }
 
 // pairsValue is an encryption context: a JSON object or the shorthand of `aws`.
-func pairsValue(flag, arg string) (map[string]string, error) {
-	text, err := textValue(flag, arg)
+func pairsValue(m member, v any, _ bool) (any, error) {
+	text, err := textValue(m.flag(), v.(string))
 	if err != nil {
 		return nil, err
 	}
-	var pairs map[string]string
+	parse, prefix := keys.ParseShorthand, ""
 	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") {
-		if pairs, err = keys.ParseContextJSON(text); err != nil {
-			return nil, exit.Errorf(exit.Usage, keys.ContextHint(err, ""), "Error parsing parameter '--%s': Invalid JSON: %w", flag, err)
-		}
-		return pairs, nil
+		parse, prefix = keys.ParseContextJSON, "Invalid JSON: "
 	}
-	if pairs, err = keys.ParseShorthand(text); err != nil {
-		return nil, badParameter(flag, "%w", err)
+	pairs, err := parse(text)
+	if err != nil {
+		return nil, badParameter(m.flag(), prefix+"%w", err)
 	}
 	return pairs, nil
 }
 
 // blobValue is a binary value: fileb:// reads bytes; otherwise it is base64, or with raw the bytes
 // themselves. Nil stands for no bytes. The caller owes the Destroy.
-func blobValue(m kmsMember, arg string, raw bool) (*keymem.Buffer, error) {
-	path, binary := strings.CutPrefix(arg, "fileb://")
-	isFile := binary
-	if !binary {
-		path, isFile = strings.CutPrefix(arg, "file://")
-	}
+func blobValue(m member, arg string, raw bool) (*keymem.Buffer, error) {
+	path, binary, isFile := parameterFile(arg)
 	if !isFile {
 		return decodeBlob(m, []byte(arg), raw)
 	}
@@ -109,7 +106,7 @@ func blobValue(m kmsMember, arg string, raw bool) (*keymem.Buffer, error) {
 }
 
 // decodeBlob brings text into locked memory, and wipes the text.
-func decodeBlob(m kmsMember, text []byte, raw bool) (*keymem.Buffer, error) {
+func decodeBlob(m member, text []byte, raw bool) (*keymem.Buffer, error) {
 	defer keymem.Wipe(text)
 	trimmed := text
 	if !raw {
@@ -132,15 +129,16 @@ func decodeBlob(m kmsMember, text []byte, raw bool) (*keymem.Buffer, error) {
 	})
 	if err != nil || n == 0 {
 		buf.Destroy()
-		return nil, exit.Errorf(exit.Usage, "give it as base64, or the bytes themselves by --"+m.flag()+" fileb://FILE or --cli-binary-format raw-in-base64-out",
-			"Invalid base64: %s", m.name)
+		hint := "give it as base64, or the bytes themselves by --" + m.flag() +
+			" fileb://FILE or --cli-binary-format raw-in-base64-out"
+		return nil, exit.Errorf(exit.Usage, hint, "Invalid base64: %s", m.name)
 	}
 	buf.Truncate(n)
 	return buf, nil
 }
 
 // readBlob reads a file into locked memory.
-func readBlob(m kmsMember, arg, path string) (*keymem.Buffer, error) {
+func readBlob(m member, arg, path string) (*keymem.Buffer, error) {
 	in, err := openParameter(m.flag(), arg, path)
 	if err != nil {
 		return nil, err
@@ -153,7 +151,8 @@ func readBlob(m kmsMember, arg, path string) (*keymem.Buffer, error) {
 	n, err := io.ReadFull(in, buf.Bytes())
 	switch err {
 	case nil:
-		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes", ui.Shown(arg), m.most)
+		err = badParameter(m.flag(), "%s: longer than the %d bytes that KMS takes",
+			ui.Shown(arg), m.most)
 	case io.EOF, io.ErrUnexpectedEOF:
 		err = nil
 	}
@@ -179,9 +178,15 @@ func readParameter(flag, arg, path string) ([]byte, error) {
 	return b, err
 }
 
-// openParameter opens the file of file:// and fileb://, in which `aws` resolves ~ and variables of
-// the environment.
-func openParameter(flag, arg, path string) (*file.Input, error) {
+// parameterFile is the file that file://PATH or fileb://PATH names; binary tells which. In the
+// path, `aws` resolves ~ and variables of the environment.
+func parameterFile(arg string) (path string, binary, ok bool) {
+	path, binary = strings.CutPrefix(arg, "fileb://")
+	if !binary {
+		if path, ok = strings.CutPrefix(arg, "file://"); !ok {
+			return "", false, false
+		}
+	}
 	path = os.Expand(path, func(name string) string {
 		if v, ok := os.LookupEnv(name); ok {
 			return v
@@ -193,11 +198,16 @@ func openParameter(flag, arg, path string) (*file.Input, error) {
 			path = filepath.Join(home, rest)
 		}
 	}
-	if path == "" {
-		return nil, badParameter(flag, "%s names no file", arg)
-	}
 	if path == "-" {
 		path = "./-" // to file.Open, - is standard input
+	}
+	return path, binary, true
+}
+
+// openParameter opens the file path that arg names.
+func openParameter(flag, arg, path string) (*file.Input, error) {
+	if path == "" {
+		return nil, badParameter(flag, "%s names no file", arg)
 	}
 	in, err := file.Open(path)
 	if err != nil {

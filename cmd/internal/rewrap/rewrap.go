@@ -80,7 +80,7 @@ type rewrapOptions struct {
 	grantTokens   []string
 	viaDecrypt    bool
 	sharePair     bool
-	requirements  []keys.Requirement
+	requirements  keys.Requirements
 	maxSlots      int
 	keepTime      bool     // of modification
 	args          []string // files
@@ -241,10 +241,8 @@ func (r *rewrapping) read(p *inplace.File) ([]byte, *format.Header, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, q := range r.requirements {
-		if err := q.Check(h.Context); err != nil {
-			return nil, nil, err
-		}
+	if err := r.requirements.Check(h); err != nil {
+		return nil, nil, err
 	}
 	return old, h, nil
 }

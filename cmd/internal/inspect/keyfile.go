@@ -1,10 +1,10 @@
 package inspect
 
 import (
-	"encoding/hex"
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/keys"
@@ -25,6 +25,8 @@ type keyFileInspection struct {
 	EncryptionContext format.Context // null where the file does not say it
 	CreationDate      string         `json:",omitempty"`
 	Use               string
+
+	title string // for people
 }
 
 type inspectedKey struct {
@@ -32,18 +34,31 @@ type inspectedKey struct {
 	CiphertextBlob []byte
 }
 
-func inspectedKeyFile(k *keys.KeyFile, name string) *keyFileInspection {
-	i := &keyFileInspection{File: ui.ShownInput(name), Use: k.Use(name)}
+// inspectKeyFile shows the key file called name, of which src is the contents.
+func inspectKeyFile(name string, src io.Reader) (*keyFileInspection, error) {
+	text, err := io.ReadAll(io.LimitReader(src, format.MaxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	k, err := keys.ParseKeyFile(text)
+	if errors.Is(err, format.ErrNotEnvseal) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, keys.KeyFileError(ui.ShownInput(name), "envseal key-pair` or `envseal data-key", err)
+	}
+	i := &keyFileInspection{File: ui.ShownInput(name), Use: k.Use(name), title: k.String()}
 	if p := k.Pair; p != nil {
-		id := p.PublicKeyID()
 		scheme, _ := format.PairSchemeOf(p.KeyPairSpec)
-		i.Kind, i.Encoding, i.KeyPairSpec, i.Scheme, i.PublicKeyID = "key pair", "JSON", p.KeyPairSpec, scheme.String(), hex.EncodeToString(id[:])
+		i.Kind, i.Encoding = "key pair", "JSON"
+		i.KeyPairSpec, i.Scheme = p.KeyPairSpec, scheme.String()
+		i.PublicKeyID = fmt.Sprintf("%x", p.PublicKeyID())
 		if k.PEM {
 			i.Encoding = "PEM"
 		}
 		i.Keys = []inspectedKey{{p.KeyID, p.PrivateKeyCiphertextBlob}}
 		i.setContext(p.Context, p.Created)
-		return i
+		return i, nil
 	}
 	i.Kind, i.KeySpec = "data key", "AES_256"
 	for _, s := range k.Data.Keys {
@@ -52,40 +67,36 @@ func inspectedKeyFile(k *keys.KeyFile, name string) *keyFileInspection {
 	if !k.Data.Bare {
 		i.setContext(k.Data.Context, k.Data.Created)
 	}
-	return i
+	return i, nil
 }
 
 func (i *keyFileInspection) setContext(ec format.Context, created time.Time) {
-	if i.EncryptionContext = ec; ec == nil {
-		i.EncryptionContext = format.Context{}
-	}
-	i.CreationDate = created.UTC().Format(time.RFC3339)
+	i.EncryptionContext, i.CreationDate = notNull(ec), created.UTC().Format(time.RFC3339)
 }
 
-// print is for people.
-func (i *keyFileInspection) print(w io.Writer, what string) error {
-	var b strings.Builder
-	row := func(name, value string) { fmt.Fprintf(&b, "  %-16s %s\n", name, value) }
-	fmt.Fprintf(&b, "%s: %s\n", ui.PlainText(i.File), what)
+func (i *keyFileInspection) printJSON(w *bufio.Writer) error { return ui.WriteIndented(w, i) }
+
+func (i *keyFileInspection) print(w *bufio.Writer) error {
+	fmt.Fprintf(w, "%s: %s\n", ui.PlainText(i.File), i.title)
 	wrapped, context := "data key", keys.ContextText(i.EncryptionContext)
 	if i.EncryptionContext == nil {
 		context = "not in the file: encrypt has to be told it with -c"
 	}
 	if i.PublicKeyID != "" {
 		wrapped = "private key"
-		row("key pair spec", i.KeyPairSpec+", "+i.Scheme)
-		row("public key id", i.PublicKeyID)
+		row(w, "key pair spec", "%s, %s", i.KeyPairSpec, i.Scheme)
+		row(w, "public key id", "%s", i.PublicKeyID)
 	} else {
-		row("key spec", i.KeySpec)
+		row(w, "key spec", "%s", i.KeySpec)
 	}
 	for _, k := range i.Keys {
-		row("KMS key", fmt.Sprintf("%s, which decrypts the %s (CiphertextBlob of %d bytes)", ui.PlainText(k.KeyID), wrapped, len(k.CiphertextBlob)))
+		row(w, "KMS key", "%s, which decrypts the %s (CiphertextBlob of %d bytes)",
+			ui.PlainText(k.KeyID), wrapped, len(k.CiphertextBlob))
 	}
-	row("context", context)
+	row(w, "context", "%s", context)
 	if i.CreationDate != "" {
-		row("made", i.CreationDate)
+		row(w, "made", "%s", i.CreationDate)
 	}
-	row("use", i.Use)
-	_, err := io.WriteString(w, b.String())
-	return err
+	row(w, "use", "%s", i.Use)
+	return nil
 }

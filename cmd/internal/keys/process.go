@@ -1,6 +1,9 @@
 package keys
 
 import (
+	"crypto/fips140"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/envelope/keymem"
 )
@@ -22,4 +25,16 @@ func WarnUnlocked() {
 	if err := keymem.LockError(); err != nil {
 		ui.Warn("memory for keys could not be locked and may reach swap: %v; raise `ulimit -l`", err)
 	}
+}
+
+// RefuseStrictFIPS fails where the Go cryptographic module has been told to refuse what sealed
+// files consist of. It is asked before any key service is: a data key that is then of no use costs
+// a call. What needs no payload key (inspect, rewrap, data-key, key-pair, doctor and kms with AWS
+// KMS) works in that mode.
+func RefuseStrictFIPS() error {
+	if !fips140.Enforced() {
+		return nil
+	}
+	return exit.Errorf(exit.Usage, exit.StrictFIPSHint,
+		"GODEBUG=fips140=only refuses AES-GCM with nonces that are counted, and sealed files need them")
 }

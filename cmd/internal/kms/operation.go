@@ -1,27 +1,52 @@
 package kms
 
 import (
+	"slices"
+
 	"github.com/envseal/envseal/cmd/internal/awscli"
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kmsOperations are the operations that envseal has, with the members of their requests and answers
+// operation is one operation of KMS.
+type operation struct {
+	name    string // as in the API: GenerateDataKey
+	usage   string
+	secret  string          // the member of the answer that is plaintext key material, or empty
+	members []member        // of the request, in the order of the API
+	answer  awscli.Document // what an answer may hold, for --generate-cli-skeleton output
+	call    callFunc
+}
+
+// command is the name on the command line: generate-data-key.
+func (op *operation) command() string { return dashed(op.name) }
+
+func (op *operation) has(member string) bool { return slices.Contains(op.memberNames(), member) }
+
+func (op *operation) memberNames() []string {
+	var names []string
+	for _, m := range op.members {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// operations are the operations that envseal has, with the members of their requests and answers
 // in the order of the API.
-func kmsOperations() []*kmsOperation {
+func operations() []*operation {
 	return append(generateOperations(), cipherOperations()...)
 }
 
-func generateOperations() []*kmsOperation {
+func generateOperations() []*operation {
 	key := keyMember("KeyId", "the KMS `KEY` to encrypt under").must()
 	ec := contextMember("EncryptionContext")
 	dataKey := sampleAnswer("CiphertextBlob", "Plaintext", "KeyId", "KeyMaterialId")
 	keyPair := sampleAnswer("PrivateKeyCiphertextBlob", "PrivateKeyPlaintext", "PublicKey", "KeyId",
 		"KeyPairSpec", "KeyMaterialId")
-	return []*kmsOperation{
+	return []*operation{
 		{
 			name: "GenerateDataKey", usage: "make a data key: plaintext and encrypted",
 			secret: "Plaintext", answer: dataKey, call: dataKeyCall(kmsclient.Client.GenerateDataKey),
-			members: []kmsMember{key, ec, numberOfBytesMember, keySpecMember, grantTokensMember,
+			members: []member{key, ec, numberOfBytesMember, keySpecMember, grantTokensMember,
 				recipientMember, dryRunMember},
 		},
 		{
@@ -29,14 +54,14 @@ func generateOperations() []*kmsOperation {
 			usage:  "make a data key, and do not show its plaintext",
 			answer: dataKey.Without("Plaintext"),
 			call:   dataKeyCall(kmsclient.Client.GenerateDataKeyWithoutPlaintext),
-			members: []kmsMember{key, ec, keySpecMember, numberOfBytesMember, grantTokensMember,
+			members: []member{key, ec, keySpecMember, numberOfBytesMember, grantTokensMember,
 				dryRunMember},
 		},
 		{
 			name: "GenerateDataKeyPair", usage: "make a pair of public and private key",
 			secret: "PrivateKeyPlaintext", answer: keyPair,
 			call: keyPairCall(kmsclient.Client.GenerateDataKeyPair),
-			members: []kmsMember{ec, key, keyPairSpecMember, grantTokensMember, recipientMember,
+			members: []member{ec, key, keyPairSpecMember, grantTokensMember, recipientMember,
 				dryRunMember},
 		},
 		{
@@ -44,21 +69,21 @@ func generateOperations() []*kmsOperation {
 			usage:   "make a pair of public and private key, and do not show the private key",
 			answer:  keyPair.Without("PrivateKeyPlaintext"),
 			call:    keyPairCall(kmsclient.Client.GenerateDataKeyPairWithoutPlaintext),
-			members: []kmsMember{ec, key, keyPairSpecMember, grantTokensMember, dryRunMember},
+			members: []member{ec, key, keyPairSpecMember, grantTokensMember, dryRunMember},
 		},
 	}
 }
 
-func cipherOperations() []*kmsOperation {
-	blob := kmsMember{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob,
+func cipherOperations() []*operation {
+	blob := member{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob,
 		usage: "`BLOB` to decrypt: fileb://FILE or base64"}
-	plaintext := kmsMember{name: "Plaintext", kind: blobMember, most: kmsclient.MaxPlaintext,
+	plaintext := member{name: "Plaintext", kind: blobMember, most: kmsclient.MaxPlaintext,
 		required: true, usage: "what to encrypt, 1 to 4096 `BYTES`: fileb://FILE or base64"}
-	return []*kmsOperation{
+	return []*operation{
 		{
 			name: "Encrypt", usage: "encrypt up to 4096 bytes under a KMS key", call: encryptUnderKey,
 			answer: sampleAnswer("CiphertextBlob", "KeyId", "EncryptionAlgorithm"),
-			members: []kmsMember{keyMember("KeyId", "the KMS `KEY` to encrypt under").must(), plaintext,
+			members: []member{keyMember("KeyId", "the KMS `KEY` to encrypt under").must(), plaintext,
 				contextMember("EncryptionContext"), grantTokensMember,
 				algorithmMember("EncryptionAlgorithm"), dryRunMember},
 		},
@@ -66,7 +91,7 @@ func cipherOperations() []*kmsOperation {
 			name: "Decrypt", usage: "decrypt what a KMS key encrypted", secret: "Plaintext",
 			call:   decryptUnderKey,
 			answer: sampleAnswer("KeyId", "Plaintext", "EncryptionAlgorithm", "KeyMaterialId"),
-			members: []kmsMember{blob, contextMember("EncryptionContext"), grantTokensMember,
+			members: []member{blob, contextMember("EncryptionContext"), grantTokensMember,
 				keyMember("KeyId", "only with this KMS `KEY`"), algorithmMember("EncryptionAlgorithm"),
 				recipientMember, dryRunMember, modifiersMember},
 		},
@@ -75,7 +100,7 @@ func cipherOperations() []*kmsOperation {
 			usage: "move a blob to another KMS key or encryption context, within KMS", call: reEncrypt,
 			answer: sampleAnswer("CiphertextBlob", "SourceKeyId", "KeyId", "SourceEncryptionAlgorithm",
 				"DestinationEncryptionAlgorithm", "SourceKeyMaterialId", "DestinationKeyMaterialId"),
-			members: []kmsMember{blob, contextMember("SourceEncryptionContext"),
+			members: []member{blob, contextMember("SourceEncryptionContext"),
 				keyMember("SourceKeyId", "only if this `KEY` made the blob"),
 				keyMember("DestinationKeyId", "the `KEY` to encrypt under").must(),
 				contextMember("DestinationEncryptionContext"),
@@ -86,7 +111,7 @@ func cipherOperations() []*kmsOperation {
 		{
 			name: "DescribeKey", usage: "show what KMS tells about a key", call: describeKey,
 			answer:  awscli.Document{}.Add("KeyMetadata", sampleMetadata()),
-			members: []kmsMember{keyMember("KeyId", "the `KEY`").must(), grantTokensMember},
+			members: []member{keyMember("KeyId", "the `KEY`").must(), grantTokensMember},
 		},
 	}
 }

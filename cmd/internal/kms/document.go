@@ -11,7 +11,6 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/keys"
-	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 	"go.yaml.in/yaml/v3"
 )
@@ -22,15 +21,16 @@ type rawBytes string
 // inputDocument reads --cli-input-json or --cli-input-yaml. Its values are string, rawBytes, bool,
 // json.Number, nil, []any and map[string]any. A plaintext in such a document passes through
 // ordinary memory.
-func (o *kmsOptions) inputDocument() (map[string]any, error) {
-	const asJSON, asYAML = "cli-input-json", "cli-input-yaml"
+func (o *options) inputDocument() (map[string]any, error) {
+	text, isJSON := o.request[inputJSON].(string)
+	other, isYAML := o.request[inputYAML].(string)
 	switch {
-	case o.inputJSON != nil && o.inputYAML != nil:
-		return nil, exit.Errorf(exit.Usage, "", "--%s and --%s exclude each other", asJSON, asYAML)
-	case o.inputJSON != nil:
-		return parseInput(asJSON, *o.inputJSON, readJSON)
-	case o.inputYAML != nil:
-		return parseInput(asYAML, *o.inputYAML, readYAML)
+	case isJSON && isYAML:
+		return nil, exit.Errorf(exit.Usage, "", "--%s and --%s exclude each other", inputJSON, inputYAML)
+	case isJSON:
+		return parseInput(inputJSON, text, readJSON)
+	case isYAML:
+		return parseInput(inputYAML, other, readYAML)
 	}
 	return nil, nil
 }
@@ -42,7 +42,7 @@ func parseInput(flag, arg string, parse func(string) (any, error)) (map[string]a
 	}
 	v, err := parse(text)
 	if err != nil {
-		return nil, exit.Errorf(exit.Usage, keys.ContextHint(err, ""), "Error parsing parameter '--%s': %w", flag, err)
+		return nil, badParameter(flag, "%w", err)
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -128,37 +128,17 @@ func scalarFromYAML(n *yaml.Node) (v any, err error) {
 	return n.Value, nil
 }
 
-// fromDocument sets the member to a value of an input document.
-func (r *kmsRequest) fromDocument(m kmsMember, v any, raw bool) error {
-	var value any
-	var err error
-	switch m.kind {
-	case refusedMember:
-		return notSupported(m)
-	case numberMember:
-		value, err = wholeNumber(m, v)
-	case flagMember:
-		value, err = typed[bool](m.name, v, "a boolean")
-	case listMember:
-		value, err = textList(m, v)
-	case pairsMember:
-		value, err = textPairs(m, v)
-	case blobMember:
-		value, err = documentBlob(m, v, raw)
-	default:
-		value, err = typed[string](m.name, v, "a string")
-	}
-	if err == nil {
-		r.values[m.name] = value
-	}
-	return err
+// typedAs reads a value of one type.
+func typedAs[T any](what string) reader {
+	return func(m member, v any, _ bool) (any, error) { return typed[T](m.name, v, what) }
 }
 
 // typed wants a value of one type.
 func typed[T any](name string, v any, what string) (T, error) {
 	t, ok := v.(T)
 	if !ok {
-		return t, invalidParameter("Invalid type for parameter %s: it is %s, not %s", name, kindOfValue(v), what)
+		return t, invalidParameter(
+			"Invalid type for parameter %s: it is %s, not %s", name, kindOfValue(v), what)
 	}
 	return t, nil
 }
@@ -181,19 +161,20 @@ func kindOfValue(v any) string {
 	return "an object"
 }
 
-func wholeNumber(m kmsMember, v any) (int, error) {
+func wholeNumber(m member, v any, _ bool) (any, error) {
 	n, err := typed[json.Number](m.name, v, "a number")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	i, err := n.Int64()
 	if err != nil || i > math.MaxInt32 || i < math.MinInt32 {
-		return 0, invalidParameter("Invalid type for parameter %s: %s is not a whole number of 32 bits", m.name, n)
+		return nil, invalidParameter(
+			"Invalid type for parameter %s: %s is not a whole number of 32 bits", m.name, n)
 	}
 	return int(i), nil
 }
 
-func textList(m kmsMember, v any) ([]string, error) {
+func textList(m member, v any, _ bool) (any, error) {
 	items, err := typed[[]any](m.name, v, "a list")
 	list := make([]string, 0, len(items))
 	for i, item := range items {
@@ -206,7 +187,7 @@ func textList(m kmsMember, v any) ([]string, error) {
 	return list, err
 }
 
-func textPairs(m kmsMember, v any) (map[string]string, error) {
+func textPairs(m member, v any, _ bool) (any, error) {
 	members, err := typed[map[string]any](m.name, v, "an object")
 	pairs := make(map[string]string, len(members))
 	for name, member := range members {
@@ -221,7 +202,7 @@ func textPairs(m kmsMember, v any) (map[string]string, error) {
 
 // documentBlob is a binary value of a document: !!binary of YAML, or text as --cli-binary-format
 // says. A file:// in it means nothing, as for `aws`.
-func documentBlob(m kmsMember, v any, raw bool) (*keymem.Buffer, error) {
+func documentBlob(m member, v any, raw bool) (any, error) {
 	if b, ok := v.(rawBytes); ok {
 		return decodeBlob(m, []byte(b), true)
 	}
