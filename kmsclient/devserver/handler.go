@@ -98,15 +98,11 @@ func (x *exchange) perform(op string, body []byte) *refusal {
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), writeTimeout)
 	defer cancel()
-	out, err := operations[op](ctx, x.svc, in, x.fault)
-	if err != nil {
+	out := newAnswer(x.fault)
+	defer out.wipe()
+	if err := operations[op](ctx, x.svc, in, out); err != nil {
 		return asRefusal(err)
 	}
-	if out == nil { // CreateAlias and the like answer with nothing
-		x.write(http.StatusOK, jsonType, nil)
-		return nil
-	}
-	defer out.wipe()
 	b, err := out.finish()
 	if err != nil {
 		return asRefusal(err)
@@ -188,12 +184,17 @@ func (x *exchange) refuse(no *refusal) {
 }
 
 func (x *exchange) write(status int, contentType string, body []byte) {
+	x.head(status, contentType, len(body))
+	x.w.Write(body) // a client that went away needs no answer
+}
+
+// head announces a body of so many bytes.
+func (x *exchange) head(status int, contentType string, length int) {
 	x.call.Status = status
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(length))
 	x.w.WriteHeader(status)
-	x.w.Write(body) // a client that went away needs no answer
 }
 
 // newRequestID is a random UUID (RFC 9562, version 4).
