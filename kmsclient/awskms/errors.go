@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,28 +14,18 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kinds are the exceptions of KMS, of the signature check before it, and of STS. KMS sends most of them as codes without a type of
-// their own, so that the code is what to go by (KMS API Reference, Common Errors and the operations).
+// kinds are further exceptions than those of kmsclient's table: rarer ones of KMS, those of the signature check before it, and of STS. KMS
+// sends most of them as codes without a type of their own, so that the code is what to go by (KMS API Reference, Common Errors and the
+// operations).
 var kinds = map[string]error{
-	"NotFoundException":          kmsclient.ErrNotFound,
-	"DisabledException":          kmsclient.ErrDisabled,
-	"KMSInvalidStateException":   kmsclient.ErrInvalidState,
-	"ConflictException":          kmsclient.ErrInvalidState,
-	"InvalidCiphertextException": kmsclient.ErrInvalidCiphertext,
-	"IncorrectKeyException":      kmsclient.ErrIncorrectKey,
-	"InvalidKeyUsageException":   kmsclient.ErrInvalidKeyUsage,
-	"InvalidGrantTokenException": kmsclient.ErrInvalidGrantToken,
-	"AlreadyExistsException":     kmsclient.ErrAlreadyExists,
-	"DryRunOperationException":   kmsclient.ErrDryRun,
+	"ConflictException": kmsclient.ErrInvalidState,
 
-	"AccessDeniedException": kmsclient.ErrAccessDenied,
-	"AccessDenied":          kmsclient.ErrAccessDenied,
-	"NotAuthorized":         kmsclient.ErrAccessDenied,
-	"OptInRequired":         kmsclient.ErrAccessDenied,
+	"AccessDenied":  kmsclient.ErrAccessDenied,
+	"NotAuthorized": kmsclient.ErrAccessDenied,
+	"OptInRequired": kmsclient.ErrAccessDenied,
 
 	"ExpiredTokenException":               kmsclient.ErrCredentials,
 	"ExpiredToken":                        kmsclient.ErrCredentials,
-	"UnrecognizedClientException":         kmsclient.ErrCredentials,
 	"InvalidClientTokenId":                kmsclient.ErrCredentials,
 	"InvalidAccessKeyId":                  kmsclient.ErrCredentials,
 	"AuthFailure":                         kmsclient.ErrCredentials,
@@ -47,30 +38,27 @@ var kinds = map[string]error{
 	"RequestExpired":                      kmsclient.ErrCredentials,
 	"RequestTimeTooSkewed":                kmsclient.ErrCredentials,
 
-	"ThrottlingException":      kmsclient.ErrThrottled,
 	"Throttling":               kmsclient.ErrThrottled,
 	"ThrottledException":       kmsclient.ErrThrottled,
 	"RequestThrottled":         kmsclient.ErrThrottled,
 	"TooManyRequestsException": kmsclient.ErrThrottled,
 	"RequestLimitExceeded":     kmsclient.ErrThrottled,
-	"LimitExceededException":   kmsclient.ErrQuota,
 	"SlowDown":                 kmsclient.ErrThrottled,
 
-	"KMSInternalException":       kmsclient.ErrUnavailable,
-	"DependencyTimeoutException": kmsclient.ErrUnavailable,
-	"KeyUnavailableException":    kmsclient.ErrUnavailable,
-	"ServiceUnavailable":         kmsclient.ErrUnavailable,
-	"InternalFailure":            kmsclient.ErrUnavailable,
-	"InternalError":              kmsclient.ErrUnavailable,
-	"RequestTimeout":             kmsclient.ErrUnavailable,
-	"RequestTimeoutException":    kmsclient.ErrUnavailable,
+	"KMSInternalException":    kmsclient.ErrUnavailable,
+	"KeyUnavailableException": kmsclient.ErrUnavailable,
+	"ServiceUnavailable":      kmsclient.ErrUnavailable,
+	"InternalFailure":         kmsclient.ErrUnavailable,
+	"InternalError":           kmsclient.ErrUnavailable,
+	"RequestTimeout":          kmsclient.ErrUnavailable,
+	"RequestTimeoutException": kmsclient.ErrUnavailable,
 }
 
 // kindOf tells the kind of an answer by its code, and where that says nothing by its status.
 func kindOf(code string, status int) error {
-	kind, known := kinds[code]
+	kind := cmp.Or(kinds[code], kmsclient.KindOf(code))
 	switch {
-	case known:
+	case kind != nil:
 		return kind
 	case status == http.StatusTooManyRequests:
 		return kmsclient.ErrThrottled

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -37,28 +38,6 @@ func statusOf(code string) int {
 	return http.StatusBadRequest
 }
 
-// codes gives the exception names of the kinds of failure, for a Service that does not say.
-var codes = []struct {
-	kind error
-	code string
-}{
-	{kmsclient.ErrNotFound, "NotFoundException"},
-	{kmsclient.ErrAccessDenied, "AccessDeniedException"},
-	{kmsclient.ErrDisabled, "DisabledException"},
-	{kmsclient.ErrInvalidState, "KMSInvalidStateException"},
-	{kmsclient.ErrInvalidCiphertext, "InvalidCiphertextException"},
-	{kmsclient.ErrIncorrectKey, "IncorrectKeyException"},
-	{kmsclient.ErrInvalidKeyUsage, "InvalidKeyUsageException"},
-	{kmsclient.ErrInvalidGrantToken, "InvalidGrantTokenException"},
-	{kmsclient.ErrInvalidRequest, "ValidationException"},
-	{kmsclient.ErrAlreadyExists, "AlreadyExistsException"},
-	{kmsclient.ErrDryRun, "DryRunOperationException"},
-	{kmsclient.ErrQuota, "LimitExceededException"}, // before the kind that it is of
-	{kmsclient.ErrThrottled, "ThrottlingException"},
-	{kmsclient.ErrCredentials, "UnrecognizedClientException"},
-	{kmsclient.ErrUnavailable, "DependencyTimeoutException"},
-}
-
 // asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
 func asRefusal(err error) *refusal {
 	var r *refusal
@@ -68,25 +47,9 @@ func asRefusal(err error) *refusal {
 	code, message := "", err.Error()
 	var e *kmsclient.Error
 	if errors.As(err, &e) {
-		code = e.Code
-		switch {
-		case e.Message != "":
-			message = e.Message
-		case e.Err != nil:
-			message = e.Err.Error()
-		case e.Kind != nil:
-			message = e.Kind.Error()
-		}
+		code, message = e.Code, e.Reason()
 	}
-	for _, c := range codes {
-		if code == "" && errors.Is(err, c.kind) {
-			code = c.code
-		}
-	}
-	if code == "" {
-		code = "KMSInternalException"
-	}
-	return refuse(code, message)
+	return refuse(cmp.Or(code, kmsclient.Exception(err), "KMSInternalException"), message)
 }
 
 // json is the body of an error in JSON 1.1.

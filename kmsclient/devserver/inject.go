@@ -1,8 +1,8 @@
 package devserver
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"

@@ -69,7 +69,7 @@ func checkGrantTokens(tokens []string) error {
 	case slices.Contains(tokens, ""):
 		return invalid("grantTokens", "Member must have length greater than or equal to 1")
 	case len(tokens) > 0:
-		return refuse(kmsclient.ErrInvalidGrantToken, codeInvalidGrantToken, "The grant token is invalid: a keystore has no grants.")
+		return refuse(kmsclient.ErrInvalidGrantToken, "The grant token is invalid: a keystore has no grants.")
 	}
 	return nil
 }
@@ -79,22 +79,22 @@ func checkAlgorithm(parameter, algorithm string) error {
 	case algorithm == "" || algorithm == kmsclient.Algorithm:
 		return nil
 	case slices.Contains(algorithms, algorithm):
-		return refuse(kmsclient.ErrInvalidKeyUsage, codeInvalidKeyUsage,
+		return refuse(kmsclient.ErrInvalidKeyUsage,
 			"Algorithm %s is incompatible with key spec %s.", algorithm, kmsclient.Algorithm)
 	}
 	return outsideEnum(parameter, algorithms)
 }
 
 func (k *key) checkUsable() error {
-	if k.state == kmsclient.StateDisabled {
-		return refuse(kmsclient.ErrDisabled, codeDisabled, "%s is disabled.", k.arn())
+	if k.State == kmsclient.StateDisabled {
+		return refuse(kmsclient.ErrDisabled, "%s is disabled.", k.arn())
 	}
 	return k.checkNotPending()
 }
 
 func (k *key) checkNotPending() error {
-	if k.state == kmsclient.StatePendingDeletion {
-		return refuse(kmsclient.ErrInvalidState, codeInvalidState, "%s is pending deletion.", k.arn())
+	if k.State == kmsclient.StatePendingDeletion {
+		return refuse(kmsclient.ErrInvalidState, "%s is pending deletion.", k.arn())
 	}
 	return nil
 }
