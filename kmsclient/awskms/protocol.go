@@ -110,7 +110,7 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	}
 	defer func() { x.answer.Destroy(); x.answer = nil }()
 	var err error
-	if x.secret, err = cutSecret(x.answer.Bytes(), x.call.secret); err != nil {
+	if x.secret, err = cutSecret(x.answer.Bytes(), x.call.secret.name); err != nil {
 		return err
 	}
 	rest := &http.Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: io.NopCloser(bytes.NewReader(x.answer.Bytes()))}

@@ -24,7 +24,7 @@ func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http
 	defer resp.Body.Close()
 	x.note(resp)
 	good := resp.StatusCode/100 == 2
-	if good && x.call.secret != "" {
+	if good && x.call.secret.name != "" {
 		if x.answer, err = keymem.New(maxSecretAnswer); err != nil {
 			return nil, &permanentError{"no memory for a key: " + err.Error()}
 		}

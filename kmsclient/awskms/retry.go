@@ -37,7 +37,7 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 		return cl.backoff(x.attempt), true
 	case !errors.Is(failure, kmsclient.ErrUnavailable) || isFinal(x.failure):
 		return 0, false
-	case cl.once && x.sent:
+	case doubles[cl.op] && x.sent:
 		return 0, false
 	}
 	if isSilent(x.failure) {
@@ -47,6 +47,10 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 	}
 	return cl.backoff(x.attempt), true
 }
+
+// doubles are the operations that do it twice when they are done twice, two keys or two rotations: an attempt
+// that may have arrived is not repeated.
+var doubles = map[string]bool{"CreateKey": true, "RotateKeyOnDemand": true}
 
 func (cl *call) mostAttempts() int {
 	if n := cl.s.cfg.MaxAttempts; n > 0 {
