@@ -123,10 +123,7 @@ func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string, d Dest
 	if bytes.Equal(out.CiphertextBlob, w.blob) {
 		return wrapped{}, fmt.Errorf("%s: answer is the blob that was sent: %w", d, kmsclient.ErrBadAnswer)
 	}
-	if err := d.checkAnswer(out.KeyID); err != nil {
-		return wrapped{}, err
-	}
-	return w.rewrapped(out.KeyID, out.CiphertextBlob)
+	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
 // viaDecrypt has the secret in locked memory between one key service and another.
@@ -136,32 +133,37 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d 
 	if err != nil {
 		return wrapped{}, err
 	}
-	if r.DryRun {
-		return r.dryViaDecrypt(ctx, source, w, d)
-	}
 	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: arn.String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})
-	if err != nil {
-		return wrapped{}, err
+	if err == nil {
+		defer plain.Plaintext.Destroy()
 	}
-	defer plain.Plaintext.Destroy()
-	if plain.KeyID != arn.String() {
+	secret := []byte("dry run")
+	switch {
+	case r.DryRun && !errors.Is(err, kmsclient.ErrDryRun):
+		return w.dry(d, err)
+	case r.DryRun: // both services are asked whether they would
+	case err != nil:
+		return wrapped{}, err
+	case plain.KeyID != arn.String():
 		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
-	}
-	if err := w.checkSecret(plain, h); err != nil {
-		return wrapped{}, err
+	default:
+		if err := w.checkSecret(plain, h); err != nil {
+			return wrapped{}, err
+		}
+		secret = plain.Plaintext.Bytes()
 	}
 	out, err := d.Client.Encrypt(ctx, kmsclient.EncryptInput{
-		KeyID: d.KeyID, Plaintext: plain.Plaintext.Bytes(), EncryptionContext: w.context, Options: r.options(),
+		KeyID: d.KeyID, Plaintext: secret, EncryptionContext: w.context, Options: r.options(),
 	})
+	if r.DryRun {
+		return w.dry(d, err)
+	}
 	if err != nil {
 		return wrapped{}, err
 	}
-	if err := d.checkAnswer(out.KeyID); err != nil {
-		return wrapped{}, err
-	}
-	return w.rewrapped(out.KeyID, out.CiphertextBlob)
+	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
 // checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret of this file: so a slot that somebody else put in shows
@@ -183,23 +185,6 @@ func (w decoded) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) e
 	}
 	defer key.Destroy()
 	return envelope.CheckDataKey(key, h)
-}
-
-// dryViaDecrypt asks both services whether they would.
-func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w decoded, d Destination) (wrapped, error) {
-	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: w.arn.ReplicaIn(r.Region).String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
-	})
-	if err == nil {
-		plain.Plaintext.Destroy() // of a service that knows no dry run
-	}
-	if !errors.Is(err, kmsclient.ErrDryRun) {
-		return w.dry(d, err)
-	}
-	_, err = d.Client.Encrypt(ctx, kmsclient.EncryptInput{
-		KeyID: d.KeyID, Plaintext: []byte("dry run"), EncryptionContext: w.context, Options: r.options(),
-	})
-	return w.dry(d, err)
 }
 
 // dry reads the answer to a dry run. The slot that would be made is w's own under the destination's name.

@@ -265,8 +265,11 @@ func (w wrapped) decode(h *format.Header) (decoded, error) {
 	return decoded{wrapped: w, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext, pair: &p}, err
 }
 
-// rewrapped is the slot with its secret wrapped by another key.
-func (w decoded) rewrapped(keyID string, blob []byte) (wrapped, error) {
+// rewrapped is the slot with its secret wrapped by another key: what d's service answered.
+func (w decoded) rewrapped(d Destination, keyID string, blob []byte) (wrapped, error) {
+	if err := d.checkAnswer(keyID); err != nil {
+		return wrapped{}, err
+	}
 	made := w.wrapped
 	made.keyID, made.from = keyID, w.keyID
 	made.arn, _ = kmsclient.ParseARN(keyID)
