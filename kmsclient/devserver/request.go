@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient/internal/jsonobject"
 )
 
 // request reads the members of a request document. Member names are case sensitive and null is as good as absent, as in KMS; a member
@@ -42,27 +44,19 @@ func splitObject(b []byte) (map[string][]byte, error) {
 	if !json.Valid(b) {
 		return nil, malformed("the request is not JSON")
 	}
-	b = bytes.TrimSpace(b)
-	if b[0] != '{' {
+	if bytes.TrimSpace(b)[0] != '{' {
 		return nil, malformed("the request is not a JSON object")
 	}
 	members := map[string][]byte{}
-	for b = bytes.TrimSpace(b[1:]); b[0] != '}'; {
-		n := valueLen(b)
-		name, ok := unquote(b[:n])
+	for raw, value := range jsonobject.Members(b) {
+		name, ok := unquote(raw)
 		if !ok {
 			return nil, malformed("a member has no name, or one that is no text")
 		}
-		b = bytes.TrimSpace(bytes.TrimSpace(b[n:])[1:]) // past the colon
-		n = valueLen(b)
 		if _, twice := members[name]; twice {
 			return nil, malformed(fmt.Sprintf("member %q comes twice", name))
 		}
-		members[name] = b[:n:n]
-		b = bytes.TrimSpace(b[n:])
-		if b[0] == ',' {
-			b = bytes.TrimSpace(b[1:])
-		}
+		members[name] = slices.Clip(value)
 	}
 	return members, nil
 }
@@ -75,35 +69,6 @@ func unquote(raw []byte) (s string, ok bool) {
 	}
 	asWritten := strings.ReplaceAll(strings.ToLower(string(raw)), `\\`, "")
 	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+strings.Count(asWritten, `\ufffd`)
-}
-
-// valueLen is the length of the JSON value that starts b, which is known to be valid JSON and to go on after the value.
-func valueLen(b []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-			if !quoted && depth == 0 {
-				return i + 1
-			}
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth == 0 {
-				return i // the end of what holds a bare value
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case depth == 0 && strings.IndexByte(", \t\r\n", c) >= 0:
-			return i
-		}
-	}
-	return len(b)
 }
 
 // wipe overwrites all that was decoded. The body itself belongs to the caller.
