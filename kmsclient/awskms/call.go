@@ -66,17 +66,14 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 		arn, cl.keyID = there, there.String()
 	}
 	// A missing Region is said before credentials are looked for, which can take seconds.
-	loaded, err := c.loader.configuration(ctx, c.cfg, arn.Region)
+	loaded, err := c.loader.configuration(ctx, arn.Region)
 	if err != nil {
 		return nil, named(err, op, cl.asked)
 	}
-	if cl.region = arn.Region; cl.region == "" {
-		cl.region = loaded.region
-	}
-	if cl.region == "" {
+	if cl.region = cmp.Or(arn.Region, loaded.region); cl.region == "" {
 		return nil, named(errNoRegion(), op, cl.asked)
 	}
-	if cl.s, err = c.loader.session(ctx, c.cfg, cl.region); err != nil {
+	if cl.s, err = c.loader.session(ctx, cl.region); err != nil {
 		return nil, named(err, op, cl.asked)
 	}
 	return cl, nil

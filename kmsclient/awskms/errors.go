@@ -116,7 +116,8 @@ func (cl *call) translateAPI(e *kmsclient.Error, x *exchange, api smithy.APIErro
 	}
 	switch {
 	case isExpired(e.Code) && cl.s.creds != nil:
-		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s", cl.s.creds.origin(), cl.s.creds.login())
+		origin, login := cl.s.creds.origin()
+		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s", origin, login)
 	case skewRefused(x, e):
 		e.Message += fmt.Sprintf(": %s: set the clock", inWords(x.skew))
 	}

@@ -31,6 +31,7 @@ func (c *credentials) explain(ctx context.Context, err error) error {
 
 func (c *credentials) why(err error, slow bool) string {
 	var process *processcreds.ProviderError
+	origin, login := c.origin()
 	switch {
 	case errors.Is(err, errNoTerminal):
 		return fmt.Sprintf("profile %s: %v", c.profile, errNoTerminal)
@@ -39,15 +40,15 @@ func (c *credentials) why(err error, slow bool) string {
 	case errors.As(err, &process) || c.from(aws.CredentialSourceProcess) && !fromService(err, "STS"):
 		return fmt.Sprintf("the credential_process of the profile %s failed: run it by hand to see why", c.profile)
 	case slow:
-		return fmt.Sprintf("%s gave no credentials within %v", c.origin(), somethingToAsk)
+		return fmt.Sprintf("%s gave no credentials within %v", origin, somethingToAsk)
 	case fromService(err, "STS") && c.role != "":
 		return fmt.Sprintf("cannot assume the role %s: %s", c.role, cause(err))
 	case c.from(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
-		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s", c.profile, c.login())
+		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s", c.profile, login)
 	case c.from(aws.CredentialSourceLogin):
-		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s", c.profile, c.login())
+		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s", c.profile, login)
 	}
-	return fmt.Sprintf("no credentials from %s: %s", c.origin(), cause(err))
+	return fmt.Sprintf("no credentials from %s: %s", origin, cause(err))
 }
 
 // lookedFor lists what was tried where nothing is configured.
