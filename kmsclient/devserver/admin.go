@@ -29,7 +29,7 @@ func (r *request) newKey() kmsclient.CreateKeyInput {
 // only refuses a member that has another value than the one there is.
 func (r *request) only(name, value string) {
 	if v := r.text(name, 1, 64); v != "" && v != value {
-		r.fail(refuse("UnsupportedOperationException", name+" "+v+" is not supported by this development server, only "+value))
+		r.fail(refuse("UnsupportedOperationException", "%s %s is not supported by this development server, only %s", name, v, value))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -21,11 +22,9 @@ type refusal struct {
 func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 // refuse makes a refusal with the status that AWS gives to code.
-func refuse(code, message string) *refusal {
-	return &refusal{code: code, message: message, status: statusOf(code)}
+func refuse(code, format string, args ...any) *refusal {
+	return &refusal{code: code, message: fmt.Sprintf(format, args...), status: statusOf(code)}
 }
-
-func invalid(message string) *refusal { return refuse("ValidationException", message) }
 
 // statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each operation).
 func statusOf(code string) int {
@@ -49,7 +48,7 @@ func asRefusal(err error) *refusal {
 	if errors.As(err, &e) {
 		code, message = e.Code, e.Reason()
 	}
-	return refuse(cmp.Or(code, kmsclient.Exception(err), "KMSInternalException"), message)
+	return refuse(cmp.Or(code, kmsclient.Exception(err), "KMSInternalException"), "%s", message)
 }
 
 // json is the body of an error in JSON 1.1.

@@ -70,7 +70,7 @@ func (x *exchange) serve() *refusal {
 		return no
 	}
 	if x.call.Operation == "" {
-		return refuse("UnknownOperationException", fmt.Sprintf("Operation %q is not one of this development server", op))
+		return refuse("UnknownOperationException", "Operation %q is not one of this development server", op)
 	}
 	if done, no := x.interfere(); done || no != nil {
 		return no
@@ -87,13 +87,13 @@ func (x *exchange) perform(op string, body []byte) *refusal {
 		x.write(http.StatusOK, "text/xml", x.callerIdentity())
 		return nil
 	}
-	in, err := parseRequest(body)
-	if err != nil {
-		return asRefusal(err)
+	in, no := parseRequest(body)
+	if no != nil {
+		return no
 	}
 	defer in.wipe()
 	x.call.KeyID = in.keyName()
-	if no := x.checkDenied(op, in); no != nil {
+	if no = x.checkDenied(op, in); no != nil {
 		return no
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), writeTimeout)

@@ -2,7 +2,6 @@ package devserver
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -87,8 +86,8 @@ func (s *Server) denial(op, key string) *refusal {
 	if key == "" {
 		key = "*"
 	}
-	return refuse("AccessDeniedException", fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: %s "+
-		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key))
+	return refuse("AccessDeniedException", "User: %s is not authorized to perform: %s:%s on resource: %s "+
+		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key)
 }
 
 // keyName is how a request names its key, for the log. Failures are left to the operation.

@@ -3,7 +3,6 @@ package devserver
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,10 +21,12 @@ type request struct {
 	err     error
 }
 
-func malformed(reason string) *refusal { return refuse("SerializationException", reason) }
+func malformed(format string, args ...any) *refusal {
+	return refuse("SerializationException", format, args...)
+}
 
 // parseRequest splits a body into its members without copying it. An empty body is an empty document.
-func parseRequest(body []byte) (*request, error) {
+func parseRequest(body []byte) (*request, *refusal) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return &request{}, nil
 	}
@@ -37,7 +38,7 @@ func parseRequest(body []byte) (*request, error) {
 }
 
 // splitObject gives the members of a JSON object as parts of b.
-func splitObject(b []byte) (map[string][]byte, error) {
+func splitObject(b []byte) (map[string][]byte, *refusal) {
 	if !utf8.Valid(b) {
 		return nil, malformed("the request is not UTF-8")
 	}
@@ -54,7 +55,7 @@ func splitObject(b []byte) (map[string][]byte, error) {
 			return nil, malformed("a member has no name, or one that is no text")
 		}
 		if _, twice := members[name]; twice {
-			return nil, malformed(fmt.Sprintf("member %q comes twice", name))
+			return nil, malformed("member %q comes twice", name)
 		}
 		members[name] = slices.Clip(value)
 	}
@@ -93,7 +94,8 @@ func (r *request) fail(err error) {
 // constraint fails as KMS's front end does. The value is shown only where it can be no secret.
 func (r *request) constraint(name, value, must string) {
 	name = strings.ToLower(name[:1]) + name[1:]
-	r.fail(invalid(fmt.Sprintf("1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must)))
+	r.fail(refuse("ValidationException",
+		"1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must))
 }
 
 // decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v and tells whether it was there.
@@ -103,7 +105,7 @@ func (r *request) decode(name string, first byte, v any) bool {
 	}
 	raw := r.members[name]
 	if first != 0 && raw[0] != first || json.Unmarshal(raw, v) != nil {
-		r.fail(malformed(fmt.Sprintf("member %s is not of the expected type", name)))
+		r.fail(malformed("member %s is not of the expected type", name))
 		return false
 	}
 	return true
@@ -165,7 +167,7 @@ func (r *request) list(name string, max int) []string {
 	out := make([]string, 0, len(items))
 	for _, s := range items {
 		if s == nil {
-			r.fail(malformed("member " + name + " holds a null"))
+			r.fail(malformed("member %s holds a null", name))
 			return nil
 		}
 		out = append(out, *s)
@@ -180,16 +182,14 @@ func (r *request) pairs(name string) map[string]string {
 	}
 	members, err := splitObject(r.members[name])
 	if err != nil {
-		var no *refusal
-		errors.As(err, &no)
-		r.fail(malformed("member " + name + ": " + no.message))
+		r.fail(malformed("member %s: %s", name, err.message))
 		return nil
 	}
 	out := make(map[string]string, len(members))
 	for k, v := range members {
 		s, ok := unquote(v)
 		if !ok || v[0] != '"' {
-			r.fail(malformed("member " + name + ": the value of " + k + " is not a string"))
+			r.fail(malformed("member %s: the value of %s is not a string", name, k))
 			return nil
 		}
 		out[k] = s
@@ -211,7 +211,7 @@ func (r *request) require(names ...string) {
 func (r *request) unsupported(names ...string) {
 	for _, n := range names {
 		if r.has(n) && string(r.members[n]) != "[]" && string(r.members[n]) != "false" {
-			r.fail(refuse("UnsupportedOperationException", n+" is not supported by this development server"))
+			r.fail(refuse("UnsupportedOperationException", "%s is not supported by this development server", n))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -70,7 +71,7 @@ func (r *Rewrap) routes(group []wrapped, d Destination) ([]route, error) {
 	case len(elsewhere) > 0:
 		return nil, fmt.Errorf("%s is not where %s is: %w", d, elsewhere[0], ErrOtherRegion)
 	case len(foreign) > 0:
-		return nil, fmt.Errorf("%w: the slot is of %s", ErrPolicy, join(foreign[:min(len(foreign), MaxCalls)]))
+		return nil, fmt.Errorf("%w: the slot is of %s", ErrPolicy, strings.Join(foreign[:min(len(foreign), MaxCalls)], ", "))
 	}
 	return nil, fmt.Errorf("%w: none of the file's names a KMS key", ErrNoSlot)
 }

@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/envseal/envseal/format"
@@ -12,22 +14,12 @@ func openable(h *format.Header) ([]wrapped, error) {
 	if err != nil {
 		return nil, err
 	}
-	var slots, pairs []wrapped
-	for _, w := range all {
-		switch {
-		case w.group == "":
-		case !w.isPair():
-			slots = append(slots, w)
-		default:
-			pairs = append(pairs, w)
-		}
-	}
-	return append(slots, pairs...), nil
+	known := slices.DeleteFunc(all, func(w wrapped) bool { return w.group == "" })
+	slices.SortStableFunc(known, func(a, b wrapped) int { return cmp.Compare(a.slot.Type, b.slot.Type) })
+	return known, nil
 }
 
 // isAlias tells whether a key reference names an alias, by name or by ARN.
 func isAlias(ref string) bool {
 	return strings.HasPrefix(ref, "alias/") || strings.Contains(ref, ":alias/")
 }
-
-func join(names []string) string { return strings.Join(names, ", ") }

@@ -75,27 +75,23 @@ func (o *opener) open(raw []byte) (*state, error) {
 }
 
 func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
-	wrong := ErrWrongIdentity
-	var ids []age.Identity
-	var err error
+	identities, wrong := o.fileIdentities, ErrWrongIdentity
 	if needsPassphrase(raw) {
-		wrong = ErrWrongPassphrase
-		ids, err = o.scryptIdentity()
-	} else {
-		ids, err = o.fileIdentities()
+		identities, wrong = o.scryptIdentity, ErrWrongPassphrase
 	}
+	ids, err := identities()
 	if err != nil {
 		return nil, err
 	}
 	fileKey, err := unwrap(header, ids)
-	if err == nil {
-		return fileKey, nil
-	}
 	var noMatch *age.NoIdentityMatchError
-	if errors.As(err, &noMatch) {
+	switch {
+	case errors.As(err, &noMatch):
 		return nil, wrong
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
-	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	return fileKey, nil
 }
 
 // unwrap opens the header and wipes the identities.
