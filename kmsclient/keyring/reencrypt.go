@@ -20,15 +20,15 @@ type route struct {
 	replica bool   // source is a replica that may or may not exist
 }
 
-// make makes a slot for d out of any slot of the group, and says what is to be told of it if it is taken.
-func (r *Rewrap) make(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
+// newSlot makes a slot for d out of any slot of the group, and the event to report if it is used.
+func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
 	routes, err := r.routes(group, d)
 	if err != nil {
 		return wrapped{}, SlotEvent{}, err
 	}
 	var failed []error
 	for _, way := range routes[:min(len(routes), MaxCalls)] {
-		m, err := r.take(ctx, h, way, d)
+		m, err := r.follow(ctx, h, way, d)
 		if err == nil {
 			return m, SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""}, nil
 		}
@@ -84,7 +84,8 @@ func (d Destination) String() string {
 	return d.KeyID + " (Region " + d.Region + ")"
 }
 
-func (r *Rewrap) take(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
+// follow makes a slot in the way of a route.
+func (r *Rewrap) follow(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
 	w, err := way.decode(h)
 	if err != nil {
 		return wrapped{}, err
