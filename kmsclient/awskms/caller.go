@@ -78,8 +78,7 @@ func (c *Client) noteDate(date string) (ahead time.Duration) {
 
 // noteDateOf is noteDate for a refusal of STS.
 func (c *Client) noteDateOf(err error) {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) && answer.HTTPResponse() != nil {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.HTTPResponse() != nil {
 		c.noteDate(answer.HTTPResponse().Header.Get("Date"))
 	}
 }

@@ -2,7 +2,6 @@ package awskms
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -66,13 +65,6 @@ func kindOf(code string, status int) error {
 		return kmsclient.ErrUnavailable
 	}
 	return kmsclient.ErrInvalidRequest
-}
-
-func kindOfContext(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return kmsclient.ErrUnavailable
-	}
-	return nil
 }
 
 // translate says what went wrong in an attempt.
@@ -155,18 +147,15 @@ func inWords(skew time.Duration) string {
 
 // translateSTS is translate for the one operation that is not KMS's.
 func translateSTS(err error) error {
-	var own *kmsclient.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*kmsclient.Error](err); ok {
 		return own
 	}
 	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable, Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
-	var answer *awshttp.ResponseError
 	status := 0
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status, e.RequestID = answer.HTTPStatusCode(), oneLine(answer.ServiceRequestID())
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = oneLine(api.ErrorCode()), oneLine(api.ErrorMessage())
 		e.Kind = kindOf(e.Code, status)
 	}

@@ -274,11 +274,12 @@ func errNoRegion() error {
 
 // named puts the operation and the key into an error of this package, and makes one of any other.
 func named(err error, op, keyID string) error {
-	var e *kmsclient.Error
-	if !errors.As(err, &e) {
-		return &kmsclient.Error{Op: op, KeyID: keyID, Kind: kindOfContext(err), Err: err}
+	whole := kmsclient.Error{Err: err}
+	if e, ok := errors.AsType[*kmsclient.Error](err); ok {
+		whole = *e
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		whole.Kind = kmsclient.ErrUnavailable
 	}
-	with := *e
-	with.Op, with.KeyID = op, keyID
-	return &with
+	whole.Op, whole.KeyID = op, keyID
+	return &whole
 }

@@ -39,13 +39,11 @@ func statusOf(code string) int {
 
 // asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
 func asRefusal(err error) *refusal {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
 	code, message := "", err.Error()
-	var e *kmsclient.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*kmsclient.Error](err); ok {
 		code, message = e.Code, e.Reason()
 	}
 	return refuse(cmp.Or(code, kmsclient.Exception(err), "KMSInternalException"), "%s", message)
