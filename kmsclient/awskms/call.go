@@ -51,7 +51,7 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 		cl.asked = keyID[:64] + "..."
 		return nil, cl.invalid("the key id is longer than %d bytes", kmsclient.MaxKeyID)
 	}
-	if !allText(contexts) {
+	if !kmsclient.IsText(contexts...) {
 		return nil, cl.invalid("the encryption context is not UTF-8 text")
 	}
 	arn, isARN, err := parseKeyID(keyID)

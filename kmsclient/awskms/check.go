@@ -3,7 +3,6 @@ package awskms
 import (
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -18,18 +17,6 @@ func parseKeyID(keyID string) (kmsclient.ARN, bool, error) {
 	}
 	arn, err := kmsclient.ParseARN(keyID)
 	return arn, true, err
-}
-
-// allText tells whether encryption contexts are what JSON can carry: the SDK makes U+FFFD of all else, so that contexts that differ would be one.
-func allText(contexts []map[string]string) bool {
-	for _, ec := range contexts {
-		for name, value := range ec {
-			if !utf8.ValidString(name) || !utf8.ValidString(value) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // keyARN checks a KeyId of an answer: it must be the ARN of a key, and where asked names a key by its id, of that key.

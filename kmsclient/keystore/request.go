@@ -3,7 +3,6 @@ package keystore
 import (
 	"context"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -40,25 +39,13 @@ func (s *Store) enter(ctx context.Context, o kmsclient.Options, contexts ...map[
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for _, ec := range contexts {
-		if err := checkContext(ec); err != nil {
-			return nil, err
-		}
+	if !kmsclient.IsText(contexts...) {
+		return nil, invalid("encryptionContext", "Member must be valid UTF-8")
 	}
 	if err := checkGrantTokens(o.GrantTokens); err != nil {
 		return nil, err
 	}
 	return s.acquire()
-}
-
-// checkContext refuses what JSON cannot carry: on the way it would become another context.
-func checkContext(ec map[string]string) error {
-	for name, value := range ec {
-		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return invalid("encryptionContext", "Member must be valid UTF-8")
-		}
-	}
-	return nil
 }
 
 // checkGrantTokens refuses every token, since a keystore issues none.
