@@ -1,4 +1,5 @@
-// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it.
+// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it. Only
+// tests import it. Start at [Run].
 //
 // It asks through the interface only and compares what the wire carries: times to the second, kinds and exception names of errors, no
 // wording. So the same suite runs on the embedded keystore directly and through the AWS SDK over HTTP.
