@@ -208,7 +208,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	}
 	var events []keyring.SlotEvent
 	change := r.change
-	change.Told = func(e keyring.SlotEvent) { events = append(events, e) }
+	change.OnChange = func(e keyring.SlotEvent) { events = append(events, e) }
 	changed, err := envelope.Rewrap(ctx, h, &change)
 	if err != nil {
 		return explainRewrap(err)
