@@ -15,7 +15,8 @@ import (
 )
 
 // Dir is an open directory. A name is looked up in it by its descriptor, so that it is the
-// same directory from the first look at a file to its last rename, whoever moves it meanwhile.
+// same directory from the first look at a file to its last rename, whoever moves it meanwhile. Where
+// it may be searched but not listed, all works but listing. Whoever opens it closes it.
 type Dir struct {
 	*os.File
 	named atomic.Bool // files without a name cannot be made here
@@ -28,8 +29,9 @@ type Stat struct {
 	Size     int64
 	ModTime  time.Time
 	Links    uint64
-	blocks   int64
 	UID, GID int
+	blocks   int64
+	changed  time.Time // the file or its attributes
 }
 
 // ID is a file's identity, whatever its names.
@@ -70,13 +72,15 @@ func statOf(st *unix.Stat_t) Stat {
 	}
 	return Stat{
 		ID: ID{uint64(st.Dev), uint64(st.Ino)}, Mode: mode, Size: st.Size,
-		ModTime: time.Unix(st.Mtim.Unix()), Links: uint64(st.Nlink), blocks: int64(st.Blocks),
-		UID: int(st.Uid), GID: int(st.Gid),
+		ModTime: time.Unix(st.Mtim.Unix()), Links: uint64(st.Nlink), UID: int(st.Uid), GID: int(st.Gid),
+		blocks: int64(st.Blocks), changed: time.Unix(st.Ctim.Unix()),
 	}
 }
 
-// StatFD is fstat.
-func StatFD(fd int) (Stat, error) {
+// StatFile looks at an open file.
+func StatFile(f *os.File) (Stat, error) { return statFD(int(f.Fd())) }
+
+func statFD(fd int) (Stat, error) {
 	var st unix.Stat_t
 	err := Retry(func() error { return unix.Fstat(fd, &st) })
 	return statOf(&st), err
@@ -112,6 +116,9 @@ func SplitName(path string) (parent, name string) {
 // FD is the directory's descriptor.
 func (d *Dir) FD() int { return int(d.Fd()) }
 
+// Stat looks at the directory itself.
+func (d *Dir) Stat() (Stat, error) { return statFD(d.FD()) }
+
 // Path is that of name in the directory, for messages.
 func (d *Dir) Path(name string) string { return filepath.Join(d.Name(), name) }
 
@@ -120,8 +127,29 @@ func (d *Dir) Look(name string, follow bool) (Stat, error) {
 	return statAt(d.FD(), name, follow)
 }
 
-// Open opens name by flags of open(2).
-func (d *Dir) Open(name string, flags int, perm uint32) (fd int, err error) {
+const (
+	createNew = unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW    // flags of open(2)
+	toChange  = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK // does not wait for a pipe's reader
+)
+
+// CreateNew makes the file name, for its owner alone: fs.ErrExist if something has the name.
+func (d *Dir) CreateNew(name string) (*os.File, error) {
+	return d.openFile(name, unix.O_WRONLY|createNew, 0o600)
+}
+
+// OpenToChange opens the file name for reading and writing. It follows no link.
+func (d *Dir) OpenToChange(name string) (*os.File, error) { return d.openFile(name, toChange, 0) }
+
+func (d *Dir) openFile(name string, flags int, perm uint32) (*os.File, error) {
+	fd, err := d.open(name, flags, perm)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.Path(name)), nil
+}
+
+// open opens name by flags of open(2).
+func (d *Dir) open(name string, flags int, perm uint32) (fd int, err error) {
 	err = Retry(func() (err error) {
 		fd, err = unix.Openat(d.FD(), name, flags|unix.O_CLOEXEC|unix.O_NOCTTY, perm)
 		return err
@@ -132,13 +160,9 @@ func (d *Dir) Open(name string, flags int, perm uint32) (fd int, err error) {
 	return fd, nil
 }
 
-// Again opens the same directory once more, to be listed from its beginning.
-func (d *Dir) Again() (*Dir, error) {
-	fd, err := d.Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	return &Dir{File: os.NewFile(uintptr(fd), d.Name())}, nil
+// again opens the same directory once more, to be listed from its beginning.
+func (d *Dir) again() (*os.File, error) {
+	return d.openFile(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 }
 
 // Unlink removes name, which is no directory.
@@ -161,10 +185,24 @@ func (d *Dir) RenameNew(from, to string) error {
 }
 
 // IsLocal tells whether no other machine can have a file of the directory open.
-func (d *Dir) IsLocal() bool { return KindOf(d.FD()).local }
+func (d *Dir) IsLocal() bool { return kindOf(d.FD()).local }
 
-// SyncNames brings the names in d to the disk.
-func (d *Dir) SyncNames() error { return SyncDir(d.File, d.File) }
+// SyncsWhole tells whether SyncWhole brings all data and names of all files of its file system to
+// the disk. It is not so where a server or another program does the writing.
+func (d *Dir) SyncsWhole() bool { return kindOf(d.FD()).whole }
+
+// Sync makes the names in the directory last. Some file systems have no notion of it, which is theirs
+// to answer for.
+func (d *Dir) Sync() error {
+	err := syncFile(d.FD())
+	switch {
+	case errors.Is(err, syscall.EBADF): // of a directory that may not be listed
+		return d.syncUnlisted()
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTSUP):
+		return nil
+	}
+	return err
+}
 
 // ReadLink is where the link name leads.
 func (d *Dir) ReadLink(name string) (string, error) {
@@ -210,7 +248,7 @@ func Lock(fd int) bool {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false
 	}
-	st, err := StatFD(fd)
+	st, err := statFD(fd)
 	return err != nil || st.Links > 0
 }
 

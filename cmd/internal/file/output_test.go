@@ -35,7 +35,7 @@ func createAs(named bool, target string, o Options) (*Output, error) {
 	dir.named.Store(true)
 	out := dir.NewOutput(base, target, o)
 	out.shared = false
-	return out.begin()
+	return out.begun(out.look())
 }
 
 func mustCreate(t *testing.T, named bool, target string, o Options) *Output {
@@ -183,7 +183,7 @@ func TestOutputIsInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	number := fmt.Sprint(in.FD)
+	number := fmt.Sprint(in.fd)
 	for _, spelling := range []string{
 		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
 	} {

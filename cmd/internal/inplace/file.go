@@ -18,7 +18,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 // File is where a header is overwritten: a file, its name, and its directory.
@@ -83,18 +82,17 @@ func (p *File) doStep(s step) (err error) {
 	case stepRename:
 		err = p.dir.RenameNew(s.name, s.to)
 	case stepSyncDir:
-		err = file.SyncDir(p.dir.File, p.file)
+		err = p.dir.Sync()
 	}
 	return err
 }
 
 // create makes a file that those can read who can read the sealed one: they may need it.
 func (p *File) create(name string) (*os.File, error) {
-	fd, err := p.dir.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	f, err := p.dir.CreateNew(name)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
 	_ = keepOwner(f, &p.Stat) // who may not give files away made the journal as himself, which is enough for him
 	if err := f.Chmod(p.Mode.Perm() | 0o600); err != nil {
 		f.Close()
@@ -270,8 +268,6 @@ func (p *File) hasJournal() bool {
 	_, err := p.dir.Look(journalName(p.base), false)
 	return !errors.Is(err, fs.ErrNotExist)
 }
-
-func (p *File) fd() int { return int(p.file.Fd()) }
 
 // Path is the file's, through its directory.
 func (p *File) Path() string { return p.dir.Path(p.base) }

@@ -83,7 +83,7 @@ func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
 // Guard is what no output may replace.
 func (l *Log) Guard() (all []file.Guarded) {
 	if l != nil {
-		if st, err := file.StatFD(int(l.w.Fd())); err == nil {
+		if st, err := file.StatFile(l.w); err == nil {
 			all = append(all, file.Guarded{ID: st.ID, Role: "the file of --log-json"})
 		}
 	}

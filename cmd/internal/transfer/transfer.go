@@ -152,7 +152,7 @@ func (t *Transfer) takeInput() (*file.Input, error) {
 		return nil, nil
 	}
 	// Where --rm keeps the input anyhow, it has no say.
-	if t.Remove && !t.Force && !t.NoSync && t.Target != "-" && in.Regular && in.Dir != nil {
+	if t.Remove && !t.Force && !t.NoSync && t.Target != "-" && in.CanRemove() {
 		err = in.RefuseRemoval()
 	}
 	if err != nil {
@@ -277,7 +277,7 @@ func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
 	if !t.Remove {
 		return nil
 	}
-	if !dst.Durable() || !in.Regular || in.Dir == nil {
+	if !dst.Durable() || !in.CanRemove() {
 		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.Name))
 		return nil
 	}
@@ -294,7 +294,7 @@ func (t *Transfer) progress(in *file.Input) (*ui.Progress, error) {
 	if total < 0 {
 		total = t.SizeHint
 	}
-	if mode == ui.Auto && ui.IsTerminalFD(in.FD) {
+	if mode == ui.Auto && in.IsTerminal() {
 		mode = ui.Never // somebody is typing there
 	}
 	return ui.NewProgress(mode, in.Name, total, t.Quiet), nil

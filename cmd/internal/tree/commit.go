@@ -6,8 +6,8 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 // What the workers made has no names yet. It gets them in batches: all of a batch is brought to the
@@ -61,11 +61,7 @@ func newCommitter(t *treeRun) *committer {
 
 // batchLimit leaves room for the batches that are on their way, and for everything else.
 func batchLimit() int {
-	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Cur > 1<<20 {
-		r.Cur = 1 << 20
-	}
-	return min(max(int(r.Cur)-128, 64)/4, 2*batchFiles)
+	return min(max(proc.MostDescriptors()-128, 64)/4, 2*batchFiles)
 }
 
 // add takes over a finished file. Without syncs it gets its name at once.
@@ -137,7 +133,7 @@ func (c *committer) commit(b *commitBatch) {
 	if len(b.files)+len(b.links) == 0 {
 		return
 	}
-	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && file.SyncWhole(fd) == nil {
+	if disk := c.commonDisk(b); disk != nil && len(b.files) > fewFiles && disk.SyncWhole() == nil {
 		c.settleNamed() // their names were part of it
 	} else {
 		inParallel(len(b.files), func(i int) { c.synced(b.files[i]) })
@@ -163,9 +159,9 @@ func (c *committer) end() {
 		return
 	}
 	if len(c.named)+len(c.dirs)+c.tree.count() > fewFiles {
-		if fd := c.commonDisk(nil); fd >= 0 {
+		if disk := c.commonDisk(nil); disk != nil {
 			c.blame(c.tree.finish(false))
-			if file.SyncWhole(fd) == nil {
+			if disk.SyncWhole() == nil {
 				c.settleNamed()
 				return
 			}
@@ -234,36 +230,32 @@ func (c *committer) settled(f *treeFile) {
 	}
 }
 
-// commonDisk is a descriptor on the file system of all outputs that wait, -1 if they lie on several
+// commonDisk is a directory on the file system of all outputs that wait, nil if they lie on several
 // or on one that cannot be synced as a whole.
-func (c *committer) commonDisk(b *commitBatch) int {
-	var on uint64
-	some := -1
-	same := func(dir *file.Dir) bool {
-		st, err := file.StatFD(dir.FD())
-		if err != nil || some >= 0 && st.Dev != on {
-			return false
-		}
-		on, some = st.Dev, dir.FD()
-		return true
-	}
-	if c.tree != nil && c.tree.dir != nil && !same(c.tree.dir) {
-		return -1
+func (c *committer) commonDisk(b *commitBatch) *file.Dir {
+	dirs := map[*file.Dir]bool{}
+	if c.tree != nil && c.tree.dir != nil {
+		dirs[c.tree.dir] = true
 	}
 	if b != nil {
 		for d := range b.folders {
-			if !same(d.out) {
-				return -1
-			}
+			dirs[d.out] = true
 		}
 	}
 	for _, f := range c.named {
-		if !same(f.dir.out) {
-			return -1
-		}
+		dirs[f.dir.out] = true
 	}
-	if some < 0 || !file.KindOf(some).Whole {
-		return -1
+	var some *file.Dir
+	var disk uint64
+	for dir := range dirs {
+		st, err := dir.Stat()
+		if err != nil || some != nil && st.Dev != disk {
+			return nil
+		}
+		some, disk = dir, st.Dev
+	}
+	if some == nil || !some.SyncsWhole() {
+		return nil
 	}
 	return some
 }
@@ -304,7 +296,7 @@ func (c *committer) syncNames() {
 
 // syncFolder syncs a directory of outputs, and where this run made it, its name and those above it.
 func (c *committer) syncFolder(d *folder) error {
-	if err := d.out.SyncNames(); err != nil || !d.fresh {
+	if err := d.out.Sync(); err != nil || !d.fresh {
 		return err
 	}
 	for rel := d.rel; rel != "."; rel = filepath.Dir(rel) {

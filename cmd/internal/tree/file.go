@@ -182,7 +182,7 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 		o.Force = o.Force || replaceable
 	}
 	f.out = f.dir.out.NewOutput(f.target, f.outPath(), o)
-	return false, f.out.Stands()
+	return false, f.out.CheckName()
 }
 
 // tryOut is a dry run's work on a file.
@@ -216,7 +216,7 @@ func (w *treeWorker) small(f *treeFile) error {
 		f.sum = hex.EncodeToString(sum[:])
 	}
 	if f.out != nil {
-		if err := f.out.Create(f.out.Perm); err != nil {
+		if err := f.out.Start(); err != nil {
 			return f.out.Failure(err)
 		}
 		if _, err := f.out.Write(out); err != nil {
@@ -257,7 +257,7 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	}
 	j := &transfer.Job{In: f.in, Many: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
 	if f.out != nil {
-		if err := f.out.Create(f.out.Perm); err != nil {
+		if err := f.out.Start(); err != nil {
 			return f.out.Failure(err)
 		}
 		j.Dst = transfer.Destination{Sink: f.out, File: f.out}

@@ -113,7 +113,7 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	if err != nil {
 		return nil, file.DirError(path, err)
 	}
-	st, err := file.StatFD(o.dir.FD())
+	st, err := o.dir.Stat()
 	if err != nil {
 		return nil, file.DirError(path, err)
 	}
@@ -237,7 +237,7 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 	if !sync {
 		return nil
 	}
-	if err := dir.SyncNames(); err != nil || d.rel == "." { // whose name is there since it was made
+	if err := dir.Sync(); err != nil || d.rel == "." { // whose name is there since it was made
 		return err
 	}
 	return o.sync(filepath.Dir(d.rel))
@@ -250,7 +250,7 @@ func (o *outTree) sync(rel string) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.SyncNames()
+	return dir.Sync()
 }
 
 // takeBack removes the directories that a run made for nothing, as far as they are empty.

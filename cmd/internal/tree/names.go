@@ -106,7 +106,7 @@ func (n *namedFiles) openParent(parent string) (*folder, error) {
 	if err != nil {
 		return nil, file.InputError(parent, err)
 	}
-	st, err := file.StatFD(in.FD())
+	st, err := in.Stat()
 	if err != nil {
 		in.Close()
 		return nil, file.InputError(parent, err)
@@ -124,7 +124,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 	switch {
 	case n.out == nil || st.ID == n.out.id:
 		if n.writes() { // a walk does this as it comes by
-			n.sweeper.Sweep(d.in)
+			n.sweep(d.in)
 		}
 		return n.beside(d), nil
 	case !n.batch.List:

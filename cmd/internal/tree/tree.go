@@ -38,8 +38,7 @@ type treeRun struct {
 	progress *ui.Progress
 	log      *transfer.Log
 	own      []file.Guarded // what no output may replace
-	sweeper  file.Sweeper
-	reads    bool // the command writes nothing
+	reads    bool           // the command writes nothing
 	bigFiles chan struct{}
 
 	tally

@@ -39,11 +39,12 @@ type walker struct {
 	units chan<- *unit
 	out   *outTree // nil: beside the files
 	batch *batch.Files
+	swept map[file.ID]bool // directories in which no temp file of a killed run is left
 }
 
 // walk sends the files of all names to units.
 func (t *treeRun) walk(b *batch.Files, units chan<- *unit) {
-	w := &walker{treeRun: t, units: units, batch: b}
+	w := &walker{treeRun: t, units: units, batch: b, swept: map[file.ID]bool{}}
 	if t.OutputDir != "" {
 		out, err := openOutTree(t.OutputDir, t.Recursive, !t.NoSync, t.DryRun)
 		if err != nil {
@@ -104,7 +105,7 @@ func (w *walker) isOutput(root *os.Root) bool {
 		return false
 	}
 	defer dir.Close()
-	st, err := file.StatFD(dir.FD())
+	st, err := dir.Stat()
 	return err == nil && st.ID == w.out.id
 }
 
@@ -125,7 +126,7 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 		w.fail(path, file.InputError(path, err))
 		return nil
 	}
-	st, err := file.StatFD(in.FD())
+	st, err := in.Stat()
 	if err == nil && w.out != nil && rel != "." && st.ID == w.out.id {
 		in.Close()
 		w.skip(path, skipOutput)
@@ -182,7 +183,7 @@ func (w *walker) ready(d *folder, err error) (*folder, error) {
 	}
 	d.local = d.out.IsLocal()
 	if d.out != d.in && !d.fresh && w.writes() {
-		w.sweeper.Sweep(d.out)
+		w.sweep(d.out)
 	}
 	return d, nil
 }
@@ -217,6 +218,14 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 	}
 	w.send(u)
 	return below
+}
+
+// sweep removes what killed runs left in a directory of outputs, once.
+func (w *walker) sweep(dir *file.Dir) {
+	if st, err := dir.Stat(); err == nil && !w.swept[st.ID] {
+		w.swept[st.ID] = true
+		dir.Sweep()
+	}
 }
 
 func (w *walker) send(u *unit) {
