@@ -38,12 +38,15 @@ func (d *Dir) SyncWhole() error { return syncWhole(d.FD()) }
 func syncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
 
 // syncUnlisted syncs the file system of a directory that was opened with O_PATH and knows no sync, by
-// way of a file in it, or else all file systems, which tells of no error.
+// way of a file in it.
 func (d *Dir) syncUnlisted() error {
 	fd, err := openUnnamed(d.FD(), 0o600)
 	if err != nil {
-		unix.Sync()
-		return nil
+		name := tempName()
+		if fd, err = d.open(name, unix.O_RDWR|createNew, 0o600); err != nil {
+			return err
+		}
+		_ = d.Unlink(name)
 	}
 	defer unix.Close(fd)
 	return syncWhole(fd)
