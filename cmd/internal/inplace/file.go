@@ -96,6 +96,7 @@ func (p *File) create(name string) (*os.File, error) {
 	_ = keepOwner(f, &p.Stat) // who may not give files away made the journal as himself, which is enough for him
 	if err := f.Chmod(p.Mode.Perm() | 0o600); err != nil {
 		f.Close()
+		_ = p.dir.Unlink(name)
 		return nil, err
 	}
 	return f, nil
@@ -113,7 +114,7 @@ func (p *File) Overwrite(old, new []byte) error {
 		if err := p.change(old, new); err != nil {
 			return err
 		}
-		return p.settle()
+		return p.dropJournal()
 	})
 }
 
@@ -145,9 +146,9 @@ func (p *File) change(old, new []byte) error {
 		"stay beside it until it has been re-wrapped", exit.Reason(err), journalName(p.base))
 }
 
-// settle is the last part: there is no journal any more.
-func (p *File) settle() error {
-	if err := p.do(p.settleSteps()); err != nil {
+// dropJournal is the last part: there is no journal any more.
+func (p *File) dropJournal() error {
+	if err := p.do(p.dropSteps()); err != nil {
 		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does "+
 			"no harm: %w", journalName(p.base), exit.Reason(err))
 	}
@@ -184,7 +185,7 @@ func (p *File) changeSteps(old, new []byte) []step {
 	}
 }
 
-func (p *File) settleSteps() []step {
+func (p *File) dropSteps() []step {
 	return []step{{call: stepRemove, name: journalName(p.base)}, {call: stepSyncDir}}
 }
 
@@ -242,7 +243,7 @@ func (p *File) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 		return steps, nil
 	}
 	if header := readJournal(p.dir, name); header == nil || fits(header, head) {
-		return append(steps, p.settleSteps()...), nil
+		return append(steps, p.dropSteps()...), nil
 	}
 	aside := file.TempPrefix + strings.ToLower(rand.Text()[:12]) + file.JournalSuffix
 	return append(steps, step{call: stepRename, name: name, to: aside}, step{call: stepSyncDir}), nil

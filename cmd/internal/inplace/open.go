@@ -33,7 +33,7 @@ func Open(name string, follow bool) (*File, error) {
 	}
 	parent, base := file.SplitName(path)
 	if base == "" {
-		return nil, placeError(path)
+		return nil, directoryError(path)
 	}
 	dir, err := file.OpenDir(parent)
 	if err != nil {
@@ -47,16 +47,16 @@ func Open(name string, follow bool) (*File, error) {
 	return p, nil
 }
 
-// placeError is why a directory has no header that could be changed, if it is one.
-func placeError(path string) error {
+// directoryError is why what a path without a last name leads to has no header to change.
+func directoryError(path string) error {
 	st, err := file.StatPath(path, true)
 	if err != nil {
 		return file.InputError(path, err)
 	}
-	return checkPlace(path, &st)
+	return checkType(path, &st)
 }
 
-func checkPlace(path string, st *file.Stat) error {
+func checkType(path string, st *file.Stat) error {
 	switch {
 	case st.Mode.IsDir():
 		return exit.Errorf(exit.Usage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
@@ -74,7 +74,7 @@ func (p *File) open() error {
 		if err != nil {
 			return file.InputError(p.Path(), err)
 		}
-		if err := checkPlace(p.Path(), &named); err != nil {
+		if err := checkType(p.Path(), &named); err != nil {
 			return err
 		}
 		if p.file, err = p.dir.OpenToChange(p.base); err != nil {

@@ -40,20 +40,20 @@ type Transfer struct {
 	// Current, if set, is the rule of --update
 	Current Rule
 
-	older bool   // the output is there, and --update has found it to be an older one
-	Many  bool   // one of many files, whose progress is shown for all of them
-	made  string // directory of -O that was made for the output
+	older     bool   // the output is there, and --update has found it to be an older one
+	OneOfMany bool   // its progress is shown for all of them
+	madeDir   string // the directory of -O, made for the output; "" if it was there
 }
 
 // Job is a file in the hands of a command.
 type Job struct {
-	In    *file.Input
-	Src   io.Reader // reads in, and counts for bar
-	Plain bool      // src does nothing else
-	Dst   Destination
-	Bar   *ui.Progress
-	Many  bool // one of many: what is the same for all is said once
-	Alone bool // it may use all cores
+	In        *file.Input
+	Src       io.Reader // reads in, and counts for bar
+	Plain     bool      // src does nothing else
+	Dst       Destination
+	Bar       *ui.Progress
+	OneOfMany bool // what is the same for all is said once
+	Alone     bool // it may use all cores
 }
 
 // Result is what became known of a file.
@@ -106,8 +106,8 @@ func (t *Transfer) Run(ctx context.Context, do Work) (Result, error) {
 		return Result{}, t.tryOut()
 	}
 	res, err := t.carry(ctx, do)
-	if err != nil && t.made != "" {
-		_ = file.TakeBackDir(t.made)
+	if err != nil && t.madeDir != "" {
+		_ = file.TakeBackDir(t.madeDir)
 	}
 	return res, err
 }
@@ -125,7 +125,7 @@ func (t *Transfer) carry(ctx context.Context, do Work) (Result, error) {
 	}
 	defer dst.Abort()
 	entry := t.Log.Begin(dst.File, in, ui.InputName(t.Name), t.displayTarget())
-	j := &Job{In: in, Dst: dst, Many: t.Many, Alone: true}
+	j := &Job{In: in, Dst: dst, OneOfMany: t.OneOfMany, Alone: true}
 	j.Src, j.Plain = entry.Reader(in)
 	res, err := t.work(ctx, do, j)
 	if err == nil {
@@ -192,7 +192,7 @@ func (t *Transfer) tryOut() error {
 // work does the work, before the eyes of the user, and checks that nobody changed the input
 // meanwhile.
 func (t *Transfer) work(ctx context.Context, do Work, j *Job) (res Result, err error) {
-	if !t.Many {
+	if !t.OneOfMany {
 		if j.Bar, err = t.progress(j.In); err != nil {
 			return res, err
 		}
@@ -267,7 +267,7 @@ func (t *Transfer) makeDir() error {
 	}
 	made, err := file.MakeDir(dir, 0o777, !t.NoSync)
 	if made {
-		t.made = dir
+		t.madeDir = dir
 	}
 	return err
 }
@@ -338,7 +338,7 @@ const SkipUnchanged = "unchanged"
 
 // Rule tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 // not, that it is an older one.
-type Rule func(in, out *Stated) (current, replaceable bool)
+type Rule func(in, out *file.Input) (current, replaceable bool)
 
 // Compare asks the rule about what has the output's name in dir. It is neither current nor
 // replaceable if it is not there, no regular file, or the input itself: whatever it is comes out
@@ -352,19 +352,13 @@ func (rule Rule) Compare(dir *file.Dir, name string, in *file.Input) (current, r
 	if there.ID == in.ID {
 		return false, false
 	}
-	return rule(&Stated{in, &in.Stat}, &Stated{there, &there.Stat})
+	return rule(in, there)
 }
 
-// Stated is an open file and what fstat said of it.
-type Stated struct {
-	io.ReaderAt
-	*file.Stat
-}
-
-// Header reads the header of a sealed file, armored or not, and tells whether sizes follow from each
-// other. It leaves the file's position alone.
-func (f *Stated) Header() (h *format.Header, exact bool, err error) {
-	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.Size))
+// ReadHeader reads the header of a sealed file, armored or not. exact tells whether the sizes of the
+// file and of its contents follow from each other. It leaves the file's position alone.
+func ReadHeader(in *file.Input) (h *format.Header, exact bool, err error) {
+	src, armored, err := format.Unarmored(io.NewSectionReader(in, 0, in.Size))
 	if err != nil {
 		return nil, false, err
 	}
@@ -374,7 +368,7 @@ func (f *Stated) Header() (h *format.Header, exact bool, err error) {
 	return h, !armored && h.Compression == format.CompressionNone, nil
 }
 
-// TellTime is for -v: how long the work on a file took.
-func (j *Job) TellTime(how string, start time.Time) {
+// NoteTime is for -v: how long the work on a file took.
+func (j *Job) NoteTime(how string, start time.Time) {
 	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, ui.Took(start))
 }

@@ -69,7 +69,7 @@ func (c *committer) add(f *treeFile) {
 	f.dir.use()
 	if c.run.NoSync {
 		if c.synced(f) && c.publish(f) {
-			c.settled(f)
+			c.inPlace(f)
 		}
 		return
 	}
@@ -134,7 +134,7 @@ func (c *committer) commit(b *commitBatch) {
 		return
 	}
 	if disk := c.commonDisk(b); disk != nil && len(b.files) > fewFiles && disk.SyncWhole() == nil {
-		c.settleNamed() // their names were part of it
+		c.namesSynced() // their names were part of it
 	} else {
 		inParallel(len(b.files), func(i int) { c.synced(b.files[i]) })
 		c.syncNames()
@@ -155,14 +155,14 @@ func (c *committer) end() {
 	}
 	if c.run.NoSync {
 		c.blame(c.tree.finish(false))
-		c.settleNamed()
+		c.namesSynced()
 		return
 	}
 	if len(c.named)+len(c.dirs)+c.tree.count() > fewFiles {
 		if disk := c.commonDisk(nil); disk != nil {
 			c.blame(c.tree.finish(false))
 			if disk.SyncWhole() == nil {
-				c.settleNamed()
+				c.namesSynced()
 				return
 			}
 		}
@@ -183,10 +183,10 @@ func (c *committer) blame(err error) {
 	c.run.failure(name, err)
 }
 
-// settleNamed is for files whose names are on the disk.
-func (c *committer) settleNamed() {
+// namesSynced is for files whose names are on the disk.
+func (c *committer) namesSynced() {
 	for _, f := range c.named {
-		c.settled(f)
+		c.inPlace(f)
 	}
 	for _, d := range c.dirs {
 		d.leave()
@@ -219,8 +219,8 @@ func (c *committer) step(f *treeFile, err error) bool {
 	return false
 }
 
-// settled is for a file that is in its place for good.
-func (c *committer) settled(f *treeFile) {
+// inPlace is for a file that is in its place for good.
+func (c *committer) inPlace(f *treeFile) {
 	defer f.dir.leave()
 	c.run.finished(f)
 	if c.run.Remove {
@@ -291,7 +291,7 @@ func (c *committer) syncNames() {
 		kept = append(kept, f)
 	}
 	c.named = kept
-	c.settleNamed()
+	c.namesSynced()
 }
 
 // syncFolder syncs a directory of outputs, and where this run made it, its name and those above it.

@@ -255,7 +255,7 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	if err := f.in.Rewind(); err != nil {
 		return err
 	}
-	j := &transfer.Job{In: f.in, Many: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
+	j := &transfer.Job{In: f.in, OneOfMany: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
 	if f.out != nil {
 		if err := f.out.Start(); err != nil {
 			return f.out.Failure(err)
@@ -326,7 +326,7 @@ type Work interface {
 	Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error)
 	// Current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 	// not, that it is an older one.
-	Current(in, out *transfer.Stated) (current, replaceable bool)
+	Current(in, out *file.Input) (current, replaceable bool)
 	// Fatal tells whether all further files would fail by err too.
 	Fatal(err error) bool
 }

@@ -211,14 +211,14 @@ func (o *outTree) finish(sync bool) error {
 	}
 	var failed []error
 	for i := len(o.made) - 1; i >= 0; i-- {
-		if err := o.settle(o.made[i], sync); err != nil {
+		if err := o.finishDir(o.made[i], sync); err != nil {
 			failed = append(failed, o.failure(o.made[i].rel, err))
 		}
 	}
 	return errors.Join(failed[:min(len(failed), ui.MostNamed)]...)
 }
 
-func (o *outTree) settle(d madeDir, sync bool) error {
+func (o *outTree) finishDir(d madeDir, sync bool) error {
 	dir, err := file.OpenBelow(o.root, d.rel)
 	if err != nil {
 		return err
