@@ -255,11 +255,11 @@ func Lock(fd int) bool {
 // closeErrors asks for the errors that a network file system tells only when a file is closed,
 // while the file can still be given up.
 func closeErrors(fd int) error {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	dup, err := duplicate(fd, "")
 	if err != nil {
 		return err
 	}
-	return unix.Close(dup)
+	return dup.Close()
 }
 
 // Retry repeats a system call for as long as signals interrupt it.

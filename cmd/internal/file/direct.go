@@ -54,13 +54,27 @@ func (o *Output) openDescriptor(n int) error {
 	return nil
 }
 
+// isInherited tells whether the process was started with descriptor n. What it opened itself is
+// closed when it starts another.
+func isInherited(n int) bool {
+	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
 // Inherited is a duplicate of a descriptor that the process was started with, which stays open.
 func Inherited(n int, name string) (*os.File, error) {
-	fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
+	if !isInherited(n) {
+		return nil, syscall.EBADF
+	}
+	return duplicate(n, name)
+}
+
+func duplicate(fd int, name string) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return os.NewFile(uintptr(dup), name), nil
 }
 
 // openDirect opens the device or pipe that st was got from. Opening a pipe waits for a reader. A

@@ -68,7 +68,10 @@ func Open(path string) (*Input, error) {
 		return standardInput(os.Stdin)
 	}
 	in := &Input{Name: path, follow: true, shared: true}
-	if _, ok := Descriptor(path); ok {
+	if n, ok := Descriptor(path); ok {
+		if !isInherited(n) {
+			return nil, in.failure(syscall.ENOENT)
+		}
 		return in.begun(in.open(unix.AT_FDCWD, path))
 	}
 	parent, base := SplitName(path)

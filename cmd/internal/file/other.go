@@ -26,11 +26,10 @@ func OpenDir(path string) (*Dir, error) {
 
 // syncFile is what package os does, which knows how each system brings a file to the disk.
 func syncFile(fd int) error {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	f, err := duplicate(fd, "")
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(dup), "")
 	defer f.Close()
 	return f.Sync()
 }

@@ -84,7 +84,7 @@ func OpenBelow(root *os.Root, rel string) (*Dir, error) {
 		return nil, err
 	}
 	defer f.Close()
-	dup, err := Inherited(int(f.Fd()), f.Name())
+	dup, err := duplicate(int(f.Fd()), f.Name())
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (o *Output) look() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return o.parentError(o.dir.Name(), err)
+		return o.Failure(err)
 	default:
 		behind := there
 		if there.IsLink() {
@@ -171,7 +171,11 @@ func (o *Output) refuse(there, behind *Stat) error {
 	}
 	switch {
 	case there.Mode.IsDir():
-		return exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is a directory", name)
+		hint := "-o takes the name of a file"
+		if o.Together {
+			hint = ""
+		}
+		return exit.Errorf(exit.Output, hint, "%s: is a directory", name)
 	case there.Mode&fs.ModeSocket != 0 && !o.Together:
 		return exit.Errorf(exit.Output, "", "%s: is a socket", name)
 	case o.Force:
@@ -231,8 +235,6 @@ func (o *Output) parentError(parent string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", ui.Shown(o.target), name)
-	case errors.Is(err, syscall.ENOTDIR):
-		return exit.Errorf(exit.Output, "", "%s: %s is not a directory", ui.Shown(o.target), name)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exit.Errorf(exit.Output, "choose another place with -o",
 			"%s: cannot write to directory %s: %w", ui.Shown(o.target), name, exit.Reason(err))

@@ -75,6 +75,9 @@ func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
 		l.w, err = file.Append(o.Log, own...)
 	}
 	if err != nil {
+		if exit.Code(err) != 0 {
+			return nil, err
+		}
 		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", ui.Shown(o.Log), exit.Reason(err))
 	}
 	return l, nil
