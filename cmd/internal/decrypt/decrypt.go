@@ -103,8 +103,8 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 
 // files are those that no output may replace.
 func (o *openOptions) files() []file.Guarded {
-	own := file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files())
-	return append(own, transfer.GuardHeader(o.header)...)
+	header := []file.Needed{{Name: o.header, Role: "the input"}} // the payload needs it
+	return file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files(), header)
 }
 
 // check refuses what does not go together.

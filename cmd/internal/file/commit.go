@@ -80,7 +80,7 @@ func (o *Output) Finish() error {
 	if o.ModTime.IsZero() {
 		return nil
 	}
-	return SetModTime(o.fd, o.ModTime)
+	return setModTime(o.fd, o.ModTime)
 }
 
 // Sync waits for the disk, unless that is not wanted, and with remote asks for the errors that come

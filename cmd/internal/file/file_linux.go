@@ -33,14 +33,14 @@ func syncFile(fd int) error { return Retry(func() error { return unix.Fsync(fd) 
 
 // SyncWhole syncs the file system that the directory lies on. Since Linux 5.8 it tells of failed
 // writes.
-func (d *Dir) SyncWhole() error { return syncWhole(d.FD()) }
+func (d *Dir) SyncWhole() error { return syncWhole(d.fd()) }
 
 func syncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
 
 // syncUnlisted syncs the file system of a directory that was opened with O_PATH and knows no sync, by
 // way of a file in it.
 func (d *Dir) syncUnlisted() error {
-	fd, err := openUnnamed(d.FD(), 0o600)
+	fd, err := openUnnamed(d.fd(), 0o600)
 	if err != nil {
 		name := tempName()
 		if fd, err = d.open(name, unix.O_RDWR|createNew, 0o600); err != nil {
@@ -91,9 +91,9 @@ func renameNew(dir int, from, to string) error {
 	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
 }
 
-// SetModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
+// setModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
 // utimensat takes a path.
-func SetModTime(fd int, t time.Time) error {
+func setModTime(fd int, t time.Time) error {
 	mtime, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err

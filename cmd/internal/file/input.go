@@ -25,7 +25,7 @@ type Input struct {
 	Name string // as typed, "stdin" for standard input; for messages
 	Stat        // from the opened file, not from its name
 
-	Regular bool  // ReadAt works, and size is what will be read unless somebody changes the file
+	Regular bool  // ReadAt works, and Left is what will be read unless somebody changes the file
 	Left    int64 // bytes from the position at which it was taken over to the end, -1 if unknown
 
 	// RefuseEmpty makes an input without a single byte a failure.
@@ -35,10 +35,10 @@ type Input struct {
 	Dir    *Dir   // where it was found; nil for standard input, a descriptor and a command
 	Base   string // its name there
 	follow bool   // the user named it, so that a link is followed
-	shared bool   // dir is somebody else's
+	shared bool   // Dir is somebody else's
 	opened bool   // fd is its own
 
-	head   []byte // stands for the first bytes of the file; see begin
+	head   []byte // stands for the first bytes of the file; see Begin
 	unread []byte // what of head Read has not given out; the file's position is behind head
 	wait   *wait  // before each read of what is not regular
 	source Source // what writes to fd, nil for an input that is simply there
@@ -51,7 +51,7 @@ type Source interface {
 	Start() error
 	// Result waits for its end, and fails if it failed: no sealed file survives that.
 	Result() error
-	// Interrupt makes result return soon.
+	// Interrupt makes Result return soon.
 	Interrupt()
 	// Close ends it if it is still running, and closes what it wrote to.
 	Close()
@@ -86,7 +86,7 @@ func Open(path string) (*Input, error) {
 		return nil, in.failure(err)
 	}
 	in.Dir, in.Base, in.shared = dir, base, false
-	return in.begun(in.open(dir.FD(), base))
+	return in.begun(in.open(dir.fd(), base))
 }
 
 // begun is the input, or after an error none, and what it held is released.

@@ -48,8 +48,8 @@ func linkUnnamed(int, int, string) error { return errors.ErrUnsupported }
 
 func renameNew(int, string, string) error { return errors.ErrUnsupported }
 
-// SetModTime rounds to microseconds.
-func SetModTime(fd int, t time.Time) error {
+// setModTime rounds to microseconds.
+func setModTime(fd int, t time.Time) error {
 	tv := unix.NsecToTimeval(t.UnixNano())
 	return unix.Futimes(fd, []unix.Timeval{tv, tv})
 }
@@ -71,6 +71,7 @@ func appends(int) bool { return true }
 
 func adviseSequential(int) {}
 
+// Widen does nothing.
 func Widen(int) {}
 
 // copyAttributes copies none: what extended attributes are differs too much.

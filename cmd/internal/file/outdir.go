@@ -46,7 +46,7 @@ func MakeDir(path string, perm os.FileMode, sync bool) (made bool, err error) {
 	}
 	defer parent.Close()
 	base := filepath.Base(filepath.Clean(path))
-	switch err := unix.Mkdirat(parent.FD(), base, uint32(perm)); {
+	switch err := unix.Mkdirat(parent.fd(), base, uint32(perm)); {
 	case errors.Is(err, fs.ErrExist):
 		return false, nil
 	case err != nil:

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how an output appears. The zero value makes a file of mode 0000: set perm.
+// Options say how an output appears. The zero value makes a file of mode 0000: set Perm.
 type Options struct {
 	Force   bool        // replace what is there
 	Perm    os.FileMode // mode of the finished file; until then it is 0600
@@ -299,7 +299,7 @@ func (o *Output) Write(p []byte) (n int, err error) {
 }
 
 // WriteAt implements io.WriterAt for regular files. That of standard output may be among them: see
-// position.
+// Position.
 func (o *Output) WriteAt(p []byte, off int64) (int, error) {
 	n, err := o.writeAll(p, func(p []byte, done int) (int, error) {
 		return unix.Pwrite(o.fd, p, off+int64(done))

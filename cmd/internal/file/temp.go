@@ -21,8 +21,9 @@ import (
 // get it or finds the file unlinked, makes another one.
 
 const (
-	// TempPrefix begins the names of temp files and journals, and tempSuffix ends those of temp files.
+	// TempPrefix begins the names of temp files and journals.
 	TempPrefix = ".envseal-"
+	// TempSuffix ends the names of temp files.
 	TempSuffix = ".tmp"
 	// JournalSuffix ends the names of journals, which package inplace makes.
 	JournalSuffix = ".journal"
@@ -43,7 +44,7 @@ func (o *Output) makeTemp() error {
 		if o.Together {
 			perm = o.Perm
 		}
-		fd, err := openUnnamed(o.dir.FD(), uint32(perm))
+		fd, err := openUnnamed(o.dir.fd(), uint32(perm))
 		if err == nil {
 			o.fd, o.mode = fd, perm&^Umask()
 			return nil
@@ -125,7 +126,7 @@ func (o *Output) copyToNamed() error {
 // linkNew gives the file its name if nothing else has it: fs.ErrExist if something has.
 func (o *Output) linkNew() error {
 	if o.temp == "" {
-		return linkUnnamed(o.fd, o.dir.FD(), o.base)
+		return linkUnnamed(o.fd, o.dir.fd(), o.base)
 	}
 	err := o.dir.RenameNew(o.temp, o.base)
 	if err == nil {
@@ -135,7 +136,7 @@ func (o *Output) linkNew() error {
 		return err
 	}
 	// Not every file system can rename without replacing. A second link can't replace either.
-	err = Retry(func() error { return unix.Linkat(o.dir.FD(), o.temp, o.dir.FD(), o.base, 0) })
+	err = Retry(func() error { return unix.Linkat(o.dir.fd(), o.temp, o.dir.fd(), o.base, 0) })
 	if err == nil {
 		if err = o.dir.Unlink(o.temp); err == nil {
 			o.temp = ""
@@ -158,7 +159,7 @@ func (o *Output) replace() error {
 	if o.temp == "" {
 		Lock(o.fd)
 		name := tempName()
-		if err := linkUnnamed(o.fd, o.dir.FD(), name); err != nil {
+		if err := linkUnnamed(o.fd, o.dir.fd(), name); err != nil {
 			return err
 		}
 		o.temp = name

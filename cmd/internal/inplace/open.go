@@ -245,7 +245,7 @@ func (p *File) restoreTime(f *os.File) error {
 	if p.ModKept.IsZero() {
 		return nil
 	}
-	return file.SetModTime(int(f.Fd()), p.ModKept)
+	return file.SetModTime(f, p.ModKept)
 }
 
 // timeIsStill tells whether nobody has changed the file since the time to keep was found, as far as

@@ -55,17 +55,6 @@ func prefixOf(path string) string {
 	return path + string(filepath.Separator)
 }
 
-// joined is the path of name in the directory rel below some root.
-func joined(rel, name string) string {
-	if rel == "." {
-		return name
-	}
-	if name == "." {
-		return rel
-	}
-	return rel + string(filepath.Separator) + name
-}
-
 // madeDir is a directory that the run made below -O, and what it shall look like in the end.
 type madeDir struct {
 	rel     string
@@ -230,7 +219,7 @@ func (o *outTree) finishDir(d madeDir, sync bool) error {
 		}
 	}
 	if !d.modTime.IsZero() {
-		if err := file.SetModTime(dir.FD(), d.modTime); err != nil {
+		if err := file.SetModTime(dir.File, d.modTime); err != nil {
 			return err
 		}
 	}

@@ -132,7 +132,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 	case !filepath.IsLocal(rel):
 		return nil, errNotBelow
 	}
-	d.rel, d.outShown = rel, prefixOf(joined(filepath.Clean(n.out.path), rel))
+	d.rel, d.outShown = rel, prefixOf(filepath.Join(n.out.path, rel))
 	d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm)
 	return n.ready(d, err)
 }

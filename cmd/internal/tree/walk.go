@@ -90,7 +90,7 @@ func (w *walker) tree(path, prefix string) {
 		todo = todo[:len(todo)-1]
 		below := w.directory(root, path, rel, prefix)
 		for _, name := range slices.Backward(below) {
-			todo = append(todo, joined(rel, name))
+			todo = append(todo, filepath.Join(rel, name))
 		}
 	}
 	if w.reads && !w.batch.List && w.found == before {
@@ -117,9 +117,9 @@ func (w *walker) fail(name string, err error) {
 
 // directory sends the files of one directory, and returns the names of the directories in it.
 func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []string) {
-	path := joined(base, rel)
-	if base[len(base)-1] == filepath.Separator {
-		path = joined(base[:len(base)-1], rel)
+	path := base
+	if rel != "." {
+		path = prefixOf(base) + rel
 	}
 	in, err := file.OpenBelow(root, rel)
 	if err != nil {
@@ -143,7 +143,7 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 		return nil
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	d, err := w.folder(in, path, joined(prefix, rel), &st)
+	d, err := w.folder(in, path, filepath.Join(prefix, rel), &st)
 	if err != nil {
 		in.Close()
 		w.fail(path, err)
@@ -159,7 +159,7 @@ func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder,
 	if w.out == nil {
 		return w.beside(d), nil
 	}
-	d.outShown = prefixOf(joined(filepath.Clean(w.out.path), rel))
+	d.outShown = prefixOf(filepath.Join(w.out.path, rel))
 	var err error
 	d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode))
 	return w.ready(d, err)
