@@ -1,4 +1,6 @@
-// Package child runs the commands of --from-command and --to-command.
+// Package child runs the commands of --from-command and --to-command. None outlives envseal, and none
+// sees the end of its input unless all of it was authentic. Start with Open, which makes a command an
+// input, and Consumer, to which opened data goes.
 package child
 
 import (

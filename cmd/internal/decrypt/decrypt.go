@@ -1,4 +1,5 @@
-// Package decrypt is envseal decrypt and envseal verify.
+// Package decrypt is envseal decrypt and envseal verify. Start with runOpen; opening is what they do to
+// each file. Nothing is released that was not authenticated before.
 package decrypt
 
 import (
@@ -332,7 +333,7 @@ func (o *opening) release(ctx context.Context, j *transfer.Job, r *transfer.Resu
 		return nil, err
 	}
 	if plain { // from a file to one that appears when it is whole
-		if p, ok := j.DirectPath(); ok && !p.Out.Direct {
+		if p, ok := j.DirectPath(); ok && !j.Dst.File.Direct {
 			return p.Open(ctx, options, id)
 		}
 	}

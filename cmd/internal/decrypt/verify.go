@@ -84,7 +84,7 @@ type verdict struct {
 
 func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
 
-// Commit implements sink: the file is authentic, and has not changed meanwhile.
+// Commit implements transfer.Sink: the file is authentic, and has not changed meanwhile.
 func (v *verdict) Commit() error {
 	if v.quiet {
 		return nil
@@ -96,7 +96,7 @@ func (v *verdict) Durable() bool { return false }
 
 func (v *verdict) Released() bool { return false }
 
-// Abort implements sink.
+// Abort implements transfer.Sink.
 func (v *verdict) Abort() {}
 
 // streamOnly tells whether AppendOpened could not open a file that may be sound.

@@ -1,4 +1,4 @@
-// Package encrypt is envseal encrypt.
+// Package encrypt is envseal encrypt. Start with runEncrypt; sealing is what it does to each file.
 package encrypt
 
 import (

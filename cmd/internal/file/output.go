@@ -27,7 +27,6 @@ type Options struct {
 
 	// The rest is for files of a tree, which get their names together.
 
-	Fresh    bool // nothing of anybody else is in the directory
 	Together bool // a signal need not say of each that it was not written
 }
 
@@ -219,7 +218,7 @@ func (o *Output) RefuseGuarded(files ...*Stat) error {
 // CheckName looks at what has the output's name, before any work is done for nothing. nil means that
 // nothing is there that could not be replaced.
 func (o *Output) CheckName() error {
-	if o.Fresh || o.Force {
+	if o.Force {
 		return nil
 	}
 	there, err := o.dir.Look(o.base, false)

@@ -62,7 +62,7 @@ func TestStepsOfManyFiles(t *testing.T) {
 			t.Errorf("the directory was closed: %v", err)
 		}
 		testkit.WantCode(t, dir.NewOutput("one", "one", o).CheckName(), exit.Output, "one: exists already")
-		o.Fresh = true // nobody looks
+		o.Force = true
 		if err := dir.NewOutput("one", "one", o).CheckName(); err != nil {
 			t.Error(err)
 		}

@@ -1,4 +1,7 @@
-// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it.
+// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it, and
+// finds the journal of one that was interrupted. At no moment is there neither the old header nor the
+// new one whole on the disk, and the payload is never touched. Start with Open and File.Overwrite; for
+// those that only read, with UseJournal.
 package inplace
 
 import (
@@ -26,7 +29,7 @@ type File struct {
 	base string // of the file within dir
 	file *os.File
 	file.Stat
-	ModKept time.Time // that the file keeps; the zero time if it keeps none
+	ModKept time.Time // the modification time that it keeps; the zero time if it gets a new one
 	journal *os.File  // while it is written
 }
 

@@ -1,4 +1,5 @@
-// Package rewrap is envseal rewrap.
+// Package rewrap is envseal rewrap: other keys for sealed files, whose data stays as it is. Start with
+// runRewrap.
 package rewrap
 
 import (

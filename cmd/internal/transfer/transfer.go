@@ -1,4 +1,6 @@
-// Package transfer brings one file from its input to its output, and tells the log.
+// Package transfer brings one file from its input to its output, or to a command, and writes its line
+// in the log. It leaves nothing of an output behind that did not become whole, and removes no input
+// before its output is on the disk. Start with Transfer.Run.
 package transfer
 
 import (
@@ -20,21 +22,21 @@ import (
 // fails.
 type Transfer struct {
 	flags.Work
-	Name   string // of the input, "-" for stdin
-	Target string // "-" for stdout
-	Perm   func(*file.Stat) os.FileMode
-	Mtime  bool        // the output gets the input's mtime
-	Header string      // where a detached header goes, "" for none
-	From   *child.Line // what is sealed instead of a file, nil for a file
-	To     *child.Line // what gets the data instead of target, nil for target
-	Into   Sink        // the same for what is no command
-	Text   bool        // the output is text, which a terminal may have
+	Name   string                       // of the input, "-" for stdin
+	Target string                       // "-" for stdout
+	Perm   func(*file.Stat) os.FileMode // the output's mode, of its input
+	Mtime  bool                         // the output gets the input's mtime
+	Header string                       // where a detached header goes, "" for none
+	From   *child.Line                  // what is sealed instead of a file, nil for a file
+	To     *child.Line                  // what gets the data instead of target, nil for target
+	Into   Sink                         // the same for what is no command
+	Text   bool                         // the output is text, which a terminal may have
 
-	RefuseEmpty bool
+	RefuseEmpty bool           // see file.Input
 	SizeHint    int64          // of an input whose size is not known, -1 for none
 	Own         []file.Guarded // what the output must not be, beside the input
 
-	Log *Log
+	Log *Log // nil for none
 	// Check, if set, is what --dry-run can find out about the input without asking a key service
 	Check func(in *file.Input) error
 	// Current, if set, is the rule of --update
@@ -58,9 +60,9 @@ type Job struct {
 
 // Result is what became known of a file.
 type Result struct {
-	Header *format.Header
-	KeyID  string // the key that opened it
-	Calls  int    // to key services
+	Header *format.Header // of the sealed file; nil if nobody came so far
+	KeyID  string         // the key that opened it
+	Calls  int            // to key services
 }
 
 // KeyIDs are the keys of a file: the one that opened it, or all that it was sealed for.

@@ -171,8 +171,7 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 	}
 	o := file.Options{
 		Force: w.Force, Perm: w.work.Perm(&f.in.Stat), ModTime: f.in.ModTime, NoSync: w.NoSync,
-		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()),
-		Fresh:  f.dir.fresh, Together: true,
+		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()), Together: true,
 	}
 	if w.Update && !f.dir.fresh {
 		current, replaceable := transfer.Rule(w.work.Current).Compare(f.dir.out, f.target, f.in)
@@ -182,6 +181,9 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 		o.Force = o.Force || replaceable
 	}
 	f.out = f.dir.out.NewOutput(f.target, f.outPath(), o)
+	if f.dir.fresh {
+		return false, nil
+	}
 	return false, f.out.CheckName()
 }
 
