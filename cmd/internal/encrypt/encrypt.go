@@ -288,10 +288,9 @@ func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*reuse.K
 }
 
 // keyFailure is that no data key could be had for sealing.
-type keyFailure struct{ err error }
+type keyFailure struct{ error }
 
-func (k *keyFailure) Error() string { return k.err.Error() }
-func (k *keyFailure) Unwrap() error { return k.err }
+func (k *keyFailure) Unwrap() error { return k.error }
 
 // sealing is the tree.Work of encrypt.
 

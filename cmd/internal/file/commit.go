@@ -159,7 +159,7 @@ func (o *Output) untrack() {
 // end releases what the output holds and removes the temp file if it still has one.
 func (o *Output) end() {
 	o.ended = true
-	_ = proc.UnlessEnding(func() error { o.removeTemp(); return nil })
+	_ = proc.UnlessEnding(func() error { o.Discard(); return nil })
 	o.untrack()
 	// What was written has been synced and asked for errors, or is given up: nothing is left to learn
 	// from close.

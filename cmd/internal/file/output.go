@@ -243,16 +243,14 @@ func (o *Output) parentError(parent string, err error) error {
 
 // Failure is an error of the output for the user: exit code 8, named, and with what can be done
 // about it.
-func (o *Output) Failure(err error) error { return outputError(o.target, err) }
-
-func outputError(target string, err error) error {
+func (o *Output) Failure(err error) error {
 	if exit.Code(err) != 0 {
 		return err
 	}
 	hint := ""
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return ExistsError(target)
+		return ExistsError(o.target)
 	case errors.Is(err, syscall.ENOSPC):
 		hint = "make room, or choose another place with -o"
 	case errors.Is(err, syscall.EDQUOT):
@@ -262,11 +260,16 @@ func outputError(target string, err error) error {
 	case errors.Is(err, syscall.EFBIG):
 		hint = "larger than the file system or the limit of ulimit -f allows"
 	}
-	return exit.Errorf(exit.Output, hint, "%s: %w", ui.Shown(target), exit.Reason(err))
+	return exit.Errorf(exit.Output, hint, "%s: %w", ui.Shown(o.target), exit.Reason(err))
 }
 
-// Discard removes the temp file for a signal.
-func (o *Output) Discard() { o.removeTemp() }
+// Discard removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
+func (o *Output) Discard() {
+	if o.temp != "" {
+		_ = o.dir.Unlink(o.temp)
+		o.temp = ""
+	}
+}
 
 // Lost is for the message of a signal.
 func (o *Output) Lost() string {

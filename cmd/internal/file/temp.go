@@ -184,14 +184,6 @@ func (o *Output) withdraw() {
 	}
 }
 
-// removeTemp removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
-func (o *Output) removeTemp() {
-	if o.temp != "" {
-		_ = o.dir.Unlink(o.temp)
-		o.temp = ""
-	}
-}
-
 // Sweep removes the temp files that killed runs left in the directory. Failures do not matter.
 func (d *Dir) Sweep() {
 	for name := range d.ours(TempSuffix) {

@@ -71,13 +71,11 @@ type outTree struct {
 	made  []madeDir
 	fresh map[string]bool // directories made by this run, by their path below root
 	dry   bool
-	// private says that root was made for its owner alone
-	private bool
 }
 
 // openOutTree opens the directory of -O, which it makes if it is not there: private, for trees, is only for its owner until finish. With sync its name is on the disk by then.
 func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
-	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry, private: private}
+	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry}
 	if dry {
 		if there, err := file.CheckDir(path); !there {
 			return o, err
@@ -92,6 +90,9 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 			return nil, err
 		}
 		o.fresh["."] = made
+		if made && private {
+			o.made = []madeDir{{rel: ".", mode: 0o777 &^ file.Umask()}}
+		}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -131,8 +132,8 @@ func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file
 	if o.root == nil {
 		return nil, true, nil
 	}
-	if rel == "." && o.fresh["."] && len(o.made) == 0 && like != nil {
-		o.made = append(o.made, madeDir{rel, perm, like.ModTime})
+	if rel == "." && o.fresh["."] && like != nil { // a tree's root
+		o.made[0] = madeDir{rel, perm, like.ModTime}
 	}
 	if rel != "." && !o.dry {
 		switch err := o.root.Mkdir(rel, 0o700); {
@@ -194,9 +195,6 @@ func (o *outTree) failure(rel string, err error) error {
 func (o *outTree) finish(sync bool) error {
 	if o == nil || o.root == nil {
 		return nil
-	}
-	if o.fresh["."] && o.private && (len(o.made) == 0 || o.made[0].rel != ".") {
-		o.made = slices.Insert(o.made, 0, madeDir{rel: ".", mode: 0o777 &^ file.Umask()})
 	}
 	var failed []error
 	for i := len(o.made) - 1; i >= 0; i-- {
