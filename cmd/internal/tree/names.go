@@ -133,8 +133,10 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 		return nil, errNotBelow
 	}
 	d.rel, d.outShown = rel, prefixOf(filepath.Join(n.out.path, rel))
-	d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm)
-	return n.ready(d, err)
+	if d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm); err != nil {
+		return nil, err
+	}
+	return n.ready(d), nil
 }
 
 // flush sends what is gathered.

@@ -161,31 +161,29 @@ func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder,
 	}
 	d.outShown = prefixOf(filepath.Join(w.out.path, rel))
 	var err error
-	d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode))
-	return w.ready(d, err)
+	if d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode)); err != nil {
+		return nil, err
+	}
+	return w.ready(d), nil
 }
 
 // beside has the outputs go where the inputs are.
 func (w *walker) beside(d *folder) *folder {
 	d.out, d.outShown = d.in, d.shown
-	d, _ = w.ready(d, nil)
-	return d
+	return w.ready(d)
 }
 
-// ready is what both ways end with.
-func (w *walker) ready(d *folder, err error) (*folder, error) {
-	if err != nil {
-		return nil, err
-	}
+// ready is a folder for its first user.
+func (w *walker) ready(d *folder) *folder {
 	d.use()
 	if d.out == nil {
-		return d, nil
+		return d
 	}
 	d.local = d.out.IsLocal()
 	if d.out != d.in && !d.fresh && w.writes() {
 		w.sweep(d.out)
 	}
-	return d, nil
+	return d
 }
 
 // sort hands out the files of a directory and returns its directories.
