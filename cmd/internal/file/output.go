@@ -90,7 +90,10 @@ func Create(target string, o Options) (*Output, error) {
 			ui.Shown(target))
 	}
 	var err error
-	if out.dir, err = OpenDir(parent); err != nil {
+	switch out.dir, err = OpenDir(parent); {
+	case errors.Is(err, fs.ErrPermission): // to come there at all
+		return nil, out.Failure(err)
+	case err != nil:
 		return nil, out.parentError(parent, err)
 	}
 	out.base = base
