@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
@@ -79,9 +81,7 @@ func (c *committer) add(f *treeFile) {
 	b.files = append(b.files, f)
 	b.bytes += f.size
 	b.folders[f.dir] = true
-	if len(b.files) >= batchFiles || b.bytes >= batchBytes || len(b.files)+2*len(b.folders) >= c.limit {
-		c.send()
-	}
+	c.sendIfFull()
 }
 
 // touch has the names in a directory be synced.
@@ -97,7 +97,12 @@ func (c *committer) touch(d *folder) {
 	d.use()
 	c.now.links = append(c.now.links, d)
 	c.now.folders[d] = true
-	if len(c.now.files)+2*len(c.now.folders) >= c.limit {
+	c.sendIfFull()
+}
+
+func (c *committer) sendIfFull() {
+	b := c.now
+	if len(b.files) >= batchFiles || b.bytes >= batchBytes || len(b.files)+2*len(b.folders) >= c.limit {
 		c.send()
 	}
 }
@@ -262,27 +267,22 @@ func (c *committer) commonDisk(b *commitBatch) *file.Dir {
 
 // syncNames syncs the directories in which files were published.
 func (c *committer) syncNames() {
-	var all []*folder
-	seen := map[*folder]int{}
-	add := func(d *folder) {
-		if _, ok := seen[d]; !ok {
-			seen[d] = len(all)
-			all = append(all, d)
-		}
-	}
+	failed := map[*folder]error{}
 	for _, f := range c.named {
-		add(f.dir)
+		failed[f.dir] = nil
 	}
 	for _, d := range c.dirs {
-		add(d)
+		failed[d] = nil
 	}
-	failed := make([]error, len(all))
-	if !c.run.NoSync {
-		inParallel(len(all), func(i int) { failed[i] = c.syncFolder(all[i]) })
+	all := slices.Collect(maps.Keys(failed))
+	errs := make([]error, len(all))
+	inParallel(len(all), func(i int) { errs[i] = c.syncFolder(all[i]) })
+	for i, d := range all {
+		failed[d] = errs[i]
 	}
 	kept := c.named[:0]
 	for _, f := range c.named {
-		if err := failed[seen[f.dir]]; err != nil {
+		if err := failed[f.dir]; err != nil {
 			c.run.failure(f.path(), exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
 				"sync of its directory: %w", ui.Shown(f.outPath()), exit.Reason(err)))
 			f.dir.leave()
