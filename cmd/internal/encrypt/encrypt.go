@@ -1,4 +1,4 @@
-// Package encrypt is envseal encrypt.
+// Package encrypt is envseal encrypt. Start with runEncrypt; sealing is what it does to each file.
 package encrypt
 
 import (
@@ -119,16 +119,16 @@ func (o *sealOptions) files() []file.Guarded {
 // sealing is what one encrypt command does to each of its files.
 type sealing struct {
 	sealOptions
-	batch  *batch.Files
-	keys   []*keyring.KMSKey        // of -k
-	made   *keys.DataKeyFile        // of --data-key
-	key    *envelope.DataKey        // unwrapped from it
-	pairs  []envelope.FileRecipient // of -r
-	bound  format.Context
-	pool   *reuse.Pool // of the data keys
-	gate   *reuse.Throttle
-	own    []file.Guarded
-	rename func(string) (string, error)
+	batch    *batch.Files
+	keys     []*keyring.KMSKey        // of -k
+	keyFile  *keys.DataKeyFile        // of --data-key
+	key      *envelope.DataKey        // unwrapped from it
+	pairs    []envelope.FileRecipient // of -r
+	bound    format.Context
+	pool     *reuse.Pool // of the data keys
+	throttle *reuse.Throttle
+	own      []file.Guarded
+	rename   func(string) (string, error)
 }
 
 func runEncrypt(ctx context.Context, o sealOptions) error {
@@ -157,8 +157,8 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 		return err
 	}
 	defer s.destroy()
-	s.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
-	defer s.gate.Close()
+	s.throttle = reuse.NewThrottle(b.IsMany(), o.Reuse)
+	defer s.throttle.Close()
 	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
 	defer s.pool.Close()
 	return tree.Run(ctx, b, s.own, s)
@@ -209,8 +209,8 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 	case s.dataKey == "":
 		s.bound, err = keys.ContextOf(s.context)
 	default:
-		if s.made, err = keys.ReadDataKeyFile(s.dataKey, s.context); err == nil {
-			s.bound = s.made.Context
+		if s.keyFile, err = keys.ReadDataKeyFile(s.dataKey, s.context); err == nil {
+			s.bound = s.keyFile.Context
 		}
 	}
 	if err != nil {
@@ -223,8 +223,8 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 		return err
 	}
 	n := len(s.keys) + len(s.pairs)
-	if s.made != nil {
-		n += len(s.made.Keys)
+	if s.keyFile != nil {
+		n += len(s.keyFile.Keys)
 	}
 	if n > format.DefaultMaxSlots {
 		return exit.Errorf(exit.Usage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
@@ -234,15 +234,15 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 
 // unwrap has KMS decrypt the data key of --data-key, unless nothing is going to be sealed.
 func (s *sealing) unwrap(ctx context.Context, svc *keys.Services) (err error) {
-	if s.made == nil || s.DryRun {
+	if s.keyFile == nil || s.DryRun {
 		return nil
 	}
 	id := &keyring.Discovery{Client: svc.ForARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
 		if s.Verbose {
-			ui.Note("%s: unwrapped with %s", ui.Shown(s.made.Name), arn)
+			ui.Note("%s: unwrapped with %s", ui.Shown(s.keyFile.Name), arn)
 		}
 	}}
-	s.key, err = s.made.Unwrap(ctx, id, s.pairs)
+	s.key, err = s.keyFile.Unwrap(ctx, id, s.pairs)
 	return err
 }
 
@@ -257,7 +257,7 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 	var all []envelope.Recipient
 	for _, k := range s.keys { // first, so that a KMS key makes the data key
 		counted := *k
-		counted.Client = s.gate.Client(k.Client, calls)
+		counted.Client = s.throttle.Client(k.Client, calls)
 		all = append(all, &counted)
 	}
 	for _, p := range s.pairs {
@@ -288,10 +288,9 @@ func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*reuse.K
 }
 
 // keyFailure is that no data key could be had for sealing.
-type keyFailure struct{ err error }
+type keyFailure struct{ error }
 
-func (k *keyFailure) Error() string { return k.err.Error() }
-func (k *keyFailure) Unwrap() error { return k.err }
+func (k *keyFailure) Unwrap() error { return k.error }
 
 // sealing is the tree.Work of encrypt.
 
@@ -324,7 +323,7 @@ func (s *sealing) Single(ctx context.Context, name string, log *transfer.Log) (t
 	t := &transfer.Transfer{
 		Work: s.Work, Name: name, Target: target, Perm: file.SealedPerm, Mtime: true,
 		Header: s.header, From: s.from, Text: s.armor, RefuseEmpty: s.failOnEmpty,
-		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.Current, Many: s.batch.IsMany(),
+		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.Current, OneOfMany: s.batch.IsMany(),
 	}
 	return t.Run(ctx, s.Stream)
 }
@@ -361,17 +360,17 @@ func (s *sealing) Stream(ctx context.Context, j *transfer.Job) (r transfer.Resul
 	if j.Dst.Header != nil {
 		o.Header = j.Dst.Header
 	}
-	if s.Verbose && !j.Many {
-		o.Begun = func(h *format.Header) { s.tellSize(h, j.In) }
+	if s.Verbose && !j.OneOfMany {
+		o.Begun = func(h *format.Header) { s.noteSize(h, j.In) }
 	}
 	if r.Header, err = s.sealTo(ctx, j, key.DataKey, o); err != nil {
 		return r, err
 	}
-	if s.Verbose && !j.Many {
+	if s.Verbose && !j.OneOfMany {
 		for _, slot := range r.Header.Slots {
 			ui.Note("%s: sealed for %s", ui.ShownInput(j.In.Name), keys.SealedFor(slot))
 		}
-		j.TellTime("sealed", start)
+		j.NoteTime("sealed", start)
 	}
 	return r, nil
 }
@@ -402,8 +401,8 @@ func (s *sealing) Fatal(err error) bool {
 
 // Current compares the sealed file's size, in which that of its own header is the only unknown. Of a
 // compressed or armored one the time alone has to do.
-func (s *sealing) Current(in, out *transfer.Stated) (current, replaceable bool) {
-	h, exact, err := out.Header()
+func (s *sealing) Current(in, out *file.Input) (current, replaceable bool) {
+	h, exact, err := transfer.ReadHeader(out)
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays
 	}
@@ -417,8 +416,8 @@ func (s *sealing) Current(in, out *transfer.Stated) (current, replaceable bool) 
 	return err == nil && size == out.Size, true
 }
 
-// tellSize says how large the output will be, as far as it is known before the data is.
-func (s *sealing) tellSize(h *format.Header, in *file.Input) {
+// noteSize says how large the output will be, as far as it is known before the data is.
+func (s *sealing) noteSize(h *format.Header, in *file.Input) {
 	if h.Compression != format.CompressionNone {
 		return
 	}

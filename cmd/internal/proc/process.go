@@ -205,10 +205,11 @@ func endBy(sig syscall.Signal) {
 }
 
 // StartGroup calls start, which starts a command in a process group of its own and gives the
-// group's number. The group does not outlive this process, unless GroupEnded is called for it.
+// group's number: it is started with GroupAttributes. The group does not outlive this process, unless GroupEnded is called for it.
 func StartGroup(start func() (group int, err error)) error {
 	self.starting.RLock()
 	defer self.starting.RUnlock()
+	adoptOrphans()
 	group, err := start()
 	if err != nil {
 		return err
@@ -229,13 +230,26 @@ func GroupEnded(group int) {
 	delete(self.groups, group)
 }
 
+// IsGroupGone tells whether no process is left in the group of a command that has been waited for.
+// Such a group is forgotten.
+func IsGroupGone(group int) bool {
+	gone := isGroupGone(group)
+	if gone {
+		GroupEnded(group)
+	}
+	return gone
+}
+
+// SignalGroup sends a signal to all processes of a group.
+func SignalGroup(group int, sig syscall.Signal) { _ = unix.Kill(-group, sig) }
+
 // killGroups is for the commands that there was no time to end in good order: the machine is slow,
 // or the user in a hurry.
 func (p *process) killGroups() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id := range p.groups {
-		_ = unix.Kill(-id, unix.SIGKILL)
+		SignalGroup(id, syscall.SIGKILL)
 	}
 }
 

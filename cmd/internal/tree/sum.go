@@ -2,10 +2,13 @@ package tree
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -115,4 +118,13 @@ func (t *treeRun) sumUp() {
 	if n := len(keys) - ui.MostNamed; n > 0 {
 		ui.Note("and with %d more keys", n)
 	}
+}
+
+// SayOK prints the line for a file that is authentic.
+func SayOK(name string) error {
+	if ui.IsTerminal(os.Stdout) {
+		defer ui.HoldProgress()()
+	}
+	_, err := fmt.Fprintf(file.StdoutText(), "%s: OK\n", ui.ShownInput(name))
+	return err
 }

@@ -1,5 +1,14 @@
-// Package tree works on many files: it walks, works side by side and publishes what it made
-// together.
+// Package tree works on many files: those below directories, those of a list, or several of a command
+// line.
+//
+// One goroutine walks and hands out files by the directory (walk.go, and names.go for those that the
+// user named); workers seal or open them (file.go); what they made gets its names in batches, once it
+// is on the disk (commit.go). Start with Run; Work is what a command has to bring.
+//
+// Every directory below the root of a tree and below -O is opened by way of os.Root, and files by a
+// single name in their directory, without following a link. So nothing outside the roots is read or
+// written, whoever swaps directories for links meanwhile. No input is removed before its output has its
+// name on the disk.
 package tree
 
 import (
@@ -20,12 +29,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
-// directory; workers seal or open them (tree_file.go); what they made gets its names in batches, once it is on the disk (tree_commit.go).
-//
-// Every directory below the tree's root and below -O is opened by way of os.Root, and files by a single name relative to their directory's descriptor, without following a
-// link. So nothing outside the roots is read or written, whoever swaps directories for links meanwhile.
-
 // ErrStream says that a small file is not for Work.Whole.
 var ErrStream = errors.New("to be worked on as a stream")
 
@@ -38,8 +41,7 @@ type treeRun struct {
 	progress *ui.Progress
 	log      *transfer.Log
 	own      []file.Guarded // what no output may replace
-	sweeper  file.Sweeper
-	reads    bool // the command writes nothing
+	reads    bool           // the command writes nothing
 	bigFiles chan struct{}
 
 	tally
