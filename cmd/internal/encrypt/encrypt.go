@@ -128,7 +128,6 @@ type sealing struct {
 	pool     *reuse.Pool // of the data keys
 	throttle *reuse.Throttle
 	own      []file.Guarded
-	rename   func(string) (string, error)
 }
 
 func runEncrypt(ctx context.Context, o sealOptions) error {
@@ -146,17 +145,15 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	defer svc.Close()
 	keys.Harden(o.AllowCoreDumps)
 	s := &sealing{sealOptions: o, batch: b, own: o.files()}
-	s.rename = func(name string) (string, error) { return s.Target(name) }
-	if o.from != nil {
-		s.rename = func(string) (string, error) { return "-", nil }
-	}
 	if err := s.findKeys(ctx, svc); err != nil {
 		return err
 	}
 	if err := s.unwrap(ctx, svc); err != nil {
 		return err
 	}
-	defer s.destroy()
+	if s.key != nil {
+		defer s.key.Destroy()
+	}
 	s.throttle = reuse.NewThrottle(b.IsMany(), o.Reuse)
 	defer s.throttle.Close()
 	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
@@ -246,12 +243,6 @@ func (s *sealing) unwrap(ctx context.Context, svc *keys.Services) (err error) {
 	return err
 }
 
-func (s *sealing) destroy() {
-	if s.key != nil {
-		s.key.Destroy()
-	}
-}
-
 // newDataKey makes a data key, and counts the calls that it takes.
 func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey, error) {
 	var all []envelope.Recipient
@@ -316,7 +307,11 @@ func (s *sealing) DirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
 // Single seals a single file of the batch, or what the command of --from-command writes.
 func (s *sealing) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
-	target, err := s.batch.Target(name, s.rename)
+	rename := s.Target
+	if s.from != nil {
+		rename = func(string) (string, error) { return "-", nil }
+	}
+	target, err := s.batch.Target(name, rename)
 	if err != nil {
 		return transfer.Result{}, err
 	}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 
@@ -104,17 +105,15 @@ func (o *Output) startDirect() {
 
 // StdoutText is standard output for text: when its reader has gone the process ends quietly, as
 // filters do.
-func StdoutText() *TextWriter { return &TextWriter{file: os.Stdout} }
+func StdoutText() io.Writer { return stdoutText{} }
 
-// TextWriter is a writer of text that ends the process when nobody reads any more.
-type TextWriter struct{ file *os.File }
+type stdoutText struct{}
 
-// Write implements io.Writer.
-func (w *TextWriter) Write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
+func (stdoutText) Write(p []byte) (int, error) {
+	n, err := os.Stdout.Write(p)
 	if err != nil {
 		if errors.Is(err, syscall.EPIPE) {
-			proc.EndByPipe(w.file)
+			proc.EndByPipe(os.Stdout)
 		}
 		err = exit.Errorf(exit.Output, "", "stdout: %w", exit.Reason(err))
 	}

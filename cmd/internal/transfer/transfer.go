@@ -42,9 +42,9 @@ type Transfer struct {
 	// Current, if set, is the rule of --update
 	Current Rule
 
-	older     bool   // the output is there, and --update has found it to be an older one
-	OneOfMany bool   // its progress is shown for all of them
-	madeDir   string // the directory of -O, made for the output; "" if it was there
+	older     bool // the output is there, and --update has found it to be an older one
+	OneOfMany bool // its progress is shown for all of them
+	madeDir   bool // the directory of -O was made for the output
 }
 
 // Job is a file in the hands of a command.
@@ -108,8 +108,8 @@ func (t *Transfer) Run(ctx context.Context, do Work) (Result, error) {
 		return Result{}, t.tryOut()
 	}
 	res, err := t.carry(ctx, do)
-	if err != nil && t.madeDir != "" {
-		_ = file.TakeBackDir(t.madeDir)
+	if err != nil && t.madeDir {
+		_ = file.TakeBackDir(t.OutputDir)
 	}
 	return res, err
 }
@@ -171,11 +171,13 @@ func (t *Transfer) tryOut() error {
 		return err
 	}
 	defer in.Close()
-	missing, err := t.missingOutputDir()
-	if err != nil {
-		return err
+	there := true
+	if t.OutputDir != "" {
+		if there, err = file.CheckDir(t.OutputDir); err != nil {
+			return err
+		}
 	}
-	if t.To == nil && missing == "" {
+	if t.To == nil && there {
 		dst, err := t.open(in)
 		if err != nil {
 			return err
@@ -238,38 +240,17 @@ func (t *Transfer) open(in *file.Input) (Destination, error) {
 	if t.Mtime && in.Regular {
 		o.ModTime = in.ModTime
 	}
-	if err := t.makeDir(); err != nil {
-		return Destination{}, err
+	if t.OutputDir != "" {
+		var err error
+		if t.madeDir, err = file.MakeDir(t.OutputDir, 0o777, !t.NoSync); err != nil {
+			return Destination{}, err
+		}
 	}
 	out, err := file.Create(t.Target, o)
 	if err != nil {
 		return Destination{}, err
 	}
 	return t.withHeader(out, in)
-}
-
-// missingOutputDir is the directory of -O that the output wants made, "" if there is none.
-func (t *Transfer) missingOutputDir() (string, error) {
-	if t.OutputDir == "" || t.To != nil || t.Target == "-" {
-		return "", nil
-	}
-	if there, err := file.CheckDir(t.OutputDir); there || err != nil {
-		return "", err
-	}
-	return t.OutputDir, nil
-}
-
-// makeDir makes the directory of -O for the output.
-func (t *Transfer) makeDir() error {
-	dir, err := t.missingOutputDir()
-	if dir == "" || err != nil {
-		return err
-	}
-	made, err := file.MakeDir(dir, 0o777, !t.NoSync)
-	if made {
-		t.madeDir = dir
-	}
-	return err
 }
 
 // removeInput is --rm, after the output is committed.
