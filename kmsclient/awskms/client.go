@@ -11,6 +11,8 @@
 //   - The Region comes from the ARN of the key, with one SDK client per Region.
 //
 // Nothing is loaded before the first call: a program that links this package and never calls KMS reads no AWS file.
+//
+// Start reading at run (call.go), through which every operation goes.
 package awskms
 
 import (
