@@ -1,7 +1,8 @@
-// Package cmd is envseal's command line: flags, files, terminals and exit codes. It does no cryptography.
+// Package cmd is envseal's command line: it finds the command that the arguments name, has it read its
+// flags and run, and tells how it ended. It does no cryptography and opens no file.
 //
-// One command a file. What they share: errors.go and explain.go (the one place for exit codes and hints), keys.go (key references), batch.go (several files),
-// input.go and output.go (the rules for files).
+// Begin with [Main]. Each command is a package of its own in cmd/internal, and what commands share
+// stands below them; docs/architecture.md shows the floors.
 package cmd
 
 import (
@@ -9,13 +10,15 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/keys"
+	"github.com/envseal/envseal/cmd/internal/manual"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
-// Main runs the command line args, args[0] being the program, and returns the exit code. It uses the standard streams, and
-// leaves by os.Exit itself only on a signal.
+// Main runs the command line args, args[0] being the program, and returns the exit code. It uses the
+// standard streams, and leaves by os.Exit itself only on a signal, or where the reader of standard
+// output has gone.
 func Main(args []string) int {
 	args = commandFirst(args)
 	if !onlyTells(args) {
@@ -40,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	case c.Bool("help"):
 		command, _ := flags.FindCommand(c.Command, c.Args().Slice())
-		return showHelp(command)
+		return manual.ShowHelp(command)
 	}
 	return keys.AdviseLocal(ctx, flags.ReadNamedKeys(c), flags.ReadStore(c), c.Command.Action(c))
 }

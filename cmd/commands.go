@@ -6,7 +6,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/decrypt"
 	"github.com/envseal/envseal/cmd/internal/doctor"
 	"github.com/envseal/envseal/cmd/internal/encrypt"
-	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/inspect"
 	"github.com/envseal/envseal/cmd/internal/keyfile"
 	"github.com/envseal/envseal/cmd/internal/keystore"
@@ -39,32 +38,30 @@ func commandMakers(root *cli.Command, args []string) []commandMaker {
 		{[]string{"completion"}, func() *cli.Command { return manual.CompletionCommand(describeAll) }},
 		{[]string{"man"}, func() *cli.Command { return manual.ManCommand(versionText(), describeAll) }},
 		{[]string{"version"}, versionCommand},
-		{nil, func() *cli.Command { return helpCommand(root) }}, // which shows them all
+		{nil, func() *cli.Command { return manual.HelpCommand(root) }}, // which shows them all
 	}
 }
 
 // describeAll describes the program with all commands.
-func describeAll() *flags.CommandDoc { return flags.DocOf(rootCommand()) }
+func describeAll() *manual.Entry { return manual.Describe(rootCommand()) }
 
-// onlyTells is for commands that print a text and end, to which signals may do what they do to any process.
+// onlyTells is for commands that print a text and end, to which signals may do what they do to any
+// process.
 func onlyTells(args []string) bool {
 	return len(args) > 1 && slices.Contains([]string{"completion", "man", "version", "help", "h"}, args[1])
 }
 
-// commandsFor makes the command that the command line names, or all where it names none. To make all, with their hundreds of flags, and have them
-// checked by urfave/cli takes as long as the rest of a short run.
+// commandsFor makes the command that the command line names, or all where it names none. To make all,
+// with their hundreds of flags, takes as long as the rest of a short run.
 func commandsFor(root *cli.Command, args []string) []*cli.Command {
 	makers := commandMakers(root, args)
-	if len(args) > 1 {
-		for _, m := range makers {
-			if slices.Contains(m.names, args[1]) {
-				return []*cli.Command{m.make()}
-			}
-		}
+	isNamed := func(m commandMaker) bool { return len(args) > 1 && slices.Contains(m.names, args[1]) }
+	if i := slices.IndexFunc(makers, isNamed); i >= 0 {
+		makers = makers[i : i+1]
 	}
-	all := make([]*cli.Command, len(makers))
-	for i, m := range makers {
-		all[i] = m.make()
+	var all []*cli.Command
+	for _, m := range makers {
+		all = append(all, m.make())
 	}
 	return all
 }

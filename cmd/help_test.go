@@ -16,20 +16,13 @@ import (
 
 var updateGolden = flag.Bool("update-golden", false, "write testdata/help-key-pair.txt")
 
-// helpOf is the help on d for a terminal of some columns.
-func helpOf(d *flags.CommandDoc, width int) string {
-	p := &page{width: width}
-	p.command(d)
-	return p.String()
-}
-
 // The help on every command fits terminals of usual widths, and lists all that there is.
 func TestHelpFits(t *testing.T) {
 	commands := 0
-	describeAll().Walk(func(d *flags.CommandDoc) {
+	describeAll().Walk(func(d *manual.Entry) {
 		commands++
 		for _, width := range []int{40, 80, 100} {
-			text := helpOf(d, width)
+			text := d.Help(width)
 			wantWidth(t, d.Name, text, width)
 			words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n,[=.", r) })
 			for _, f := range d.Flags {
@@ -95,7 +88,7 @@ func printed(t *testing.T, args ...string) string {
 // The words that are offered for a flag are those that its help names.
 func TestCompletedWords(t *testing.T) {
 	offered := 0
-	describeAll().Walk(func(d *flags.CommandDoc) {
+	describeAll().Walk(func(d *manual.Entry) {
 		for _, f := range d.Flags {
 			for _, word := range f.Words {
 				offered++
@@ -125,16 +118,16 @@ func visibleFlags(c *cli.Command, visit func(c *cli.Command, flag string)) {
 // Every command and flag is described, and is in every script and, but for --help, in the manual
 // page. So is every topic.
 func TestCompletionIsWhole(t *testing.T) {
-	docs := map[string]*flags.CommandDoc{}
+	docs := map[string]*manual.Entry{}
 	root := describeAll()
-	root.Walk(func(d *flags.CommandDoc) { docs[d.Name] = d })
+	root.Walk(func(d *manual.Entry) { docs[d.Name] = d })
 	bash, zsh, fish, page := printed(t, "completion", "bash"), printed(t, "completion", "zsh"), printed(t, "completion", "fish"), printed(t, "man")
 	visibleFlags(rootCommand(), func(c *cli.Command, flag string) {
 		d := docs[c.HelpName]
 		if d == nil {
 			t.Fatalf("%s is not described", c.HelpName)
 		}
-		if !slices.ContainsFunc(d.Flags, func(f flags.FlagDoc) bool { return slices.Contains(f.Names, flag) }) {
+		if !slices.ContainsFunc(d.Flags, func(f flags.Doc) bool { return slices.Contains(f.Names, flag) }) {
 			t.Errorf("%s %s is not described", d.Name, flag)
 		}
 		if !strings.Contains(bash, flag) || !strings.Contains(zsh, flag) || !strings.Contains(fish, strings.TrimLeft(flag, "-")) {
@@ -184,7 +177,7 @@ func TestManPageIsSound(t *testing.T) {
 
 // Flags are in groups, those for keys and files first and those for AWS last.
 func TestHelpGroups(t *testing.T) {
-	describeAll().Walk(func(d *flags.CommandDoc) {
+	describeAll().Walk(func(d *manual.Entry) {
 		var titles []string
 		shown := 0
 		for _, g := range d.Groups() {
@@ -213,13 +206,12 @@ func TestTopics(t *testing.T) {
 	}
 	root := describeAll()
 	for _, topic := range manual.Topics(root) {
-		wantWords(t, "envseal", helpOf(root, 80), topic.Name+" "+topic.Usage)
+		wantWords(t, "envseal", root.Help(80), topic.Name+" "+topic.Usage)
 		for _, width := range []int{40, 80, 100} {
-			p := &page{width: width}
-			p.blocks(flags.Blocks(topic.Text))
-			wantWidth(t, topic.Name, p.String(), width)
+			text := topic.Help(width)
+			wantWidth(t, topic.Name, text, width)
 			for _, word := range want[topic.Name] {
-				wantWords(t, topic.Name, p.String(), word)
+				wantWords(t, topic.Name, text, word)
 			}
 		}
 		delete(want, topic.Name)
@@ -232,7 +224,7 @@ func TestTopics(t *testing.T) {
 // The help on one command, word by word: examples first, then what it does, then its flags.
 func TestHelpGolden(t *testing.T) {
 	const name = "testdata/help-key-pair.txt"
-	got := helpOf(flags.DocOf(rootCommand("envseal", "key-pair").Command("key-pair")), 80)
+	got := manual.Describe(rootCommand("envseal", "key-pair").Command("key-pair")).Help(80)
 	if *updateGolden {
 		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -244,13 +236,5 @@ func TestHelpGolden(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("the help has changed; go test ./cmd -run HelpGolden -update-golden writes it anew:\n%s", got)
-	}
-}
-
-func TestWrap(t *testing.T) {
-	for text, want := range map[string]string{"": "", "a": "a", "aa bb cc": "aa bb|cc", "aaaaaa b": "aaaaaa|b", "é é é é": "é é é|é", " a  b ": "a b"} {
-		if got := strings.Join(wrap(text, 5), "|"); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by the linker for releases (-ldflags "-X .../cmd.version=v1.0.0"); otherwise the module's version is used.
+// version is set by the linker for releases (-ldflags "-X .../cmd.version=v1.0.0"); without it, the
+// module's version is used.
 var version string
 
 func versionCommand() *cli.Command {
@@ -52,8 +53,9 @@ func versionText() string {
 	return "devel"
 }
 
-// fipsModule is the version of Go's FIPS 140-3 module if it is in use (GODEBUG=fips140=on or only), and otherwise empty. "latest" is the one of the Go release itself, which
-// no laboratory has seen: GOFIPS140 chooses another when the program is built.
+// fipsModule is the version of Go's FIPS 140-3 module if it is in use (GODEBUG=fips140=on or only),
+// and otherwise empty. "latest" is the one of the Go release itself, which no laboratory has seen:
+// GOFIPS140 chooses another when the program is built.
 func fipsModule() string {
 	if !fips140.Enabled() {
 		return ""

@@ -36,6 +36,49 @@ type quotaError struct{}
 func (quotaError) Error() string { return "a quota is reached" }
 func (quotaError) Unwrap() error { return ErrThrottled }
 
+// exceptions are the names that KMS has for kinds of failure.
+var exceptions = []struct {
+	kind error
+	name string
+}{
+	{ErrNotFound, "NotFoundException"},
+	{ErrAccessDenied, "AccessDeniedException"},
+	{ErrDisabled, "DisabledException"},
+	{ErrInvalidState, "KMSInvalidStateException"},
+	{ErrInvalidCiphertext, "InvalidCiphertextException"},
+	{ErrIncorrectKey, "IncorrectKeyException"},
+	{ErrInvalidKeyUsage, "InvalidKeyUsageException"},
+	{ErrInvalidGrantToken, "InvalidGrantTokenException"},
+	{ErrInvalidRequest, "ValidationException"},
+	{ErrAlreadyExists, "AlreadyExistsException"},
+	{ErrDryRun, "DryRunOperationException"},
+	{ErrQuota, "LimitExceededException"}, // before the kind that it is of
+	{ErrThrottled, "ThrottlingException"},
+	{ErrCredentials, "UnrecognizedClientException"},
+	{ErrUnavailable, "DependencyTimeoutException"},
+}
+
+// KindOf is the kind of failure that KMS means by an exception, or nil for a name that is not in KMS's
+// table of them: those of the signature check before KMS, say.
+func KindOf(exception string) error {
+	for _, e := range exceptions {
+		if e.name == exception {
+			return e.kind
+		}
+	}
+	return nil
+}
+
+// Exception is the name of KMS's exception for an error of this package, or empty where KMS has none.
+func Exception(err error) string {
+	for _, e := range exceptions {
+		if errors.Is(err, e.kind) {
+			return e.name
+		}
+	}
+	return ""
+}
+
 // Error is a failed call: which operation, for which key, what the service said.
 type Error struct {
 	Op        string // KMS operation, such as GenerateDataKey
@@ -54,7 +97,7 @@ func (e *Error) Error() string {
 	if e.KeyID != "" {
 		b.WriteString(" " + e.KeyID)
 	}
-	b.WriteString(": " + e.reason())
+	b.WriteString(": " + e.Reason())
 	var more []string
 	if e.Code != "" {
 		more = append(more, e.Code)
@@ -68,7 +111,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-func (e *Error) reason() string {
+// Reason is what went wrong, without the operation, the key and the name of the exception.
+func (e *Error) Reason() string {
 	switch {
 	case e.Message != "":
 		return e.Message

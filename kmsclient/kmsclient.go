@@ -11,6 +11,7 @@ package kmsclient
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 )
 
 // Limits of the KMS API (API reference: GenerateDataKey, Encrypt, Decrypt).
@@ -112,7 +113,7 @@ type DecryptInput struct {
 	KeyID             string // may be empty: KMS finds the key from the blob
 	CiphertextBlob    []byte
 	EncryptionContext map[string]string
-	Algorithm         string
+	Algorithm         string // empty means SYMMETRIC_DEFAULT
 	Options
 }
 
@@ -131,7 +132,7 @@ type ReEncryptInput struct {
 	SourceEncryptionContext      map[string]string
 	DestinationKeyID             string
 	DestinationEncryptionContext map[string]string
-	SourceAlgorithm              string
+	SourceAlgorithm              string // empty means SYMMETRIC_DEFAULT, as for the destination's
 	DestinationAlgorithm         string
 	Options
 }
@@ -221,8 +222,21 @@ type AliasEntry struct {
 	UpdatedAt   time.Time
 }
 
+// IsText tells whether encryption contexts are what JSON can carry. It makes U+FFFD of all that is no UTF-8, so that contexts
+// that differ would become one.
+func IsText(contexts ...map[string]string) bool {
+	for _, ec := range contexts {
+		for name, value := range ec {
+			if !utf8.ValidString(name) || !utf8.ValidString(value) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Client has the operations on data keys. A key is named by key id, key ARN, alias/name or alias ARN. Encryption contexts are UTF-8 text; any other
-// is ErrInvalidRequest.
+// is ErrInvalidRequest, see [IsText].
 //
 // Every answer is complete or the call fails: KeyIDs are key ARNs, blobs are 1..6144 bytes, a plaintext has exactly the length asked for,
 // and Decrypt answers with the key that was asked for. Errors wrap one of the Err values of this package and are, where a service

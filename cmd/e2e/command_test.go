@@ -32,7 +32,7 @@ func TestSlowProducerIsEnded(t *testing.T) {
 }
 
 // gone fails if anything of the process group is alive.
-func (r *pipeRig) gone(pid string) {
+func (r *rig) gone(pid string) {
 	r.Helper()
 	group, err := strconv.Atoi(pid)
 	if err != nil {

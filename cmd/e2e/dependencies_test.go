@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/envseal/envseal/cmd/e2e/testhome"
@@ -63,16 +65,48 @@ func dependencies(t *testing.T) string {
 	return string(text)
 }
 
+// built is envseal built as for a release, and what the linker says of which function needs which. It
+// is removed with the home of the tests.
+var built = sync.OnceValues(func() (program, linked string) {
+	program = filepath.Join(os.Getenv("HOME"), "bin", "envseal")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs",
+		"-ldflags", "-s -w -buildid= -dumpdep", "-o", program, ".")
+	build.Dir, build.Env = testhome.Module(), append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	if err != nil {
+		return "", fmt.Sprint(err, "\n", string(out))
+	}
+	return program, string(out)
+})
+
+func buildProgram(t *testing.T) (program, linked string) {
+	t.Helper()
+	testhome.Need(t)
+	program, linked = built()
+	if program == "" {
+		t.Fatalf("%.5000s", linked)
+	}
+	return program, linked
+}
+
+// A function that looks methods up by a name that the linker cannot know, as text/template does, has
+// it keep every method of every type in the program: those of the AWS SDK are a fifth of its size.
+func TestLinkerDropsMethods(t *testing.T) {
+	_, linked := buildProgram(t)
+	if !strings.Contains(linked, "main.main") {
+		t.Fatalf("the linker tells nothing: %.200s", linked)
+	}
+	for line := range strings.Lines(linked) {
+		if strings.Contains(line, "<ReflectMethod>") {
+			t.Errorf("methods are looked up by name: %s", line)
+		}
+	}
+}
+
 // TestProgramNamesItsModules asks a program built as for a release: what -trimpath and stripping
 // leave in it names each module with its hash, and each stands in the tables, with a licence.
 func TestProgramNamesItsModules(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "envseal")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs",
-		"-ldflags", "-s -w -buildid=", "-o", program, ".")
-	build.Dir, build.Env = testhome.Module(), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program, _ := buildProgram(t)
 	out, err := exec.Command(program, "version", "--json").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -23,9 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) != "envseal" {
-		heedSignals()
-	}
 	testscript.Main(inHome{m}, map[string]func(){
 		"envseal": func() { os.Exit(cmd.Main(os.Args)) },
 	})
@@ -36,16 +31,8 @@ type inHome struct{ *testing.M }
 
 func (m inHome) Run() int { return testhome.Run(m.M.Run) }
 
-// heedSignals gives children the default of the signals that whoever runs the tests may ignore (nohup, a job in the background): what is notified here is not ignored in them.
-func heedSignals() {
-	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
-		if signal.Ignored(sig) {
-			signal.Notify(make(chan os.Signal, 1), sig)
-		}
-	}
-}
-
-// TestScript runs testdata/script/*.txtar: shell-like scripts that use envseal as a user does, as a process of its own.
+// TestScript runs testdata/script/*.txtar: shell-like scripts that use envseal as a user does, as a
+// process of its own.
 func TestScript(t *testing.T) {
 	testdata := filepath.Join(testhome.Module(), "testdata")
 	testscript.Run(t, testscript.Params{

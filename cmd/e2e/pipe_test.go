@@ -5,45 +5,25 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// pipeRig is a keystore, a plaintext of 3 MB in f and its sealed file f.sealed.
-type pipeRig struct {
-	*testing.T
-	dir string
-}
-
-func newPipeRig(t *testing.T) *pipeRig {
-	r := &pipeRig{t, t.TempDir()}
-	t.Setenv("ENVSEAL_KEYSTORE", r.path("keystore"))
+// newPipeRig has a keystore, a plaintext of 3 MB in f and its sealed file f.sealed.
+func newPipeRig(t *testing.T) *rig {
+	r := newRig(t)
 	t.Setenv("ENVSEAL_KEY_ID", "local:backup")
-	write(t, r.path("f"), randomBytes(3_000_000))
-	for _, args := range [][]string{{"keystore", "init", "--no-passphrase"}, {"keystore", "create-key", "backup"}, {"encrypt", r.path("f")}} {
-		if out, err := exec.Command("envseal", args...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
+	r.write("f", randomBytes(3_000_000))
+	r.must("keystore", "init", "--no-passphrase")
+	r.must("keystore", "create-key", "backup")
+	r.must("encrypt", "f")
 	return r
 }
 
-func (r *pipeRig) path(name string) string { return filepath.Join(r.dir, name) }
-
-func (r *pipeRig) read(name string) []byte {
-	r.Helper()
-	b, err := os.ReadFile(r.path(name))
-	if err != nil {
-		r.Fatal(err)
-	}
-	return b
-}
-
 // waitFor waits for a file that a command writes, and gives its text.
-func (r *pipeRig) waitFor(name string) string {
+func (r *rig) waitFor(name string) string {
 	r.Helper()
 	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		if b, err := os.ReadFile(r.path(name)); err == nil && bytes.HasSuffix(b, []byte("\n")) {
@@ -54,8 +34,9 @@ func (r *pipeRig) waitFor(name string) string {
 	return ""
 }
 
-// ends waits for c and gives its exit code as a shell tells it, which must come soon: what it reads from is open and says nothing.
-func (r *pipeRig) ends(c *exec.Cmd) int {
+// ends waits for c and gives its exit code as a shell tells it, which must come soon: what it reads
+// from is open and says nothing.
+func (r *rig) ends(c *exec.Cmd) int {
 	r.Helper()
 	done := make(chan struct{})
 	go func() { _ = c.Wait(); close(done) }()
@@ -80,7 +61,7 @@ func limited(args ...string) *exec.Cmd {
 }
 
 // feed starts envseal with a standard input that brings data and then stays open.
-func (r *pipeRig) feed(data []byte, args ...string) *exec.Cmd {
+func (r *rig) feed(data []byte, args ...string) *exec.Cmd {
 	r.Helper()
 	c := limited(args...)
 	in, out, err := os.Pipe()
@@ -97,10 +78,12 @@ func (r *pipeRig) feed(data []byte, args ...string) *exec.Cmd {
 	return c
 }
 
-// When the output fails, or the input turns out to be damaged, nobody waits for the rest of a slow input.
+// When the output fails, or the input turns out to be damaged, nobody waits for the rest of a slow
+// input.
 func TestSlowInputIsNotWaitedFor(t *testing.T) {
 	r := newPipeRig(t)
-	plain, sealed := r.read("f")[:1_100_000], r.read("f.sealed")[:1_120_000] // a little more than the limit: then the readers block
+	// a little more than the limit: then the readers block
+	plain, sealed := r.read("f")[:1_100_000], r.read("f.sealed")[:1_120_000]
 	damaged := bytes.Clone(sealed)
 	damaged[1_000_000] ^= 1
 	for _, c := range []struct {
@@ -137,14 +120,11 @@ func TestSlowInputIsNotWaitedFor(t *testing.T) {
 // What was authentic at the first reading is checked again at the second.
 func TestVerifyFirstChecksAgain(t *testing.T) {
 	r := newPipeRig(t)
-	write(t, r.path("large"), randomBytes(12<<20))
-	if out, err := exec.Command("envseal", "encrypt", r.path("large")).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	r.write("large", randomBytes(12<<20))
+	r.must("encrypt", "large")
 	line := fmt.Sprintf("head -c 100000 > %s; echo > %s; while [ ! -e %s ]; do sleep 0.01; done; cat > %s; touch %s",
 		r.path("some"), r.path("ready"), r.path("go"), r.path("rest"), r.path("ended"))
-	c := exec.Command("envseal", "decrypt", "--verify-first", r.path("large.sealed"), "--to-command", line)
-	c.Stderr = new(bytes.Buffer)
+	c, _ := r.command("decrypt", "--verify-first", "large.sealed", "--to-command", line)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +138,7 @@ func TestVerifyFirstChecksAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, r.path("go"), nil)
+	r.write("go", nil)
 	if code := r.ends(c); code != 4 {
 		t.Errorf("exit code %d\n%s", code, c.Stderr)
 	}

@@ -49,7 +49,7 @@ func lines(size int) string {
 
 // readsOf opens a range of big, of size bytes, and gives the number of system calls that read, and their bytes. The kernel counts both for a process and those that it has waited
 // for, and tells it of itself alone: so it is a shell that asks, whose own few reads are in the counts.
-func (r *pipeRig) readsOf(size int64, span string) (calls, sum int64) {
+func (r *rig) readsOf(size int64, span string) (calls, sum int64) {
 	r.Helper()
 	c := exec.Command("sh", "-c", `envseal decrypt -q --range "$1" "$2" > "$3" && exec cat /proc/self/io`, "sh", span, r.path("big"), r.path("out"))
 	c.Stderr = os.Stderr

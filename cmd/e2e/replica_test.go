@@ -1,11 +1,7 @@
 package e2e
 
 import (
-	"errors"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,54 +12,62 @@ import (
 	"github.com/envseal/envseal/kmsclient/kmstest"
 )
 
-// TestReplica seals with a multi-Region key of us-east-1, loses that Region, and goes on with the replica in eu-west-1.
-func TestReplica(t *testing.T) {
-	dir := t.TempDir()
-	store := filepath.Join(dir, "served")
-	if err := keystore.Create(store, keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
+// regionsRig has a key service with a multi-Region key of us-east-1, alias/app, that has a replica in
+// eu-west-1, and with a key of one Region.
+func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions, replicated, single *kmsclient.KeyMetadata) {
+	t.Helper()
+	r = newRig(t)
+	if err := keystore.Create(r.path("served"), keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
 		t.Fatal(err)
 	}
-	service, err := keystore.Open(store, keystore.Options{})
+	service, err := keystore.Open(r.path("served"), keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer service.Close()
-	made, err := service.CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true})
-	if err != nil {
+	t.Cleanup(func() { service.Close() })
+	if replicated, err = service.CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := service.CreateAlias(t.Context(), "alias/app", made.KeyID); err != nil {
+	if err := service.CreateAlias(t.Context(), "alias/app", replicated.KeyID); err != nil {
 		t.Fatal(err)
 	}
-	single, err := service.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
-	if err != nil {
+	if single, err = service.CreateKey(t.Context(), kmsclient.CreateKeyInput{}); err != nil {
 		t.Fatal(err)
 	}
 	kms, err := devserver.New(service, devserver.Options{AllowUnsigned: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	regions := kmstest.NewRegions(kms, "us-east-1", "eu-west-1")
+	regions = kmstest.NewRegions(kms, "us-east-1", "eu-west-1")
 	server := httptest.NewServer(regions)
-	defer server.Close()
-	for name, value := range map[string]string{"HOME": dir, "ENVSEAL_KEYSTORE": filepath.Join(dir, "none"), "AWS_CONFIG_FILE": filepath.Join(dir, "none"),
-		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"), "AWS_ENDPOINT_URL_KMS": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-		"AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1"} {
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"HOME": r.dir, "AWS_CONFIG_FILE": r.path("none"), "AWS_SHARED_CREDENTIALS_FILE": r.path("none"),
+		"AWS_ENDPOINT_URL_KMS": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x",
+		"AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
+	} {
 		t.Setenv(name, value)
 	}
-	write(t, filepath.Join(dir, "f"), randomBytes(1000))
+	return r, regions, replicated, single
+}
+
+// TestReplica seals with a multi-Region key of us-east-1, loses that Region, and goes on with the
+// replica in eu-west-1.
+func TestReplica(t *testing.T) {
+	r, regions, made, single := regionsRig(t)
+	r.write("f", randomBytes(1000))
 	home := strings.Replace(made.ARN, ":local:", ":us-east-1:", 1)
 	replica := strings.Replace(made.ARN, ":local:", ":eu-west-1:", 1)
-	run := func(code int, stderr string, args ...string) {
+	run := func(code int, said string, args ...string) {
 		t.Helper()
-		c := exec.Command("envseal", args...)
-		c.Dir = dir
+		c, _ := r.command(args...)
+		c.Stderr = nil
 		out, err := c.CombinedOutput()
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		if err != nil && c.ProcessState == nil {
 			t.Fatal(err)
 		}
-		if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(stderr).Match(out) {
-			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s", strings.Join(args, " "), got, code, stderr, out)
+		if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(said).Match(out) {
+			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s", strings.Join(args, " "), got, code, said, out)
 		}
 	}
 
@@ -89,7 +93,8 @@ func TestReplica(t *testing.T) {
 	run(0, home+" -> "+replica, "rewrap", "--region", "eu-west-1", "--to", home, "f.sealed")
 	run(0, "opened with "+replica, "verify", "f.sealed")
 
-	// Of many files, what --via-decrypt has had in memory is said once; and --update knows a key of another Region.
+	// Of many files, what --via-decrypt has had in memory is said once; and --update knows a key of
+	// another Region.
 	regions.SetDown("us-east-1", false)
 	there := strings.Replace(single.ARN, ":local:", ":eu-west-1:", 1)
 	for _, name := range []string{"one", "two"} {
@@ -100,8 +105,8 @@ func TestReplica(t *testing.T) {
 	run(0, "^envseal: 0 files re-wrapped, 2 left out\n$", "rewrap", "--update", "--to", there, "one", "two")
 	run(0, "", "verify", "-k", there, "one", "two")
 	for _, name := range []string{"f", "g"} {
-		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) != 1000 {
-			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		if b := r.read(name); len(b) != 1000 {
+			t.Errorf("%s: %d bytes", name, len(b))
 		}
 	}
 }

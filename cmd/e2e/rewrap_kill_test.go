@@ -4,51 +4,31 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is overwritten, and opens the file after each. In the end it has the modification
-// time that all of them were to keep. What a power cut would do in addition is simulated in package cmd.
+// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is
+// overwritten, and opens the file after each. In the end it has the modification time that all of them
+// were to keep. What a power cut would do in addition is simulated in package inplace.
 func TestRewrapKilled(t *testing.T) {
-	dir := t.TempDir()
-	env := append(os.Environ(), "ENVSEAL_KEYSTORE="+filepath.Join(dir, "keystore"))
-	command := func(args ...string) *exec.Cmd {
-		c := exec.Command("envseal", args...)
-		c.Dir, c.Env = dir, env
-		return c
-	}
-	envseal := func(args ...string) string {
-		t.Helper()
-		out, err := command(args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("envseal %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return string(out)
-	}
-	file, journal := filepath.Join(dir, "f.sealed"), filepath.Join(dir, ".envseal-f.sealed.journal")
-	if err := os.WriteFile(filepath.Join(dir, "f"), randomBytes(100_000), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	envseal("keystore", "init", "--plaintext-insecure")
+	r := newRig(t)
+	file, journal := r.path("f.sealed"), r.path(".envseal-f.sealed.journal")
+	r.write("f", randomBytes(100_000))
+	r.must("keystore", "init", "--plaintext-insecure")
 	keys := [2]string{"a", "b"}
 	for _, k := range keys {
-		envseal("keystore", "create-key", k)
+		r.must("keystore", "create-key", k)
 	}
-	envseal("encrypt", "-k", "local:a", "f")
-	sealed, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r.must("encrypt", "-k", "local:a", "f")
+	sealed := r.read("f.sealed")
 	made := time.Date(2024, 2, 29, 12, 34, 56, 123456789, time.UTC)
 	if err := os.Chtimes(file, made, made); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	envseal("rewrap", "--preserve-mtime", "--to", "local:b", "f.sealed")
+	r.must("rewrap", "--preserve-mtime", "--to", "local:b", "f.sealed")
 	usual := time.Since(start)
 
 	killed, left, recovered := 0, 0, 0
@@ -56,9 +36,7 @@ func TestRewrapKilled(t *testing.T) {
 	runs := 0
 	for i := 0; i < 100 || i < 1000 && (killed < 50 || left == 0); i++ {
 		runs++
-		c := command("rewrap", "-q", "--preserve-mtime", "--to", "local:"+keys[i%2], "f.sealed")
-		var stderr bytes.Buffer
-		c.Stderr = &stderr
+		c, stderr := r.command("rewrap", "-q", "--preserve-mtime", "--to", "local:"+keys[i%2], "f.sealed")
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -68,16 +46,16 @@ func TestRewrapKilled(t *testing.T) {
 			killed++
 		}
 		if stderr.Len() > 0 {
-			t.Fatalf("rewrap says %s", &stderr)
+			t.Fatalf("rewrap says %s", stderr)
 		}
 		if _, err := os.Lstat(journal); err == nil {
 			left++
 		}
-		if strings.Contains(envseal("verify", "f.sealed"), "interrupted") {
+		if strings.Contains(r.must("verify", "f.sealed"), "interrupted") {
 			recovered++
 		}
 	}
-	envseal("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
+	r.must("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
 	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time", killed, runs, left, recovered)
 	if killed < 50 || left == 0 {
 		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says", killed, runs, left)
@@ -88,16 +66,13 @@ func TestRewrapKilled(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(made) {
 		t.Errorf("the modification time is %v, %v, and was to be kept through all kills", info.ModTime(), err)
 	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if header := 768; !bytes.Equal(got[header:], sealed[header:]) {
+	if header, got := 768, r.read("f.sealed"); !bytes.Equal(got[header:], sealed[header:]) {
 		t.Error("the payload changed")
 	}
 }
 
-// waitToKill waits for a random part of the usual time, or every second time until the journal is there.
+// waitToKill waits for a random part of the usual time, or every second time until the journal is
+// there.
 func waitToKill(i int, usual time.Duration, journal string) {
 	if i%2 == 0 {
 		time.Sleep(rand.N(usual))

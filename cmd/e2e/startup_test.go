@@ -74,20 +74,17 @@ func TestKeystoreReadsNoAWSConfig(t *testing.T) {
 	}
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_REGION", "eu-central-1")
-	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "keystore"))
-	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run, must := program(t, dir)
+	r := newRig(t)
+	r.write("file", []byte("text"))
 	for _, line := range []string{
 		"version", "help", "keystore init --no-passphrase", "keystore create-key backup", "keystore list-keys", "encrypt -k local:backup file", "inspect file.sealed",
 		"verify file.sealed", "decrypt -f file.sealed", "rewrap --add local:backup file.sealed", "data-key -k local:backup -o key", "encrypt -f --data-key key file",
 	} {
-		if must(strings.Fields(line)...); opened.Load() != 0 {
+		if r.must(strings.Fields(line)...); opened.Load() != 0 {
 			t.Fatalf("envseal %s opened a file of AWS", line)
 		}
 	}
-	if run("encrypt", "-k", "alias/backup", "-o", "other", "file"); opened.Load() == 0 {
+	if r.run("encrypt", "-k", "alias/backup", "-o", "other", "file"); opened.Load() == 0 {
 		t.Error("a key of KMS is asked for, and no file of AWS is opened: this test sees nothing")
 	}
 }

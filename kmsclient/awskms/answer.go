@@ -1,10 +1,13 @@
 package awskms
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient/internal/jsonobject"
 )
 
 // badAnswer is an answer that is not what KMS answers. reason never quotes it.
@@ -16,39 +19,28 @@ func (e *badAnswer) Error() string { return e.reason }
 // left may be parsed in ordinary memory. It returns nil where the member is absent, null or empty. Whatever it returns, body holds no
 // text of that member any more.
 func cutSecret(body []byte, member string) (secret *keymem.Buffer, err error) {
-	var start, end int
-	keymem.Do(func() { start, end, err = findString(body, member) })
+	keymem.Do(func() {
+		var quoted []byte
+		if quoted, err = findString(body, member); err != nil || len(quoted) <= 2 {
+			return
+		}
+		if secret, err = keymem.New(base64.StdEncoding.DecodedLen(len(quoted) - 2)); err != nil {
+			return
+		}
+		n, damage := base64.StdEncoding.Decode(secret.Bytes(), unescape(quoted[1:len(quoted)-1]))
+		copy(quoted, `""`)
+		for i := 2; i < len(quoted); i++ {
+			quoted[i] = ' '
+		}
+		if secret.Truncate(n); damage != nil || n == 0 {
+			secret.Destroy()
+			secret, err = nil, &badAnswer{"the base64 of " + member + " is damaged"}
+		}
+	})
 	if err != nil {
 		keymem.Wipe(body)
-		return nil, err
 	}
-	if start == end {
-		return nil, nil
-	}
-	if secret, err = keymem.New(base64.StdEncoding.DecodedLen(end - start)); err != nil {
-		keymem.Wipe(body)
-		return nil, err
-	}
-	var n int
-	keymem.Do(func() {
-		text := unescape(body[start:end])
-		n, err = base64.StdEncoding.Decode(secret.Bytes(), text)
-		blank(body, start, end)
-	})
-	if err != nil || n == 0 {
-		secret.Destroy()
-		return nil, &badAnswer{"the base64 of " + member + " is damaged"}
-	}
-	secret.Truncate(n)
-	return secret, nil
-}
-
-// blank makes the string at body[start:end] empty, by moving its last quote up and filling with spaces.
-func blank(body []byte, start, end int) {
-	body[start] = '"'
-	for i := start + 1; i <= end; i++ {
-		body[i] = ' '
-	}
+	return secret, err
 }
 
 var (
@@ -58,91 +50,33 @@ var (
 	errNoValue = &badAnswer{"the key in it is not text"}
 )
 
-// findString finds the text of a string member of the outermost object: body[start:end], without its quotes. start and end are equal
-// where it is empty, and -1 where it is absent or null. It copies nothing of body, and refuses what different parsers read
-// differently: a member that stands there twice, and names with escapes.
-func findString(body []byte, name string) (start, end int, err error) {
-	start, end = -1, -1
+// findString finds the text of a string member of the outermost object, with its quotes, as a part of body; nil where it is absent or null.
+// It copies nothing of body, and refuses what different parsers read differently: a member that stands there twice, and names with escapes.
+func findString(body []byte, name string) (quoted []byte, err error) {
 	if !json.Valid(body) {
-		return -1, -1, errNoJSON
+		return nil, errNoJSON
 	}
-	i := skipSpace(body, 0)
-	if body[i] != '{' {
-		return -1, -1, errNoName
+	if bytes.TrimSpace(body)[0] != '{' {
+		return nil, errNoName
 	}
 	seen := false
-	for i = skipSpace(body, i+1); body[i] != '}'; i = skipSpace(body, i) {
-		if body[i] == ',' {
-			i = skipSpace(body, i+1)
-		}
-		key, after, escaped := scanString(body, i)
-		if escaped {
-			return -1, -1, errNoName
-		}
-		value := skipSpace(body, skipSpace(body, after)+1) // over the colon
-		next := skipValue(body, value)
-		if string(key) == name {
-			if seen {
-				return -1, -1, errTwice
-			}
+	for raw, value := range jsonobject.Members(body) {
+		switch {
+		case bytes.IndexByte(raw, '\\') >= 0:
+			return nil, errNoName
+		case string(raw[1:len(raw)-1]) != name:
+		case seen:
+			return nil, errTwice
+		case value[0] == '"':
+			seen, quoted = true, value
+		case value[0] == 'n':
 			seen = true
-			switch body[value] {
-			case '"':
-				start, end = value+1, next-1
-			case 'n':
-			default:
-				return -1, -1, errNoValue
-			}
-		}
-		i = next
-	}
-	return start, end, nil
-}
-
-// The functions below are given valid JSON, and rely on it.
-
-func skipSpace(b []byte, i int) int {
-	for b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' {
-		i++
-	}
-	return i
-}
-
-// scanString reads the string whose opening quote is at b[i].
-func scanString(b []byte, i int) (text []byte, after int, escaped bool) {
-	start := i + 1
-	for i = start; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			escaped = true
-			i++
-		}
-	}
-	return b[start:i], i + 1, escaped
-}
-
-// skipValue gives the index behind the value that begins at b[i].
-func skipValue(b []byte, i int) int {
-	depth := 0
-	for {
-		switch b[i] {
-		case '"':
-			_, i, _ = scanString(b, i)
-		case '{', '[':
-			depth++
-			i++
-		case '}', ']':
-			depth--
-			i++
 		default:
-			i++
-		}
-		if depth == 0 && (b[i] == ',' || b[i] == '}' || isSpace(b[i])) {
-			return i
+			return nil, errNoValue
 		}
 	}
+	return quoted, nil
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // unescape resolves in place the escapes that base64 text can need, \/ and \u00XX. Others become a byte that base64 does not have.
 func unescape(text []byte) []byte {
@@ -169,20 +103,10 @@ func unescape(text []byte) []byte {
 // latin decodes four hex digits, and gives a byte that base64 does not have for what is not ASCII or a line break, which the decoder
 // would pass over.
 func latin(digits []byte) byte {
-	v := 0
-	for _, d := range digits {
-		v <<= 4
-		switch {
-		case d >= '0' && d <= '9':
-			v |= int(d - '0')
-		case d >= 'a' && d <= 'f':
-			v |= int(d - 'a' + 10)
-		case d >= 'A' && d <= 'F':
-			v |= int(d - 'A' + 10)
-		}
-	}
-	if v > 0x7e || v < ' ' {
+	var v [2]byte
+	_, err := hex.Decode(v[:], digits)
+	if err != nil || v[0] != 0 || v[1] > 0x7e || v[1] < ' ' {
 		return '\\'
 	}
-	return byte(v)
+	return v[1]
 }

@@ -71,45 +71,8 @@ func TestInteropMoto(t *testing.T) {
 		wantError(t, err, kmsclient.ErrNotFound, "alias/nobody")
 	})
 	ec := map[string]string{"app": "web", "käse": "\"<&>\" \U0001F512"}
-	t.Run("GenerateDataKey", func(t *testing.T) {
-		for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128}, {KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
-			in.KeyID, in.EncryptionContext = "alias/interop", ec
-			key, err := c.GenerateDataKey(ctx, in)
-			must(t, err)
-			opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.KeyID, CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
-			must(t, err)
-			if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) || opened.KeyID != made.ARN || key.KeyID != made.ARN {
-				t.Errorf("%+v: another key comes back", in)
-			}
-			key.Plaintext.Destroy()
-			opened.Plaintext.Destroy()
-		}
-		key, err := c.GenerateDataKeyWithoutPlaintext(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256})
-		must(t, err)
-		if key.Plaintext != nil {
-			t.Error("with a plaintext")
-		}
-	})
-	t.Run("Encrypt", func(t *testing.T) {
-		for _, n := range []int{1, 31, 32, 33, 4096} {
-			plain := bytes.Repeat([]byte{0xfe}, n)
-			sealed, err := c.Encrypt(ctx, kmsclient.EncryptInput{KeyID: made.ARN, Plaintext: plain, EncryptionContext: ec})
-			must(t, err)
-			opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
-			must(t, err)
-			if !bytes.Equal(opened.Plaintext.Bytes(), plain) {
-				t.Errorf("%d bytes: something else comes back", n)
-			}
-			opened.Plaintext.Destroy()
-			_, err = c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
-			wantError(t, err, kmsclient.ErrInvalidCiphertext)
-			moved, err := c.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyID: made.ARN, SourceEncryptionContext: ec, DestinationKeyID: other.ARN})
-			must(t, err)
-			if moved.SourceKeyID != made.ARN || moved.KeyID != other.ARN {
-				t.Errorf("moved from %s to %s", moved.SourceKeyID, moved.KeyID)
-			}
-		}
-	})
+	t.Run("GenerateDataKey", func(t *testing.T) { motoDataKeys(t, c, made, ec) })
+	t.Run("Encrypt", func(t *testing.T) { motoEncrypts(t, c, made, other, ec) })
 	t.Run("Lists", func(t *testing.T) {
 		list, err := c.ListKeys(ctx)
 		must(t, err)
@@ -133,6 +96,51 @@ func TestInteropMoto(t *testing.T) {
 			t.Errorf("%v is not ErrNotDryRun", err)
 		}
 	})
+}
+
+// motoDataKeys makes data keys of each length and opens them again.
+func motoDataKeys(t *testing.T, c *awskms.Client, made *kmsclient.KeyMetadata, ec map[string]string) {
+	ctx := t.Context()
+	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128}, {KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
+		in.KeyID, in.EncryptionContext = "alias/interop", ec
+		key, err := c.GenerateDataKey(ctx, in)
+		must(t, err)
+		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.KeyID, CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
+		must(t, err)
+		if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) || opened.KeyID != made.ARN || key.KeyID != made.ARN {
+			t.Errorf("%+v: another key comes back", in)
+		}
+		key.Plaintext.Destroy()
+		opened.Plaintext.Destroy()
+	}
+	key, err := c.GenerateDataKeyWithoutPlaintext(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256})
+	must(t, err)
+	if key.Plaintext != nil {
+		t.Error("with a plaintext")
+	}
+}
+
+// motoEncrypts seals, opens and moves plaintexts.
+func motoEncrypts(t *testing.T, c *awskms.Client, made, other *kmsclient.KeyMetadata, ec map[string]string) {
+	ctx := t.Context()
+	for _, n := range []int{1, 31, 32, 33, 4096} {
+		plain := bytes.Repeat([]byte{0xfe}, n)
+		sealed, err := c.Encrypt(ctx, kmsclient.EncryptInput{KeyID: made.ARN, Plaintext: plain, EncryptionContext: ec})
+		must(t, err)
+		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
+		must(t, err)
+		if !bytes.Equal(opened.Plaintext.Bytes(), plain) {
+			t.Errorf("%d bytes: something else comes back", n)
+		}
+		opened.Plaintext.Destroy()
+		_, err = c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
+		wantError(t, err, kmsclient.ErrInvalidCiphertext)
+		moved, err := c.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyID: made.ARN, SourceEncryptionContext: ec, DestinationKeyID: other.ARN})
+		must(t, err)
+		if moved.SourceKeyID != made.ARN || moved.KeyID != other.ARN {
+			t.Errorf("moved from %s to %s", moved.SourceKeyID, moved.KeyID)
+		}
+	}
 }
 
 // TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws command makes the replica; moto cannot

@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -21,13 +22,19 @@ type call struct {
 	keyID  string // the key as KMS is asked for it: another ARN for a multi-Region key's replica
 	region string
 
-	secret    string // member of the answer that holds plaintext key material, or empty
+	secret    secretMember
 	plaintext []byte // of Encrypt; the caller's
 	dryRun    bool
-	once      bool // doing it twice does it twice: an attempt that may have arrived is not repeated
 
 	requestID string // of the last answer
 	attempts  attempts
+}
+
+// secretMember is the member of an answer that holds plaintext key material, and how many bytes that may have. name is empty where the answer
+// has none.
+type secretMember struct {
+	name        string
+	least, most int
 }
 
 // attempts is what run remembers of the attempts before.
@@ -44,7 +51,7 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 		cl.asked = keyID[:64] + "..."
 		return nil, cl.invalid("the key id is longer than %d bytes", kmsclient.MaxKeyID)
 	}
-	if !allText(contexts) {
+	if !kmsclient.IsText(contexts...) {
 		return nil, cl.invalid("the encryption context is not UTF-8 text")
 	}
 	arn, isARN, err := parseKeyID(keyID)
@@ -59,17 +66,14 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 		arn, cl.keyID = there, there.String()
 	}
 	// A missing Region is said before credentials are looked for, which can take seconds.
-	loaded, err := c.loader.configuration(ctx, c.cfg, arn.Region)
+	loaded, err := c.loader.configuration(ctx, arn.Region)
 	if err != nil {
 		return nil, named(err, op, cl.asked)
 	}
-	if cl.region = arn.Region; cl.region == "" {
-		cl.region = loaded.region
-	}
-	if cl.region == "" {
+	if cl.region = cmp.Or(arn.Region, loaded.region); cl.region == "" {
 		return nil, named(errNoRegion(), op, cl.asked)
 	}
-	if cl.s, err = c.loader.session(ctx, c.cfg, cl.region); err != nil {
+	if cl.s, err = c.loader.session(ctx, cl.region); err != nil {
 		return nil, named(err, op, cl.asked)
 	}
 	return cl, nil
@@ -87,7 +91,7 @@ func (c *Client) beginWithKey(ctx context.Context, op, keyID string, contexts ..
 type method[In, Out any] func(*kms.Client, context.Context, *In, ...func(*kms.Options)) (*Out, error)
 
 // run calls the operation until it succeeds or there is no point in another attempt. The second result is the plaintext key of the
-// answer, nil where there was none; the caller owes its Destroy.
+// answer, of the length that cl.secret says, and nil where that has no name; the caller owes its Destroy.
 func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In) (*Out, *keymem.Buffer, error) {
 	limit := cl.s.cfg.callTimeout()
 	bounded, cancel := context.WithTimeout(ctx, limit)
@@ -105,6 +109,10 @@ func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In)
 		cl.requestID = x.requestID
 		secret := x.release(err)
 		if err == nil {
+			if err := cmp.Or(cl.notDry(), cl.checkSecret(secret)); err != nil {
+				destroy(secret)
+				return nil, nil, err
+			}
 			return out, secret, nil
 		}
 		if ctx.Err() != nil {
@@ -183,13 +191,17 @@ func (x *exchange) release(err error) (secret *keymem.Buffer) {
 	if err == nil {
 		secret, x.secret = x.secret, nil
 	}
-	for _, b := range []**keymem.Buffer{&x.body, &x.answer, &x.secret} {
-		if *b != nil {
-			(*b).Destroy()
-			*b = nil
-		}
+	for _, b := range []*keymem.Buffer{x.body, x.answer, x.secret} {
+		destroy(b)
 	}
+	x.body, x.answer, x.secret = nil, nil, nil
 	return secret
+}
+
+func destroy(b *keymem.Buffer) {
+	if b != nil {
+		b.Destroy()
+	}
 }
 
 type exchangeKey struct{}

@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -25,14 +26,11 @@ func (c *Client) CallerIdentity(ctx context.Context, region string) (*Caller, er
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.connectTimeout()+c.cfg.readTimeout())
 	defer cancel()
 	const op = "GetCallerIdentity"
-	s, err := c.loader.session(ctx, c.cfg, region)
+	s, err := c.loader.session(ctx, region)
 	if err != nil {
 		return nil, named(err, op, "")
 	}
-	if s.region != "" {
-		region = s.region
-	}
-	if region == "" {
+	if region = cmp.Or(s.region, region); region == "" {
 		return nil, named(errNoRegion(), op, "")
 	}
 	endpoint, err := s.endpoint(ctx, region)
@@ -80,8 +78,7 @@ func (c *Client) noteDate(date string) (ahead time.Duration) {
 
 // noteDateOf is noteDate for a refusal of STS.
 func (c *Client) noteDateOf(err error) {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) && answer.HTTPResponse() != nil {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.HTTPResponse() != nil {
 		c.noteDate(answer.HTTPResponse().Header.Get("Date"))
 	}
 }

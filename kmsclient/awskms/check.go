@@ -3,7 +3,6 @@ package awskms
 import (
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -18,18 +17,6 @@ func parseKeyID(keyID string) (kmsclient.ARN, bool, error) {
 	}
 	arn, err := kmsclient.ParseARN(keyID)
 	return arn, true, err
-}
-
-// allText tells whether encryption contexts are what JSON can carry: the SDK makes U+FFFD of all else, so that contexts that differ would be one.
-func allText(contexts []map[string]string) bool {
-	for _, ec := range contexts {
-		for name, value := range ec {
-			if !utf8.ValidString(name) || !utf8.ValidString(value) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // keyARN checks a KeyId of an answer: it must be the ARN of a key, and where asked names a key by its id, of that key.
@@ -66,23 +53,20 @@ func (cl *call) blob(member string, b []byte) error {
 	return nil
 }
 
-// plain checks a plaintext of an answer, and destroys it if it is not what was asked for. An empty key that went on into a key
+// checkSecret checks the plaintext of an answer. An empty key that went on into a key
 // derivation would give keys that anybody can derive: this is the most important check of the package.
-func (cl *call) plain(secret *keymem.Buffer, least, most int) error {
-	n := 0
+func (cl *call) checkSecret(secret *keymem.Buffer) error {
+	n, want := 0, cl.secret
 	if secret != nil {
 		n = len(secret.Bytes())
 	}
-	if n >= least && n <= most {
+	switch {
+	case n >= want.least && n <= want.most:
 		return nil
+	case want.least == want.most:
+		return cl.bad("its %s has %d bytes, not %d", want.name, n, want.least)
 	}
-	if secret != nil {
-		secret.Destroy()
-	}
-	if least == most {
-		return cl.bad("its %s has %d bytes, not %d", cl.secret, n, least)
-	}
-	return cl.bad("its %s has %d bytes, not %d to %d", cl.secret, n, least, most)
+	return cl.bad("its %s has %d bytes, not %d to %d", want.name, n, want.least, want.most)
 }
 
 // algorithm checks the EncryptionAlgorithm of an answer, where it has one.
@@ -112,14 +96,4 @@ func materialID(got *string) string {
 		return ""
 	}
 	return id
-}
-
-// first gives the first error there is.
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -11,6 +11,8 @@
 //   - The Region comes from the ARN of the key, with one SDK client per Region.
 //
 // Nothing is loaded before the first call: a program that links this package and never calls KMS reads no AWS file.
+//
+// Start reading at run (call.go), through which every operation goes.
 package awskms
 
 import (
@@ -86,7 +88,7 @@ var _ kmsclient.Service = (*Client)(nil)
 
 // New makes a Client. It reads nothing and connects to nothing; what is wrong with cfg shows at the first call.
 func New(cfg Config) *Client {
-	return &Client{cfg: cfg, loader: loader{gate: make(chan struct{}, 1)}}
+	return &Client{cfg: cfg, loader: loader{cfg: cfg, turn: make(chan struct{}, 1)}}
 }
 
 // Calls is how many KMS operations were called so far. Attempts of one operation count once, pages of a list each.
@@ -94,7 +96,7 @@ func (c *Client) Calls() int { return int(c.calls.Load()) }
 
 // Region is the Region of calls that name no key by ARN: from Config, the environment or the profile, empty where none says.
 func (c *Client) Region(ctx context.Context) (string, error) {
-	s, err := c.loader.configuration(ctx, c.cfg, "")
+	s, err := c.loader.configuration(ctx, "")
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +105,7 @@ func (c *Client) Region(ctx context.Context) (string, error) {
 
 // Endpoint is the URL that calls in region go to.
 func (c *Client) Endpoint(ctx context.Context, region string) (string, error) {
-	s, err := c.loader.configuration(ctx, c.cfg, region)
+	s, err := c.loader.configuration(ctx, region)
 	if err != nil {
 		return "", err
 	}

@@ -1,12 +1,14 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"crypto/fips140"
 	"errors"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,7 +30,6 @@ const (
 
 // credentials is the SDK's provider with errors that say what to do. It is safe for concurrent use.
 type credentials struct {
-	cfg     Config
 	inner   aws.CredentialsProvider
 	sources []aws.CredentialSource
 	profile string
@@ -38,13 +39,7 @@ type credentials struct {
 
 func newCredentials(cfg Config, loaded *aws.Config, code *mfa) *credentials {
 	env, shared := sources(*loaded)
-	c := &credentials{cfg: cfg, inner: loaded.Credentials, profile: shared.Profile, role: shared.RoleARN, mfa: code}
-	if c.profile == "" {
-		c.profile = "default"
-	}
-	if cfg.RoleARN != "" {
-		c.role = cfg.RoleARN
-	}
+	c := &credentials{inner: loaded.Credentials, profile: cmp.Or(shared.Profile, "default"), role: cmp.Or(cfg.RoleARN, shared.RoleARN), mfa: code}
 	if s, ok := c.inner.(aws.CredentialProviderSource); ok {
 		c.sources = s.ProviderSources()
 	}
@@ -97,7 +92,8 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, c.explain(ctx, err)
 	}
 	if fips140.Enforced() && len(creds.SecretAccessKey) < minStrictSecret {
-		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: "the secret access key from " + c.origin() +
+		origin, _ := c.origin()
+		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: "the secret access key from " + origin +
 			" is too short to sign with under GODEBUG=fips140=only"}
 	}
 	if x := exchangeOf(ctx); x != nil {
@@ -149,36 +145,34 @@ func sameSession(a, b aws.Credentials) bool {
 	return a.AccessKeyID == b.AccessKeyID && a.SessionToken == b.SessionToken
 }
 
-// origin says in words where the credentials come from.
-func (c *credentials) origin() string {
-	switch {
-	case c.from(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
-		return "the SSO session of the profile " + c.profile
-	case c.from(aws.CredentialSourceLogin):
-		return "the `aws login` session of the profile " + c.profile
-	case c.from(aws.CredentialSourceProcess):
-		return "the credential_process of the profile " + c.profile
-	case c.from(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken):
-		return "a web identity token"
-	case c.from(aws.CredentialSourceEnvVars):
-		return "the environment (AWS_ACCESS_KEY_ID)"
-	case c.from(aws.CredentialSourceHTTP):
-		return "the container's credential endpoint"
-	case c.from(aws.CredentialSourceIMDS):
-		return "the instance metadata"
-	}
-	return "the profile " + c.profile
+// origins say in words where credentials come from, and how to get new ones. %s is the profile.
+var origins = []struct {
+	sources     []aws.CredentialSource
+	name, renew string
+}{
+	{[]aws.CredentialSource{aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy},
+		"the SSO session of the profile %s", "run `aws sso login --profile %s`"},
+	{[]aws.CredentialSource{aws.CredentialSourceLogin},
+		"the `aws login` session of the profile %s", "run `aws login --profile %s`"},
+	{[]aws.CredentialSource{aws.CredentialSourceProcess},
+		"the credential_process of the profile %s", ""},
+	{[]aws.CredentialSource{aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken},
+		"a web identity token", ""},
+	{[]aws.CredentialSource{aws.CredentialSourceEnvVars},
+		"the environment (AWS_ACCESS_KEY_ID)", "set new AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"},
+	{[]aws.CredentialSource{aws.CredentialSourceHTTP}, "the container's credential endpoint", ""},
+	{[]aws.CredentialSource{aws.CredentialSourceIMDS}, "the instance metadata", ""},
 }
 
-// login says how to get new ones.
-func (c *credentials) login() string {
-	switch {
-	case c.from(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
-		return "run `aws sso login --profile " + c.profile + "`"
-	case c.from(aws.CredentialSourceLogin):
-		return "run `aws login --profile " + c.profile + "`"
-	case c.from(aws.CredentialSourceEnvVars):
-		return "set new AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+// origin says in words where the credentials come from, and how to get new ones.
+func (c *credentials) origin() (name, renew string) {
+	name = "the profile %s"
+	for _, o := range origins {
+		if c.from(o.sources...) {
+			name, renew = o.name, o.renew
+			break
+		}
 	}
-	return "log in again"
+	fill := strings.NewReplacer("%s", c.profile)
+	return fill.Replace(name), fill.Replace(cmp.Or(renew, "log in again"))
 }

@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -19,18 +20,18 @@ func (c *Client) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscl
 		return nil, cl.invalid("the plaintext has %d bytes, not 1 to %d", n, kmsclient.MaxPlaintext)
 	}
 	cl.plaintext = in.Plaintext
-	dryRun, grants := cl.with(in.Options)
+	cl.dryRun = in.DryRun
 	out, _, err := run(ctx, cl, (*kms.Client).Encrypt, &kms.EncryptInput{
 		KeyId: &cl.keyID, Plaintext: []byte{}, // the text comes in on the wire, see protocol.go
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpec(in.Algorithm),
-		EncryptionContext:   in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		EncryptionContext:   in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
 	}
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
 	algorithm := string(out.EncryptionAlgorithm)
-	if err := first(cl.notDry(), err, cl.blob("CiphertextBlob", out.CiphertextBlob), cl.algorithm(algorithm, in.Algorithm)); err != nil {
+	if err := cmp.Or(err, cl.blob("CiphertextBlob", out.CiphertextBlob), cl.algorithm(algorithm, in.Algorithm)); err != nil {
 		return nil, err
 	}
 	return &kmsclient.EncryptOutput{KeyID: arn, CiphertextBlob: out.CiphertextBlob, Algorithm: algorithm}, nil
@@ -45,22 +46,19 @@ func (c *Client) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscl
 	if err := cl.checkBlob(in.CiphertextBlob); err != nil {
 		return nil, err
 	}
-	cl.secret = "Plaintext"
-	dryRun, grants := cl.with(in.Options)
+	cl.secret = secretMember{"Plaintext", 1, kmsclient.MaxPlaintext}
+	cl.dryRun = in.DryRun
 	out, secret, err := run(ctx, cl, (*kms.Client).Decrypt, &kms.DecryptInput{
 		KeyId: orNil(cl.keyID), CiphertextBlob: in.CiphertextBlob,
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpec(in.Algorithm),
-		EncryptionContext:   in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		EncryptionContext:   in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := cl.plain(secret, 1, kmsclient.MaxPlaintext); err != nil {
-		return nil, err
-	}
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
 	algorithm := string(out.EncryptionAlgorithm)
-	if err := first(cl.notDry(), err, cl.algorithm(algorithm, in.Algorithm)); err != nil {
+	if err := cmp.Or(err, cl.algorithm(algorithm, in.Algorithm)); err != nil {
 		secret.Destroy()
 		return nil, err
 	}
@@ -80,20 +78,20 @@ func (c *Client) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*k
 	if err := cl.checkBlob(in.CiphertextBlob); err != nil {
 		return nil, err
 	}
-	dryRun, grants := cl.with(in.Options)
+	cl.dryRun = in.DryRun
 	out, _, err := run(ctx, cl, (*kms.Client).ReEncrypt, &kms.ReEncryptInput{
 		CiphertextBlob: in.CiphertextBlob, SourceKeyId: orNil(source), DestinationKeyId: &cl.keyID,
 		SourceEncryptionContext: in.SourceEncryptionContext, DestinationEncryptionContext: in.DestinationEncryptionContext,
 		SourceEncryptionAlgorithm:      types.EncryptionAlgorithmSpec(in.SourceAlgorithm),
 		DestinationEncryptionAlgorithm: types.EncryptionAlgorithmSpec(in.DestinationAlgorithm),
-		DryRun:                         dryRun, GrantTokens: grants,
+		DryRun:                         orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
 	}
 	to, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
 	from, errFrom := cl.keyARN("SourceKeyId", out.SourceKeyId, source)
-	if err := first(cl.notDry(), err, errFrom, cl.blob("CiphertextBlob", out.CiphertextBlob),
+	if err := cmp.Or(err, errFrom, cl.blob("CiphertextBlob", out.CiphertextBlob),
 		cl.algorithm(string(out.SourceEncryptionAlgorithm), in.SourceAlgorithm),
 		cl.algorithm(string(out.DestinationEncryptionAlgorithm), in.DestinationAlgorithm)); err != nil {
 		return nil, err
@@ -127,11 +125,13 @@ func (cl *call) checkBlob(blob []byte) error {
 	return nil
 }
 
-func orNil(s string) *string {
-	if s == "" {
+// orNil is how the SDK takes a value: as a pointer, and none where there is nothing to say.
+func orNil[T comparable](v T) *T {
+	var nothing T
+	if v == nothing {
 		return nil
 	}
-	return &s
+	return &v
 }
 
 // DescribeKey implements kmsclient.Client. KMS has no dry run of it, and it changes nothing: with Options.DryRun it is called, and
@@ -150,7 +150,7 @@ func (c *Client) DescribeKey(ctx context.Context, keyID string, opts kmsclient.O
 		return nil, err
 	}
 	if opts.DryRun {
-		return nil, &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrDryRun, Code: "DryRunOperationException", RequestID: cl.requestID}
+		return nil, &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrDryRun, Code: kmsclient.Exception(kmsclient.ErrDryRun), RequestID: cl.requestID}
 	}
 	return about, nil
 }

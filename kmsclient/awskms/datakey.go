@@ -1,26 +1,17 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// with sets the request fields that most operations share.
-func (cl *call) with(o kmsclient.Options) (dryRun *bool, grants []string) {
-	cl.dryRun = o.DryRun
-	if o.DryRun {
-		dryRun = aws.Bool(true)
-	}
-	return dryRun, o.GrantTokens
-}
-
-// keyLength is the length that KeySpec or NumberOfBytes ask for. It must be known here to check the answer.
+// keyLength is the length that KeySpec or NumberOfBytes ask for.
 func (cl *call) keyLength(spec string, bytes int) (int, error) {
 	switch {
 	case spec != "" && bytes != 0 || spec == "" && bytes == 0:
@@ -37,33 +28,27 @@ func (cl *call) keyLength(spec string, bytes int) (int, error) {
 	return 0, cl.invalid("KeySpec is neither %s nor %s", kmsclient.AES128, kmsclient.AES256)
 }
 
-func numberOfBytes(n int) *int32 {
-	if n == 0 {
-		return nil
+// beginDataKey also gives the length of the key. It must be known here to check the answer.
+func (c *Client) beginDataKey(ctx context.Context, op string, in kmsclient.GenerateDataKeyInput) (cl *call, length int, err error) {
+	if cl, err = c.beginWithKey(ctx, op, in.KeyID, in.EncryptionContext); err == nil {
+		cl.dryRun = in.DryRun
+		length, err = cl.keyLength(in.KeySpec, in.NumberOfBytes)
 	}
-	return aws.Int32(int32(n)) // checked by keyLength
+	return cl, length, err
 }
 
 // GenerateDataKey implements kmsclient.Client.
 func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
-	cl, err := c.beginWithKey(ctx, "GenerateDataKey", in.KeyID, in.EncryptionContext)
+	cl, length, err := c.beginDataKey(ctx, "GenerateDataKey", in)
 	if err != nil {
 		return nil, err
 	}
-	length, err := cl.keyLength(in.KeySpec, in.NumberOfBytes)
-	if err != nil {
-		return nil, err
-	}
-	cl.secret = "Plaintext"
-	dryRun, grants := cl.with(in.Options)
+	cl.secret = secretMember{"Plaintext", length, length}
 	out, secret, err := run(ctx, cl, (*kms.Client).GenerateDataKey, &kms.GenerateDataKeyInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: numberOfBytes(in.NumberOfBytes),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: orNil(int32(in.NumberOfBytes)),
+		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := cl.plain(secret, length, length); err != nil {
 		return nil, err
 	}
 	key, err := cl.dataKey(out.KeyId, out.CiphertextBlob, out.KeyMaterialId)
@@ -77,17 +62,13 @@ func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 
 // GenerateDataKeyWithoutPlaintext implements kmsclient.Client.
 func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
-	cl, err := c.beginWithKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeyID, in.EncryptionContext)
+	cl, _, err := c.beginDataKey(ctx, "GenerateDataKeyWithoutPlaintext", in)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cl.keyLength(in.KeySpec, in.NumberOfBytes); err != nil {
-		return nil, err
-	}
-	dryRun, grants := cl.with(in.Options)
 	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyWithoutPlaintext, &kms.GenerateDataKeyWithoutPlaintextInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: numberOfBytes(in.NumberOfBytes),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: orNil(int32(in.NumberOfBytes)),
+		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +79,7 @@ func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclie
 // dataKey checks what both operations answer.
 func (cl *call) dataKey(keyID *string, blob []byte, material *string) (*kmsclient.DataKey, error) {
 	arn, err := cl.keyARN("KeyId", keyID, cl.keyID)
-	if err := first(cl.notDry(), err, cl.blob("CiphertextBlob", blob)); err != nil {
+	if err := cmp.Or(err, cl.blob("CiphertextBlob", blob)); err != nil {
 		return nil, err
 	}
 	return &kmsclient.DataKey{KeyID: arn, CiphertextBlob: blob, KeyMaterialID: materialID(material)}, nil
@@ -113,16 +94,12 @@ func (c *Client) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateD
 	if err != nil {
 		return nil, err
 	}
-	cl.secret = "PrivateKeyPlaintext"
-	dryRun, grants := cl.with(in.Options)
+	cl.secret = secretMember{"PrivateKeyPlaintext", 1, maxPrivateKey}
 	out, secret, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPair, &kms.GenerateDataKeyPairInput{
 		KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := cl.plain(secret, 1, maxPrivateKey); err != nil {
 		return nil, err
 	}
 	pair, err := cl.keyPair(in.KeyPairSpec, &kms.GenerateDataKeyPairWithoutPlaintextOutput{
@@ -143,10 +120,9 @@ func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kms
 	if err != nil {
 		return nil, err
 	}
-	dryRun, grants := cl.with(in.Options)
 	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPairWithoutPlaintext, &kms.GenerateDataKeyPairWithoutPlaintextInput{
 		KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
-		EncryptionContext: in.EncryptionContext, DryRun: dryRun, GrantTokens: grants,
+		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
@@ -162,19 +138,20 @@ func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.Generate
 	if in.KeyPairSpec == "" {
 		return nil, cl.invalid("no KeyPairSpec")
 	}
+	cl.dryRun = in.DryRun
 	return cl, nil
 }
 
 // keyPair checks what both operations answer.
 func (cl *call) keyPair(spec string, out *kms.GenerateDataKeyPairWithoutPlaintextOutput) (*kmsclient.KeyPair, error) {
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
-	if err := first(cl.notDry(), err, cl.blob("PrivateKeyCiphertextBlob", out.PrivateKeyCiphertextBlob)); err != nil {
+	err = cmp.Or(err, cl.blob("PrivateKeyCiphertextBlob", out.PrivateKeyCiphertextBlob))
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(out.PublicKey) == 0 {
+	case len(out.PublicKey) == 0:
 		return nil, cl.bad("it has no PublicKey")
-	}
-	if string(out.KeyPairSpec) != spec {
+	case string(out.KeyPairSpec) != spec:
 		return nil, cl.bad("it is a pair of the kind %q, not %s", oneLine(string(out.KeyPairSpec)), spec)
 	}
 	return &kmsclient.KeyPair{KeyID: arn, KeyPairSpec: spec, PublicKey: out.PublicKey,
@@ -190,17 +167,9 @@ func (c *Client) GenerateRandom(ctx context.Context, n int) (kmsclient.Secret, e
 	if n < 1 || n > kmsclient.MaxDataKey {
 		return nil, cl.invalid("NumberOfBytes is %d, not 1 to %d", n, kmsclient.MaxDataKey)
 	}
-	cl.secret = "Plaintext"
+	cl.secret = secretMember{"Plaintext", n, n}
 	_, secret, err := run(ctx, cl, (*kms.Client).GenerateRandom, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(int32(n))})
-	if err != nil {
-		return nil, err
-	}
-	return owned(secret, cl.plain(secret, n, n))
-}
-
-// owned keeps a nil Buffer from becoming a Secret that is not nil.
-func owned(secret *keymem.Buffer, err error) (kmsclient.Secret, error) {
-	if err != nil {
+	if err != nil { // or a nil Buffer would become a Secret that is not nil
 		return nil, err
 	}
 	return secret, nil

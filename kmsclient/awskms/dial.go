@@ -2,6 +2,7 @@ package awskms
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -18,11 +19,7 @@ func (w *wire) dial(ctx context.Context, u *url.URL, seen *traces) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	first := u
-	if proxy != nil {
-		first = proxy
-	}
-	conn, err := w.connect(ctx, first)
+	conn, err := w.connect(ctx, cmp.Or(proxy, u))
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +43,9 @@ func (w *wire) layers(ctx context.Context, conn net.Conn, u, proxy *url.URL, see
 			}
 		}
 		if u.Scheme != "https" {
-			return &proxied{Conn: conn, auth: proxyAuth(proxy)}, nil
+			return &proxied{Conn: conn, header: authHeader(proxy)}, nil
 		}
-		if err := tunnel(conn, address(u), proxyAuth(proxy)); err != nil {
+		if err := tunnel(conn, address(u), authHeader(proxy)); err != nil {
 			return nil, phase(err, "waiting for the proxy "+proxy.Host, true)
 		}
 	}
@@ -128,28 +125,21 @@ func address(u *url.URL) string {
 // proxied is a connection to a proxy that is given whole URLs (RFC 9112, section 3.2.2).
 type proxied struct {
 	net.Conn
-	auth string
+	header string // for the proxy, with its line end; may be empty
 }
 
-func viaProxy(conn net.Conn) *proxied {
-	p, _ := conn.(*proxied)
-	return p
-}
-
-func proxyAuth(proxy *url.URL) string {
+// authHeader is the header line by which a proxy knows us, or empty.
+func authHeader(proxy *url.URL) string {
 	if proxy.User == nil {
 		return ""
 	}
 	password, _ := proxy.User.Password()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password))
+	return "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)) + "\r\n"
 }
 
 // tunnel asks a proxy for a connection to target (RFC 9110, section 9.3.6).
-func tunnel(conn net.Conn, target, auth string) error {
-	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
-	if auth != "" {
-		head += "Proxy-Authorization: " + auth + "\r\n"
-	}
+func tunnel(conn net.Conn, target, header string) error {
+	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + header
 	if _, err := conn.Write([]byte(head + "\r\n")); err != nil {
 		return err
 	}

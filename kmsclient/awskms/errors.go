@@ -1,7 +1,7 @@
 package awskms
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,28 +13,18 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kinds are the exceptions of KMS, of the signature check before it, and of STS. KMS sends most of them as codes without a type of
-// their own, so that the code is what to go by (KMS API Reference, Common Errors and the operations).
+// kinds are further exceptions than those of kmsclient's table: rarer ones of KMS, those of the signature check before it, and of STS. KMS
+// sends most of them as codes without a type of their own, so that the code is what to go by (KMS API Reference, Common Errors and the
+// operations).
 var kinds = map[string]error{
-	"NotFoundException":          kmsclient.ErrNotFound,
-	"DisabledException":          kmsclient.ErrDisabled,
-	"KMSInvalidStateException":   kmsclient.ErrInvalidState,
-	"ConflictException":          kmsclient.ErrInvalidState,
-	"InvalidCiphertextException": kmsclient.ErrInvalidCiphertext,
-	"IncorrectKeyException":      kmsclient.ErrIncorrectKey,
-	"InvalidKeyUsageException":   kmsclient.ErrInvalidKeyUsage,
-	"InvalidGrantTokenException": kmsclient.ErrInvalidGrantToken,
-	"AlreadyExistsException":     kmsclient.ErrAlreadyExists,
-	"DryRunOperationException":   kmsclient.ErrDryRun,
+	"ConflictException": kmsclient.ErrInvalidState,
 
-	"AccessDeniedException": kmsclient.ErrAccessDenied,
-	"AccessDenied":          kmsclient.ErrAccessDenied,
-	"NotAuthorized":         kmsclient.ErrAccessDenied,
-	"OptInRequired":         kmsclient.ErrAccessDenied,
+	"AccessDenied":  kmsclient.ErrAccessDenied,
+	"NotAuthorized": kmsclient.ErrAccessDenied,
+	"OptInRequired": kmsclient.ErrAccessDenied,
 
 	"ExpiredTokenException":               kmsclient.ErrCredentials,
 	"ExpiredToken":                        kmsclient.ErrCredentials,
-	"UnrecognizedClientException":         kmsclient.ErrCredentials,
 	"InvalidClientTokenId":                kmsclient.ErrCredentials,
 	"InvalidAccessKeyId":                  kmsclient.ErrCredentials,
 	"AuthFailure":                         kmsclient.ErrCredentials,
@@ -47,30 +37,27 @@ var kinds = map[string]error{
 	"RequestExpired":                      kmsclient.ErrCredentials,
 	"RequestTimeTooSkewed":                kmsclient.ErrCredentials,
 
-	"ThrottlingException":      kmsclient.ErrThrottled,
 	"Throttling":               kmsclient.ErrThrottled,
 	"ThrottledException":       kmsclient.ErrThrottled,
 	"RequestThrottled":         kmsclient.ErrThrottled,
 	"TooManyRequestsException": kmsclient.ErrThrottled,
 	"RequestLimitExceeded":     kmsclient.ErrThrottled,
-	"LimitExceededException":   kmsclient.ErrQuota,
 	"SlowDown":                 kmsclient.ErrThrottled,
 
-	"KMSInternalException":       kmsclient.ErrUnavailable,
-	"DependencyTimeoutException": kmsclient.ErrUnavailable,
-	"KeyUnavailableException":    kmsclient.ErrUnavailable,
-	"ServiceUnavailable":         kmsclient.ErrUnavailable,
-	"InternalFailure":            kmsclient.ErrUnavailable,
-	"InternalError":              kmsclient.ErrUnavailable,
-	"RequestTimeout":             kmsclient.ErrUnavailable,
-	"RequestTimeoutException":    kmsclient.ErrUnavailable,
+	"KMSInternalException":    kmsclient.ErrUnavailable,
+	"KeyUnavailableException": kmsclient.ErrUnavailable,
+	"ServiceUnavailable":      kmsclient.ErrUnavailable,
+	"InternalFailure":         kmsclient.ErrUnavailable,
+	"InternalError":           kmsclient.ErrUnavailable,
+	"RequestTimeout":          kmsclient.ErrUnavailable,
+	"RequestTimeoutException": kmsclient.ErrUnavailable,
 }
 
 // kindOf tells the kind of an answer by its code, and where that says nothing by its status.
 func kindOf(code string, status int) error {
-	kind, known := kinds[code]
+	kind := cmp.Or(kinds[code], kmsclient.KindOf(code))
 	switch {
-	case known:
+	case kind != nil:
 		return kind
 	case status == http.StatusTooManyRequests:
 		return kmsclient.ErrThrottled
@@ -78,13 +65,6 @@ func kindOf(code string, status int) error {
 		return kmsclient.ErrUnavailable
 	}
 	return kmsclient.ErrInvalidRequest
-}
-
-func kindOfContext(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return kmsclient.ErrUnavailable
-	}
-	return nil
 }
 
 // translate says what went wrong in an attempt.
@@ -128,7 +108,8 @@ func (cl *call) translateAPI(e *kmsclient.Error, x *exchange, api smithy.APIErro
 	}
 	switch {
 	case isExpired(e.Code) && cl.s.creds != nil:
-		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s", cl.s.creds.origin(), cl.s.creds.login())
+		origin, login := cl.s.creds.origin()
+		e.Message += fmt.Sprintf(": the credentials from %s have expired: %s", origin, login)
 	case skewRefused(x, e):
 		e.Message += fmt.Sprintf(": %s: set the clock", inWords(x.skew))
 	}
@@ -166,18 +147,15 @@ func inWords(skew time.Duration) string {
 
 // translateSTS is translate for the one operation that is not KMS's.
 func translateSTS(err error) error {
-	var own *kmsclient.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*kmsclient.Error](err); ok {
 		return own
 	}
 	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable, Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
-	var answer *awshttp.ResponseError
 	status := 0
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status, e.RequestID = answer.HTTPStatusCode(), oneLine(answer.ServiceRequestID())
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = oneLine(api.ErrorCode()), oneLine(api.ErrorMessage())
 		e.Kind = kindOf(e.Code, status)
 	}

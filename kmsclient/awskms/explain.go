@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // explain says why there are no credentials, and what to do. The SDK's own words name files of its cache and try numbers; and those
 // of a credential_process may quote what the program printed, secret key included, so that no word of them is passed on.
 func (c *credentials) explain(ctx context.Context, err error) error {
-	if own := (*kmsclient.Error)(nil); errors.As(err, &own) {
+	if own, ok := errors.AsType[*kmsclient.Error](err); ok {
 		return own
 	}
 	slow := errors.Is(context.Cause(ctx), errSlow)
@@ -30,24 +31,25 @@ func (c *credentials) explain(ctx context.Context, err error) error {
 }
 
 func (c *credentials) why(err error, slow bool) string {
-	var process *processcreds.ProviderError
+	_, process := errors.AsType[*processcreds.ProviderError](err)
+	origin, login := c.origin()
 	switch {
 	case errors.Is(err, errNoTerminal):
 		return fmt.Sprintf("profile %s: %v", c.profile, errNoTerminal)
 	case c.onlyMetadata():
 		return c.lookedFor()
-	case errors.As(err, &process) || c.from(aws.CredentialSourceProcess) && !fromService(err, "STS"):
+	case process || c.from(aws.CredentialSourceProcess) && !fromService(err, "STS"):
 		return fmt.Sprintf("the credential_process of the profile %s failed: run it by hand to see why", c.profile)
 	case slow:
-		return fmt.Sprintf("%s gave no credentials within %v", c.origin(), somethingToAsk)
+		return fmt.Sprintf("%s gave no credentials within %v", origin, somethingToAsk)
 	case fromService(err, "STS") && c.role != "":
 		return fmt.Sprintf("cannot assume the role %s: %s", c.role, cause(err))
 	case c.from(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
-		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s", c.profile, c.login())
+		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s", c.profile, login)
 	case c.from(aws.CredentialSourceLogin):
-		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s", c.profile, c.login())
+		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s", c.profile, login)
 	}
-	return fmt.Sprintf("no credentials from %s: %s", c.origin(), cause(err))
+	return fmt.Sprintf("no credentials from %s: %s", origin, cause(err))
 }
 
 // lookedFor lists what was tried where nothing is configured.
@@ -64,13 +66,10 @@ func (c *credentials) lookedFor() string {
 
 // sharedFiles are the shared config files, as the SDK finds them.
 func sharedFiles() []string {
-	files := []string{config.DefaultSharedConfigFilename(), config.DefaultSharedCredentialsFilename()}
-	for i, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
-		if v := os.Getenv(name); v != "" {
-			files[i] = v
-		}
+	return []string{
+		cmp.Or(os.Getenv("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()),
+		cmp.Or(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()),
 	}
-	return files
 }
 
 // explainLoad says why the configuration cannot be loaded.
@@ -79,9 +78,9 @@ func explainLoad(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	e := &kmsclient.Error{Op: "configuration", Kind: kmsclient.ErrCredentials, Err: hidden{err}, Message: "AWS configuration: " + oneLine(err.Error())}
-	var missing config.SharedConfigProfileNotExistError
+	missing, noProfile := errors.AsType[config.SharedConfigProfileNotExistError](err)
 	switch {
-	case errors.As(err, &missing):
+	case noProfile:
 		e.Message = fmt.Sprintf("profile %q is neither in %s: `aws configure list-profiles` shows those that are",
 			missing.Profile, strings.Join(sharedFiles(), " nor in "))
 	case strings.Contains(err.Error(), "CA bundle"):
@@ -93,23 +92,18 @@ func explainLoad(ctx context.Context, err error) error {
 
 // fromService tells whether a call to this AWS service failed.
 func fromService(err error, service string) bool {
-	var op *smithy.OperationError
-	return errors.As(err, &op) && op.ServiceID == service
+	op, ok := errors.AsType[*smithy.OperationError](err)
+	return ok && op.ServiceID == service
 }
 
 // cause is the innermost thing worth reading in an error of the SDK.
 func cause(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return oneLine(api.ErrorCode() + ": " + api.ErrorMessage())
 	}
-	var (
-		op   *smithy.OperationError
-		send *smithyhttp.RequestSendError
-	)
-	if errors.As(err, &send) {
+	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		err = send.Err
-	} else if errors.As(err, &op) {
+	} else if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = op.Err
 	}
 	return oneLine(err.Error())

@@ -63,61 +63,66 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
+// foreignAnswers are not from KMS. attempts are those that they are worth.
+var foreignAnswers = map[string]struct {
+	answer   http.HandlerFunc
+	kind     error
+	attempts int
+	words    string
+}{
+	"502 of a proxy": {says(502, "<html>Bad Gateway"), kmsclient.ErrUnavailable, 5, "502"},
+	"503 at length":  {says(503, strings.Repeat("x", 200<<10)), kmsclient.ErrUnavailable, 5, "503"},
+	"429":            {says(429, "{}"), kmsclient.ErrThrottled, 5, "429"},
+	"403 of a proxy": {says(403, "<html>Forbidden"), kmsclient.ErrBadAnswer, 1, "endpoint"},
+	"404":            {says(404, "{}"), kmsclient.ErrBadAnswer, 1, "404"},
+	"204":            {says(204, ""), kmsclient.ErrBadAnswer, 1, ""},
+	"redirect": {func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}, kmsclient.ErrBadAnswer, 1, "/elsewhere"},
+	"gzip": {func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"))
+	}, kmsclient.ErrBadAnswer, 1, "JSON"},
+	"endless head": {func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+		for range 300 {
+			_, _ = fmt.Fprintf(conn, "X: %s\r\n", strings.Repeat("x", 1024))
+		}
+	}, kmsclient.ErrBadAnswer, 1, "longer"},
+	"endless interim": {func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		for range 100 {
+			_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\n\r\n")
+		}
+	}, kmsclient.ErrBadAnswer, 1, "end"},
+	"not HTTP": {func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n\r\n")
+	}, kmsclient.ErrBadAnswer, 1, "not HTTP"},
+	"closed": {func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		conn.Close()
+	}, kmsclient.ErrUnavailable, 5, ""},
+	"cut": {func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"KeyId":`))
+	}, kmsclient.ErrUnavailable, 5, "middle"},
+	"reset": {func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+			panic(err)
+		}
+		conn.Close()
+	}, kmsclient.ErrUnavailable, 5, ""},
+}
+
 // TestForeignAnswers: what is not from KMS.
 func TestForeignAnswers(t *testing.T) {
-	for name, test := range map[string]struct {
-		answer   http.HandlerFunc
-		kind     error
-		attempts int
-		words    string
-	}{
-		"502 of a proxy": {says(502, "<html>Bad Gateway"), kmsclient.ErrUnavailable, 5, "502"},
-		"503 at length":  {says(503, strings.Repeat("x", 200<<10)), kmsclient.ErrUnavailable, 5, "503"},
-		"429":            {says(429, "{}"), kmsclient.ErrThrottled, 5, "429"},
-		"403 of a proxy": {says(403, "<html>Forbidden"), kmsclient.ErrBadAnswer, 1, "endpoint"},
-		"404":            {says(404, "{}"), kmsclient.ErrBadAnswer, 1, "404"},
-		"204":            {says(204, ""), kmsclient.ErrBadAnswer, 1, ""},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-		}, kmsclient.ErrBadAnswer, 1, "/elsewhere"},
-		"gzip": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"))
-		}, kmsclient.ErrBadAnswer, 1, "JSON"},
-		"endless head": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
-			for range 300 {
-				_, _ = fmt.Fprintf(conn, "X: %s\r\n", strings.Repeat("x", 1024))
-			}
-		}, kmsclient.ErrBadAnswer, 1, "longer"},
-		"endless interim": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
-			for range 100 {
-				_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\n\r\n")
-			}
-		}, kmsclient.ErrBadAnswer, 1, "end"},
-		"not HTTP": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n\r\n")
-		}, kmsclient.ErrBadAnswer, 1, "not HTTP"},
-		"closed": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			conn.Close()
-		}, kmsclient.ErrUnavailable, 5, ""},
-		"cut": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "1000")
-			_, _ = w.Write([]byte(`{"KeyId":`))
-		}, kmsclient.ErrUnavailable, 5, "middle"},
-		"reset": {func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			must(t, conn.(*net.TCPConn).SetLinger(0))
-			conn.Close()
-		}, kmsclient.ErrUnavailable, 5, ""},
-	} {
+	for name, test := range foreignAnswers {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
 			keys(t)

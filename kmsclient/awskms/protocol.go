@@ -62,10 +62,11 @@ const pieceSize = 256
 // splice makes the body from what the SDK wrote, which has "" for the plaintext, and hashes it. Spaces before the last brace fill it
 // up to whole pieces, and keep the text out of the last block of the hash, of which SHA-256 keeps a copy.
 func (x *exchange) splice(public []byte) error {
-	at, end, err := findString(public, "Plaintext")
-	if err != nil || at < 0 || at != end || public[len(public)-1] != '}' {
+	empty, err := findString(public, "Plaintext")
+	if err != nil || len(empty) != 2 || public[len(public)-1] != '}' {
 		return errors.New("the SDK has changed how it writes Encrypt")
 	}
+	at := cap(public) - cap(empty) + 1 // behind the first quote
 	text := base64.StdEncoding.EncodedLen(len(x.call.plaintext))
 	size := len(public) + text + sha256.BlockSize
 	size += (pieceSize - size%pieceSize) % pieceSize
@@ -110,7 +111,7 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	}
 	defer func() { x.answer.Destroy(); x.answer = nil }()
 	var err error
-	if x.secret, err = cutSecret(x.answer.Bytes(), x.call.secret); err != nil {
+	if x.secret, err = cutSecret(x.answer.Bytes(), x.call.secret.name); err != nil {
 		return err
 	}
 	rest := &http.Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: io.NopCloser(bytes.NewReader(x.answer.Bytes()))}

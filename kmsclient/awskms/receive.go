@@ -24,7 +24,7 @@ func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http
 	defer resp.Body.Close()
 	x.note(resp)
 	good := resp.StatusCode/100 == 2
-	if good && x.call.secret != "" {
+	if good && x.call.secret.name != "" {
 		if x.answer, err = keymem.New(maxSecretAnswer); err != nil {
 			return nil, &permanentError{"no memory for a key: " + err.Error()}
 		}
@@ -84,25 +84,13 @@ func (l *lineEnds) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func isNetwork(err error) bool {
-	var n net.Error
-	return errors.As(err, &n)
-}
+func isNetwork(err error) bool { return is[net.Error](err) }
 
 var errLong = &badAnswer{"it is longer than any of KMS's"}
 
 // readBody reads to the end. Where room is too small, errLong.
 func readBody(r io.Reader, room []byte) (n int, err error) {
-	for {
-		if n == len(room) {
-			var one [1]byte
-			if m, err := r.Read(one[:]); m > 0 || err == nil {
-				return n, errLong
-			} else if err != io.EOF {
-				return n, err
-			}
-			return n, nil
-		}
+	for n < len(room) {
 		m, err := r.Read(room[n:min(n+readSize, len(room))])
 		n += m
 		if err == io.EOF {
@@ -112,6 +100,13 @@ func readBody(r io.Reader, room []byte) (n int, err error) {
 			return n, err
 		}
 	}
+	switch m, err := r.Read(make([]byte, 1)); {
+	case m > 0 || err == nil:
+		return n, errLong
+	case err != io.EOF:
+		return n, err
+	}
+	return n, nil
 }
 
 // tooLong tells an answer that the limit cut from one that the network cut.

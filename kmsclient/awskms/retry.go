@@ -1,12 +1,14 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/envseal/envseal/kmsclient"
@@ -37,7 +39,7 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 		return cl.backoff(x.attempt), true
 	case !errors.Is(failure, kmsclient.ErrUnavailable) || isFinal(x.failure):
 		return 0, false
-	case cl.once && x.sent:
+	case doubles[cl.op] && x.sent:
 		return 0, false
 	}
 	if isSilent(x.failure) {
@@ -48,38 +50,26 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 	return cl.backoff(x.attempt), true
 }
 
+// doubles are the operations that do it twice when they are done twice, two keys or two rotations: an attempt
+// that may have arrived is not repeated.
+var doubles = map[string]bool{"CreateKey": true, "RotateKeyOnDemand": true}
+
 func (cl *call) mostAttempts() int {
-	if n := cl.s.cfg.MaxAttempts; n > 0 {
-		return n
-	}
-	if n := cl.s.aws.RetryMaxAttempts; n > 0 {
-		return n
-	}
-	return defaultAttempts
+	return cmp.Or(max(cl.s.cfg.MaxAttempts, 0), max(cl.s.aws.RetryMaxAttempts, 0), defaultAttempts)
 }
 
 // backoff is exponential with full jitter: all of it random, so that many processes that were throttled together do not come back
 // together.
 func (cl *call) backoff(attempt int) time.Duration {
-	longest := cl.s.cfg.maxBackoff()
-	if d := firstBackoff << min(attempt-1, 10); d < longest {
-		longest = d
-	}
-	return rand.N(longest) + time.Millisecond
+	return rand.N(min(cl.s.cfg.maxBackoff(), firstBackoff<<min(attempt-1, 10))) + time.Millisecond
 }
 
 // skewRefused tells whether the request was refused, by its looks, because this machine's clock is wrong.
 func skewRefused(x *exchange, failure *kmsclient.Error) bool {
-	return x.skew.Abs() >= skewThatMatters && isSkewCode(failure.Code)
+	return x.skew.Abs() >= skewThatMatters && slices.Contains(skewCodes, failure.Code)
 }
 
-func isSkewCode(code string) bool {
-	switch code {
-	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure":
-		return true
-	}
-	return false
-}
+var skewCodes = []string{"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure"}
 
 func isExpired(code string) bool {
 	return code == "ExpiredTokenException" || code == "ExpiredToken"
@@ -95,30 +85,28 @@ func (e *timeoutError) Error() string { return "timeout while " + e.doing }
 func (e *timeoutError) Timeout() bool { return true }
 
 func isSilent(err error) bool {
-	var t *timeoutError
-	return errors.As(err, &t) && t.silent
+	t, ok := errors.AsType[*timeoutError](err)
+	return ok && t.silent
+}
+
+// is tells whether there is an error of the type E in the tree of err.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // isFinal tells whether the next attempt would fail just the same: certificates, and what is not TLS or not HTTP.
 func isFinal(err error) bool {
-	var (
-		record    tls.RecordHeaderError
-		cert      *tls.CertificateVerificationError
-		unknown   x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-		host      x509.HostnameError
-		permanent *permanentError
-	)
-	return errors.As(err, &record) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &invalid) ||
-		errors.As(err, &host) || errors.As(err, &permanent) || isAlert(err)
+	return is[tls.RecordHeaderError](err) || is[*tls.CertificateVerificationError](err) || is[x509.UnknownAuthorityError](err) ||
+		is[x509.CertificateInvalidError](err) || is[x509.HostnameError](err) || is[*permanentError](err) || isAlert(err)
 }
 
 // isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants another version, another name or a certificate of
 // ours. Its own failure, internal_error, may pass. crypto/tls does not export the type of the alerts that it received.
 func isAlert(err error) bool {
 	const internalError = tls.AlertError(80)
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "remote error" && op.Err.Error() != internalError.Error()
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" && op.Err.Error() != internalError.Error()
 }
 
 // permanentError is a failure of this machine's set-up, such as a proxy that refuses.

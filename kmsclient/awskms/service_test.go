@@ -19,7 +19,7 @@ func TestService(t *testing.T) {
 	kmstest.Run(t, func(t *testing.T) kmsclient.Service {
 		start(t, devserver.Options{})
 		return awskms.New(awskms.Config{})
-	}, kmstest.Capabilities{})
+	})
 }
 
 // TestFaults: one call in ten fails in some way, and no work is lost. All that comes back is right.

@@ -2,6 +2,7 @@ package awskms
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,9 +38,10 @@ type session struct {
 	clients map[string]*kms.Client // by Region
 }
 
-// loader loads a session once. gate holds one token: a caller that waits for another's load can still be cancelled.
+// loader loads a session once. turn holds one token: a caller that waits for another's load can still be cancelled.
 type loader struct {
-	gate   chan struct{}
+	cfg    Config
+	turn   chan struct{}
 	loaded *session
 	proved bool
 	failed error
@@ -48,52 +50,47 @@ type loader struct {
 
 const failureHolds = 5 * time.Second
 
-func (l *loader) lock(ctx context.Context) error {
-	select {
-	case l.gate <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (l *loader) unlock() { <-l.gate }
-
 // configuration loads the session without looking for credentials. Region is where role credentials are asked for if nothing else
 // says a Region.
-func (l *loader) configuration(ctx context.Context, cfg Config, region string) (*session, error) {
-	if err := l.lock(ctx); err != nil {
-		return nil, err
-	}
-	defer l.unlock()
-	return l.load(ctx, cfg, region)
+func (l *loader) configuration(ctx context.Context, region string) (*session, error) {
+	return l.alone(ctx, func() (*session, error) { return l.load(ctx, region) })
 }
 
 // session gives the session with its credentials retrieved once.
-func (l *loader) session(ctx context.Context, cfg Config, region string) (*session, error) {
-	if err := l.lock(ctx); err != nil {
-		return nil, err
-	}
-	defer l.unlock()
-	if l.failed != nil && time.Now().Before(l.until) {
-		return nil, l.failed
-	}
-	s, err := l.load(ctx, cfg, region)
-	if err == nil && s.creds != nil && !l.proved {
-		err = s.creds.prove(ctx)
-	}
-	if err != nil {
-		if ctx.Err() == nil {
-			l.failed, l.until = err, time.Now().Add(failureHolds)
+func (l *loader) session(ctx context.Context, region string) (*session, error) {
+	return l.alone(ctx, func() (*session, error) {
+		if l.failed != nil && time.Now().Before(l.until) {
+			return nil, l.failed
 		}
-		return nil, err
+		s, err := l.load(ctx, region)
+		if err == nil && s.creds != nil && !l.proved {
+			err = s.creds.prove(ctx)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				l.failed, l.until = err, time.Now().Add(failureHolds)
+			}
+			return nil, err
+		}
+		l.failed, l.proved = nil, true
+		return s, nil
+	})
+}
+
+// alone lets one caller after the other load.
+func (l *loader) alone(ctx context.Context, load func() (*session, error)) (*session, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+		return load()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	l.failed, l.proved = nil, true
-	return s, nil
 }
 
 // load loads the session, and once more if it was loaded without a Region to lend to STS and now there is one.
-func (l *loader) load(ctx context.Context, cfg Config, region string) (*session, error) {
+func (l *loader) load(ctx context.Context, region string) (*session, error) {
+	cfg := l.cfg
 	if l.loaded != nil {
 		if l.loaded.aws.Region != "" || !canLend(region) {
 			return l.loaded, nil
@@ -177,14 +174,8 @@ func loadOptions(cfg Config, region string, code *mfa) ([]func(*config.LoadOptio
 
 // chosenRegion leaves out the Region that was only lent to STS.
 func chosenRegion(cfg Config, loaded aws.Config) string {
-	if cfg.Region != "" {
-		return cfg.Region
-	}
 	env, shared := sources(loaded)
-	if env.Region != "" {
-		return env.Region
-	}
-	return shared.Region
+	return cmp.Or(cfg.Region, env.Region, shared.Region)
 }
 
 // sources finds what the environment and the profile said.
@@ -283,11 +274,12 @@ func errNoRegion() error {
 
 // named puts the operation and the key into an error of this package, and makes one of any other.
 func named(err error, op, keyID string) error {
-	var e *kmsclient.Error
-	if !errors.As(err, &e) {
-		return &kmsclient.Error{Op: op, KeyID: keyID, Kind: kindOfContext(err), Err: err}
+	whole := kmsclient.Error{Err: err}
+	if e, ok := errors.AsType[*kmsclient.Error](err); ok {
+		whole = *e
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		whole.Kind = kmsclient.ErrUnavailable
 	}
-	with := *e
-	with.Op, with.KeyID = op, keyID
-	return &with
+	whole.Op, whole.KeyID = op, keyID
+	return &whole
 }

@@ -41,13 +41,14 @@ func secure(t testing.TB, answer http.Handler, configure ...func(*httptest.Serve
 // TestTLS: certificates are checked against the bundle that Config, the environment or the profile name, and a failure is not repeated.
 func TestTLS(t *testing.T) {
 	var connections atomic.Int32
-	s, bundle := secure(t, goodKey(), func(s *httptest.Server) {
+	count := func(s *httptest.Server) {
 		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
 				connections.Add(1)
 			}
 		}
-	})
+	}
+	s, bundle := secure(t, goodKey(), count)
 	for name, test := range map[string]struct {
 		set   func(t *testing.T, cfg *awskms.Config)
 		kind  error // nil: succeeds
@@ -71,11 +72,7 @@ func TestTLS(t *testing.T) {
 		"older TLS": {func(t *testing.T, cfg *awskms.Config) {
 			old, bundle := secure(t, goodKey(), func(s *httptest.Server) {
 				s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-				s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-					if state == http.StateNew {
-						connections.Add(1)
-					}
-				}
+				count(s)
 			})
 			cfg.CABundle, cfg.EndpointURL = bundle, old.URL
 		}, kmsclient.ErrUnavailable, "protocol version not supported"},
@@ -151,18 +148,20 @@ func describe() int {
 	return 0
 }
 
-// TestProxy: CONNECT with the user of the environment, whole URLs for http, NO_PROXY, and refusals that are not repeated.
-func TestProxy(t *testing.T) {
-	described := says(200, `{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`)
-	target, bundle := secure(t, described)
-	var mu sync.Mutex
-	var asked []string
-	status := http.StatusOK
+// testProxy is a proxy in front of one server, which it gives a connection to for any name.
+type testProxy struct {
+	mu     sync.Mutex
+	asked  []string
+	status int // of its answers to CONNECT
+}
+
+// serve starts the proxy. described answers what is not CONNECT.
+func (p *testProxy) serve(t *testing.T, target *httptest.Server, described http.HandlerFunc) (address string) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
-		refused := status != http.StatusOK
-		mu.Unlock()
+		p.mu.Lock()
+		p.asked = append(p.asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
+		refused := p.status != http.StatusOK
+		p.mu.Unlock()
 		if r.Method != http.MethodConnect {
 			described(w, r)
 			return
@@ -181,46 +180,56 @@ func TestProxy(t *testing.T) {
 		in.Close()
 	}))
 	t.Cleanup(proxy.Close)
-	with := "http://user:hunter2@" + proxy.Listener.Addr().String()
+	return proxy.Listener.Addr().String()
+}
+
+// reset forgets what was asked, and sets the next answers.
+func (p *testProxy) reset(status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked, p.status = nil, status
+}
+
+func (p *testProxy) was() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
+// TestProxy: CONNECT with the user of the environment, whole URLs for http, NO_PROXY, and refusals that are not repeated.
+func TestProxy(t *testing.T) {
+	described := says(200, `{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`)
+	target, bundle := secure(t, described)
+	proxy := &testProxy{}
+	with := "http://user:hunter2@" + proxy.serve(t, target, described)
 	auth := " Basic dXNlcjpodW50ZXIy"
 
-	reset := func(with int) {
-		mu.Lock()
-		defer mu.Unlock()
-		asked, status = nil, with
-	}
-	was := func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return asked
-	}
-
 	t.Run("CONNECT", func(t *testing.T) {
-		reset(http.StatusOK)
+		proxy.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_CA_BUNDLE="+bundle, "AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(was()) != 1 || was()[0] != "CONNECT example.com:443"+auth {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 || proxy.was()[0] != "CONNECT example.com:443"+auth {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("plain", func(t *testing.T) {
-		reset(http.StatusOK)
+		proxy.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTP_PROXY="+with, "ENVSEAL_TEST_PLAIN=1", "AWS_ENDPOINT_URL_KMS=http://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(was()) != 1 || was()[0] != "POST http://example.com/"+auth {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 || proxy.was()[0] != "POST http://example.com/"+auth {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("NO_PROXY", func(t *testing.T) {
-		reset(http.StatusOK)
+		proxy.reset(http.StatusOK)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "NO_PROXY=.invalid", "AWS_ENDPOINT_URL_KMS=https://kms.invalid")
-		if err == nil || len(was()) != 0 || !strings.Contains(out, "kms.invalid") {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err == nil || len(proxy.was()) != 0 || !strings.Contains(out, "kms.invalid") {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("refuses", func(t *testing.T) {
-		reset(http.StatusProxyAuthRequired)
+		proxy.reset(http.StatusProxyAuthRequired)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err == nil || len(was()) != 1 || !strings.Contains(out, "407") || strings.Contains(out, "hunter2") {
-			t.Errorf("%v: %s; the proxy was asked %q", err, out, was())
+		if err == nil || len(proxy.was()) != 1 || !strings.Contains(out, "407") || strings.Contains(out, "hunter2") {
+			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("socks", func(t *testing.T) {

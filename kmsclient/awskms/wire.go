@@ -2,6 +2,7 @@ package awskms
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,18 +128,12 @@ func phase(err error, doing string, silent bool) error {
 // send writes the request. A locked body goes from locked memory into the connection, in pieces: see pieceSize.
 func (w *wire) send(conn net.Conn, req *http.Request, x *exchange) error {
 	var head bytes.Buffer
-	uri := req.URL.RequestURI()
-	if via := viaProxy(conn); via != nil {
-		uri = req.URL.Scheme + "://" + req.URL.Host + uri
+	uri, proxyHeader := req.URL.RequestURI(), ""
+	if via, ok := conn.(*proxied); ok {
+		uri, proxyHeader = req.URL.Scheme+"://"+req.URL.Host+uri, via.header
 	}
-	host := req.Host
-	if host == "" {
-		host = req.URL.Host
-	}
-	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n", req.Method, uri, host, req.ContentLength)
-	if via := viaProxy(conn); via != nil && via.auth != "" {
-		fmt.Fprintf(&head, "Proxy-Authorization: %s\r\n", via.auth)
-	}
+	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n%s",
+		req.Method, uri, cmp.Or(req.Host, req.URL.Host), req.ContentLength, proxyHeader)
 	if err := req.Header.WriteSubset(&head, map[string]bool{"Host": true, "Content-Length": true, "Connection": true}); err != nil {
 		return err
 	}
@@ -161,12 +157,10 @@ func (w *wire) send(conn net.Conn, req *http.Request, x *exchange) error {
 }
 
 func writePieces(conn net.Conn, body []byte) error {
-	for len(body) > 0 {
-		n := min(pieceSize, len(body))
-		if _, err := conn.Write(body[:n]); err != nil {
+	for piece := range slices.Chunk(body, pieceSize) {
+		if _, err := conn.Write(piece); err != nil {
 			return err
 		}
-		body = body[n:]
 	}
 	return nil
 }
@@ -174,10 +168,7 @@ func writePieces(conn net.Conn, body []byte) error {
 // note keeps what the error messages need.
 func (x *exchange) note(resp *http.Response) {
 	x.status = resp.StatusCode
-	x.requestID = oneLine(resp.Header.Get("X-Amzn-Requestid"))
-	if x.requestID == "" {
-		x.requestID = oneLine(resp.Header.Get("X-Amz-Request-Id"))
-	}
+	x.requestID = oneLine(cmp.Or(resp.Header.Get("X-Amzn-Requestid"), resp.Header.Get("X-Amz-Request-Id")))
 	if resp.StatusCode/100 == 3 {
 		x.location = resp.Header.Get("Location")
 	}

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -15,46 +16,36 @@ const (
 	defaultWindow  = 30 // days, of ScheduleKeyDeletion
 )
 
-// createKey makes symmetric encryption keys only. What the server would not keep is refused rather than ignored.
-func createKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.unsupported("Policy", "Tags", "CustomKeyStoreId", "XksKeyId")
-	in.only("KeyUsage", "ENCRYPT_DECRYPT")
-	in.only("KeySpec", kmsclient.Algorithm)
-	in.only("CustomerMasterKeySpec", kmsclient.Algorithm)
-	in.only("Origin", "AWS_KMS")
-	ask := kmsclient.CreateKeyInput{Description: in.text("Description", 0, maxDescription), MultiRegion: in.flag("MultiRegion")}
-	if in.err != nil {
-		return nil, in.err
-	}
-	meta, err := svc.CreateKey(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	return metadataAnswer(meta, f), nil
+// newKey reads a CreateKey, which makes symmetric encryption keys only. What the server would not keep is refused rather than ignored.
+func (r *request) newKey() kmsclient.CreateKeyInput {
+	r.unsupported("Policy", "Tags", "CustomKeyStoreId", "XksKeyId")
+	r.only("KeyUsage", "ENCRYPT_DECRYPT")
+	r.only("KeySpec", kmsclient.Algorithm)
+	r.only("CustomerMasterKeySpec", kmsclient.Algorithm)
+	r.only("Origin", "AWS_KMS")
+	return kmsclient.CreateKeyInput{Description: r.text("Description", 0, maxDescription), MultiRegion: r.flag("MultiRegion")}
 }
 
 // only refuses a member that has another value than the one there is.
 func (r *request) only(name, value string) {
 	if v := r.text(name, 1, 64); v != "" && v != value {
-		r.fail(refuse("UnsupportedOperationException", name+" "+v+" is not supported by this development server, only "+value))
+		r.fail(refuse("UnsupportedOperationException", "%s %s is not supported by this development server, only %s", name, v, value))
 	}
 }
 
-func describeKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.require("KeyId")
-	id, opts := in.keyID("KeyId"), kmsclient.Options{GrantTokens: in.list("GrantTokens", kmsclient.MaxGrantTokens)}
-	if in.err != nil {
-		return nil, in.err
+func describeKey(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+	id, opts := r.key(), kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens)}
+	if r.err != nil {
+		return r.err
 	}
 	meta, err := svc.DescribeKey(ctx, id, opts)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		a.metadata(meta)
 	}
-	return metadataAnswer(meta, f), nil
+	return err
 }
 
-func metadataAnswer(m *kmsclient.KeyMetadata, f *Fault) *answer {
-	a := newAnswer(f)
+func (a *answer) metadata(m *kmsclient.KeyMetadata) {
 	a.object("KeyMetadata", func() {
 		a.text("AWSAccountId", m.AccountID)
 		a.text("KeyId", m.KeyID)
@@ -78,7 +69,6 @@ func metadataAnswer(m *kmsclient.KeyMetadata, f *Fault) *answer {
 		}
 		a.optional("CurrentKeyMaterialId", m.CurrentKeyMaterialID)
 	})
-	return a
 }
 
 func (a *answer) multiRegion(c *kmsclient.MultiRegionConfiguration) {
@@ -91,135 +81,99 @@ func (a *answer) multiRegion(c *kmsclient.MultiRegionConfiguration) {
 	a.objects("ReplicaKeys", len(c.Replicas), func(i int) { regionKey(c.Replicas[i]) })
 }
 
-// onKey runs an operation that takes a KeyId and answers with nothing.
-func onKey(ctx context.Context, in *request, do func(context.Context, string) error) (*answer, error) {
-	in.require("KeyId")
-	id := in.keyID("KeyId")
-	if in.err != nil {
-		return nil, in.err
-	}
-	return nil, do(ctx, id)
+// key reads the KeyId of an operation that must have one.
+func (r *request) key() string {
+	r.require("KeyId")
+	return r.keyID("KeyId")
 }
 
-func enableKey(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
-	return onKey(ctx, in, svc.EnableKey)
+// onKey is an operation that takes a KeyId and answers with nothing.
+func onKey(do func(kmsclient.Service, context.Context, string) error) operation {
+	return func(ctx context.Context, svc kmsclient.Service, r *request, _ *answer) error {
+		id := r.key()
+		if r.err != nil {
+			return r.err
+		}
+		return do(svc, ctx, id)
+	}
 }
 
-func disableKey(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
-	return onKey(ctx, in, svc.DisableKey)
+// onKeyARN is an operation that takes a KeyId and answers with the key's ARN.
+func onKeyARN(do func(kmsclient.Service, context.Context, string) error) operation {
+	return func(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+		if err := onKey(do)(ctx, svc, r, a); err != nil {
+			return err
+		}
+		meta, err := svc.DescribeKey(ctx, r.key(), kmsclient.Options{})
+		if err == nil {
+			a.text("KeyId", meta.ARN)
+		}
+		return err
+	}
 }
 
-// onKeyARN runs such an operation too, and answers with the key's ARN.
-func onKeyARN(ctx context.Context, svc kmsclient.Service, in *request, do func(context.Context, string) error) (arn string, err error) {
-	if _, err := onKey(ctx, in, do); err != nil {
-		return "", err
-	}
-	meta, err := svc.DescribeKey(ctx, in.keyID("KeyId"), kmsclient.Options{})
-	if err != nil {
-		return "", err
-	}
-	return meta.ARN, nil
-}
-
-func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	days := in.number("PendingWindowInDays", 1, 365)
-	if days == 0 {
-		days = defaultWindow
-	}
-	a := newAnswer(f)
-	arn, err := onKeyARN(ctx, svc, in, func(ctx context.Context, id string) error {
+func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+	days := cmp.Or(r.number("PendingWindowInDays", 1, 365), defaultWindow)
+	return onKeyARN(func(svc kmsclient.Service, ctx context.Context, id string) error {
 		when, err := svc.ScheduleKeyDeletion(ctx, id, days)
 		if err == nil {
 			a.moment("DeletionDate", when)
+			a.text("KeyState", kmsclient.StatePendingDeletion)
+			a.number("PendingWindowInDays", days)
 		}
 		return err
-	})
-	if err != nil {
-		return nil, err
+	})(ctx, svc, r, a)
+}
+
+func onAlias(do func(svc kmsclient.Service, ctx context.Context, name, target string) error) operation {
+	return func(ctx context.Context, svc kmsclient.Service, r *request, _ *answer) error {
+		r.require("AliasName", "TargetKeyId")
+		name, target := r.text("AliasName", 1, maxAlias), r.keyID("TargetKeyId")
+		if r.err != nil {
+			return r.err
+		}
+		return do(svc, ctx, name, target)
 	}
-	a.text("KeyId", arn)
-	a.text("KeyState", kmsclient.StatePendingDeletion)
-	a.number("PendingWindowInDays", days)
-	return a, nil
 }
 
-func cancelKeyDeletion(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	arn, err := onKeyARN(ctx, svc, in, svc.CancelKeyDeletion)
-	if err != nil {
-		return nil, err
+func deleteAlias(ctx context.Context, svc kmsclient.Service, r *request, _ *answer) error {
+	r.require("AliasName")
+	name := r.text("AliasName", 1, maxAlias)
+	if r.err != nil {
+		return r.err
 	}
-	a := newAnswer(f)
-	a.text("KeyId", arn)
-	return a, nil
+	return svc.DeleteAlias(ctx, name)
 }
 
-func rotateKeyOnDemand(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	arn, err := onKeyARN(ctx, svc, in, svc.RotateKeyOnDemand)
-	if err != nil {
-		return nil, err
-	}
-	a := newAnswer(f)
-	a.text("KeyId", arn)
-	return a, nil
-}
-
-func createAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
-	return onAlias(ctx, in, svc.CreateAlias)
-}
-
-func updateAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
-	return onAlias(ctx, in, svc.UpdateAlias)
-}
-
-func onAlias(ctx context.Context, in *request, do func(ctx context.Context, name, target string) error) (*answer, error) {
-	in.require("AliasName", "TargetKeyId")
-	name, target := in.text("AliasName", 1, maxAlias), in.keyID("TargetKeyId")
-	if in.err != nil {
-		return nil, in.err
-	}
-	return nil, do(ctx, name, target)
-}
-
-func deleteAlias(ctx context.Context, svc kmsclient.Service, in *request, _ *Fault) (*answer, error) {
-	in.require("AliasName")
-	name := in.text("AliasName", 1, maxAlias)
-	if in.err != nil {
-		return nil, in.err
-	}
-	return nil, svc.DeleteAlias(ctx, name)
-}
-
-func listKeys(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	limit, after := in.page(100, 1000)
-	if in.err != nil {
-		return nil, in.err
+func listKeys(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+	limit, after := r.page(100, 1000)
+	if r.err != nil {
+		return r.err
 	}
 	all, err := svc.ListKeys(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	page, next := cutPage(all, func(k kmsclient.KeyEntry) string { return k.KeyID }, after, limit)
-	a := newAnswer(f)
 	a.objects("Keys", len(page), func(i int) {
 		a.text("KeyId", page[i].KeyID)
 		a.text("KeyArn", page[i].ARN)
 	})
 	a.more(next)
-	return a, nil
+	return nil
 }
 
-func listAliases(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	limit, after := in.page(50, 100)
-	key := in.keyID("KeyId")
-	if in.err != nil {
-		return nil, in.err
+func listAliases(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+	limit, after := r.page(50, 100)
+	key := r.keyID("KeyId")
+	if r.err != nil {
+		return r.err
 	}
 	all, err := svc.ListAliases(ctx, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	page, next := cutPage(all, func(e kmsclient.AliasEntry) string { return e.Name }, after, limit)
-	a := newAnswer(f)
 	a.objects("Aliases", len(page), func(i int) {
 		a.text("AliasName", page[i].Name)
 		a.text("AliasArn", page[i].ARN)
@@ -228,15 +182,12 @@ func listAliases(ctx context.Context, svc kmsclient.Service, in *request, f *Fau
 		a.moment("LastUpdatedDate", page[i].UpdatedAt)
 	})
 	a.more(next)
-	return a, nil
+	return nil
 }
 
 // page reads Limit and Marker. A marker names the last item of the page before, so that items that come or go meanwhile shift nothing.
 func (r *request) page(usual, max int) (limit int, after string) {
-	limit = r.number("Limit", 1, max)
-	if limit == 0 {
-		limit = usual
-	}
+	limit = cmp.Or(r.number("Limit", 1, max), usual)
 	marker := r.text("Marker", 1, 1024)
 	name, err := base64.RawURLEncoding.DecodeString(marker)
 	if err != nil {

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,32 +16,44 @@ import (
 // never grows, so that no copy of a key stays behind on the heap.
 type answer struct {
 	b      []byte
-	secret *keymem.Buffer // nil for an answer without keys
+	locked *keymem.Buffer // where b lies; nil for an answer without keys
 	fault  *Fault         // may falsify members; nil for none
 	fresh  bool           // no member since the last {
 	err    error
 }
 
-// newAnswer starts an answer without keys.
+// newAnswer starts an answer, which has no keys until secret writes one.
 func newAnswer(f *Fault) *answer {
 	return &answer{b: append(make([]byte, 0, 1024), '{'), fault: f, fresh: true}
 }
 
-// newSecretAnswer starts an answer with keys, with room for blobs of these lengths and a kilobyte of text beside a key ARN.
-func newSecretAnswer(f *Fault, blobs ...[]byte) (*answer, error) {
+// secret writes a plaintext key and destroys it; nil is none. It is the first member: from here on the
+// answer lies in locked memory, with room for blobs of these lengths and a kilobyte of text beside a key
+// ARN.
+func (a *answer) secret(name string, key kmsclient.Secret, blobs ...[]byte) {
+	if key == nil {
+		return
+	}
+	defer key.Destroy()
 	n := 4096
-	for _, b := range blobs {
+	for _, b := range append(blobs, key.Bytes()) {
 		n += base64.StdEncoding.EncodedLen(len(b))
 	}
 	buf, err := keymem.New(n)
 	if err != nil {
-		return nil, err
+		a.err = err
+		return
 	}
-	return &answer{b: append(buf.Bytes()[:0:n], '{'), secret: buf, fault: f, fresh: true}, nil
+	a.b, a.locked = append(buf.Bytes()[:0:n], a.b...), buf
+	a.blob(name, key.Bytes())
 }
 
-// finish closes the object. The bytes stay valid until wipe.
+// finish closes the object, and gives nothing where it has no member: that is how KMS answers
+// CreateAlias and the like. The bytes stay valid until wipe.
 func (a *answer) finish() ([]byte, error) {
+	if a.fresh {
+		return nil, a.err
+	}
 	a.raw("}")
 	return a.b, a.err
 }
@@ -48,14 +61,14 @@ func (a *answer) finish() ([]byte, error) {
 // wipe ends the answer and overwrites it.
 func (a *answer) wipe() {
 	keymem.Wipe(a.b)
-	if a.secret != nil {
-		a.secret.Destroy()
+	if a.locked != nil {
+		a.locked.Destroy()
 	}
 }
 
 // room makes sure that n more bytes fit.
 func (a *answer) room(n int) bool {
-	if a.secret != nil && cap(a.b)-len(a.b) < n {
+	if a.locked != nil && cap(a.b)-len(a.b) < n {
 		a.err = errors.New("answer is larger than the memory that was set aside for it")
 	}
 	return a.err == nil
@@ -94,19 +107,34 @@ func (a *answer) optional(name, s string) {
 
 // blob writes bytes as base64. The value goes from where it lies straight into the answer.
 func (a *answer) blob(name string, v []byte) {
-	change := a.fault.alterBlob(name)
-	if change.drop {
+	fault := a.fault.onBlob(name)
+	switch fault {
+	case "noblob", "noplaintext":
 		return
+	case "short":
+		v = v[:max(0, len(v)-1)]
 	}
-	v = v[:max(0, len(v)-change.shorter)]
 	a.name(name)
 	a.raw(`"`)
 	start := len(a.b)
 	if a.room(base64.StdEncoding.EncodedLen(len(v))) {
 		a.b = base64.StdEncoding.AppendEncode(a.b, v)
-		change.spoil(a.b[start:])
+		spoil(a.b[start:], fault)
 	}
 	a.raw(`"`)
+}
+
+// spoil changes the first character of base64 text, into another one of its alphabet or into none.
+func spoil(text []byte, fault string) {
+	switch {
+	case len(text) == 0:
+	case fault == "badbase64":
+		text[0] = '!'
+	case fault == "wrongkey" && text[0] == 'A':
+		text[0] = 'B'
+	case fault == "wrongkey":
+		text[0] = 'A'
+	}
 }
 
 func (a *answer) flag(name string, v bool) {
@@ -162,10 +190,5 @@ func (a *answer) braces(fill func()) {
 	a.fresh = false
 }
 
-// algorithm is the name of an algorithm, the only one there is where the Service does not tell.
-func algorithm(s string) string {
-	if s == "" {
-		return kmsclient.Algorithm
-	}
-	return s
-}
+// algorithm writes the name of an algorithm, the only one there is where the Service does not tell.
+func (a *answer) algorithm(name, s string) { a.text(name, cmp.Or(s, kmsclient.Algorithm)) }

@@ -11,6 +11,8 @@
 //
 // Plaintext keys are written into memory from package keymem and wiped when sent, request bodies are wiped too. The buffers of
 // net/http and of the kernel's sockets are outside its reach: no key that matters should go through a development server.
+//
+// Start reading at the table of operations (operations.go), and at exchange.serve (handler.go), through which every request goes.
 package devserver
 
 import (

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/envseal/envseal/envelope/keymem"
 )
 
 // halfPair finds an escape of a surrogate, of which a half may stand alone.
@@ -86,14 +88,15 @@ func TestRequestIsWiped(t *testing.T) {
 
 // TestSecretAnswerDoesNotGrow: memory that append would move is memory with a copy of the key left behind.
 func TestSecretAnswerDoesNotGrow(t *testing.T) {
-	a, err := newSecretAnswer(nil, make([]byte, 32))
+	key, err := keymem.New(32)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a := newAnswer(nil)
 	defer a.wipe()
-	start := &a.b[0]
-	a.blob("Plaintext", make([]byte, 32))
-	if _, err := a.finish(); err != nil || &a.b[0] != start {
+	a.secret("Plaintext", key)
+	start, locked := &a.b[0], a.locked.Bytes()
+	if b, err := a.finish(); err != nil || &b[0] != start || &b[0] != &locked[0] {
 		t.Fatalf("moved, or %v", err)
 	}
 	a.text("KeyId", string(bytes.Repeat([]byte("x"), 5000)))

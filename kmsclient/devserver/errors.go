@@ -1,9 +1,11 @@
 package devserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -20,11 +22,9 @@ type refusal struct {
 func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 // refuse makes a refusal with the status that AWS gives to code.
-func refuse(code, message string) *refusal {
-	return &refusal{code: code, message: message, status: statusOf(code)}
+func refuse(code, format string, args ...any) *refusal {
+	return &refusal{code: code, message: fmt.Sprintf(format, args...), status: statusOf(code)}
 }
-
-func invalid(message string) *refusal { return refuse("ValidationException", message) }
 
 // statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each operation).
 func statusOf(code string) int {
@@ -37,56 +37,16 @@ func statusOf(code string) int {
 	return http.StatusBadRequest
 }
 
-// codes gives the exception names of the kinds of failure, for a Service that does not say.
-var codes = []struct {
-	kind error
-	code string
-}{
-	{kmsclient.ErrNotFound, "NotFoundException"},
-	{kmsclient.ErrAccessDenied, "AccessDeniedException"},
-	{kmsclient.ErrDisabled, "DisabledException"},
-	{kmsclient.ErrInvalidState, "KMSInvalidStateException"},
-	{kmsclient.ErrInvalidCiphertext, "InvalidCiphertextException"},
-	{kmsclient.ErrIncorrectKey, "IncorrectKeyException"},
-	{kmsclient.ErrInvalidKeyUsage, "InvalidKeyUsageException"},
-	{kmsclient.ErrInvalidGrantToken, "InvalidGrantTokenException"},
-	{kmsclient.ErrInvalidRequest, "ValidationException"},
-	{kmsclient.ErrAlreadyExists, "AlreadyExistsException"},
-	{kmsclient.ErrDryRun, "DryRunOperationException"},
-	{kmsclient.ErrQuota, "LimitExceededException"}, // before the kind that it is of
-	{kmsclient.ErrThrottled, "ThrottlingException"},
-	{kmsclient.ErrCredentials, "UnrecognizedClientException"},
-	{kmsclient.ErrUnavailable, "DependencyTimeoutException"},
-}
-
 // asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
 func asRefusal(err error) *refusal {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
 	code, message := "", err.Error()
-	var e *kmsclient.Error
-	if errors.As(err, &e) {
-		code = e.Code
-		switch {
-		case e.Message != "":
-			message = e.Message
-		case e.Err != nil:
-			message = e.Err.Error()
-		case e.Kind != nil:
-			message = e.Kind.Error()
-		}
+	if e, ok := errors.AsType[*kmsclient.Error](err); ok {
+		code, message = e.Code, e.Reason()
 	}
-	for _, c := range codes {
-		if code == "" && errors.Is(err, c.kind) {
-			code = c.code
-		}
-	}
-	if code == "" {
-		code = "KMSInternalException"
-	}
-	return refuse(code, message)
+	return refuse(cmp.Or(code, kmsclient.Exception(err), "KMSInternalException"), "%s", message)
 }
 
 // json is the body of an error in JSON 1.1.

@@ -25,19 +25,20 @@ func parse(t testing.TB, s string) *devserver.Faults {
 	return f
 }
 
-// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the wire. A kind without a row fails.
-func TestFaultKinds(t *testing.T) {
-	r := start(t, devserver.Options{})
+// plaintext is the key in an answer.
+func plaintext(p reply) []byte {
+	s, _ := p.members["Plaintext"].(string)
+	b, _ := base64.StdEncoding.DecodeString(s)
+	return b
+}
+
+// faultEffects say for each kind of fault whether this is what comes over the wire of it.
+func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
 	code := func(status int, want string) func(reply, error) bool {
 		return func(p reply, err error) bool { return err == nil && p.status == status && p.code() == want }
 	}
-	plain := func(p reply) []byte {
-		s, _ := p.members["Plaintext"].(string)
-		b, _ := base64.StdEncoding.DecodeString(s)
-		return b
-	}
 	has := func(p reply, name string) bool { _, ok := p.members[name]; return ok }
-	rows := map[string]func(p reply, err error) bool{
+	return map[string]func(p reply, err error) bool{
 		"throttle":      code(400, "ThrottlingException"),
 		"limit":         code(400, "LimitExceededException"),
 		"deny":          code(400, "AccessDeniedException"),
@@ -55,7 +56,7 @@ func TestFaultKinds(t *testing.T) {
 		"keyusage":      code(400, "InvalidKeyUsageException"),
 		"granttoken":    code(400, "InvalidGrantTokenException"),
 		"502":           code(502, "InternalFailure"),
-		"delay":         func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
+		"delay":         func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
 		"hang":          func(p reply, err error) bool { return err != nil },
 		"reset":         func(p reply, err error) bool { return err != nil && p.status == 0 },
 		"redirect":      func(p reply, err error) bool { return p.status == 307 && p.header.Get("Location") == "/elsewhere" },
@@ -65,11 +66,11 @@ func TestFaultKinds(t *testing.T) {
 		"huge":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
 		"gzip":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
 		"empty":       func(p reply, err error) bool { return p.status == 200 && string(p.body) == "{}" },
-		"short":       func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 31 },
-		"wrongkey":    func(p reply, err error) bool { return p.status == 200 && len(plain(p)) == 32 },
+		"short":       func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 31 },
+		"wrongkey":    func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 32 },
 		"noplaintext": func(p reply, err error) bool { return has(p, "CiphertextBlob") && !has(p, "Plaintext") },
 		"noblob":      func(p reply, err error) bool { return has(p, "Plaintext") && !has(p, "CiphertextBlob") },
-		"otherkey":    func(p reply, err error) bool { return len(plain(p)) == 32 && p.members["KeyId"] != r.key.ARN },
+		"otherkey":    func(p reply, err error) bool { return len(plaintext(p)) == 32 && p.members["KeyId"] != keyARN },
 		"badbase64": func(p reply, err error) bool {
 			s, _ := p.members["Plaintext"].(string)
 			return strings.HasPrefix(s, "!")
@@ -78,8 +79,14 @@ func TestFaultKinds(t *testing.T) {
 			return err == nil && p.status == 200 && p.members == nil && p.body[0] == '{'
 		},
 		"cut":     func(p reply, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && len(p.body) > 10 },
-		"trickle": func(p reply, err error) bool { return err == nil && len(plain(p)) == 32 },
+		"trickle": func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
 	}
+}
+
+// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the wire. A kind without a row fails.
+func TestFaultKinds(t *testing.T) {
+	r := start(t, devserver.Options{})
+	rows := faultEffects(r.key.ARN)
 	times := map[string]string{"delay": ":30ms", "trickle": ":10us"}
 	for _, k := range devserver.FaultKinds {
 		if rows[k.Name] == nil || k.Does == "" {
@@ -99,7 +106,7 @@ func TestFaultKinds(t *testing.T) {
 			if !ok(p, err) {
 				t.Fatalf("%d %.200s %v", p.status, p.body, err)
 			}
-			if p := r.ask("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`); len(plain(p)) != 32 {
+			if p := r.ask("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`); len(plaintext(p)) != 32 {
 				t.Fatalf("the call after the fault: %d %s", p.status, p.body)
 			}
 		})

@@ -70,7 +70,7 @@ func (x *exchange) serve() *refusal {
 		return no
 	}
 	if x.call.Operation == "" {
-		return refuse("UnknownOperationException", fmt.Sprintf("Operation %q is not one of this development server", op))
+		return refuse("UnknownOperationException", "Operation %q is not one of this development server", op)
 	}
 	if done, no := x.interfere(); done || no != nil {
 		return no
@@ -87,26 +87,22 @@ func (x *exchange) perform(op string, body []byte) *refusal {
 		x.write(http.StatusOK, "text/xml", x.callerIdentity())
 		return nil
 	}
-	in, err := parseRequest(body)
-	if err != nil {
-		return asRefusal(err)
+	in, no := parseRequest(body)
+	if no != nil {
+		return no
 	}
 	defer in.wipe()
 	x.call.KeyID = in.keyName()
-	if no := x.checkDenied(op, in); no != nil {
+	if no = x.checkDenied(op, in); no != nil {
 		return no
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), writeTimeout)
 	defer cancel()
-	out, err := operations[op](ctx, x.svc, in, x.fault)
-	if err != nil {
+	out := newAnswer(x.fault)
+	defer out.wipe()
+	if err := operations[op](ctx, x.svc, in, out); err != nil {
 		return asRefusal(err)
 	}
-	if out == nil { // CreateAlias and the like answer with nothing
-		x.write(http.StatusOK, jsonType, nil)
-		return nil
-	}
-	defer out.wipe()
 	b, err := out.finish()
 	if err != nil {
 		return asRefusal(err)
@@ -188,12 +184,17 @@ func (x *exchange) refuse(no *refusal) {
 }
 
 func (x *exchange) write(status int, contentType string, body []byte) {
+	x.head(status, contentType, len(body))
+	x.w.Write(body) // a client that went away needs no answer
+}
+
+// head announces a body of so many bytes.
+func (x *exchange) head(status int, contentType string, length int) {
 	x.call.Status = status
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(length))
 	x.w.WriteHeader(status)
-	x.w.Write(body) // a client that went away needs no answer
 }
 
 // newRequestID is a random UUID (RFC 9562, version 4).

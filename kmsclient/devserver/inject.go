@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -69,36 +70,30 @@ func (x *exchange) interfere() (done bool, no *refusal) {
 		return false, refuse("InvalidSignatureException", "Signature expired: the request was signed too long ago")
 	case "delay":
 		x.wait(f.Time, time.Second)
+		return false, nil
 	case "hang":
 		<-x.r.Context().Done()
-		return true, nil
 	case "reset":
 		x.hangUp()
-		return true, nil
 	case "redirect":
 		x.w.Header().Set("Location", "/elsewhere")
 		x.write(http.StatusTemporaryRedirect, jsonType, []byte("{}"))
-		return true, nil
 	case "html":
 		x.write(http.StatusOK, "text/html", []byte("<!doctype html><title>Welcome</title><p>Please log in to the network."))
-		return true, nil
 	case "huge":
 		x.flood(`{"Plaintext":"`, strings.Repeat("A", hugePiece), `"}`)
-		return true, nil
 	case "gzip":
 		x.w.Header().Set("Content-Encoding", "gzip")
 		x.flood(gzipped(`{"Plaintext":"`), gzipped(strings.Repeat("A", hugePiece)), gzipped(`"}`))
-		return true, nil
+	default: // it spoils the answer, later
+		return false, nil
 	}
-	return false, nil
+	return true, nil
 }
 
 // wait lets a time go by, or less if the client goes away.
 func (x *exchange) wait(d, usual time.Duration) {
-	if d == 0 {
-		d = usual
-	}
-	ctx, cancel := context.WithTimeout(x.r.Context(), d)
+	ctx, cancel := context.WithTimeout(x.r.Context(), cmp.Or(d, usual))
 	defer cancel()
 	<-ctx.Done()
 }
@@ -137,10 +132,11 @@ func gzipped(s string) string {
 	return b.String()
 }
 
-// answer writes the answer of an operation, as whole as the fault leaves it.
+// answer writes the answer of an operation, as whole as the fault leaves it. One without a body has
+// nothing to spoil.
 func (x *exchange) answer(b []byte) {
 	kind := ""
-	if x.fault != nil {
+	if x.fault != nil && b != nil {
 		kind = x.fault.Kind
 	}
 	switch kind {
@@ -149,9 +145,7 @@ func (x *exchange) answer(b []byte) {
 	case "cutjson":
 		x.write(http.StatusOK, jsonType, b[:len(b)/2])
 	case "cut": // less than the announced length makes net/http close the connection
-		x.call.Status = http.StatusOK
-		x.w.Header().Set("Content-Type", jsonType)
-		x.w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+		x.head(http.StatusOK, jsonType, len(b))
 		x.w.Write(b[:len(b)/2])
 	case "trickle":
 		x.trickle(b)
@@ -161,9 +155,7 @@ func (x *exchange) answer(b []byte) {
 }
 
 func (x *exchange) trickle(b []byte) {
-	x.call.Status = http.StatusOK
-	x.w.Header().Set("Content-Type", jsonType)
-	x.w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+	x.head(http.StatusOK, jsonType, len(b))
 	flush := http.NewResponseController(x.w)
 	for i := range b {
 		if _, err := x.w.Write(b[i : i+1]); err != nil || x.r.Context().Err() != nil {
@@ -182,43 +174,23 @@ func (f *Fault) alterText(name, s string) string {
 	return "arn:aws:kms:" + kmsclient.LocalRegion + ":" + kmsclient.LocalAccount + ":key/00000000-0000-4000-8000-000000000000"
 }
 
-// blobChange is what a fault makes of a byte member of the answer.
-type blobChange struct {
-	drop    bool
-	shorter int
-	spoil   func(base64 []byte) // works on the written text
-}
-
-func (f *Fault) alterBlob(name string) blobChange {
-	c := blobChange{spoil: func([]byte) {}}
+// onBlob is the kind of the fault if it changes this byte member of the answer, or else empty.
+func (f *Fault) onBlob(name string) string {
 	if f == nil {
-		return c
+		return ""
 	}
-	plain := strings.HasSuffix(name, "Plaintext")
-	switch {
-	case f.Kind == "noblob" && strings.HasSuffix(name, "CiphertextBlob"), f.Kind == "noplaintext" && plain:
-		c.drop = true
-	case f.Kind == "short" && plain:
-		c.shorter = 1
-	case f.Kind == "wrongkey" && plain:
-		c.spoil = flipFirst
-	case f.Kind == "badbase64":
-		c.spoil = func(b []byte) {
-			if len(b) > 0 {
-				b[0] = '!'
-			}
-		}
-	}
-	return c
-}
-
-// flipFirst changes the first character of base64 text into another one of its alphabet.
-func flipFirst(b []byte) {
-	switch {
-	case len(b) == 0:
-	case b[0] == 'A':
-		b[0] = 'B'
+	end := ""
+	switch f.Kind {
+	case "noblob":
+		end = "CiphertextBlob"
+	case "noplaintext", "short", "wrongkey":
+		end = "Plaintext"
+	case "badbase64":
 	default:
-		b[0] = 'A'
+		return ""
 	}
+	if !strings.HasSuffix(name, end) {
+		return ""
+	}
+	return f.Kind
 }

@@ -2,38 +2,57 @@ package devserver
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// operation reads a request, asks the Service and writes the answer; nil means an answer without a body.
-type operation func(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error)
+// operation reads a request, asks the Service and writes the answer, which may stay empty.
+type operation func(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error
 
 // operations are all that this server has of KMS.
 var operations = map[string]operation{
-	"CreateKey":           createKey,
+	"CreateKey":           serve(kmsclient.Service.CreateKey, (*request).newKey, (*answer).metadata),
 	"DescribeKey":         describeKey,
 	"ListKeys":            listKeys,
-	"EnableKey":           enableKey,
-	"DisableKey":          disableKey,
+	"EnableKey":           onKey(kmsclient.Service.EnableKey),
+	"DisableKey":          onKey(kmsclient.Service.DisableKey),
 	"ScheduleKeyDeletion": scheduleKeyDeletion,
-	"CancelKeyDeletion":   cancelKeyDeletion,
-	"RotateKeyOnDemand":   rotateKeyOnDemand,
+	"CancelKeyDeletion":   onKeyARN(kmsclient.Service.CancelKeyDeletion),
+	"RotateKeyOnDemand":   onKeyARN(kmsclient.Service.RotateKeyOnDemand),
 
-	"CreateAlias": createAlias,
-	"UpdateAlias": updateAlias,
+	"CreateAlias": onAlias(kmsclient.Service.CreateAlias),
+	"UpdateAlias": onAlias(kmsclient.Service.UpdateAlias),
 	"DeleteAlias": deleteAlias,
 	"ListAliases": listAliases,
 
-	"GenerateDataKey":                     generateDataKey,
-	"GenerateDataKeyWithoutPlaintext":     generateDataKeyWithoutPlaintext,
-	"GenerateDataKeyPair":                 generateDataKeyPair,
-	"GenerateDataKeyPairWithoutPlaintext": generateDataKeyPairWithoutPlaintext,
-	"GenerateRandom":                      generateRandom,
-	"Encrypt":                             encrypt,
-	"Decrypt":                             decrypt,
-	"ReEncrypt":                           reEncrypt,
+	"GenerateDataKey": serve(kmsclient.Service.GenerateDataKey,
+		(*request).dataKey, (*answer).dataKey),
+	"GenerateDataKeyWithoutPlaintext": serve(kmsclient.Service.GenerateDataKeyWithoutPlaintext,
+		(*request).dataKey, (*answer).dataKey),
+	"GenerateDataKeyPair": serve(kmsclient.Service.GenerateDataKeyPair,
+		(*request).keyPair, (*answer).keyPair),
+	"GenerateDataKeyPairWithoutPlaintext": serve(kmsclient.Service.GenerateDataKeyPairWithoutPlaintext,
+		(*request).keyPair, (*answer).keyPair),
+	"GenerateRandom": serve(kmsclient.Service.GenerateRandom, (*request).randomBytes, (*answer).random),
+	"Encrypt":        serve(kmsclient.Service.Encrypt, (*request).encrypt, (*answer).encrypted),
+	"Decrypt":        serve(kmsclient.Service.Decrypt, (*request).decrypt, (*answer).decrypted),
+	"ReEncrypt":      serve(kmsclient.Service.ReEncrypt, (*request).reEncrypt, (*answer).reEncrypted),
+}
+
+// serve makes an operation of a method of the Service: what to read for it, and what to write of its
+// answer. The Service is asked only if all could be read. write owes the Destroy of a plaintext.
+func serve[In, Out any](ask func(kmsclient.Service, context.Context, In) (Out, error), read func(*request) In, write func(*answer, Out)) operation {
+	return func(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
+		in := read(r)
+		if r.err != nil {
+			return r.err
+		}
+		out, err := ask(svc, ctx, in)
+		if err == nil {
+			write(a, out)
+		}
+		return err
+	}
 }
 
 func knownOperation(op string) bool { return operations[op] != nil || op == callerIdentity }
@@ -67,8 +86,8 @@ func (s *Server) denial(op, key string) *refusal {
 	if key == "" {
 		key = "*"
 	}
-	return refuse("AccessDeniedException", fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: %s "+
-		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key))
+	return refuse("AccessDeniedException", "User: %s is not authorized to perform: %s:%s on resource: %s "+
+		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key)
 }
 
 // keyName is how a request names its key, for the log. Failures are left to the operation.
@@ -88,7 +107,7 @@ func (r *request) options() kmsclient.Options {
 	return kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens), DryRun: r.flag("DryRun")}
 }
 
-func (r *request) dataKey() (kmsclient.GenerateDataKeyInput, error) {
+func (r *request) dataKey() kmsclient.GenerateDataKeyInput {
 	r.require("KeyId")
 	r.unsupported("Recipient")
 	return kmsclient.GenerateDataKeyInput{
@@ -97,47 +116,17 @@ func (r *request) dataKey() (kmsclient.GenerateDataKeyInput, error) {
 		NumberOfBytes:     r.number("NumberOfBytes", 1, kmsclient.MaxDataKey),
 		EncryptionContext: r.pairs("EncryptionContext"),
 		Options:           r.options(),
-	}, r.err
+	}
 }
 
-func generateDataKey(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	ask, err := in.dataKey()
-	if err != nil {
-		return nil, err
-	}
-	key, err := svc.GenerateDataKey(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	defer key.Plaintext.Destroy()
-	a, err := newSecretAnswer(f, key.CiphertextBlob, key.Plaintext.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	a.blob("CiphertextBlob", key.CiphertextBlob)
-	a.blob("Plaintext", key.Plaintext.Bytes())
-	a.text("KeyId", key.KeyID)
-	a.optional("KeyMaterialId", key.KeyMaterialID)
-	return a, nil
-}
-
-func generateDataKeyWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	ask, err := in.dataKey()
-	if err != nil {
-		return nil, err
-	}
-	key, err := svc.GenerateDataKeyWithoutPlaintext(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	a := newAnswer(f)
+func (a *answer) dataKey(key *kmsclient.DataKey) {
+	a.secret("Plaintext", key.Plaintext, key.CiphertextBlob)
 	a.blob("CiphertextBlob", key.CiphertextBlob)
 	a.text("KeyId", key.KeyID)
 	a.optional("KeyMaterialId", key.KeyMaterialID)
-	return a, nil
 }
 
-func (r *request) keyPair() (kmsclient.GenerateDataKeyPairInput, error) {
+func (r *request) keyPair() kmsclient.GenerateDataKeyPairInput {
 	r.require("KeyId", "KeyPairSpec")
 	r.unsupported("Recipient")
 	return kmsclient.GenerateDataKeyPairInput{
@@ -145,43 +134,11 @@ func (r *request) keyPair() (kmsclient.GenerateDataKeyPairInput, error) {
 		KeyPairSpec:       r.text("KeyPairSpec", 1, 64),
 		EncryptionContext: r.pairs("EncryptionContext"),
 		Options:           r.options(),
-	}, r.err
+	}
 }
 
-func generateDataKeyPair(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	ask, err := in.keyPair()
-	if err != nil {
-		return nil, err
-	}
-	pair, err := svc.GenerateDataKeyPair(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	defer pair.PrivateKeyPlaintext.Destroy()
-	a, err := newSecretAnswer(f, pair.PrivateKeyCiphertextBlob, pair.PrivateKeyPlaintext.Bytes(), pair.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	a.blob("PrivateKeyPlaintext", pair.PrivateKeyPlaintext.Bytes())
-	a.pair(pair)
-	return a, nil
-}
-
-func generateDataKeyPairWithoutPlaintext(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	ask, err := in.keyPair()
-	if err != nil {
-		return nil, err
-	}
-	pair, err := svc.GenerateDataKeyPairWithoutPlaintext(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	a := newAnswer(f)
-	a.pair(pair)
-	return a, nil
-}
-
-func (a *answer) pair(p *kmsclient.KeyPair) {
+func (a *answer) keyPair(p *kmsclient.KeyPair) {
+	a.secret("PrivateKeyPlaintext", p.PrivateKeyPlaintext, p.PrivateKeyCiphertextBlob, p.PublicKey)
 	a.blob("PrivateKeyCiphertextBlob", p.PrivateKeyCiphertextBlob)
 	a.blob("PublicKey", p.PublicKey)
 	a.text("KeyId", p.KeyID)
@@ -189,105 +146,71 @@ func (a *answer) pair(p *kmsclient.KeyPair) {
 	a.optional("KeyMaterialId", p.KeyMaterialID)
 }
 
-func generateRandom(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.unsupported("Recipient", "CustomKeyStoreId")
-	in.require("NumberOfBytes")
-	n := in.number("NumberOfBytes", 1, kmsclient.MaxDataKey)
-	if in.err != nil {
-		return nil, in.err
-	}
-	random, err := svc.GenerateRandom(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	defer random.Destroy()
-	a, err := newSecretAnswer(f, random.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	a.blob("Plaintext", random.Bytes())
-	return a, nil
+func (r *request) randomBytes() int {
+	r.unsupported("Recipient", "CustomKeyStoreId")
+	r.require("NumberOfBytes")
+	return r.number("NumberOfBytes", 1, kmsclient.MaxDataKey)
 }
 
-func encrypt(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.require("KeyId", "Plaintext")
-	ask := kmsclient.EncryptInput{
-		KeyID:             in.keyID("KeyId"),
-		Plaintext:         in.blob("Plaintext", kmsclient.MaxPlaintext),
-		EncryptionContext: in.pairs("EncryptionContext"),
-		Algorithm:         in.text("EncryptionAlgorithm", 1, 64),
-		Options:           in.options(),
+func (a *answer) random(b kmsclient.Secret) { a.secret("Plaintext", b) }
+
+func (r *request) encrypt() kmsclient.EncryptInput {
+	r.require("KeyId", "Plaintext")
+	return kmsclient.EncryptInput{
+		KeyID:             r.keyID("KeyId"),
+		Plaintext:         r.blob("Plaintext", kmsclient.MaxPlaintext),
+		EncryptionContext: r.pairs("EncryptionContext"),
+		Algorithm:         r.text("EncryptionAlgorithm", 1, 64),
+		Options:           r.options(),
 	}
-	if in.err != nil {
-		return nil, in.err
-	}
-	out, err := svc.Encrypt(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	a := newAnswer(f)
+}
+
+func (a *answer) encrypted(out *kmsclient.EncryptOutput) {
 	a.blob("CiphertextBlob", out.CiphertextBlob)
 	a.text("KeyId", out.KeyID)
-	a.text("EncryptionAlgorithm", algorithm(out.Algorithm))
-	return a, nil
+	a.algorithm("EncryptionAlgorithm", out.Algorithm)
 }
 
-func decrypt(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.require("CiphertextBlob")
-	in.unsupported("Recipient", "DryRunModifiers")
-	ask := kmsclient.DecryptInput{
-		KeyID:             in.keyID("KeyId"),
-		CiphertextBlob:    in.blob("CiphertextBlob", kmsclient.MaxCiphertextBlob),
-		EncryptionContext: in.pairs("EncryptionContext"),
-		Algorithm:         in.text("EncryptionAlgorithm", 1, 64),
-		Options:           in.options(),
+func (r *request) decrypt() kmsclient.DecryptInput {
+	r.require("CiphertextBlob")
+	r.unsupported("Recipient", "DryRunModifiers")
+	return kmsclient.DecryptInput{
+		KeyID:             r.keyID("KeyId"),
+		CiphertextBlob:    r.blob("CiphertextBlob", kmsclient.MaxCiphertextBlob),
+		EncryptionContext: r.pairs("EncryptionContext"),
+		Algorithm:         r.text("EncryptionAlgorithm", 1, 64),
+		Options:           r.options(),
 	}
-	if in.err != nil {
-		return nil, in.err
-	}
-	out, err := svc.Decrypt(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Plaintext.Destroy()
-	a, err := newSecretAnswer(f, out.Plaintext.Bytes())
-	if err != nil {
-		return nil, err
-	}
+}
+
+func (a *answer) decrypted(out *kmsclient.DecryptOutput) {
+	a.secret("Plaintext", out.Plaintext)
 	a.text("KeyId", out.KeyID)
-	a.blob("Plaintext", out.Plaintext.Bytes())
-	a.text("EncryptionAlgorithm", algorithm(out.Algorithm))
+	a.algorithm("EncryptionAlgorithm", out.Algorithm)
 	a.optional("KeyMaterialId", out.KeyMaterialID)
-	return a, nil
 }
 
-func reEncrypt(ctx context.Context, svc kmsclient.Service, in *request, f *Fault) (*answer, error) {
-	in.require("CiphertextBlob", "DestinationKeyId")
-	in.unsupported("DryRunModifiers")
-	ask := kmsclient.ReEncryptInput{
-		CiphertextBlob:               in.blob("CiphertextBlob", kmsclient.MaxCiphertextBlob),
-		SourceKeyID:                  in.keyID("SourceKeyId"),
-		SourceEncryptionContext:      in.pairs("SourceEncryptionContext"),
-		DestinationKeyID:             in.keyID("DestinationKeyId"),
-		DestinationEncryptionContext: in.pairs("DestinationEncryptionContext"),
-		SourceAlgorithm:              in.text("SourceEncryptionAlgorithm", 1, 64),
-		DestinationAlgorithm:         in.text("DestinationEncryptionAlgorithm", 1, 64),
-		Options:                      in.options(),
+func (r *request) reEncrypt() kmsclient.ReEncryptInput {
+	r.require("CiphertextBlob", "DestinationKeyId")
+	r.unsupported("DryRunModifiers")
+	return kmsclient.ReEncryptInput{
+		CiphertextBlob:               r.blob("CiphertextBlob", kmsclient.MaxCiphertextBlob),
+		SourceKeyID:                  r.keyID("SourceKeyId"),
+		SourceEncryptionContext:      r.pairs("SourceEncryptionContext"),
+		DestinationKeyID:             r.keyID("DestinationKeyId"),
+		DestinationEncryptionContext: r.pairs("DestinationEncryptionContext"),
+		SourceAlgorithm:              r.text("SourceEncryptionAlgorithm", 1, 64),
+		DestinationAlgorithm:         r.text("DestinationEncryptionAlgorithm", 1, 64),
+		Options:                      r.options(),
 	}
-	if in.err != nil {
-		return nil, in.err
-	}
-	out, err := svc.ReEncrypt(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	a := newAnswer(f)
+}
+
+func (a *answer) reEncrypted(out *kmsclient.ReEncryptOutput) {
 	a.blob("CiphertextBlob", out.CiphertextBlob)
 	a.text("SourceKeyId", out.SourceKeyID)
 	a.text("KeyId", out.KeyID)
-	a.text("SourceEncryptionAlgorithm", algorithm(out.SourceAlgorithm))
-	a.text("DestinationEncryptionAlgorithm", algorithm(out.DestinationAlgorithm))
+	a.algorithm("SourceEncryptionAlgorithm", out.SourceAlgorithm)
+	a.algorithm("DestinationEncryptionAlgorithm", out.DestinationAlgorithm)
 	a.optional("SourceKeyMaterialId", out.SourceKeyMaterialID)
 	a.optional("DestinationKeyMaterialId", out.DestinationKeyMaterialID)
-	return a, nil
 }

@@ -3,12 +3,13 @@ package devserver
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/envseal/envseal/envelope/keymem"
+	"github.com/envseal/envseal/kmsclient/internal/jsonobject"
 )
 
 // request reads the members of a request document. Member names are case sensitive and null is as good as absent, as in KMS; a member
@@ -20,10 +21,12 @@ type request struct {
 	err     error
 }
 
-func malformed(reason string) *refusal { return refuse("SerializationException", reason) }
+func malformed(format string, args ...any) *refusal {
+	return refuse("SerializationException", format, args...)
+}
 
 // parseRequest splits a body into its members without copying it. An empty body is an empty document.
-func parseRequest(body []byte) (*request, error) {
+func parseRequest(body []byte) (*request, *refusal) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return &request{}, nil
 	}
@@ -35,34 +38,26 @@ func parseRequest(body []byte) (*request, error) {
 }
 
 // splitObject gives the members of a JSON object as parts of b.
-func splitObject(b []byte) (map[string][]byte, error) {
+func splitObject(b []byte) (map[string][]byte, *refusal) {
 	if !utf8.Valid(b) {
 		return nil, malformed("the request is not UTF-8")
 	}
 	if !json.Valid(b) {
 		return nil, malformed("the request is not JSON")
 	}
-	b = bytes.TrimSpace(b)
-	if b[0] != '{' {
+	if bytes.TrimSpace(b)[0] != '{' {
 		return nil, malformed("the request is not a JSON object")
 	}
 	members := map[string][]byte{}
-	for b = bytes.TrimSpace(b[1:]); b[0] != '}'; {
-		n := valueLen(b)
-		name, ok := unquote(b[:n])
+	for raw, value := range jsonobject.Members(b) {
+		name, ok := unquote(raw)
 		if !ok {
 			return nil, malformed("a member has no name, or one that is no text")
 		}
-		b = bytes.TrimSpace(bytes.TrimSpace(b[n:])[1:]) // past the colon
-		n = valueLen(b)
 		if _, twice := members[name]; twice {
-			return nil, malformed(fmt.Sprintf("member %q comes twice", name))
+			return nil, malformed("member %q comes twice", name)
 		}
-		members[name] = b[:n:n]
-		b = bytes.TrimSpace(b[n:])
-		if b[0] == ',' {
-			b = bytes.TrimSpace(b[1:])
-		}
+		members[name] = slices.Clip(value)
 	}
 	return members, nil
 }
@@ -75,35 +70,6 @@ func unquote(raw []byte) (s string, ok bool) {
 	}
 	asWritten := strings.ReplaceAll(strings.ToLower(string(raw)), `\\`, "")
 	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+strings.Count(asWritten, `\ufffd`)
-}
-
-// valueLen is the length of the JSON value that starts b, which is known to be valid JSON and to go on after the value.
-func valueLen(b []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-			if !quoted && depth == 0 {
-				return i + 1
-			}
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth == 0 {
-				return i // the end of what holds a bare value
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case depth == 0 && strings.IndexByte(", \t\r\n", c) >= 0:
-			return i
-		}
-	}
-	return len(b)
 }
 
 // wipe overwrites all that was decoded. The body itself belongs to the caller.
@@ -128,7 +94,8 @@ func (r *request) fail(err error) {
 // constraint fails as KMS's front end does. The value is shown only where it can be no secret.
 func (r *request) constraint(name, value, must string) {
 	name = strings.ToLower(name[:1]) + name[1:]
-	r.fail(invalid(fmt.Sprintf("1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must)))
+	r.fail(refuse("ValidationException",
+		"1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must))
 }
 
 // decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v and tells whether it was there.
@@ -138,7 +105,7 @@ func (r *request) decode(name string, first byte, v any) bool {
 	}
 	raw := r.members[name]
 	if first != 0 && raw[0] != first || json.Unmarshal(raw, v) != nil {
-		r.fail(malformed(fmt.Sprintf("member %s is not of the expected type", name)))
+		r.fail(malformed("member %s is not of the expected type", name))
 		return false
 	}
 	return true
@@ -200,7 +167,7 @@ func (r *request) list(name string, max int) []string {
 	out := make([]string, 0, len(items))
 	for _, s := range items {
 		if s == nil {
-			r.fail(malformed("member " + name + " holds a null"))
+			r.fail(malformed("member %s holds a null", name))
 			return nil
 		}
 		out = append(out, *s)
@@ -215,16 +182,14 @@ func (r *request) pairs(name string) map[string]string {
 	}
 	members, err := splitObject(r.members[name])
 	if err != nil {
-		var no *refusal
-		errors.As(err, &no)
-		r.fail(malformed("member " + name + ": " + no.message))
+		r.fail(malformed("member %s: %s", name, err.message))
 		return nil
 	}
 	out := make(map[string]string, len(members))
 	for k, v := range members {
 		s, ok := unquote(v)
 		if !ok || v[0] != '"' {
-			r.fail(malformed("member " + name + ": the value of " + k + " is not a string"))
+			r.fail(malformed("member %s: the value of %s is not a string", name, k))
 			return nil
 		}
 		out[k] = s
@@ -246,7 +211,7 @@ func (r *request) require(names ...string) {
 func (r *request) unsupported(names ...string) {
 	for _, n := range names {
 		if r.has(n) && string(r.members[n]) != "[]" && string(r.members[n]) != "false" {
-			r.fail(refuse("UnsupportedOperationException", n+" is not supported by this development server"))
+			r.fail(refuse("UnsupportedOperationException", "%s is not supported by this development server", n))
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,15 +55,22 @@ func (s *Server) authenticate(r *http.Request, body []byte, service string, now 
 	}
 	want := hex.EncodeToString(s.sign(sig, when, canonicalRequest(r, sig, body)))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(sig.value)) != 1 {
-		return refuse("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. "+
+		return badSignature("The request signature we calculated does not match the signature you provided. " +
 			"Check your AWS Secret Access Key and signing method.")
 	}
 	return checkPayloadHeader(r, body)
 }
 
+// badSignature refuses a signature that is not what it has to be.
+func badSignature(format string, args ...any) *refusal {
+	return refuse("InvalidSignatureException", format, args...)
+}
+
 // parseAuthorization reads "AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, SignedHeaders=a;b, Signature=hex".
 func parseAuthorization(r *http.Request) (*signature, *refusal) {
-	incomplete := func(why string) *refusal { return refuse("IncompleteSignatureException", "Authorization header: "+why) }
+	incomplete := func(why string) *refusal {
+		return refuse("IncompleteSignatureException", "Authorization header: %s", why)
+	}
 	all := r.Header.Values("Authorization")
 	if len(all) == 0 {
 		return nil, refuse("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -105,16 +111,16 @@ func (s *Server) checkToken(r *http.Request) *refusal {
 	if s.opts.SessionToken == "" {
 		hint = "this server gave out no session token; unset AWS_SESSION_TOKEN"
 	}
-	return refuse("UnrecognizedClientException", "The security token included in the request is invalid: "+hint)
+	return refuse("UnrecognizedClientException", "The security token included in the request is invalid: %s", hint)
 }
 
 func (s *Server) checkScope(sig *signature, service string) *refusal {
 	if sig.service != service {
-		return refuse("InvalidSignatureException", fmt.Sprintf("Credential should be scoped to correct service: '%s'.", service))
+		return badSignature("Credential should be scoped to correct service: '%s'.", service)
 	}
 	if s.opts.StrictRegion && sig.region != s.opts.Region {
-		return refuse("InvalidSignatureException", fmt.Sprintf("Credential should be scoped to a valid region, not '%s'. "+
-			"This server is Region '%s': set AWS_REGION=%[2]s.", sig.region, s.opts.Region))
+		return badSignature("Credential should be scoped to a valid region, not '%s'. "+
+			"This server is Region '%s': set AWS_REGION=%[2]s.", sig.region, s.opts.Region)
 	}
 	return nil
 }
@@ -124,15 +130,15 @@ func (s *Server) checkScope(sig *signature, service string) *refusal {
 func checkCovered(r *http.Request, sig *signature) *refusal {
 	for _, h := range sig.headers {
 		if h != "host" && h != "content-length" && len(r.Header.Values(h)) == 0 {
-			return refuse("InvalidSignatureException", fmt.Sprintf("Header '%s' is signed but not in the request", h))
+			return badSignature("Header '%s' is signed but not in the request", h)
 		}
 	}
 	if !slices.Contains(sig.headers, "host") {
-		return refuse("InvalidSignatureException", "'Host' must be a signed header")
+		return badSignature("'Host' must be a signed header")
 	}
 	for h := range r.Header {
 		if l := strings.ToLower(h); strings.HasPrefix(l, "x-amz-") && !slices.Contains(sig.headers, l) {
-			return refuse("InvalidSignatureException", fmt.Sprintf("'%s' must be a signed header", h))
+			return badSignature("'%s' must be a signed header", h)
 		}
 	}
 	return nil
@@ -156,20 +162,18 @@ func signingTime(r *http.Request, sig *signature, now time.Time) (time.Time, *re
 		}
 	}
 	if err != nil || len(values) != 1 {
-		return when, refuse("IncompleteSignatureException", fmt.Sprintf("'%s' must come once, in the form %s", name, sigTime))
+		return when, refuse("IncompleteSignatureException", "'%s' must come once, in the form %s", name, sigTime)
 	}
 	when, now = when.UTC(), now.UTC()
 	if when.Format("20060102") != sig.date {
-		return when, refuse("InvalidSignatureException", fmt.Sprintf("Date in Credential scope does not match '%s'", name))
+		return when, badSignature("Date in Credential scope does not match '%s'", name)
 	}
 	stamp, clock := when.Format(sigTime), now.Format(sigTime)
 	if edge := now.Add(-maxSkew); when.Before(edge) {
-		return when, refuse("InvalidSignatureException",
-			fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - 5 min.)", stamp, edge.Format(sigTime), clock))
+		return when, badSignature("Signature expired: %s is now earlier than %s (%s - 5 min.)", stamp, edge.Format(sigTime), clock)
 	}
 	if edge := now.Add(maxSkew); when.After(edge) {
-		return when, refuse("InvalidSignatureException",
-			fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + 5 min.)", stamp, edge.Format(sigTime), clock))
+		return when, badSignature("Signature not yet current: %s is still later than %s (%s + 5 min.)", stamp, edge.Format(sigTime), clock)
 	}
 	return when, nil
 }
@@ -236,7 +240,7 @@ func checkPayloadHeader(r *http.Request, body []byte) *refusal {
 	sum := sha256.Sum256(body)
 	for _, v := range r.Header.Values("X-Amz-Content-Sha256") {
 		if v != hex.EncodeToString(sum[:]) {
-			return refuse("InvalidSignatureException", "The value passed in as x-amz-content-sha256 does not match the payload of the request")
+			return badSignature("The value passed in as x-amz-content-sha256 does not match the payload of the request")
 		}
 	}
 	return nil

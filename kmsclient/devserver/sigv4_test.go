@@ -21,9 +21,16 @@ import (
 
 const listAll = `{"Limit":10}`
 
-// TestSignature sends requests that are wrong in one way each. The first is right, so that the others are refused for their own fault.
-func TestSignature(t *testing.T) {
-	r := start(t, devserver.Options{})
+// signedRequest is a request, and what the server says to its signature.
+type signedRequest struct {
+	name    string
+	req     *http.Request
+	code    string // empty: accepted
+	message string
+}
+
+// signedRequests are one right and many wrong ways to sign.
+func signedRequests(t *testing.T, r *rig) []signedRequest {
 	signed := func(how signing, spoil func(*http.Request)) *http.Request {
 		req := r.sign(r.request("ListKeys", listAll), how)
 		if spoil != nil {
@@ -44,12 +51,7 @@ func TestSignature(t *testing.T) {
 		return func(q *http.Request) { q.Header.Set(name, value) }
 	}
 	other := `{"Limit":11}`
-	for _, c := range []struct {
-		name    string
-		req     *http.Request
-		code    string // empty: accepted
-		message string
-	}{
+	return []signedRequest{
 		{"right", signed(signing{}, nil), "", ""},
 		{"another Region", signed(signing{region: "us-east-1"}, nil), "", ""},
 		{"four minutes old", signed(signing{ago: 4 * time.Minute}, nil), "", ""},
@@ -84,7 +86,13 @@ func TestSignature(t *testing.T) {
 			q.Header.Del("X-Amz-Date")
 		}), "IncompleteSignatureException", "Date"},
 		{"date is no date", signed(signing{}, set("X-Amz-Date", "yesterday")), "IncompleteSignatureException", "in the form"},
-	} {
+	}
+}
+
+// TestSignature sends requests that are wrong in one way each. The first is right, so that the others are refused for their own fault.
+func TestSignature(t *testing.T) {
+	r := start(t, devserver.Options{})
+	for _, c := range signedRequests(t, r) {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := r.do(c.req)
 			must(t, err)

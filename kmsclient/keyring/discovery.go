@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -284,5 +285,5 @@ func (d *Discovery) refusal(slots []wrapped) error {
 	if n := len(slots) - len(names); n > 0 {
 		names = append(names, fmt.Sprintf("and %d more", n))
 	}
-	return fmt.Errorf("%w: it was sealed for %s", ErrPolicy, join(names))
+	return fmt.Errorf("%w: it was sealed for %s", ErrPolicy, strings.Join(names, ", "))
 }

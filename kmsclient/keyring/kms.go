@@ -2,6 +2,9 @@
 //
 // It is the one place where the file format meets a key service: a slot of type 1 holds what GenerateDataKey, Encrypt or ReEncrypt returned, and opens by
 // Decrypt; a slot of type 2 holds a data key that was sealed to the public key of a pair, and opens with the private key that Decrypt returns.
+//
+// A header is not authenticated before its data key is there: it must never decide whom to trust, nor how often KMS is asked ([MaxCalls]). Start
+// reading at [KMSKey] and [PairRecipient] for sealing, [Discovery] for opening, [Rewrap] for other keys.
 package keyring
 
 import (

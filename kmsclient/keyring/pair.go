@@ -102,7 +102,7 @@ func openPairNow(private []byte, slot *format.PairSlot, info []byte) (*keymem.Bu
 	if err != nil {
 		return nil, err
 	}
-	if k.scheme() != slot.Scheme || id != slot.PublicKeyID {
+	if k.public.scheme != slot.Scheme || id != slot.PublicKeyID {
 		return nil, fmt.Errorf("pair slot: %w: it names another public key than that of its private key", envelope.ErrDamaged)
 	}
 	plain, err := k.open(info, slot.SealedDataKey)

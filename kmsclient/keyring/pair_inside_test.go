@@ -90,7 +90,7 @@ func TestPrivateKeysAreWiped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, sender, err := hpke.NewSender(public.kem, kdfOf(e.Scheme), hpke.AES256GCM(), info)
+		_, sender, err := hpke.NewSender(public.kem, public.hpke.kdf, hpke.AES256GCM(), info)
 		if err != nil || !wipeContext(sender) {
 			t.Errorf("%s: the sender's AES key was not found, %v", e.Name, err)
 		}
@@ -98,7 +98,7 @@ func TestPrivateKeysAreWiped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recipient, err := hpke.NewRecipient(e.SealedDataKey[:encSize[e.Scheme]], again.kem, kdfOf(e.Scheme), hpke.AES256GCM(), info)
+		recipient, err := hpke.NewRecipient(e.SealedDataKey[:public.hpke.encSize], again.kem, public.hpke.kdf, hpke.AES256GCM(), info)
 		if err != nil || !wipeContext(recipient) {
 			t.Errorf("%s: the recipient's AES key was not found, %v", e.Name, err)
 		}

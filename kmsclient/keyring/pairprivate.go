@@ -2,8 +2,6 @@ package keyring
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdh"
 	"crypto/hpke"
 	"crypto/mlkem"
 	"crypto/rsa"
@@ -15,7 +13,6 @@ import (
 	"fmt"
 
 	"github.com/envseal/envseal/envelope/keymem"
-	"github.com/envseal/envseal/format"
 )
 
 // privateKey is the private half of a pair, as Go's packages hold it: on the heap. It is made, used and wiped within one call.
@@ -58,8 +55,10 @@ func readPrivateKey(der []byte) (*privateKey, error) {
 		return k, k.readRSA(key)
 	case oid.Equal(oidEC):
 		return k, k.readEC(key, algorithm.Parameters.FullBytes)
-	case oid.Equal(oidMLKEM768), oid.Equal(oidMLKEM1024):
-		return k, k.readMLKEM(key, oid)
+	default:
+		if spec := specOf(oid); spec != nil && spec.expand != nil {
+			return k, k.readMLKEM(key, spec)
+		}
 	}
 	return k, errPrivateKey
 }
@@ -88,13 +87,15 @@ func (k *privateKey) readEC(der, parameters []byte) error {
 	if _, err := asn1.Unmarshal(parameters, &oid); err != nil {
 		return errPrivateKey
 	}
-	spec, curve := curveByOID(oid)
 	body, _, ok := element(der, asn1.ClassUniversal, asn1.TagSequence)
 	_, body, ok2 := element(body, asn1.ClassUniversal, asn1.TagInteger)
 	number, _, ok3 := element(body, asn1.ClassUniversal, asn1.TagOctetString)
-	size := (curveBits[spec] + 7) / 8
-	number = bytes.TrimLeft(number, "\x00")
-	if curve == nil || !ok || !ok2 || !ok3 || len(number) > size {
+	spec := specOf(oid)
+	if spec == nil || spec.curve == nil || !ok || !ok2 || !ok3 {
+		return errPrivateKey
+	}
+	size := spec.encSize / 2 // the encoded point has a byte, and two numbers of this size
+	if number = bytes.TrimLeft(number, "\x00"); len(number) > size {
 		return errPrivateKey
 	}
 	scalar, err := keymem.New(size)
@@ -103,7 +104,7 @@ func (k *privateKey) readEC(der, parameters []byte) error {
 	}
 	defer scalar.Destroy()
 	copy(scalar.Bytes()[size-len(number):], number)
-	key, err := curve.NewPrivateKey(scalar.Bytes())
+	key, err := spec.curve.NewPrivateKey(scalar.Bytes())
 	if err != nil {
 		return err
 	}
@@ -115,48 +116,13 @@ func (k *privateKey) readEC(der, parameters []byte) error {
 	return err
 }
 
-// The curves of ECC_NIST_*, RFC 5480.
-var (
-	oidP256   = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
-	oidP384   = asn1.ObjectIdentifier{1, 3, 132, 0, 34}
-	oidP521   = asn1.ObjectIdentifier{1, 3, 132, 0, 35}
-	curveBits = map[string]int{"ECC_NIST_P256": 256, "ECC_NIST_P384": 384, "ECC_NIST_P521": 521}
-)
-
-func curveByOID(oid asn1.ObjectIdentifier) (spec string, curve ecdh.Curve) {
-	switch {
-	case oid.Equal(oidP256):
-		return "ECC_NIST_P256", ecdh.P256()
-	case oid.Equal(oidP384):
-		return "ECC_NIST_P384", ecdh.P384()
-	case oid.Equal(oidP521):
-		return "ECC_NIST_P521", ecdh.P521()
-	}
-	return "", nil
-}
-
-// curveOf is the curve of schemes 2 to 4.
-func curveOf(s format.PairScheme) ecdh.Curve {
-	switch s {
-	case format.PairHPKEP256:
-		return ecdh.P256()
-	case format.PairHPKEP384:
-		return ecdh.P384()
-	}
-	return ecdh.P521()
-}
-
 // readMLKEM takes the seed form (RFC 9935): seed [0] IMPLICIT OCTET STRING of 64 bytes.
-func (k *privateKey) readMLKEM(der []byte, oid asn1.ObjectIdentifier) error {
+func (k *privateKey) readMLKEM(der []byte, spec *hpkeSpec) error {
 	seed, rest, ok := element(der, asn1.ClassContextSpecific, 0)
 	if !ok || len(rest) > 0 || len(seed) != mlkem.SeedSize {
 		return errors.New("it is an ML-KEM key without the seed form of RFC 9935")
 	}
-	spec, parse := "ML_KEM_768", mlkem768
-	if oid.Equal(oidMLKEM1024) {
-		spec, parse = "ML_KEM_1024", mlkem1024
-	}
-	key, err := parse(seed)
+	key, err := spec.expand(seed)
 	if err != nil {
 		return err
 	}
@@ -167,11 +133,6 @@ func (k *privateKey) readMLKEM(der []byte, oid asn1.ObjectIdentifier) error {
 	k.public, err = kemPublic(spec, k.kem.PublicKey())
 	return err
 }
-
-func mlkem768(seed []byte) (crypto.Decapsulator, error)  { return mlkem.NewDecapsulationKey768(seed) }
-func mlkem1024(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey1024(seed) }
-
-func (k *privateKey) scheme() format.PairScheme { return k.public.scheme }
 
 // publicKeyID is SHA-256 of the public key that belongs to the private one.
 func (k *privateKey) publicKeyID() ([32]byte, error) {
@@ -190,22 +151,17 @@ func (k *privateKey) open(info, sealed []byte) ([]byte, error) {
 		}
 		return rsa.DecryptOAEP(sha256.New(), nil, k.rsa, sealed, info)
 	}
-	size := encSize[k.scheme()]
+	spec := k.public.hpke
+	size := spec.encSize
 	if len(sealed) < size {
 		return nil, errors.New("shorter than its encapsulated key")
 	}
-	recipient, err := hpke.NewRecipient(sealed[:size], k.kem, kdfOf(k.scheme()), hpke.AES256GCM(), info)
+	recipient, err := hpke.NewRecipient(sealed[:size], k.kem, spec.kdf, hpke.AES256GCM(), info)
 	if err != nil {
 		return nil, err
 	}
 	defer wipeContext(recipient)
 	return recipient.Open(nil, sealed[size:])
-}
-
-// encSize is the size of an encapsulated key (format specification, "Slot type 2").
-var encSize = map[format.PairScheme]int{
-	format.PairHPKEP256: 65, format.PairHPKEP384: 97, format.PairHPKEP521: 133,
-	format.PairHPKEMLKEM768: mlkem.CiphertextSize768, format.PairHPKEMLKEM1024: mlkem.CiphertextSize1024,
 }
 
 // wipe clears every copy of the private key that can be reached, and tells whether it found all that it looked for.

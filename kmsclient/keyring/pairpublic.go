@@ -3,6 +3,7 @@ package keyring
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/hpke"
 	"crypto/mlkem"
@@ -13,23 +14,64 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/format"
 )
 
 var (
-	oidRSA       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}     // RFC 8017
-	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}         // RFC 5480
-	oidMLKEM768  = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 2} // RFC 9935
-	oidMLKEM1024 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 3} // RFC 9935
+	oidRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1} // RFC 8017
+	oidEC  = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}     // RFC 5480
 )
 
-// publicKey is the public half of a pair: rsa is set for scheme 1, kem for the others.
+// hpkeSpec is a KeyPairSpec of KMS to whose pairs HPKE seals (format specification, "Slot type 2").
+type hpkeSpec struct {
+	name    string
+	oid     asn1.ObjectIdentifier // of the curve (RFC 5480), or of ML-KEM (RFC 9935)
+	kem     hpke.KEM
+	kdf     hpke.KDF
+	encSize int        // bytes of an encapsulated key
+	curve   ecdh.Curve // nil for ML-KEM
+	// expand makes the private key of a seed; nil for curves.
+	expand func(seed []byte) (crypto.Decapsulator, error)
+}
+
+var hpkeSpecs = []*hpkeSpec{
+	curveSpec("ECC_NIST_P256", asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, ecdh.P256(), hpke.HKDFSHA256(), 65),
+	curveSpec("ECC_NIST_P384", asn1.ObjectIdentifier{1, 3, 132, 0, 34}, ecdh.P384(), hpke.HKDFSHA384(), 97),
+	curveSpec("ECC_NIST_P521", asn1.ObjectIdentifier{1, 3, 132, 0, 35}, ecdh.P521(), hpke.HKDFSHA512(), 133),
+	{
+		name: "ML_KEM_768", oid: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 2},
+		kem: hpke.MLKEM768(), kdf: hpke.HKDFSHA512(), encSize: mlkem.CiphertextSize768,
+		expand: func(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey768(seed) },
+	},
+	{
+		name: "ML_KEM_1024", oid: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 3},
+		kem: hpke.MLKEM1024(), kdf: hpke.HKDFSHA512(), encSize: mlkem.CiphertextSize1024,
+		expand: func(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey1024(seed) },
+	},
+}
+
+func curveSpec(name string, oid asn1.ObjectIdentifier, curve ecdh.Curve, kdf hpke.KDF, encSize int) *hpkeSpec {
+	return &hpkeSpec{name: name, oid: oid, kem: hpke.DHKEM(curve), kdf: kdf, encSize: encSize, curve: curve}
+}
+
+// specOf finds the spec of a curve or of ML-KEM; nil for others.
+func specOf(oid asn1.ObjectIdentifier) *hpkeSpec {
+	i := slices.IndexFunc(hpkeSpecs, func(s *hpkeSpec) bool { return s.oid.Equal(oid) })
+	if i < 0 {
+		return nil
+	}
+	return hpkeSpecs[i]
+}
+
+// publicKey is the public half of a pair: rsa is set for scheme 1, hpke and kem for the others.
 type publicKey struct {
 	spec   string // KeyPairSpec of KMS
 	scheme format.PairScheme
 	rsa    *rsa.PublicKey
+	hpke   *hpkeSpec
 	kem    hpke.PublicKey
 }
 
@@ -61,20 +103,12 @@ func parsePublicKey(der []byte) (*publicKey, error) {
 }
 
 func publicKeyOf(info *subjectPublicKeyInfo, der []byte) (*publicKey, error) {
-	raw := info.PublicKey.RightAlign()
-	switch oid := info.Algorithm.Algorithm; {
-	case oid.Equal(oidMLKEM768):
-		k, err := mlkem.NewEncapsulationKey768(raw)
+	if spec := specOf(info.Algorithm.Algorithm); spec != nil {
+		kem, err := spec.kem.NewPublicKey(info.PublicKey.RightAlign())
 		if err != nil {
 			return nil, err
 		}
-		return mlkemPublic("ML_KEM_768", k)
-	case oid.Equal(oidMLKEM1024):
-		k, err := mlkem.NewEncapsulationKey1024(raw)
-		if err != nil {
-			return nil, err
-		}
-		return mlkemPublic("ML_KEM_1024", k)
+		return kemPublic(spec, kem)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -106,55 +140,47 @@ func ecPublic(k *ecdsa.PublicKey) (*publicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kemPublic(fmt.Sprintf("ECC_NIST_P%d", k.Params().BitSize), kem)
-}
-
-func mlkemPublic(spec string, k crypto.Encapsulator) (*publicKey, error) {
-	kem, err := hpke.NewMLKEMPublicKey(k)
-	if err != nil {
-		return nil, err
+	name := fmt.Sprintf("ECC_NIST_P%d", k.Params().BitSize)
+	i := slices.IndexFunc(hpkeSpecs, func(s *hpkeSpec) bool { return s.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("%s is not used", name)
 	}
-	return kemPublic(spec, kem)
+	return kemPublic(hpkeSpecs[i], kem)
 }
 
-func kemPublic(spec string, kem hpke.PublicKey) (*publicKey, error) {
-	scheme, ok := format.PairSchemeOf(spec)
+func kemPublic(spec *hpkeSpec, kem hpke.PublicKey) (*publicKey, error) {
+	scheme, ok := format.PairSchemeOf(spec.name)
 	if !ok {
-		return nil, fmt.Errorf("%s is not used", spec)
+		return nil, fmt.Errorf("%s is not used", spec.name)
 	}
-	return &publicKey{spec: spec, scheme: scheme, kem: kem}, nil
+	return &publicKey{spec: spec.name, scheme: scheme, hpke: spec, kem: kem}, nil
 }
 
 // marshal gives the SubjectPublicKeyInfo.
 func (k *publicKey) marshal() ([]byte, error) {
-	switch k.scheme {
-	case format.PairRSAOAEP:
+	switch {
+	case k.rsa != nil:
 		return x509.MarshalPKIXPublicKey(k.rsa)
-	case format.PairHPKEMLKEM768:
-		return marshalMLKEM(oidMLKEM768, k.kem.Bytes())
-	case format.PairHPKEMLKEM1024:
-		return marshalMLKEM(oidMLKEM1024, k.kem.Bytes())
+	case k.hpke.curve != nil:
+		exchange, err := k.hpke.curve.NewPublicKey(k.kem.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		return x509.MarshalPKIXPublicKey(exchange)
 	}
-	exchange, err := curveOf(k.scheme).NewPublicKey(k.kem.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	return x509.MarshalPKIXPublicKey(exchange)
-}
-
-func marshalMLKEM(oid asn1.ObjectIdentifier, key []byte) ([]byte, error) {
+	key := k.kem.Bytes()
 	return asn1.Marshal(subjectPublicKeyInfo{
-		Algorithm: pkix.AlgorithmIdentifier{Algorithm: oid},
+		Algorithm: pkix.AlgorithmIdentifier{Algorithm: k.hpke.oid},
 		PublicKey: asn1.BitString{Bytes: key, BitLength: 8 * len(key)},
 	})
 }
 
 // seal makes a sealed data key, by which a data key goes to whoever has the private key and the same info.
 func (k *publicKey) seal(info, dataKey []byte) ([]byte, error) {
-	if k.scheme == format.PairRSAOAEP {
+	if k.rsa != nil {
 		return rsa.EncryptOAEP(sha256.New(), rand.Reader, k.rsa, dataKey, info)
 	}
-	enc, sender, err := hpke.NewSender(k.kem, kdfOf(k.scheme), hpke.AES256GCM(), info)
+	enc, sender, err := hpke.NewSender(k.kem, k.hpke.kdf, hpke.AES256GCM(), info)
 	if err != nil {
 		return nil, err
 	}
@@ -164,17 +190,6 @@ func (k *publicKey) seal(info, dataKey []byte) ([]byte, error) {
 		return nil, err
 	}
 	return append(enc, ciphertext...), nil
-}
-
-// kdfOf is the KDF of an HPKE scheme (format specification, "Slot type 2").
-func kdfOf(s format.PairScheme) hpke.KDF {
-	switch s {
-	case format.PairHPKEP256:
-		return hpke.HKDFSHA256()
-	case format.PairHPKEP384:
-		return hpke.HKDFSHA384()
-	}
-	return hpke.HKDFSHA512()
 }
 
 // wipeContext clears what an HPKE context, an *hpke.Sender or *hpke.Recipient, holds of its AES key.

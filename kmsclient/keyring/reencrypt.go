@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/envseal/envseal/envelope"
 	"github.com/envseal/envseal/format"
@@ -19,15 +20,15 @@ type route struct {
 	replica bool   // source is a replica that may or may not exist
 }
 
-// make makes a slot for d out of any slot of the group, and says what is to be told of it if it is taken.
-func (r *Rewrap) make(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
+// newSlot makes a slot for d out of any slot of the group, and the event to report if it is used.
+func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
 	routes, err := r.routes(group, d)
 	if err != nil {
 		return wrapped{}, SlotEvent{}, err
 	}
 	var failed []error
 	for _, way := range routes[:min(len(routes), MaxCalls)] {
-		m, err := r.take(ctx, h, way, d)
+		m, err := r.follow(ctx, h, way, d)
 		if err == nil {
 			return m, SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""}, nil
 		}
@@ -70,7 +71,7 @@ func (r *Rewrap) routes(group []wrapped, d Destination) ([]route, error) {
 	case len(elsewhere) > 0:
 		return nil, fmt.Errorf("%s is not where %s is: %w", d, elsewhere[0], ErrOtherRegion)
 	case len(foreign) > 0:
-		return nil, fmt.Errorf("%w: the slot is of %s", ErrPolicy, join(foreign[:min(len(foreign), MaxCalls)]))
+		return nil, fmt.Errorf("%w: the slot is of %s", ErrPolicy, strings.Join(foreign[:min(len(foreign), MaxCalls)], ", "))
 	}
 	return nil, fmt.Errorf("%w: none of the file's names a KMS key", ErrNoSlot)
 }
@@ -83,7 +84,8 @@ func (d Destination) String() string {
 	return d.KeyID + " (Region " + d.Region + ")"
 }
 
-func (r *Rewrap) take(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
+// follow makes a slot in the way of a route.
+func (r *Rewrap) follow(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
 	w, err := way.decode(h)
 	if err != nil {
 		return wrapped{}, err
@@ -123,10 +125,7 @@ func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string, d Dest
 	if bytes.Equal(out.CiphertextBlob, w.blob) {
 		return wrapped{}, fmt.Errorf("%s: answer is the blob that was sent: %w", d, kmsclient.ErrBadAnswer)
 	}
-	if err := d.checkAnswer(out.KeyID); err != nil {
-		return wrapped{}, err
-	}
-	return w.rewrapped(out.KeyID, out.CiphertextBlob)
+	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
 // viaDecrypt has the secret in locked memory between one key service and another.
@@ -136,32 +135,37 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d 
 	if err != nil {
 		return wrapped{}, err
 	}
-	if r.DryRun {
-		return r.dryViaDecrypt(ctx, source, w, d)
-	}
 	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: arn.String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
 	})
-	if err != nil {
-		return wrapped{}, err
+	if err == nil {
+		defer plain.Plaintext.Destroy()
 	}
-	defer plain.Plaintext.Destroy()
-	if plain.KeyID != arn.String() {
+	secret := []byte("dry run")
+	switch {
+	case r.DryRun && !errors.Is(err, kmsclient.ErrDryRun):
+		return w.dry(d, err)
+	case r.DryRun: // both services are asked whether they would
+	case err != nil:
+		return wrapped{}, err
+	case plain.KeyID != arn.String():
 		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
-	}
-	if err := w.checkSecret(plain, h); err != nil {
-		return wrapped{}, err
+	default:
+		if err := w.checkSecret(plain, h); err != nil {
+			return wrapped{}, err
+		}
+		secret = plain.Plaintext.Bytes()
 	}
 	out, err := d.Client.Encrypt(ctx, kmsclient.EncryptInput{
-		KeyID: d.KeyID, Plaintext: plain.Plaintext.Bytes(), EncryptionContext: w.context, Options: r.options(),
+		KeyID: d.KeyID, Plaintext: secret, EncryptionContext: w.context, Options: r.options(),
 	})
+	if r.DryRun {
+		return w.dry(d, err)
+	}
 	if err != nil {
 		return wrapped{}, err
 	}
-	if err := d.checkAnswer(out.KeyID); err != nil {
-		return wrapped{}, err
-	}
-	return w.rewrapped(out.KeyID, out.CiphertextBlob)
+	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
 // checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret of this file: so a slot that somebody else put in shows
@@ -183,23 +187,6 @@ func (w decoded) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) e
 	}
 	defer key.Destroy()
 	return envelope.CheckDataKey(key, h)
-}
-
-// dryViaDecrypt asks both services whether they would.
-func (r *Rewrap) dryViaDecrypt(ctx context.Context, source kmsclient.Client, w decoded, d Destination) (wrapped, error) {
-	plain, err := source.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: w.arn.ReplicaIn(r.Region).String(), CiphertextBlob: w.blob, EncryptionContext: w.context, Options: r.options(),
-	})
-	if err == nil {
-		plain.Plaintext.Destroy() // of a service that knows no dry run
-	}
-	if !errors.Is(err, kmsclient.ErrDryRun) {
-		return w.dry(d, err)
-	}
-	_, err = d.Client.Encrypt(ctx, kmsclient.EncryptInput{
-		KeyID: d.KeyID, Plaintext: []byte("dry run"), EncryptionContext: w.context, Options: r.options(),
-	})
-	return w.dry(d, err)
 }
 
 // dry reads the answer to a dry run. The slot that would be made is w's own under the destination's name.

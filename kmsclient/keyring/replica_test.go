@@ -222,8 +222,8 @@ func TestRewrapViaReplica(t *testing.T) {
 	for _, dry := range []bool{true, false} {
 		var events []keyring.SlotEvent
 		change := keyring.Rewrap{To: []keyring.Destination{other.to(to)}, Region: replica, ViaDecrypt: true, DryRun: dry,
-			Client: func(kmsclient.ARN) (kmsclient.Client, error) { return g.client(replica), nil },
-			Told:   func(e keyring.SlotEvent) { events = append(events, e) }}
+			Client:   func(kmsclient.ARN) (kmsclient.Client, error) { return g.client(replica), nil },
+			OnChange: func(e keyring.SlotEvent) { events = append(events, e) }}
 		changed, err := envelope.Rewrap(t.Context(), h, &change)
 		must(t, err)
 		if len(events) != 1 || events[0] != (keyring.SlotEvent{From: g.key.String(), To: to, Decrypted: true}) {

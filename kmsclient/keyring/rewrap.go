@@ -28,7 +28,7 @@ type Destination struct {
 }
 
 // Rewrap changes the KMS keys of a file's slots by KMS ReEncrypt: the data key is in no memory of this process, and nobody needs kms:Decrypt. It is an
-// envelope.SlotChange, and safe for concurrent use as far as Told is.
+// envelope.SlotChange, and safe for concurrent use as far as OnChange is.
 //
 // Slots of type 1 all hold the data key, so any one of them serves to make another. A slot of type 2 holds it sealed to a public key, and the private key
 // wrapped by a KMS key: there, it is the private key that is re-wrapped. Slots that hold the same secret form a group.
@@ -60,8 +60,8 @@ type Rewrap struct {
 	SharePair bool
 	// DryRun asks KMS whether it would, and changes nothing: the slots that come out are stand-ins.
 	DryRun bool
-	// Told, if set, is told each change. It has taken place when the new header is written, not before.
-	Told func(SlotEvent)
+	// OnChange, if set, gets each change. It has taken place when the new header is written, not before.
+	OnChange func(SlotEvent)
 }
 
 // SlotEvent is one change of a slot.
@@ -114,7 +114,7 @@ func (r *Rewrap) moveAll(ctx context.Context, h *format.Header, old []wrapped) (
 		switch {
 		case w.group == "":
 			kept = append(kept, w)
-			r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID, Kept: true})
+			r.report(SlotEvent{Pair: w.isPair(), From: w.keyID, Kept: true})
 			continue
 		case slices.Contains(done, w.group):
 			continue
@@ -123,31 +123,31 @@ func (r *Rewrap) moveAll(ctx context.Context, h *format.Header, old []wrapped) (
 		group := ofGroup(old, w.group)
 		first := len(made)
 		for _, d := range r.To {
-			m, event, err := r.make(ctx, h, group, d)
+			m, event, err := r.newSlot(ctx, h, group, d)
 			if err != nil {
 				return nil, err
 			}
 			if !hasKey(made[first:], m.keyID) { // an alias may name a key that was named before
 				made = append(made, m)
-				r.tell(event)
+				r.report(event)
 			}
 		}
 	}
 	if len(made) == 0 {
 		return nil, fmt.Errorf("%w: the file has none that this version can re-wrap", ErrNoSlot)
 	}
-	r.tellRemoved(old, made)
+	r.reportRemoved(old, made)
 	return append(made, kept...), nil
 }
 
-// tellRemoved tells of slots that gave way without having been the source of a new one.
-func (r *Rewrap) tellRemoved(old, made []wrapped) {
+// reportRemoved reports slots that gave way without having been the source of a new one.
+func (r *Rewrap) reportRemoved(old, made []wrapped) {
 	for _, w := range old {
 		used := func(m wrapped) bool {
 			return m.group == w.group && (m.from == w.keyID || m.keyID == w.keyID)
 		}
 		if w.group != "" && !slices.ContainsFunc(made, used) {
-			r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID})
+			r.report(SlotEvent{Pair: w.isPair(), From: w.keyID})
 		}
 	}
 }
@@ -164,14 +164,14 @@ func (r *Rewrap) add(ctx context.Context, h *format.Header, all []wrapped, d Des
 		}
 		group = ofGroup(all, all[pair].group)
 	}
-	m, event, err := r.make(ctx, h, group, d)
+	m, event, err := r.newSlot(ctx, h, group, d)
 	if err != nil {
 		return nil, err
 	}
 	all = slices.Clone(all)
 	i := slices.IndexFunc(all, func(w wrapped) bool { return w.group == m.group && w.keyID == m.keyID })
 	if i < 0 || all[i].from == "" { // and not one that was just made, for another name of the key
-		r.tell(event)
+		r.report(event)
 	}
 	if i < 0 {
 		return append(all, m), nil
@@ -187,7 +187,7 @@ func (r *Rewrap) drop(all []wrapped, ref string) ([]wrapped, error) {
 			left = append(left, w)
 			continue
 		}
-		r.tell(SlotEvent{Pair: w.isPair(), From: w.keyID})
+		r.report(SlotEvent{Pair: w.isPair(), From: w.keyID})
 	}
 	if len(left) == len(all) {
 		return nil, fmt.Errorf("%w: the file has none of the key %q", ErrNoSlot, ref)
@@ -195,102 +195,8 @@ func (r *Rewrap) drop(all []wrapped, ref string) ([]wrapped, error) {
 	return left, nil
 }
 
-func (r *Rewrap) tell(e SlotEvent) {
-	if r.Told != nil {
-		r.Told(e)
+func (r *Rewrap) report(e SlotEvent) {
+	if r.OnChange != nil {
+		r.OnChange(e)
 	}
-}
-
-// groupKMS is the group of all slots of type 1.
-const groupKMS = "kms"
-
-// wrapped is a slot and the secret in it: a file's data key or a pair's private key, as a KMS key wrapped it.
-type wrapped struct {
-	slot  format.Slot
-	group string // slots of one group hold the same secret; empty: not known how to re-wrap
-	keyID string // empty for an unknown type
-	arn   kmsclient.ARN
-	from  string // keyID of the slot that this one was made of
-}
-
-// usable tells whether somebody could be asked for the secret: as they could for a slot just made.
-func (w wrapped) usable() bool { return w.group != "" && (w.from != "" || w.arn.KeyID() != "") }
-
-func (w wrapped) isPair() bool { return w.slot.Type == format.SlotPair }
-
-func wrappedSlots(h *format.Header) ([]wrapped, error) {
-	all := make([]wrapped, len(h.Slots))
-	for i, s := range h.Slots {
-		w := &all[i]
-		w.slot = s
-		switch s.Type {
-		case format.SlotKMS:
-			k, err := s.KMS()
-			if err != nil {
-				return nil, err
-			}
-			w.group, w.keyID = groupKMS, k.KeyID
-		case format.SlotPair:
-			p, err := s.Pair()
-			if err != nil {
-				return nil, err
-			}
-			w.keyID = p.KeyID
-			if p.Scheme.Known() {
-				w.group = "pair" + string(p.PublicKeyID[:]) + string(p.SealedDataKey)
-			}
-		}
-		// A slot whose KeyId is no key ARN can be replaced and dropped, but nobody can be asked about it.
-		w.arn, _ = kmsclient.ParseARN(w.keyID)
-	}
-	return all, nil
-}
-
-// decoded is a slot with what a key service is sent of it. Only the few slots that one is asked about are decoded: all those of a hostile header
-// would take a hundred MiB together.
-type decoded struct {
-	wrapped
-	blob    []byte
-	context format.Context   // that KMS bound blob to
-	pair    *format.PairSlot // nil but for a slot of type 2
-}
-
-// decode decodes w, a slot of a file with this header.
-func (w wrapped) decode(h *format.Header) (decoded, error) {
-	if !w.isPair() {
-		k, err := w.slot.KMS()
-		return decoded{wrapped: w, blob: k.CiphertextBlob, context: h.Context}, err
-	}
-	p, err := w.slot.Pair()
-	return decoded{wrapped: w, blob: p.PrivateKeyCiphertextBlob, context: p.PairContext, pair: &p}, err
-}
-
-// rewrapped is the slot with its secret wrapped by another key.
-func (w decoded) rewrapped(keyID string, blob []byte) (wrapped, error) {
-	made := w.wrapped
-	made.keyID, made.from = keyID, w.keyID
-	made.arn, _ = kmsclient.ParseARN(keyID)
-	var err error
-	if w.pair == nil {
-		made.slot, err = format.KMSSlot{KeyID: keyID, CiphertextBlob: blob}.Slot()
-		return made, err
-	}
-	p := *w.pair
-	p.KeyID, p.PrivateKeyCiphertextBlob = keyID, blob
-	made.slot, err = p.Slot()
-	return made, err
-}
-
-func ofGroup(all []wrapped, group string) []wrapped {
-	var some []wrapped
-	for _, w := range all {
-		if w.group == group {
-			some = append(some, w)
-		}
-	}
-	return some
-}
-
-func hasKey(all []wrapped, keyID string) bool {
-	return slices.ContainsFunc(all, func(w wrapped) bool { return w.keyID == keyID })
 }

@@ -154,7 +154,7 @@ func (w *world) must(err error) {
 func (w *world) rewrap(r keyring.Rewrap) error {
 	w.here.calls, w.there.calls, w.events = nil, nil, nil
 	r.Client = w.client
-	r.Told = func(e keyring.SlotEvent) { w.events = append(w.events, e) }
+	r.OnChange = func(e keyring.SlotEvent) { w.events = append(w.events, e) }
 	h, err := envelope.Rewrap(context.Background(), w.header, &r)
 	if err == nil && !r.DryRun {
 		w.header = h

@@ -107,10 +107,11 @@ type ecdhCurve struct {
 	elliptic elliptic.Curve
 }
 
+// Curves have their names from RFC 5480.
 var ecdhCurves = []ecdhCurve{
-	{"secp256r1", format.PairHPKEP256, oidP256, elliptic.P256()},
-	{"secp384r1", format.PairHPKEP384, oidP384, elliptic.P384()},
-	{"secp521r1", format.PairHPKEP521, oidP521, elliptic.P521()},
+	{"secp256r1", format.PairHPKEP256, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, elliptic.P256()},
+	{"secp384r1", format.PairHPKEP384, asn1.ObjectIdentifier{1, 3, 132, 0, 34}, elliptic.P384()},
+	{"secp521r1", format.PairHPKEP521, asn1.ObjectIdentifier{1, 3, 132, 0, 35}, elliptic.P521()},
 }
 
 // TestWycheproofECDH has the sender's point as encapsulated key.
@@ -229,9 +230,9 @@ func mlkemOpens(t *testing.T, c wycheproofCase, scheme format.PairScheme) bool {
 
 func mlkemPKCS8(t *testing.T, scheme format.PairScheme, seed []byte) []byte {
 	t.Helper()
-	oid := oidMLKEM768
+	oid := asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 2} // RFC 9935
 	if scheme == format.PairHPKEMLKEM1024 {
-		oid = oidMLKEM1024
+		oid[8] = 3
 	}
 	return marshalASN1(t, struct {
 		Version   int

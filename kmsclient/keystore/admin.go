@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"time"
 	"unicode/utf8"
@@ -15,54 +16,55 @@ const (
 )
 
 // CreateKey makes a symmetric encryption key, enabled.
-func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (*kmsclient.KeyMetadata, error) {
+func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (made *kmsclient.KeyMetadata, err error) {
+	defer complete(&err, "CreateKey", "")
 	if !utf8.ValidString(in.Description) || utf8.RuneCountInString(in.Description) > maxDescription {
-		return nil, named("CreateKey", "", invalid("description", "Member must have length less than or equal to %d", maxDescription))
+		return nil, invalid("description", "Member must have length less than or equal to %d", maxDescription)
 	}
-	var made *kmsclient.KeyMetadata
-	err := s.change(ctx, 1, func(st *state, now time.Time) error {
+	err = s.change(ctx, 1, func(st *state, now time.Time) error {
 		if len(st.keys) >= maxKeys {
 			return limitExceeded("keys", maxKeys)
 		}
-		k := &key{id: newKeyID(in.MultiRegion), description: in.Description, created: now, state: kmsclient.StateEnabled}
+		k := &key{ID: newKeyID(in.MultiRegion), Description: in.Description, Created: now, State: kmsclient.StateEnabled}
 		st.rotate(k, now)
 		st.add(k)
 		made = k.metadata()
 		return nil
 	})
 	if err != nil {
-		return nil, named("CreateKey", "", err)
+		return nil, err
 	}
 	return made, nil
 }
 
 // DescribeKey tells about a key in any state.
-func (s *Store) DescribeKey(ctx context.Context, keyID string, o kmsclient.Options) (*kmsclient.KeyMetadata, error) {
+func (s *Store) DescribeKey(ctx context.Context, keyID string, o kmsclient.Options) (_ *kmsclient.KeyMetadata, err error) {
+	defer complete(&err, "DescribeKey", keyID)
 	st, err := s.enter(ctx, o)
 	if err != nil {
-		return nil, named("DescribeKey", keyID, err)
+		return nil, err
 	}
 	defer s.release(st)
 	k, err := st.resolve(keyID)
-	if err == nil && o.DryRun {
-		err = dryRunDone()
-	}
 	if err != nil {
-		return nil, named("DescribeKey", keyID, err)
+		return nil, err
+	}
+	if o.DryRun {
+		return nil, dryRunDone()
 	}
 	return k.metadata(), nil
 }
 
 // ListKeys lists all keys in the order of their creation.
-func (s *Store) ListKeys(ctx context.Context) ([]kmsclient.KeyEntry, error) {
+func (s *Store) ListKeys(ctx context.Context) (out []kmsclient.KeyEntry, err error) {
+	defer complete(&err, "ListKeys", "")
 	st, err := s.enter(ctx, kmsclient.Options{})
 	if err != nil {
-		return nil, named("ListKeys", "", err)
+		return nil, err
 	}
 	defer s.release(st)
-	var out []kmsclient.KeyEntry
 	for _, k := range st.keys {
-		out = append(out, kmsclient.KeyEntry{KeyID: k.id, ARN: k.arn()})
+		out = append(out, kmsclient.KeyEntry{KeyID: k.ID, ARN: k.arn()})
 	}
 	return out, nil
 }
@@ -82,28 +84,25 @@ func (s *Store) setState(ctx context.Context, op, keyID, to string) error {
 		if err := k.checkNotPending(); err != nil {
 			return err
 		}
-		k.state = to
+		k.State = to
 		return nil
 	})
 }
 
 // ScheduleKeyDeletion makes a key unusable at once, and lets it vanish with its backing keys and aliases once days (7..30, 0 means 30) have
 // passed: what it encrypted is then lost for good. The bytes leave the file with the first change after that day.
-func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (time.Time, error) {
-	if days == 0 {
-		days = maxDeletion
-	}
+func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (due time.Time, err error) {
+	defer complete(&err, "ScheduleKeyDeletion", keyID)
+	days = cmp.Or(days, maxDeletion)
 	if days < minDeletion || days > maxDeletion {
-		err := invalid("pendingWindowInDays", "Member must have value between %d and %d", minDeletion, maxDeletion)
-		return time.Time{}, named("ScheduleKeyDeletion", keyID, err)
+		return time.Time{}, invalid("pendingWindowInDays", "Member must have value between %d and %d", minDeletion, maxDeletion)
 	}
-	var due time.Time
-	err := s.changeKey(ctx, "ScheduleKeyDeletion", keyID, func(_ *state, k *key, now time.Time) error {
+	err = s.changeKey(ctx, "ScheduleKeyDeletion", keyID, func(_ *state, k *key, now time.Time) error {
 		if err := k.checkNotPending(); err != nil {
 			return err
 		}
 		due = now.AddDate(0, 0, days)
-		k.state, k.deletion = kmsclient.StatePendingDeletion, due
+		k.State, k.Deletion = kmsclient.StatePendingDeletion, due
 		return nil
 	})
 	return due, err
@@ -112,10 +111,10 @@ func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int)
 // CancelKeyDeletion takes a key back from deletion and leaves it disabled.
 func (s *Store) CancelKeyDeletion(ctx context.Context, keyID string) error {
 	return s.changeKey(ctx, "CancelKeyDeletion", keyID, func(_ *state, k *key, _ time.Time) error {
-		if k.state != kmsclient.StatePendingDeletion {
-			return refuse(kmsclient.ErrInvalidState, codeInvalidState, "%s is not pending deletion.", k.arn())
+		if k.State != kmsclient.StatePendingDeletion {
+			return refuse(kmsclient.ErrInvalidState, "%s is not pending deletion.", k.arn())
 		}
-		k.state, k.deletion = kmsclient.StateDisabled, time.Time{}
+		k.State, k.Deletion = kmsclient.StateDisabled, time.Time{}
 		return nil
 	})
 }
@@ -126,7 +125,7 @@ func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 		if err := k.checkUsable(); err != nil {
 			return err
 		}
-		if len(k.backing) > maxRotations {
+		if len(k.Backing) > maxRotations {
 			return limitExceeded("rotations of a key", maxRotations)
 		}
 		st.rotate(k, now)
@@ -135,13 +134,13 @@ func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 }
 
 // changeKey applies a change to one key, which must be named by id or key ARN.
-func (s *Store) changeKey(ctx context.Context, op, keyID string, apply func(*state, *key, time.Time) error) error {
-	err := s.change(ctx, 1, func(st *state, now time.Time) error {
+func (s *Store) changeKey(ctx context.Context, op, keyID string, apply func(*state, *key, time.Time) error) (err error) {
+	defer complete(&err, op, keyID)
+	return s.change(ctx, 1, func(st *state, now time.Time) error {
 		k, err := st.resolveID(keyID)
 		if err != nil {
 			return err
 		}
 		return apply(st, k, now)
 	})
-	return named(op, keyID, err)
 }

@@ -14,7 +14,7 @@ func (s *Store) CreateAlias(ctx context.Context, name, targetKeyID string) error
 			return err
 		}
 		if st.aliases[name] != nil {
-			return refuse(kmsclient.ErrAlreadyExists, codeAlreadyExists, "An alias with the name %s already exists", localARN(name))
+			return refuse(kmsclient.ErrAlreadyExists, "An alias with the name %s already exists", localARN(name))
 		}
 		if len(st.aliases) >= maxAliases {
 			return limitExceeded("aliases", maxAliases)
@@ -23,7 +23,7 @@ func (s *Store) CreateAlias(ctx context.Context, name, targetKeyID string) error
 		if err != nil {
 			return err
 		}
-		st.aliases[name] = &alias{target: target, created: now, updated: now}
+		st.aliases[name] = &alias{Name: name, Target: target, Created: now, Updated: now}
 		return nil
 	})
 }
@@ -39,7 +39,7 @@ func (s *Store) UpdateAlias(ctx context.Context, name, targetKeyID string) error
 		if err != nil {
 			return err
 		}
-		a.target, a.updated = target, now
+		a.Target, a.Updated = target, now
 		return nil
 	})
 }
@@ -55,8 +55,9 @@ func (s *Store) DeleteAlias(ctx context.Context, name string) error {
 	})
 }
 
-func (s *Store) changeAlias(ctx context.Context, op, name string, apply func(*state, time.Time) error) error {
-	return named(op, name, s.change(ctx, 0, apply))
+func (s *Store) changeAlias(ctx context.Context, op, name string, apply func(*state, time.Time) error) (err error) {
+	defer complete(&err, op, name)
+	return s.change(ctx, 0, apply)
 }
 
 // aliasTarget is the id of the key that an alias is to stand for: named by id or ARN, in any state but PendingDeletion.
@@ -65,29 +66,26 @@ func (st *state) aliasTarget(keyID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return k.id, k.checkNotPending()
+	return k.ID, k.checkNotPending()
 }
 
 // ListAliases lists the aliases of a key (named by id or key ARN) or, without one, all; sorted by name.
-func (s *Store) ListAliases(ctx context.Context, keyID string) ([]kmsclient.AliasEntry, error) {
+func (s *Store) ListAliases(ctx context.Context, keyID string) (out []kmsclient.AliasEntry, err error) {
+	defer complete(&err, "ListAliases", keyID)
 	st, err := s.enter(ctx, kmsclient.Options{})
 	if err != nil {
-		return nil, named("ListAliases", keyID, err)
+		return nil, err
 	}
 	defer s.release(st)
-	only := ""
+	var only *key
 	if keyID != "" {
-		k, err := st.resolveID(keyID)
-		if err != nil {
-			return nil, named("ListAliases", keyID, err)
+		if only, err = st.resolveID(keyID); err != nil {
+			return nil, err
 		}
-		only = k.id
 	}
-	var out []kmsclient.AliasEntry
-	for _, name := range st.aliasNames() {
-		a := st.aliases[name]
-		if only == "" || a.target == only {
-			out = append(out, kmsclient.AliasEntry{Name: name, ARN: localARN(name), TargetKeyID: a.target, CreatedAt: a.created, UpdatedAt: a.updated})
+	for _, a := range st.sortedAliases() {
+		if only == nil || a.Target == only.ID {
+			out = append(out, kmsclient.AliasEntry{Name: a.Name, ARN: localARN(a.Name), TargetKeyID: a.Target, CreatedAt: a.Created, UpdatedAt: a.Updated})
 		}
 	}
 	return out, nil

@@ -27,22 +27,11 @@ const (
 // blob is a parsed CiphertextBlob. Its slices share the memory of what was parsed.
 type blob struct {
 	keyID    string
-	material [materialSize]byte
+	material materialID
 	salt     []byte
 	head     []byte // all before the IV: authenticated
 	iv       []byte
 	sealed   []byte // ciphertext and tag
-}
-
-// checkBlob checks what KMS checks before it looks at the bytes.
-func checkBlob(b []byte) error {
-	if len(b) == 0 {
-		return invalid("ciphertextBlob", "Member must have length greater than or equal to 1")
-	}
-	if len(b) > kmsclient.MaxCiphertextBlob {
-		return invalid("ciphertextBlob", "Member must have length less than or equal to %d", kmsclient.MaxCiphertextBlob)
-	}
-	return nil
 }
 
 // IsBlob tells whether a CiphertextBlob looks like that of a keystore, this one or another. It does not mean that it opens.
@@ -52,13 +41,13 @@ func parseBlob(b []byte) (blob, error) {
 	if len(b) <= blobOverhead {
 		return blob{}, badBlob("it is too short, or not made by a keystore")
 	}
-	rest, ok := bytes.CutPrefix(b, []byte{blobMagic[0], blobMagic[1], blobMagic[2], blobMagic[3], blobVersion})
+	rest, ok := bytes.CutPrefix(b, append([]byte(blobMagic), blobVersion))
 	if !ok || rest[0] > kindMultiRegion {
 		return blob{}, badBlob("it was not made by a keystore, or by a newer one")
 	}
 	return blob{
 		keyID:    unpackKeyID(rest[0], [16]byte(rest[1:17])),
-		material: [materialSize]byte(rest[17 : 17+materialSize]),
+		material: materialID(rest[17 : 17+materialSize]),
 		salt:     rest[17+materialSize : 17+materialSize+saltSize],
 		head:     b[:headSize],
 		iv:       b[headSize : headSize+ivSize],
@@ -67,18 +56,18 @@ func parseBlob(b []byte) (blob, error) {
 }
 
 func badBlob(reason string) error {
-	return refuse(kmsclient.ErrInvalidCiphertext, codeInvalidCiphertext, "The ciphertext cannot be decrypted: %s.", reason)
+	return refuse(kmsclient.ErrInvalidCiphertext, "The ciphertext cannot be decrypted: %s.", reason)
 }
 
 // seal encrypts plaintext under the key's current backing key. It keeps nothing of plaintext.
 func (st *state) seal(k *key, plaintext []byte, context map[string]string) ([]byte, error) {
 	b := k.current()
-	kind, id, _ := packKeyID(k.id)
+	kind, id, _ := packKeyID(k.ID)
 	out := make([]byte, 0, blobOverhead+len(plaintext))
 	out = append(out, blobMagic...)
 	out = append(out, blobVersion, kind)
 	out = append(out, id[:]...)
-	out = append(out, b.id[:]...)
+	out = append(out, b.ID[:]...)
 	out = out[:headSize+ivSize]
 	rand.Read(out[headSize-saltSize:])
 	salt, iv := out[headSize-saltSize:headSize], out[headSize:]
@@ -91,7 +80,7 @@ func (st *state) seal(k *key, plaintext []byte, context map[string]string) ([]by
 
 // open decrypts into locked memory. The caller owes the Destroy. Every failure of the blob's is InvalidCiphertextException.
 func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer, error) {
-	i := slices.IndexFunc(k.backing, func(own backing) bool { return own.id == b.material })
+	i := slices.IndexFunc(k.Backing, func(own backing) bool { return own.ID == b.material })
 	if i < 0 {
 		return nil, badBlob("it names key material that this key does not have")
 	}
@@ -99,7 +88,7 @@ func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer
 	if err != nil {
 		return nil, err
 	}
-	err = withBlobKey(st.bytesOf(k.backing[i]), b.salt, func(aead *keymem.AEAD) error {
+	err = withBlobKey(st.bytesOf(k.Backing[i]), b.salt, func(aead *keymem.AEAD) error {
 		if _, err := aead.Open(buf.Bytes()[:0], b.iv, b.sealed, additionalData(b.head, context)); err != nil {
 			return badBlob("it is damaged, or its encryption context differs")
 		}

@@ -3,13 +3,11 @@ package keystore
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
@@ -20,33 +18,11 @@ const (
 	bodyVersion = 1
 )
 
-// The metadata in the file. Unknown fields are refused: writing the file back would lose them.
+// fileState is the metadata in the file. Unknown fields are refused: writing the file back would lose them.
 type fileState struct {
-	Recipients []string `json:",omitempty"` // age recipients that the file is encrypted to
-	WorkFactor int      `json:",omitempty"` // of scrypt, where a passphrase protects the file
-	Keys       []fileKey
-	Aliases    []fileAlias
-}
-
-type fileKey struct {
-	KeyId        string
-	Description  string `json:",omitempty"`
-	CreationDate time.Time
-	KeyState     string
-	DeletionDate *time.Time `json:",omitempty"`
-	Material     []fileMaterial
-}
-
-type fileMaterial struct {
-	KeyMaterialId string
-	CreationDate  time.Time
-}
-
-type fileAlias struct {
-	AliasName       string
-	TargetKeyId     string
-	CreationDate    time.Time
-	LastUpdatedDate time.Time
+	guard
+	Keys    []key
+	Aliases []alias
 }
 
 // encodeBody lays the state out in locked memory. The caller owes the Destroy.
@@ -66,7 +42,7 @@ func encodeBody(st *state) (*keymem.Buffer, error) {
 	at += 4
 	at += copy(body[at:], meta)
 	for _, k := range st.keys {
-		for _, b := range k.backing {
+		for _, b := range k.Backing {
 			at += copy(body[at:], st.bytesOf(b))
 		}
 	}
@@ -74,20 +50,12 @@ func encodeBody(st *state) (*keymem.Buffer, error) {
 }
 
 func (st *state) file() fileState {
-	f := fileState{Recipients: st.guard.recipients, WorkFactor: st.guard.workFactor, Keys: []fileKey{}, Aliases: []fileAlias{}}
+	f := fileState{guard: st.guard, Keys: []key{}, Aliases: []alias{}}
 	for _, k := range st.keys {
-		fk := fileKey{KeyId: k.id, Description: k.description, CreationDate: k.created, KeyState: k.state}
-		if !k.deletion.IsZero() {
-			fk.DeletionDate = &k.deletion
-		}
-		for _, b := range k.backing {
-			fk.Material = append(fk.Material, fileMaterial{KeyMaterialId: hex.EncodeToString(b.id[:]), CreationDate: b.created})
-		}
-		f.Keys = append(f.Keys, fk)
+		f.Keys = append(f.Keys, *k)
 	}
-	for _, name := range st.aliasNames() {
-		a := st.aliases[name]
-		f.Aliases = append(f.Aliases, fileAlias{AliasName: name, TargetKeyId: a.target, CreationDate: a.created, LastUpdatedDate: a.updated})
+	for _, a := range st.sortedAliases() {
+		f.Aliases = append(f.Aliases, *a)
 	}
 	return f
 }
@@ -149,59 +117,59 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 
 // state builds the state, all but the backing keys' bytes, and refuses what no keystore would have written.
 func (f *fileState) state() (*state, error) {
-	st := &state{aliases: map[string]*alias{}, byID: map[string]*key{}}
-	st.guard = guard{recipients: f.Recipients, workFactor: f.WorkFactor}
+	st := &state{guard: f.guard, aliases: map[string]*alias{}, byID: map[string]*key{}}
 	if f.WorkFactor < 0 || f.WorkFactor > maxReadWorkFactor {
 		return nil, fmt.Errorf("work factor %d", f.WorkFactor)
 	}
-	seen := map[[materialSize]byte]bool{}
+	seen := map[materialID]bool{{}: true}
 	for i := range f.Keys {
-		k, err := f.Keys[i].key(st, seen)
-		if err != nil {
+		k := &f.Keys[i]
+		if err := k.check(); err != nil {
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
+		if st.byID[k.ID] != nil {
+			return nil, fmt.Errorf("key %d: id is doubled", i)
+		}
 		st.add(k)
+		for j := range k.Backing {
+			b := &k.Backing[j]
+			if seen[b.ID] {
+				return nil, fmt.Errorf("key %d: key material id is missing or doubled", i)
+			}
+			seen[b.ID] = true
+			b.index = st.used
+			st.used++
+		}
 	}
-	for _, a := range f.Aliases {
-		if checkAliasName(a.AliasName) != nil || st.aliases[a.AliasName] != nil || st.byID[a.TargetKeyId] == nil {
+	for i := range f.Aliases {
+		a := &f.Aliases[i]
+		if checkAliasName(a.Name) != nil || st.aliases[a.Name] != nil || st.byID[a.Target] == nil {
 			return nil, errors.New("an alias is malformed, doubled or leads nowhere")
 		}
-		st.aliases[a.AliasName] = &alias{target: a.TargetKeyId, created: a.CreationDate, updated: a.LastUpdatedDate}
+		st.aliases[a.Name] = a
 	}
 	return st, nil
 }
 
-func (fk *fileKey) key(st *state, seen map[[materialSize]byte]bool) (*key, error) {
-	if _, _, ok := packKeyID(fk.KeyId); !ok || st.byID[fk.KeyId] != nil {
-		return nil, errors.New("id is malformed or doubled")
+// check refuses a key that no keystore would have written.
+func (k *key) check() error {
+	if _, _, ok := packKeyID(k.ID); !ok {
+		return errors.New("id is malformed")
 	}
-	k := &key{id: fk.KeyId, description: fk.Description, created: fk.CreationDate, state: fk.KeyState}
-	switch fk.KeyState {
+	switch k.State {
 	case kmsclient.StateEnabled, kmsclient.StateDisabled:
-		if fk.DeletionDate != nil {
-			return nil, errors.New("deletion date without pending deletion")
+		if !k.Deletion.IsZero() {
+			return errors.New("deletion date without pending deletion")
 		}
 	case kmsclient.StatePendingDeletion:
-		if fk.DeletionDate == nil || fk.DeletionDate.IsZero() {
-			return nil, errors.New("pending deletion without a date")
+		if k.Deletion.IsZero() {
+			return errors.New("pending deletion without a date")
 		}
-		k.deletion = *fk.DeletionDate
 	default:
-		return nil, errors.New("unknown state")
+		return errors.New("unknown state")
 	}
-	for _, m := range fk.Material {
-		b := backing{created: m.CreationDate, index: st.used}
-		id, err := hex.DecodeString(m.KeyMaterialId)
-		if err != nil || len(id) != materialSize || seen[[materialSize]byte(id)] {
-			return nil, errors.New("key material id is malformed or doubled")
-		}
-		b.id = [materialSize]byte(id)
-		seen[b.id] = true
-		k.backing = append(k.backing, b)
-		st.used++
+	if len(k.Backing) == 0 {
+		return errors.New("no key material")
 	}
-	if len(k.backing) == 0 {
-		return nil, errors.New("no key material")
-	}
-	return k, nil
+	return nil
 }

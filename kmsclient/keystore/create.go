@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"crypto/fips140"
 	"errors"
@@ -66,7 +67,7 @@ func Create(path string, o CreateOptions) error {
 		if err != nil {
 			return err
 		}
-		g.recipients = []string{recipient}
+		g.Recipients = []string{recipient}
 	}
 	if err := writeEmpty(path, g, o.Passphrase); err != nil {
 		if o.IdentityFile != "" && refuseExisting(path) == nil { // nobody loses the identity of a keystore that could not be removed
@@ -93,13 +94,7 @@ func makeDirs(dir string) error {
 }
 
 func (o CreateOptions) guard() (guard, error) {
-	ways := 0
-	for _, chosen := range []bool{len(o.Passphrase) > 0, o.IdentityFile != "", o.PlaintextInsecure} {
-		if chosen {
-			ways++
-		}
-	}
-	if ways != 1 {
+	if count(len(o.Passphrase) > 0, o.IdentityFile != "", o.PlaintextInsecure) != 1 {
 		return guard{}, errors.New("a keystore needs one of passphrase, identity file and clear text")
 	}
 	if len(o.Passphrase) == 0 {
@@ -108,14 +103,22 @@ func (o CreateOptions) guard() (guard, error) {
 	return scryptGuard(o.WorkFactor)
 }
 
-func scryptGuard(workFactor int) (guard, error) {
-	if workFactor == 0 {
-		workFactor = defaultWorkFactor
+// count is how many of the options are chosen.
+func count(options ...bool) (chosen int) {
+	for _, is := range options {
+		if is {
+			chosen++
+		}
 	}
+	return chosen
+}
+
+func scryptGuard(workFactor int) (guard, error) {
+	workFactor = cmp.Or(workFactor, defaultWorkFactor)
 	if workFactor < minWorkFactor || workFactor > maxWorkFactor {
 		return guard{}, fmt.Errorf("work factor %d is not in %d..%d", workFactor, minWorkFactor, maxWorkFactor)
 	}
-	return guard{workFactor: workFactor}, nil
+	return guard{WorkFactor: workFactor}, nil
 }
 
 func refuseExisting(path string) error {

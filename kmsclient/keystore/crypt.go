@@ -2,24 +2,16 @@ package keystore
 
 import (
 	"context"
-	"encoding/hex"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
 
 // Encrypt encrypts 1..4096 bytes under a key.
-func (s *Store) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
-	out, err := s.encrypt(ctx, in)
-	return out, named("Encrypt", in.KeyID, err)
-}
-
-func (s *Store) encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
-	if len(in.Plaintext) == 0 {
-		return nil, invalid("plaintext", "Member must have length greater than or equal to 1")
-	}
-	if len(in.Plaintext) > kmsclient.MaxPlaintext {
-		return nil, invalid("plaintext", "Member must have length less than or equal to %d", kmsclient.MaxPlaintext)
+func (s *Store) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (_ *kmsclient.EncryptOutput, err error) {
+	defer complete(&err, "Encrypt", in.KeyID)
+	if err := checkLength("plaintext", len(in.Plaintext), 1, kmsclient.MaxPlaintext); err != nil {
+		return nil, err
 	}
 	if err := checkAlgorithm("encryptionAlgorithm", in.Algorithm); err != nil {
 		return nil, err
@@ -40,12 +32,8 @@ func (s *Store) encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscli
 }
 
 // Decrypt opens a CiphertextBlob of this keystore into locked memory.
-func (s *Store) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
-	out, err := s.decrypt(ctx, in)
-	return out, named("Decrypt", in.KeyID, err)
-}
-
-func (s *Store) decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s *Store) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (_ *kmsclient.DecryptOutput, err error) {
+	defer complete(&err, "Decrypt", in.KeyID)
 	if err := checkAlgorithm("encryptionAlgorithm", in.Algorithm); err != nil {
 		return nil, err
 	}
@@ -66,48 +54,40 @@ func (s *Store) decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscli
 		KeyID:         k.arn(),
 		Plaintext:     plaintext,
 		Algorithm:     kmsclient.Algorithm,
-		KeyMaterialID: hex.EncodeToString(b.material[:]),
+		KeyMaterialID: b.material.String(),
 	}, nil
 }
 
 // openFor finds the blob's key, checks it against keyID where that is given, and decrypts. The caller owes the plaintext's Destroy.
-func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (*key, blob, *keymem.Buffer, error) {
-	if err := checkBlob(sealed); err != nil {
-		return nil, blob{}, nil, err
+func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (k *key, b blob, plaintext *keymem.Buffer, err error) {
+	if err = checkLength("ciphertextBlob", len(sealed), 1, kmsclient.MaxCiphertextBlob); err != nil {
+		return nil, b, nil, err
 	}
 	var wanted *key
-	var err error
 	if keyID != "" {
 		if wanted, err = st.usable(keyID); err != nil {
-			return nil, blob{}, nil, err
+			return nil, b, nil, err
 		}
 	}
-	b, err := parseBlob(sealed)
-	if err != nil {
-		return nil, blob{}, nil, err
+	if b, err = parseBlob(sealed); err != nil {
+		return nil, b, nil, err
 	}
-	if wanted != nil && wanted.id != b.keyID {
-		return nil, blob{}, nil, refuse(kmsclient.ErrIncorrectKey, codeIncorrectKey,
+	if wanted != nil && wanted.ID != b.keyID {
+		return nil, b, nil, refuse(kmsclient.ErrIncorrectKey,
 			"The key ID in the request does not identify a key that can perform this operation: the ciphertext is of another one.")
 	}
-	k := st.byID[b.keyID]
-	if k == nil {
-		return nil, blob{}, nil, badBlob("it is of a key that this keystore does not hold")
+	if k = st.byID[b.keyID]; k == nil {
+		return nil, b, nil, badBlob("it is of a key that this keystore does not hold")
 	}
-	if err := k.checkUsable(); err != nil {
-		return nil, blob{}, nil, err
+	if err = k.checkUsable(); err == nil {
+		plaintext, err = st.open(k, b, ec)
 	}
-	plaintext, err := st.open(k, b, ec)
 	return k, b, plaintext, err
 }
 
 // ReEncrypt moves a blob to another key or context. The plaintext stays in locked memory and is wiped.
-func (s *Store) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
-	out, err := s.reEncrypt(ctx, in)
-	return out, named("ReEncrypt", in.DestinationKeyID, err)
-}
-
-func (s *Store) reEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+func (s *Store) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (_ *kmsclient.ReEncryptOutput, err error) {
+	defer complete(&err, "ReEncrypt", in.DestinationKeyID)
 	if err := checkAlgorithm("sourceEncryptionAlgorithm", in.SourceAlgorithm); err != nil {
 		return nil, err
 	}
@@ -141,7 +121,7 @@ func (s *Store) reEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*km
 		CiphertextBlob:           sealed,
 		SourceAlgorithm:          kmsclient.Algorithm,
 		DestinationAlgorithm:     kmsclient.Algorithm,
-		SourceKeyMaterialID:      hex.EncodeToString(b.material[:]),
+		SourceKeyMaterialID:      b.material.String(),
 		DestinationKeyMaterialID: to.currentID(),
 	}, nil
 }

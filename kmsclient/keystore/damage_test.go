@@ -116,7 +116,7 @@ func TestDecodeBody(t *testing.T) {
 	good := testBody(testVersion, `{"Keys":[`+testKey+`],"Aliases":[{"AliasName":"alias/x","TargetKeyId":"`+testKeyID+`"}]}`, 32)
 	st, err := decodeBody(good)
 	must(t, err)
-	if k := st.byID[testKeyID]; k == nil || st.aliases["alias/x"].target != testKeyID || st.bytesOf(k.current())[31] != 7 {
+	if k := st.byID[testKeyID]; k == nil || st.aliases["alias/x"].Target != testKeyID || st.bytesOf(k.current())[31] != 7 {
 		t.Error("the good one was read wrongly")
 	}
 	st.destroy()
@@ -217,7 +217,7 @@ func TestQuota(t *testing.T) {
 	err := openStore(t, path).CreateAlias(t.Context(), "alias/more", testKeyID)
 	wantIs(t, err, kmsclient.ErrQuota, kmsclient.ErrThrottled)
 	var refusal *kmsclient.Error
-	if !errors.As(err, &refusal) || refusal.Code != codeLimitExceeded || !strings.Contains(err.Error(), "a quota is reached: a keystore holds at most 10000 aliases") {
+	if !errors.As(err, &refusal) || refusal.Code != "LimitExceededException" || !strings.Contains(err.Error(), "a quota is reached: a keystore holds at most 10000 aliases") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 
@@ -12,16 +13,17 @@ import (
 var keySpecs = map[string]int{kmsclient.AES128: 16, kmsclient.AES256: 32}
 
 // GenerateDataKey makes a data key in locked memory and its CiphertextBlob.
-func (s *Store) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
-	out, err := s.generateDataKey(ctx, in)
-	return out, named("GenerateDataKey", in.KeyID, err)
+func (s *Store) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
+	defer complete(&err, "GenerateDataKey", in.KeyID)
+	return s.generateDataKey(ctx, in)
 }
 
 // GenerateDataKeyWithoutPlaintext makes a data key that nobody has seen. Plaintext is nil.
-func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
+	defer complete(&err, "GenerateDataKeyWithoutPlaintext", in.KeyID)
 	out, err := s.generateDataKey(ctx, in)
 	if err != nil {
-		return nil, named("GenerateDataKeyWithoutPlaintext", in.KeyID, err)
+		return nil, err
 	}
 	out.Plaintext.Destroy()
 	out.Plaintext = nil
@@ -75,7 +77,7 @@ func (s *Store) sealNew(ctx context.Context, keyID string, o kmsclient.Options, 
 // dataKeyLength is the length that KeySpec or NumberOfBytes asks for: one of them, not both.
 func dataKeyLength(in kmsclient.GenerateDataKeyInput) (int, error) {
 	if (in.KeySpec == "") == (in.NumberOfBytes == 0) {
-		return 0, refuse(kmsclient.ErrInvalidRequest, codeValidation, "Please specify either number of bytes or key spec.")
+		return 0, refuse(kmsclient.ErrInvalidRequest, "Please specify either number of bytes or key spec.")
 	}
 	if in.KeySpec == "" {
 		return in.NumberOfBytes, checkNumberOfBytes(in.NumberOfBytes)
@@ -107,17 +109,14 @@ func randomSecret(n int) (*keymem.Buffer, error) {
 }
 
 // GenerateRandom gives random bytes, 1..1024, in locked memory.
-func (s *Store) GenerateRandom(ctx context.Context, numberOfBytes int) (kmsclient.Secret, error) {
-	err := checkNumberOfBytes(numberOfBytes)
-	if err == nil {
-		err = ctx.Err()
+func (s *Store) GenerateRandom(ctx context.Context, numberOfBytes int) (_ kmsclient.Secret, err error) {
+	defer complete(&err, "GenerateRandom", "")
+	if err := cmp.Or(checkNumberOfBytes(numberOfBytes), ctx.Err()); err != nil {
+		return nil, err
 	}
-	var buf *keymem.Buffer
-	if err == nil {
-		buf, err = randomSecret(numberOfBytes)
-	}
-	if err != nil {
-		return nil, named("GenerateRandom", "", err)
+	buf, err := randomSecret(numberOfBytes)
+	if err != nil { // or a nil Buffer would become a Secret that is not nil
+		return nil, err
 	}
 	return buf, nil
 }

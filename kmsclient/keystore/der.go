@@ -11,7 +11,8 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// The DER of key pairs is written here because package x509 knows neither secp256k1 nor ML-KEM, and copies private keys about the heap.
+// The DER of private keys is written here because package x509 copies them about the heap; that of public
+// keys where x509 does not know their kind: secp256k1 and ML-KEM.
 var (
 	oidRSA       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}     // RFC 8017, with NULL parameters
 	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}         // RFC 5480, with the curve as parameter
@@ -35,7 +36,7 @@ const maxPrivateDER = 4096
 
 type fields = func(*cryptobyte.Builder)
 
-// algorithm adds an AlgorithmIdentifier.
+// addAlgorithm adds an AlgorithmIdentifier.
 func addAlgorithm(b *cryptobyte.Builder, oid asn1.ObjectIdentifier, parameters fields) {
 	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oid)
@@ -45,8 +46,6 @@ func addAlgorithm(b *cryptobyte.Builder, oid asn1.ObjectIdentifier, parameters f
 	})
 }
 
-func addNull(b *cryptobyte.Builder) { b.AddASN1NULL() }
-
 // spki makes a SubjectPublicKeyInfo (RFC 5280).
 func spki(oid asn1.ObjectIdentifier, parameters fields, key []byte) ([]byte, error) {
 	var b cryptobyte.Builder
@@ -55,25 +54,6 @@ func spki(oid asn1.ObjectIdentifier, parameters fields, key []byte) ([]byte, err
 		b.AddASN1BitString(key)
 	})
 	return b.Bytes()
-}
-
-func plainSPKI(oid asn1.ObjectIdentifier, key []byte) ([]byte, error) { return spki(oid, nil, key) }
-
-func ecSPKI(curve asn1.ObjectIdentifier, point []byte) ([]byte, error) {
-	return spki(oidEC, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(curve) }, point)
-}
-
-func rsaSPKI(k *rsa.PublicKey) ([]byte, error) {
-	var b cryptobyte.Builder
-	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1BigInt(k.N)
-		b.AddASN1Int64(int64(k.E))
-	})
-	key, err := b.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	return spki(oidRSA, addNull, key)
 }
 
 // pkcs8 makes a PrivateKeyInfo (RFC 5958) in locked memory. The caller owes the Destroy.
@@ -104,9 +84,8 @@ func seedPKCS8(oid asn1.ObjectIdentifier, tag der.Tag, seed []byte) (*keymem.Buf
 }
 
 // ecPKCS8 holds an ECPrivateKey (RFC 5915) with the public key in it and without the curve, which stands outside.
-func ecPKCS8(curve asn1.ObjectIdentifier, scalar, point []byte) (*keymem.Buffer, error) {
-	parameters := func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(curve) }
-	return pkcs8(oidEC, parameters, func(b *cryptobyte.Builder) {
+func ecPKCS8(curve fields, scalar, point []byte) (*keymem.Buffer, error) {
+	return pkcs8(oidEC, curve, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(1)
 			b.AddASN1OctetString(scalar)
@@ -122,12 +101,13 @@ func rsaPKCS8(k *rsa.PrivateKey) (*keymem.Buffer, error) {
 		return nil, err
 	}
 	defer scratch.Destroy()
-	return pkcs8(oidRSA, addNull, func(b *cryptobyte.Builder) {
+	return pkcs8(oidRSA, (*cryptobyte.Builder).AddASN1NULL, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(0)
 			b.AddASN1BigInt(k.N)
 			b.AddASN1Int64(int64(k.E))
-			for _, n := range rsaSecrets(k) {
+			c := k.Precomputed
+			for _, n := range []*big.Int{k.D, k.Primes[0], k.Primes[1], c.Dp, c.Dq, c.Qinv} {
 				b.AddASN1(der.INTEGER, func(b *cryptobyte.Builder) {
 					// One bit more than the number has: DER's sign bit.
 					b.AddBytes(n.FillBytes(scratch.Bytes()[:n.BitLen()/8+1]))
@@ -135,9 +115,4 @@ func rsaPKCS8(k *rsa.PrivateKey) (*keymem.Buffer, error) {
 			}
 		})
 	})
-}
-
-// rsaSecrets are d, p, q, d mod p-1, d mod q-1 and 1/q mod p, as RSAPrivateKey orders them.
-func rsaSecrets(k *rsa.PrivateKey) []*big.Int {
-	return []*big.Int{k.D, k.Primes[0], k.Primes[1], k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv}
 }

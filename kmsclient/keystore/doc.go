@@ -43,4 +43,6 @@
 // (C2SP age.md, "Payload") of its own and leaves only the header to the age library. What cannot be reached: the age library's own steps
 // on the passphrase, the identity and the file key (they open nothing without the file; the identities that come out of them are wiped), and
 // what crypto/rsa leaves of its own steps when it makes a pair (the pair that comes out of them is wiped).
+//
+// Start reading at [Store] (store.go), and at Store.change, through which every change goes.
 package keystore

@@ -66,14 +66,8 @@ func (s *Store) holdPassphrase() (release func(), err error) {
 
 // guard is the protection asked for. own tells that it is the keystore's.
 func (o ExportOptions) guard(store guard) (g guard, own bool, err error) {
-	ways := 0
-	for _, chosen := range []bool{len(o.Passphrase) > 0, len(o.Recipients) > 0, o.PlaintextInsecure} {
-		if chosen {
-			ways++
-		}
-	}
 	switch {
-	case ways > 1:
+	case count(len(o.Passphrase) > 0, len(o.Recipients) > 0, o.PlaintextInsecure) > 1:
 		return guard{}, false, errors.New("choose one of passphrase, recipients and clear text")
 	case o.PlaintextInsecure:
 		return guard{}, false, nil
@@ -84,8 +78,8 @@ func (o ExportOptions) guard(store guard) (g guard, own bool, err error) {
 		if _, err := parseRecipients(o.Recipients); err != nil {
 			return guard{}, false, err
 		}
-		return guard{recipients: o.Recipients}, false, nil
-	case store.workFactor == 0 && len(store.recipients) == 0:
+		return guard{Recipients: o.Recipients}, false, nil
+	case store.isClear():
 		return guard{}, false, errors.New("the keystore is in clear text; give a passphrase or recipients, or say that clear text is meant")
 	}
 	return store, true, nil

@@ -30,33 +30,33 @@ var (
 	ErrStrictFIPS      = errors.New("keystore needs algorithms that GODEBUG=fips140=only refuses")
 )
 
-// Exception names of KMS.
-const (
-	codeAlreadyExists     = "AlreadyExistsException"
-	codeDisabled          = "DisabledException"
-	codeDryRun            = "DryRunOperationException"
-	codeIncorrectKey      = "IncorrectKeyException"
-	codeInternal          = "KMSInternalException"
-	codeInvalidAliasName  = "InvalidAliasNameException"
-	codeInvalidCiphertext = "InvalidCiphertextException"
-	codeInvalidGrantToken = "InvalidGrantTokenException"
-	codeInvalidKeyUsage   = "InvalidKeyUsageException"
-	codeInvalidState      = "KMSInvalidStateException"
-	codeLimitExceeded     = "LimitExceededException"
-	codeNotFound          = "NotFoundException"
-	codeUnsupported       = "UnsupportedOperationException"
-	codeValidation        = "ValidationException"
-)
+// refuse makes KMS's answer to a misuse. The operation and the key are added by [complete].
+func refuse(kind error, format string, args ...any) *kmsclient.Error {
+	return &kmsclient.Error{Kind: kind, Code: kmsclient.Exception(kind), Message: fmt.Sprintf(format, args...)}
+}
 
-// refuse makes KMS's answer to a misuse. The operation and the key are added by [named].
-func refuse(kind error, code, format string, args ...any) *kmsclient.Error {
-	return &kmsclient.Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+// refuseAs is refuse for a request that is not valid, with the name of a special exception.
+func refuseAs(code, format string, args ...any) *kmsclient.Error {
+	e := refuse(kmsclient.ErrInvalidRequest, format, args...)
+	e.Code = code
+	return e
 }
 
 // invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown where it may be secret.
 func invalid(parameter, constraint string, args ...any) *kmsclient.Error {
-	return refuse(kmsclient.ErrInvalidRequest, codeValidation,
+	return refuse(kmsclient.ErrInvalidRequest,
 		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, fmt.Sprintf(constraint, args...))
+}
+
+// checkLength is for a parameter of least to most bytes. The bounds are told as KMS tells them.
+func checkLength(parameter string, n, least, most int) error {
+	switch {
+	case n < least:
+		return invalid(parameter, "Member must have length greater than or equal to %d", least)
+	case n > most:
+		return invalid(parameter, "Member must have length less than or equal to %d", most)
+	}
+	return nil
 }
 
 func outsideEnum(parameter string, values []string) *kmsclient.Error {
@@ -64,32 +64,31 @@ func outsideEnum(parameter string, values []string) *kmsclient.Error {
 }
 
 func dryRunDone() *kmsclient.Error {
-	return refuse(kmsclient.ErrDryRun, codeDryRun, "The request would have succeeded, but the DryRun option is set.")
+	return refuse(kmsclient.ErrDryRun, "The request would have succeeded, but the DryRun option is set.")
 }
 
 func limitExceeded(what string, limit int) *kmsclient.Error {
-	return refuse(kmsclient.ErrQuota, codeLimitExceeded, "a quota is reached: a keystore holds at most %d %s", limit, what)
+	return refuse(kmsclient.ErrQuota, "a quota is reached: a keystore holds at most %d %s", limit, what)
 }
 
-// named completes the error of one operation. What is not an answer of the service (the file is gone, the deadline is over) becomes an
-// error of the kind ErrUnavailable around its cause; a call that its caller took back has no kind.
-func named(op, keyID string, err error) error {
-	if err == nil {
-		return nil
-	}
+// complete makes the error of an operation whole, if there is one: every operation defers it. What is not an answer of the service (the file is
+// gone, the deadline is over) becomes an error of the kind ErrUnavailable around its cause; a call that its caller took back has no kind.
+func complete(err *error, op, keyID string) {
 	var e *kmsclient.Error
-	if errors.As(err, &e) {
-		e.Op, e.KeyID = op, keyID
-		return e
-	}
-	e = &kmsclient.Error{Op: op, KeyID: keyID, Kind: kmsclient.ErrUnavailable, Err: err}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrWrite):
-		e.Kind = nil
-	case !errors.Is(err, context.DeadlineExceeded):
-		e.Code = codeInternal
+	case *err == nil:
+		return
+	case errors.As(*err, &e):
+		e.Op, e.KeyID = op, keyID
+	case errors.Is(*err, context.Canceled), errors.Is(*err, ErrWrite):
+		e = &kmsclient.Error{Op: op, KeyID: keyID, Err: *err}
+	default:
+		e = &kmsclient.Error{Op: op, KeyID: keyID, Kind: kmsclient.ErrUnavailable, Err: *err}
+		if !errors.Is(*err, context.DeadlineExceeded) {
+			e.Code = "KMSInternalException"
+		}
 	}
-	return e
+	*err = e
 }
 
 // cannotWrite says that a change of the keystore at path did not reach the disk.

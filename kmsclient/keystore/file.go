@@ -74,19 +74,16 @@ func newStamp(f *os.File, info os.FileInfo) stamp {
 	return stamp{info: info, file: f}
 }
 
-// replaceFile is replace, with ErrWrite for what fails.
-func replaceFile(path string, content []byte) (stamp, error) {
-	s, err := replace(path, content)
-	if err != nil {
-		err = cannotWrite(path, err)
-	}
-	return s, err
-}
-
-// replace puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
+// replaceFile puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
 // lock, which makes the temporary name its own; a temporary file left by a crash is removed. A stamp beside the error tells that content is in
 // place, but that a crash may still bring the old file back.
-func replace(path string, content []byte) (stamp, error) {
+// Errors wrap ErrWrite.
+func replaceFile(path string, content []byte) (s stamp, err error) {
+	defer func() {
+		if err != nil {
+			err = cannotWrite(path, err)
+		}
+	}()
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, err
@@ -101,7 +98,7 @@ func replace(path string, content []byte) (stamp, error) {
 		os.Remove(temp)
 		return stamp{}, err
 	}
-	s := newStamp(f, info)
+	s = newStamp(f, info)
 	if err := os.Rename(temp, path); err != nil {
 		s.close()
 		os.Remove(temp)

@@ -31,11 +31,13 @@ const (
 	maxIdentities = 64 << 10 // bytes of an identity file
 )
 
-// guard is how the file is protected: to recipients, by a passphrase (workFactor set), or not at all. It is part of the state.
+// guard is how the file is protected: to age recipients, by a passphrase, or not at all. It is part of the state, and of the file.
 type guard struct {
-	recipients []string
-	workFactor int
+	Recipients []string `json:",omitempty"`
+	WorkFactor int      `json:",omitempty"` // of scrypt, where a passphrase protects the file
 }
+
+func (g guard) isClear() bool { return g.WorkFactor == 0 && len(g.Recipients) == 0 }
 
 // opener opens and seals the file of one Store.
 type opener struct {
@@ -73,27 +75,23 @@ func (o *opener) open(raw []byte) (*state, error) {
 }
 
 func (o *opener) fileKey(raw, header []byte) ([]byte, error) {
-	wrong := ErrWrongIdentity
-	var ids []age.Identity
-	var err error
+	identities, wrong := o.fileIdentities, ErrWrongIdentity
 	if needsPassphrase(raw) {
-		wrong = ErrWrongPassphrase
-		ids, err = o.scryptIdentity()
-	} else {
-		ids, err = o.fileIdentities()
+		identities, wrong = o.scryptIdentity, ErrWrongPassphrase
 	}
+	ids, err := identities()
 	if err != nil {
 		return nil, err
 	}
 	fileKey, err := unwrap(header, ids)
-	if err == nil {
-		return fileKey, nil
-	}
 	var noMatch *age.NoIdentityMatchError
-	if errors.As(err, &noMatch) {
+	switch {
+	case errors.As(err, &noMatch):
 		return nil, wrong
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
-	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	return fileKey, nil
 }
 
 // unwrap opens the header and wipes the identities.
@@ -174,10 +172,10 @@ func seal(st *state, passphrase []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Destroy()
-	if st.guard.workFactor == 0 && len(st.guard.recipients) == 0 {
+	if st.isClear() {
 		return addSum(body.Bytes()), nil
 	}
-	wraps, err := st.guard.recipientsFor(passphrase)
+	wraps, err := st.recipientsFor(passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -198,8 +196,8 @@ func seal(st *state, passphrase []byte) ([]byte, error) {
 }
 
 func (g guard) recipientsFor(passphrase []byte) ([]age.Recipient, error) {
-	if g.workFactor == 0 {
-		return parseRecipients(g.recipients)
+	if g.WorkFactor == 0 {
+		return parseRecipients(g.Recipients)
 	}
 	if len(passphrase) == 0 {
 		return nil, ErrNeedPassphrase
@@ -208,7 +206,7 @@ func (g guard) recipientsFor(passphrase []byte) ([]age.Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.SetWorkFactor(g.workFactor)
+	r.SetWorkFactor(g.WorkFactor)
 	return []age.Recipient{r}, nil
 }
 

@@ -55,7 +55,7 @@ func scanHolder(t *testing.T, s *Store) (counts []copies) {
 	if st.used != 2 {
 		t.Fatalf("%d backing keys, want 2", st.used)
 	}
-	for _, b := range st.keys[0].backing {
+	for _, b := range st.keys[0].Backing {
 		key := st.bytesOf(b)
 		for _, half := range [][]byte{key[:16], key[16:]} {
 			locked, open := countInMemory(t, c.Process.Pid, half)

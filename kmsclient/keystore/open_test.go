@@ -25,7 +25,7 @@ func passphraseOf(s string) func() ([]byte, error) {
 func createCheap(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keystore")
-	must(t, writeEmpty(path, guard{workFactor: 2}, []byte(testPassphrase)))
+	must(t, writeEmpty(path, guard{WorkFactor: 2}, []byte(testPassphrase)))
 	return path
 }
 

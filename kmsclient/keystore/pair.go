@@ -2,14 +2,17 @@ package keystore
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"slices"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
@@ -23,32 +26,46 @@ type pair struct {
 
 // pairMakers are the key pair specs. RSA takes its time: some 0.1 s for 2048 bits, a second and more for 4096.
 var pairMakers = map[string]func() (pair, error){
-	"RSA_2048":              func() (pair, error) { return rsaPair(2048) },
-	"RSA_3072":              func() (pair, error) { return rsaPair(3072) },
-	"RSA_4096":              func() (pair, error) { return rsaPair(4096) },
-	"ECC_NIST_P256":         func() (pair, error) { return nistPair(ecdh.P256(), oidP256, 256) },
-	"ECC_NIST_P384":         func() (pair, error) { return nistPair(ecdh.P384(), oidP384, 384) },
-	"ECC_NIST_P521":         func() (pair, error) { return nistPair(ecdh.P521(), oidP521, 521) },
-	"ECC_SECG_P256K1":       secpPair,
-	"ECC_NIST_EDWARDS25519": edwardsPair,
-	"ML_KEM_768":            func() (pair, error) { return kemPair(oidMLKEM768, kem768) },
-	"ML_KEM_1024":           func() (pair, error) { return kemPair(oidMLKEM1024, kem1024) },
+	"RSA_2048":              rsaPair(2048),
+	"RSA_3072":              rsaPair(3072),
+	"RSA_4096":              rsaPair(4096),
+	"ECC_NIST_P256":         nistPair(ecdh.P256(), oidP256, 256),
+	"ECC_NIST_P384":         nistPair(ecdh.P384(), oidP384, 384),
+	"ECC_NIST_P521":         nistPair(ecdh.P521(), oidP521, 521),
+	"ECC_SECG_P256K1":       pairFrom(secp256k1.PrivKeyBytesLen, secpPair),
+	"ECC_NIST_EDWARDS25519": pairFrom(ed25519.SeedSize, edwardsPair),
+	"ML_KEM_768":            kemPair(oidMLKEM768, kem768),
+	"ML_KEM_1024":           kemPair(oidMLKEM1024, kem1024),
+}
+
+// pairFrom makes pairs out of so many random bytes in locked memory, which are wiped afterwards.
+func pairFrom(size int, expand func(secret []byte) (pair, error)) func() (pair, error) {
+	return func() (p pair, err error) {
+		secret, err := randomSecret(size)
+		if err != nil {
+			return pair{}, err
+		}
+		defer secret.Destroy()
+		keymem.Do(func() { p, err = expand(secret.Bytes()) })
+		return p, err
+	}
 }
 
 // unmadeSpecs are the key pair specs of KMS that Go's standard library has no key generation for.
 var unmadeSpecs = []string{"ML_KEM_512", "SM2"}
 
 // GenerateDataKeyPair makes a key pair, and the private key's CiphertextBlob. Making an RSA pair does not stop when ctx ends.
-func (s *Store) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
-	out, err := s.generatePair(ctx, in)
-	return out, named("GenerateDataKeyPair", in.KeyID, err)
+func (s *Store) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
+	defer complete(&err, "GenerateDataKeyPair", in.KeyID)
+	return s.generatePair(ctx, in)
 }
 
 // GenerateDataKeyPairWithoutPlaintext makes a key pair whose private key nobody has seen. PrivateKeyPlaintext is nil.
-func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
+	defer complete(&err, "GenerateDataKeyPairWithoutPlaintext", in.KeyID)
 	out, err := s.generatePair(ctx, in)
 	if err != nil {
-		return nil, named("GenerateDataKeyPairWithoutPlaintext", in.KeyID, err)
+		return nil, err
 	}
 	out.PrivateKeyPlaintext.Destroy()
 	out.PrivateKeyPlaintext = nil
@@ -56,51 +73,41 @@ func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsc
 }
 
 func (s *Store) generatePair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
-	generate, err := pairMaker(in.KeyPairSpec)
-	if err != nil {
-		return nil, err
+	generate := pairMakers[in.KeyPairSpec]
+	switch {
+	case slices.Contains(unmadeSpecs, in.KeyPairSpec):
+		return nil, refuseAs("UnsupportedOperationException", "KeyPairSpec %s is not supported by the embedded keystore.", in.KeyPairSpec)
+	case generate == nil:
+		return nil, outsideEnum("keyPairSpec", kmsclient.KeyPairSpecs)
 	}
-	var public []byte
+	out := &kmsclient.KeyPair{KeyPairSpec: in.KeyPairSpec}
 	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext, func() (*keymem.Buffer, error) {
 		p, err := generate()
-		public = p.public
+		out.PublicKey = p.public
 		return p.private, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &kmsclient.KeyPair{
-		KeyID:                    made.key.arn(),
-		KeyPairSpec:              in.KeyPairSpec,
-		PublicKey:                public,
-		PrivateKeyPlaintext:      made.secret,
-		PrivateKeyCiphertextBlob: made.blob,
-		KeyMaterialID:            made.key.currentID(),
-	}, nil
+	out.KeyID, out.KeyMaterialID = made.key.arn(), made.key.currentID()
+	out.PrivateKeyPlaintext, out.PrivateKeyCiphertextBlob = made.secret, made.blob
+	return out, nil
 }
 
-func pairMaker(spec string) (func() (pair, error), error) {
-	if generate, ok := pairMakers[spec]; ok {
-		return generate, nil
+func rsaPair(bits int) func() (pair, error) {
+	return func() (pair, error) {
+		private, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			return pair{}, err
+		}
+		return takeRSA(private)
 	}
-	if slices.Contains(unmadeSpecs, spec) {
-		return nil, refuse(kmsclient.ErrInvalidRequest, codeUnsupported, "KeyPairSpec %s is not supported by the embedded keystore.", spec)
-	}
-	return nil, outsideEnum("keyPairSpec", kmsclient.KeyPairSpecs)
-}
-
-func rsaPair(bits int) (pair, error) {
-	private, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		return pair{}, err
-	}
-	return takeRSA(private)
 }
 
 // takeRSA encodes the key and wipes it. What rsa.GenerateKey leaves of its own steps cannot be reached.
 func takeRSA(private *rsa.PrivateKey) (pair, error) {
 	defer keymem.WipeRSA(private)
-	public, err := rsaSPKI(&private.PublicKey)
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 	if err != nil {
 		return pair{}, err
 	}
@@ -110,50 +117,34 @@ func takeRSA(private *rsa.PrivateKey) (pair, error) {
 
 // nistPair draws the scalar into locked memory, as FIPS 186-5 has it in appendix A.2.2 (rejection of candidates). The package's own GenerateKey leaves it on
 // the heap, where nobody can wipe it.
-func nistPair(curve ecdh.Curve, oid []int, bits int) (p pair, err error) {
-	scalar, err := keymem.New((bits + 7) / 8)
-	if err != nil {
-		return pair{}, err
-	}
-	defer scalar.Destroy()
-	keymem.Do(func() {
-		d := scalar.Bytes()
-		var private *ecdh.PrivateKey
-		for range maxCandidates {
-			rand.Read(d)
+func nistPair(curve ecdh.Curve, oid []int, bits int) func() (pair, error) {
+	return pairFrom((bits+7)/8, func(d []byte) (pair, error) {
+		for candidate := 1; ; candidate++ {
 			d[0] &= 0xff >> (8*len(d) - bits)
-			if private, err = curve.NewPrivateKey(d); err == nil { // it is above zero and below the order
-				break
+			private, err := curve.NewPrivateKey(d)
+			switch {
+			case err == nil: // it is above zero and below the order
+				defer keymem.WipeField(private, "privateKey")
+				defer keymem.WipeField(private, "fips", "d")
+				return ecPair(oid, d, private.PublicKey().Bytes())
+			case candidate == maxCandidates:
+				return pair{}, err
 			}
+			rand.Read(d)
 		}
-		if err != nil {
-			return
-		}
-		defer keymem.WipeField(private, "privateKey")
-		defer keymem.WipeField(private, "fips", "d")
-		p, err = ecPair(oid, d, private.PublicKey().Bytes())
 	})
-	return p, err
 }
 
 // maxCandidates bounds the search for a scalar below the order of the curve. One candidate in 2^32 is refused, or fewer.
 const maxCandidates = 16
 
-func secpPair() (p pair, err error) {
-	scalar, err := keymem.New(secp256k1.PrivKeyBytesLen)
-	if err != nil {
-		return pair{}, err
-	}
-	defer scalar.Destroy()
-	keymem.Do(func() {
-		var point []byte
-		for point == nil { // one in 2^127 is refused
-			rand.Read(scalar.Bytes())
-			point = secpPublic(scalar.Bytes())
+func secpPair(scalar []byte) (pair, error) {
+	for {
+		if point := secpPublic(scalar); point != nil {
+			return ecPair(oidSecp256k1, scalar, point)
 		}
-		p, err = ecPair(oidSecp256k1, scalar.Bytes(), point)
-	})
-	return p, err
+		rand.Read(scalar) // one in 2^127 is refused
+	}
 }
 
 // secpPublic is the uncompressed point (SEC 1, section 2.3.3) of a private key, or nil where scalar
@@ -171,63 +162,38 @@ func secpPublic(scalar []byte) []byte {
 }
 
 func ecPair(oid []int, scalar, point []byte) (pair, error) {
-	public, err := ecSPKI(oid, point)
+	curve := func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oid) }
+	public, err := spki(oidEC, curve, point)
 	if err != nil {
 		return pair{}, err
 	}
-	secret, err := ecPKCS8(oid, scalar, point)
+	secret, err := ecPKCS8(curve, scalar, point)
 	return pair{public, secret}, err
 }
 
-func edwardsPair() (p pair, err error) {
-	seed, err := randomSecret(ed25519.SeedSize)
-	if err != nil {
-		return pair{}, err
+func edwardsPair(seed []byte) (p pair, err error) {
+	private := ed25519.NewKeyFromSeed(seed)
+	defer keymem.Wipe(private)
+	if p.public, err = x509.MarshalPKIXPublicKey(private.Public()); err == nil {
+		p.private, err = seedPKCS8(oidEd25519, octetString, seed)
 	}
-	defer seed.Destroy()
-	keymem.Do(func() {
-		private := ed25519.NewKeyFromSeed(seed.Bytes())
-		defer keymem.Wipe(private)
-		if p.public, err = plainSPKI(oidEd25519, private[ed25519.SeedSize:]); err == nil {
-			p.private, err = seedPKCS8(oidEd25519, octetString, seed.Bytes())
-		}
-	})
 	return p, err
 }
 
-// kemPair makes an ML-KEM pair whose private key is the seed (RFC 9935).
-func kemPair(oid []int, encapsulationKey func(seed []byte) ([]byte, error)) (p pair, err error) {
-	seed, err := randomSecret(mlkem.SeedSize)
-	if err != nil {
-		return pair{}, err
-	}
-	defer seed.Destroy()
-	keymem.Do(func() {
-		var public []byte
-		if public, err = encapsulationKey(seed.Bytes()); err != nil {
-			return
+// kemPair makes ML-KEM pairs whose private key is the seed (RFC 9935).
+func kemPair(oid []int, expand func(seed []byte) (crypto.Decapsulator, error)) func() (pair, error) {
+	return pairFrom(mlkem.SeedSize, func(seed []byte) (p pair, err error) {
+		private, err := expand(seed)
+		if err != nil {
+			return pair{}, err
 		}
-		if p.public, err = plainSPKI(oid, public); err == nil {
-			p.private, err = seedPKCS8(oid, seedChoice, seed.Bytes())
+		defer keymem.WipeField(private, "key")
+		if p.public, err = spki(oid, nil, private.Encapsulator().Bytes()); err == nil {
+			p.private, err = seedPKCS8(oid, seedChoice, seed)
 		}
+		return p, err
 	})
-	return p, err
 }
 
-func kem768(seed []byte) ([]byte, error) {
-	k, err := mlkem.NewDecapsulationKey768(seed)
-	if err != nil {
-		return nil, err
-	}
-	defer keymem.WipeField(k, "key")
-	return k.EncapsulationKey().Bytes(), nil
-}
-
-func kem1024(seed []byte) ([]byte, error) {
-	k, err := mlkem.NewDecapsulationKey1024(seed)
-	if err != nil {
-		return nil, err
-	}
-	defer keymem.WipeField(k, "key")
-	return k.EncapsulationKey().Bytes(), nil
-}
+func kem768(seed []byte) (crypto.Decapsulator, error)  { return mlkem.NewDecapsulationKey768(seed) }
+func kem1024(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey1024(seed) }

@@ -70,7 +70,7 @@ func childSpin(path string) error {
 	}
 	fmt.Println("ready")
 	for {
-		if err := s.RotateKeyOnDemand(context.Background(), s.current.keys[0].id); err != nil {
+		if err := s.RotateKeyOnDemand(context.Background(), s.current.keys[0].ID); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		killWriter(t, s.path, window)
 		fresh := openStore(t, s.path)
 		opens(t, fresh, blob)
-		if n := len(fresh.current.keys[0].backing); n > rotations {
+		if n := len(fresh.current.keys[0].Backing); n > rotations {
 			rotations, window = n, max(shortest, window*3/4)
 		} else {
 			window = min(longest, window*3/2) // a busy disk takes longer
@@ -222,7 +222,7 @@ func childHold(path string) error {
 		return err
 	}
 	ctx := context.Background()
-	id := s.current.keys[0].id
+	id := s.current.keys[0].ID
 	if err := s.RotateKeyOnDemand(ctx, id); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package keystore
 import (
 	"context"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/envseal/envseal/kmsclient"
 )
@@ -40,25 +39,13 @@ func (s *Store) enter(ctx context.Context, o kmsclient.Options, contexts ...map[
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for _, ec := range contexts {
-		if err := checkContext(ec); err != nil {
-			return nil, err
-		}
+	if !kmsclient.IsText(contexts...) {
+		return nil, invalid("encryptionContext", "Member must be valid UTF-8")
 	}
 	if err := checkGrantTokens(o.GrantTokens); err != nil {
 		return nil, err
 	}
 	return s.acquire()
-}
-
-// checkContext refuses what JSON cannot carry: on the way it would become another context.
-func checkContext(ec map[string]string) error {
-	for name, value := range ec {
-		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return invalid("encryptionContext", "Member must be valid UTF-8")
-		}
-	}
-	return nil
 }
 
 // checkGrantTokens refuses every token, since a keystore issues none.
@@ -69,7 +56,7 @@ func checkGrantTokens(tokens []string) error {
 	case slices.Contains(tokens, ""):
 		return invalid("grantTokens", "Member must have length greater than or equal to 1")
 	case len(tokens) > 0:
-		return refuse(kmsclient.ErrInvalidGrantToken, codeInvalidGrantToken, "The grant token is invalid: a keystore has no grants.")
+		return refuse(kmsclient.ErrInvalidGrantToken, "The grant token is invalid: a keystore has no grants.")
 	}
 	return nil
 }
@@ -79,22 +66,22 @@ func checkAlgorithm(parameter, algorithm string) error {
 	case algorithm == "" || algorithm == kmsclient.Algorithm:
 		return nil
 	case slices.Contains(algorithms, algorithm):
-		return refuse(kmsclient.ErrInvalidKeyUsage, codeInvalidKeyUsage,
+		return refuse(kmsclient.ErrInvalidKeyUsage,
 			"Algorithm %s is incompatible with key spec %s.", algorithm, kmsclient.Algorithm)
 	}
 	return outsideEnum(parameter, algorithms)
 }
 
 func (k *key) checkUsable() error {
-	if k.state == kmsclient.StateDisabled {
-		return refuse(kmsclient.ErrDisabled, codeDisabled, "%s is disabled.", k.arn())
+	if k.State == kmsclient.StateDisabled {
+		return refuse(kmsclient.ErrDisabled, "%s is disabled.", k.arn())
 	}
 	return k.checkNotPending()
 }
 
 func (k *key) checkNotPending() error {
-	if k.state == kmsclient.StatePendingDeletion {
-		return refuse(kmsclient.ErrInvalidState, codeInvalidState, "%s is pending deletion.", k.arn())
+	if k.State == kmsclient.StatePendingDeletion {
+		return refuse(kmsclient.ErrInvalidState, "%s is pending deletion.", k.arn())
 	}
 	return nil
 }

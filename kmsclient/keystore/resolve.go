@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"encoding/hex"
+	"regexp"
 	"strings"
 
 	"github.com/envseal/envseal/kmsclient"
@@ -22,7 +23,7 @@ const (
 
 // resolve finds a key by id, key ARN, alias name or alias ARN.
 func (st *state) resolve(ref string) (*key, error) {
-	if err := checkRefLength(ref); err != nil {
+	if err := checkLength("keyId", len(ref), 1, kmsclient.MaxKeyID); err != nil {
 		return nil, err
 	}
 	resource := ref
@@ -41,7 +42,7 @@ func (st *state) resolve(ref string) (*key, error) {
 		if err != nil {
 			return nil, err
 		}
-		return st.byID[a.target], nil
+		return st.byID[a.Target], nil
 	}
 	return st.find(resource)
 }
@@ -81,17 +82,7 @@ func parseLocalARN(s string) (kmsclient.ARN, error) {
 }
 
 func notFound(format string, args ...any) *kmsclient.Error {
-	return refuse(kmsclient.ErrNotFound, codeNotFound, format, args...)
-}
-
-func checkRefLength(ref string) error {
-	if ref == "" {
-		return invalid("keyId", "Member must have length greater than or equal to 1")
-	}
-	if len(ref) > kmsclient.MaxKeyID {
-		return invalid("keyId", "Member must have length less than or equal to %d", kmsclient.MaxKeyID)
-	}
-	return nil
+	return refuse(kmsclient.ErrNotFound, format, args...)
 }
 
 // checkAliasName refuses what KMS refuses as the name of a new alias.
@@ -99,23 +90,19 @@ func checkAliasName(name string) error {
 	rest, ok := strings.CutPrefix(name, aliasPrefix)
 	switch {
 	case !ok || rest == "":
-		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName, `Alias must start with the prefix "alias/" and a name.`)
+		return refuseAs("InvalidAliasNameException", `Alias must start with the prefix "alias/" and a name.`)
 	case len(name) > maxAliasName:
-		return invalid("aliasName", "Member must have length less than or equal to %d", maxAliasName)
+		return checkLength("aliasName", len(name), 1, maxAliasName)
 	case strings.HasPrefix(name, reservedPrefix):
-		return refuse(kmsclient.ErrInvalidRequest, codeInvalidAliasName, "Alias must not start with the reserved prefix %q.", reservedPrefix)
+		return refuseAs("InvalidAliasNameException", "Alias must not start with the reserved prefix %q.", reservedPrefix)
 	}
-	for _, c := range []byte(name) {
-		if !isAliasByte(c) {
-			return invalid("aliasName", "Member must satisfy regular expression pattern: ^alias/[a-zA-Z0-9/_-]+$")
-		}
+	if !aliasPattern.MatchString(name) {
+		return invalid("aliasName", "Member must satisfy regular expression pattern: %s", aliasPattern)
 	}
 	return nil
 }
 
-func isAliasByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '/' || c == '_' || c == '-'
-}
+var aliasPattern = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
 
 func isMultiRegionID(id string) bool { return strings.HasPrefix(id, mrkPrefix) }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func TestService(t *testing.T) {
-	kmstest.Run(t, func(t *testing.T) kmsclient.Service { return newStore(t) }, kmstest.Capabilities{})
+	kmstest.Run(t, func(t *testing.T) kmsclient.Service { return newStore(t) })
 }
 
 // newStore is an empty keystore with an identity file.

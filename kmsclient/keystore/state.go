@@ -3,9 +3,11 @@ package keystore
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/envseal/envseal/envelope/keymem"
@@ -24,67 +26,86 @@ const (
 // state is what one version of the file says. It does not change once it is published: a change works on a clone. So an operation
 // that holds one sees the same keys from its start to its end.
 type state struct {
-	keys     []*key // in the order of their creation
-	aliases  map[string]*alias
-	guard    guard
+	keys    []*key // in the order of their creation
+	aliases map[string]*alias
+	guard
 	byID     map[string]*key
 	material *keymem.Buffer // all backing keys; nil where there are none
 	used     int            // backing keys in material
 	refs     int            // guarded by Store.mu
 }
 
+// key is a KMS key, as the file has it too.
 type key struct {
-	id          string
-	description string
-	created     time.Time
-	state       string
-	deletion    time.Time // zero unless the state is PendingDeletion
-	backing     []backing // the last one encrypts; all decrypt
+	ID          string    `json:"KeyId"`
+	Description string    `json:",omitempty"`
+	Created     time.Time `json:"CreationDate"`
+	State       string    `json:"KeyState"`
+	Deletion    time.Time `json:"DeletionDate,omitzero"` // zero unless the state is PendingDeletion
+	Backing     []backing `json:"Material"`              // the last one encrypts; all decrypt
 }
 
 // backing names one backing key; its bytes stand at index in state.material.
 type backing struct {
-	id      [materialSize]byte
-	created time.Time
+	ID      materialID `json:"KeyMaterialId"`
+	Created time.Time  `json:"CreationDate"`
 	index   int
 }
 
+// materialID is random, and never zero. As text it is 64 hex digits.
+type materialID [materialSize]byte
+
+func (id materialID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (id materialID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *materialID) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(id) {
+		return errors.New("key material id is malformed")
+	}
+	*id = materialID(b)
+	return nil
+}
+
+// alias is another name of a key, as the file has it too. Target is the key's id.
 type alias struct {
-	target           string
-	created, updated time.Time
+	Name    string    `json:"AliasName"`
+	Target  string    `json:"TargetKeyId"`
+	Created time.Time `json:"CreationDate"`
+	Updated time.Time `json:"LastUpdatedDate"`
 }
 
 func (k *key) arn() string {
-	return localARN("key/" + k.id)
+	return localARN("key/" + k.ID)
 }
 
 func localARN(resource string) string {
 	return kmsclient.ARN{Partition: "aws", Region: kmsclient.LocalRegion, Account: kmsclient.LocalAccount, Resource: resource}.String()
 }
 
-func (k *key) current() backing { return k.backing[len(k.backing)-1] }
+func (k *key) current() backing { return k.Backing[len(k.Backing)-1] }
 
-func (k *key) currentID() string {
-	id := k.current().id
-	return hex.EncodeToString(id[:])
-}
+func (k *key) currentID() string { return k.current().ID.String() }
 
 func (k *key) metadata() *kmsclient.KeyMetadata {
 	about := &kmsclient.KeyMetadata{
 		AccountID:            kmsclient.LocalAccount,
-		KeyID:                k.id,
+		KeyID:                k.ID,
 		ARN:                  k.arn(),
-		CreationDate:         k.created,
-		Enabled:              k.state == kmsclient.StateEnabled,
-		Description:          k.description,
+		CreationDate:         k.Created,
+		Enabled:              k.State == kmsclient.StateEnabled,
+		Description:          k.Description,
 		KeyUsage:             "ENCRYPT_DECRYPT",
-		KeyState:             k.state,
-		DeletionDate:         k.deletion,
+		KeyState:             k.State,
+		DeletionDate:         k.Deletion,
 		Origin:               "AWS_KMS",
 		KeyManager:           "CUSTOMER",
 		KeySpec:              kmsclient.Algorithm,
 		Algorithms:           []string{kmsclient.Algorithm},
-		MultiRegion:          isMultiRegionID(k.id),
+		MultiRegion:          isMultiRegionID(k.ID),
 		CurrentKeyMaterialID: k.currentID(),
 	}
 	if about.MultiRegion { // there is but one Region here, so every key is a primary key without replicas
@@ -103,7 +124,7 @@ func (st *state) bytesOf(b backing) []byte {
 // clone copies the state, with room for extra more backing keys and without the keys whose deletion is due.
 func (st *state) clone(extra int, now time.Time) (*state, error) {
 	next := &state{guard: st.guard, aliases: map[string]*alias{}, byID: map[string]*key{}}
-	next.guard.recipients = slices.Clone(st.guard.recipients)
+	next.Recipients = slices.Clone(st.Recipients)
 	if err := next.allocate(st.used + extra); err != nil {
 		return nil, err
 	}
@@ -112,16 +133,16 @@ func (st *state) clone(extra int, now time.Time) (*state, error) {
 			continue
 		}
 		copied := *k
-		copied.backing = slices.Clone(k.backing)
-		for i, b := range copied.backing {
-			copied.backing[i].index = next.used
+		copied.Backing = slices.Clone(k.Backing)
+		for i, b := range copied.Backing {
+			copied.Backing[i].index = next.used
 			next.used++
-			copy(next.bytesOf(copied.backing[i]), st.bytesOf(b))
+			copy(next.bytesOf(copied.Backing[i]), st.bytesOf(b))
 		}
 		next.add(&copied)
 	}
 	for name, a := range st.aliases {
-		if next.byID[a.target] != nil {
+		if next.byID[a.Target] != nil {
 			copied := *a
 			next.aliases[name] = &copied
 		}
@@ -138,12 +159,12 @@ func (st *state) allocate(backingKeys int) (err error) {
 
 func (st *state) add(k *key) {
 	st.keys = append(st.keys, k)
-	st.byID[k.id] = k
+	st.byID[k.ID] = k
 }
 
 // due tells whether the key's waiting period is over, so that it exists no more.
 func (k *key) due(now time.Time) bool {
-	return k.state == kmsclient.StatePendingDeletion && !now.Before(k.deletion)
+	return k.State == kmsclient.StatePendingDeletion && !now.Before(k.Deletion)
 }
 
 func (st *state) anyDue(now time.Time) bool {
@@ -152,11 +173,11 @@ func (st *state) anyDue(now time.Time) bool {
 
 // rotate gives k a new random backing key. The state must have been cloned with room for it.
 func (st *state) rotate(k *key, now time.Time) {
-	b := backing{created: now, index: st.used}
+	b := backing{Created: now, index: st.used}
 	st.used++
-	rand.Read(b.id[:])
+	rand.Read(b.ID[:])
 	rand.Read(st.bytesOf(b))
-	k.backing = append(k.backing, b)
+	k.Backing = append(k.Backing, b)
 }
 
 func (st *state) destroy() {
@@ -165,9 +186,9 @@ func (st *state) destroy() {
 	}
 }
 
-// aliasNames are all names, sorted.
-func (st *state) aliasNames() []string {
-	return slices.Sorted(maps.Keys(st.aliases))
+// sortedAliases are all aliases, by name.
+func (st *state) sortedAliases() []*alias {
+	return slices.SortedFunc(maps.Values(st.aliases), func(a, b *alias) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func newKeyID(multiRegion bool) string {

@@ -117,27 +117,12 @@ func testContextsOfNoText(s *suite) {
 	k := s.key()
 	blob := s.encrypt(k.ARN, "bound", map[string]string{"a": "\ufffd"})
 	for _, ec := range []map[string]string{{"a": "\xff"}, {"\xc3": "a"}} {
-		data := kmsclient.GenerateDataKeyInput{KeyID: k.KeyID, KeySpec: kmsclient.AES256, EncryptionContext: ec}
-		pair := kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec}
-		move := kmsclient.ReEncryptInput{CiphertextBlob: blob, DestinationKeyID: k.KeyID}
-		from, to := move, move
-		from.SourceEncryptionContext, to.DestinationEncryptionContext = ec, ec
-		for _, use := range []use{
-			{"GenerateDataKey", func() error { return second(s.GenerateDataKey(s.ctx, data)) }},
-			{"GenerateDataKeyWithoutPlaintext", func() error { return second(s.GenerateDataKeyWithoutPlaintext(s.ctx, data)) }},
-			{"GenerateDataKeyPair", func() error { return second(s.GenerateDataKeyPair(s.ctx, pair)) }},
-			{"GenerateDataKeyPairWithoutPlaintext", func() error { return second(s.GenerateDataKeyPairWithoutPlaintext(s.ctx, pair)) }},
-			{"Encrypt", func() error {
-				return second(s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), EncryptionContext: ec}))
-			}},
-			{"Decrypt", func() error {
-				return s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec})
-			}},
-			{"ReEncrypt", func() error { return second(s.ReEncrypt(s.ctx, from)) }},
-			{"ReEncrypt", func() error { return second(s.ReEncrypt(s.ctx, to)) }},
-		} {
+		for _, use := range s.usesIn(ec, k.KeyID, blob, kmsclient.Options{}) {
 			s.refused(use.op, use.call(), kmsclient.ErrInvalidRequest)
 		}
+		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec}), kmsclient.ErrInvalidRequest)
+		_, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blob, DestinationKeyID: k.KeyID, DestinationEncryptionContext: ec})
+		s.refused("ReEncrypt", err, kmsclient.ErrInvalidRequest)
 	}
 }
 

@@ -178,7 +178,7 @@ func testRotation(s *suite) {
 		s.must(err)
 		key.Plaintext.Destroy()
 		s.isMaterialID("GenerateDataKey", key.KeyMaterialID)
-		if !s.caps.NoKeyMaterialID && (seen[key.KeyMaterialID] || key.KeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID) {
+		if seen[key.KeyMaterialID] || key.KeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID {
 			s.Errorf("after a rotation the key material id is %s", key.KeyMaterialID)
 		}
 		seen[key.KeyMaterialID] = true
@@ -191,13 +191,13 @@ func testRotation(s *suite) {
 		if got := take(out.Plaintext); i%2 == 0 && string(got) != "old and new" {
 			s.Errorf("blob %d decrypts to something else", i)
 		}
-		if !s.caps.NoKeyMaterialID && !seen[out.KeyMaterialID] {
+		if !seen[out.KeyMaterialID] {
 			s.Errorf("blob %d: Decrypt names the key material %q", i, out.KeyMaterialID)
 		}
 	}
 	moved, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blobs[0], SourceEncryptionContext: ec, DestinationKeyID: k.ARN})
 	s.must(err)
-	if !s.caps.NoKeyMaterialID && (moved.DestinationKeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID || !seen[moved.SourceKeyMaterialID]) {
+	if moved.DestinationKeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID || !seen[moved.SourceKeyMaterialID] {
 		s.Errorf("ReEncrypt went from %s to %s", moved.SourceKeyMaterialID, moved.DestinationKeyMaterialID)
 	}
 }

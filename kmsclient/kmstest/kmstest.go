@@ -1,4 +1,5 @@
-// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it.
+// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it. Only
+// tests import it. Start at [Run].
 //
 // It asks through the interface only and compares what the wire carries: times to the second, kinds and exception names of errors, no
 // wording. So the same suite runs on the embedded keystore directly and through the AWS SDK over HTTP.
@@ -14,19 +15,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Capabilities are what a service is not asked for. The zero value asks for everything.
-type Capabilities struct {
-	// PairSpecs are the key pair specs to make; nil means kmsclient.KeyPairSpecs.
-	PairSpecs []string
-	// NoKeyMaterialID: the service does not tell key material ids.
-	NoKeyMaterialID bool
-}
-
 // Run tests a service. newService gives a service without keys, its own for each call, and ends it with t.Cleanup.
-func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service, caps Capabilities) {
-	if caps.PairSpecs == nil {
-		caps.PairSpecs = kmsclient.KeyPairSpecs
-	}
+func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service) {
 	tests := []struct {
 		name string
 		run  func(*suite)
@@ -60,7 +50,7 @@ func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service, caps Cap
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			test.run(&suite{T: t, Service: newService(t), caps: caps, ctx: t.Context()})
+			test.run(&suite{T: t, Service: newService(t), ctx: t.Context()})
 		})
 	}
 }
@@ -69,13 +59,12 @@ func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service, caps Cap
 type suite struct {
 	*testing.T
 	kmsclient.Service
-	caps Capabilities
-	ctx  context.Context
+	ctx context.Context
 }
 
 // on is the suite in a subtest, on the same service.
 func (s *suite) on(name string, f func(*suite)) {
-	s.T.Run(name, func(t *testing.T) { f(&suite{T: t, Service: s.Service, caps: s.caps, ctx: t.Context()}) })
+	s.T.Run(name, func(t *testing.T) { f(&suite{T: t, Service: s.Service, ctx: t.Context()}) })
 }
 
 // must stops the test where a call failed that had to succeed.
@@ -158,9 +147,6 @@ func take(secret kmsclient.Secret) []byte {
 // isMaterialID checks the form of a key material id.
 func (s *suite) isMaterialID(where, id string) {
 	s.Helper()
-	if s.caps.NoKeyMaterialID {
-		return
-	}
 	if len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" {
 		s.Errorf("%s: key material id %q is not 64 hex digits", where, id)
 	}

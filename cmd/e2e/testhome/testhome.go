@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -20,10 +22,14 @@ const variable = "ENVSEAL_TEST_HOME"
 
 // Run makes a home, names it in the environment, of which children get theirs, runs the tests and
 // removes it. A test program that a test started keeps the home of the one that started it.
+//
+// Whoever runs the tests may ignore SIGHUP or SIGINT (nohup, a job in the background), which children
+// would inherit: Run has them at their default there.
 func Run(tests func() int) int {
 	if os.Getenv(variable) != "" {
 		return tests()
 	}
+	heedSignals()
 	home, err := os.MkdirTemp("", "envseal-home-")
 	if err == nil {
 		defer os.RemoveAll(home)
@@ -34,6 +40,15 @@ func Run(tests func() int) int {
 		return 1
 	}
 	return tests()
+}
+
+// heedSignals has children not ignore what is notified here.
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // Need fails a test that is about to start a process in a home that Run did not make.

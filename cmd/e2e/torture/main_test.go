@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -47,17 +46,7 @@ var (
 
 func TestMain(m *testing.M) {
 	startTracers(workers)
-	heedSignals()
 	os.Exit(testhome.Run(func() int { return prepareAndRun(m) }))
-}
-
-// heedSignals gives children the default of the signals that whoever runs the tests may ignore: what is notified here is not ignored in them.
-func heedSignals() {
-	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
-		if signal.Ignored(sig) {
-			signal.Notify(make(chan os.Signal, 1), sig)
-		}
-	}
 }
 
 func prepareAndRun(m *testing.M) int {

@@ -1,4 +1,6 @@
-// Package batch takes the files of a command line, one after the other.
+// Package batch takes the files of a command line, named there or in a list, and says where the output
+// of each goes. It opens no file but the list, and gives no two inputs of a run the same output. Start
+// with New.
 package batch
 
 import (
@@ -16,10 +18,10 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// Files is the files of a command line.
+// Files are the files of a command line.
 type Files struct {
 	flags.Work
-	command string   // the command's name
+	command string   // its name
 	Names   []string // as typed; "-" alone means stdin
 	List    bool     // the names come from --files0-from
 
@@ -115,9 +117,6 @@ func readNames(list string) ([]string, error) {
 // check refuses what no file of the run could make right: values of flags that it may not even come
 // to, and outputs that cannot be.
 func (b *Files) check() error {
-	if _, err := ui.ParseMode(b.Progress); err != nil {
-		return err
-	}
 	stdin := !b.List && b.Names[0] == "-"
 	switch {
 	case b.Output != "" && b.OutputDir != "":

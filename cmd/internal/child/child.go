@@ -1,4 +1,6 @@
-// Package child runs the commands of --from-command and --to-command.
+// Package child runs the commands of --from-command and --to-command. None outlives envseal, and none
+// sees the end of its input unless all of it was authentic. Start with Open, which makes a command an
+// input, and Consumer, to which opened data goes.
 package child
 
 import (
@@ -10,7 +12,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -30,8 +31,7 @@ type child struct {
 // startCommand starts cmd. Its end, and that of what it started, comes at the latest with that of envseal, unless envseal is killed.
 func startCommand(line *Line, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
-	cmd.SysProcAttr = childAttributes()
-	adoptOrphans()
+	cmd.SysProcAttr = proc.GroupAttributes()
 	err := proc.StartGroup(func() (int, error) {
 		started := make(chan error)
 		go func() {
@@ -105,12 +105,12 @@ func (f *childFailure) Error() string {
 // end asks all processes of the group to end, and makes them after a second. When it returns they have ended, or a warning has said that they have not: a process of another user,
 // such as one started by sudo, cannot be ended.
 func (c *child) end() {
-	c.signal(syscall.SIGTERM)
-	c.signal(syscall.SIGCONT) // to one that is stopped, SIGTERM comes only then
+	proc.SignalGroup(c.pid, syscall.SIGTERM)
+	proc.SignalGroup(c.pid, syscall.SIGCONT) // to one that is stopped, SIGTERM comes only then
 	if c.gone(endGrace) {
 		return
 	}
-	c.signal(syscall.SIGKILL)
+	proc.SignalGroup(c.pid, syscall.SIGKILL)
 	if !c.gone(killGrace) {
 		ui.Warn("%s: the command could not be ended", c.line)
 	}
@@ -122,15 +122,12 @@ func (c *child) stop() {
 	c.forget()
 }
 
-func (c *child) signal(sig syscall.Signal) { _ = unix.Kill(-c.pid, sig) }
-
 // gone waits until no process of the group is left.
 func (c *child) gone(limit time.Duration) bool {
 	for until := time.Now().Add(limit); ; time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-c.done:
-			if groupGone(c.pid) {
-				proc.GroupEnded(c.pid)
+			if proc.IsGroupGone(c.pid) {
 				return true
 			}
 		default:

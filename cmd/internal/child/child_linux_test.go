@@ -94,6 +94,10 @@ func TestInterruptedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
+	// as if the process had been started with it
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, r.Fd(), syscall.F_SETFD, 0); errno != 0 {
+		t.Fatal(errno)
+	}
 	pipe, err := file.Open(fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	if err != nil {
 		t.Fatal(err)

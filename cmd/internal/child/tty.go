@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,7 @@ func lendTerminal(group int) *borrowed {
 		tty.Close()
 		return nil
 	}
-	_ = unix.Kill(-group, syscall.SIGCONT)
+	proc.SignalGroup(group, syscall.SIGCONT)
 	return &borrowed{tty}
 }
 

@@ -1,4 +1,5 @@
-// Package decrypt is envseal decrypt and envseal verify.
+// Package decrypt is envseal decrypt and envseal verify. Start with runOpen; opening is what they do to
+// each file. Nothing is released that was not authenticated before.
 package decrypt
 
 import (
@@ -103,8 +104,8 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 
 // files are those that no output may replace.
 func (o *openOptions) files() []file.Guarded {
-	own := file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files())
-	return append(own, transfer.GuardHeader(o.header)...)
+	header := []file.Needed{{Name: o.header, Role: "the input"}} // the payload needs it
+	return file.Guard(o.aws.Files(), o.store.Files(), o.Work.Files(), header)
 }
 
 // check refuses what does not go together.
@@ -135,11 +136,11 @@ func (o *openOptions) check(b *batch.Files) error {
 // opening is what one decrypt or verify command does to each of its files.
 type opening struct {
 	openOptions
-	batch   *batch.Files
-	svc     *keys.Services
-	gate    *reuse.Throttle
-	allowed []keyring.AllowedKey
-	own     []file.Guarded
+	batch    *batch.Files
+	svc      *keys.Services
+	throttle *reuse.Throttle
+	allowed  []keyring.AllowedKey
+	own      []file.Guarded
 }
 
 // runOpen is decrypt or verify.
@@ -167,8 +168,8 @@ func runOpen(c *cli.Context, verb string) error {
 	if o.allowed, err = o.svc.Allowed(ctx, o.keyIDs); err != nil {
 		return err
 	}
-	o.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
-	defer o.gate.Close()
+	o.throttle = reuse.NewThrottle(b.IsMany(), o.Reuse)
+	defer o.throttle.Close()
 	if verb == flags.Verify {
 		return tree.Run(ctx, b, o.own, &verifying{o})
 	}
@@ -180,10 +181,10 @@ func runOpen(c *cli.Context, verb string) error {
 func (o *opening) identity(name string, many bool, r *transfer.Result) envelope.Identity {
 	keys := make([]keyring.AllowedKey, len(o.allowed))
 	for i, k := range o.allowed {
-		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.gate.Client(k.Client, &r.Calls)}
+		keys[i] = keyring.AllowedKey{KeyID: k.KeyID, Client: o.throttle.Client(k.Client, &r.Calls)}
 	}
 	return &keyring.Discovery{
-		Client:      o.gate.ForARN(o.svc.ForARN, &r.Calls),
+		Client:      o.throttle.ForARN(o.svc.ForARN, &r.Calls),
 		Keys:        keys,
 		Accounts:    o.accounts,
 		Region:      o.aws.Region,
@@ -239,7 +240,7 @@ func (o *opening) Single(ctx context.Context, name string, log *transfer.Log) (t
 	t := &transfer.Transfer{
 		Work: o.Work, Name: name, Target: target, Perm: o.Perm, Mtime: o.bytes == nil,
 		To: o.to, SizeHint: -1, Own: o.own, Log: log, Check: o.Check, Current: o.Current,
-		Many: o.batch.IsMany(),
+		OneOfMany: o.batch.IsMany(),
 	}
 	return t.Run(ctx, o.Stream)
 }
@@ -292,14 +293,14 @@ func (o *opening) Stream(ctx context.Context, j *transfer.Job) (r transfer.Resul
 	if r.Header, err = o.release(ctx, j, &r); err != nil {
 		return r, discarding(j.Dst, err)
 	}
-	if o.Verbose && !j.Many {
-		j.TellTime("opened", start)
+	if o.Verbose && !j.OneOfMany {
+		j.NoteTime("opened", start)
 	}
 	return r, nil
 }
 
 func (o *opening) release(ctx context.Context, j *transfer.Job, r *transfer.Result) (*format.Header, error) {
-	id := o.identity(j.In.Name, j.Many, r)
+	id := o.identity(j.In.Name, j.OneOfMany, r)
 	header := transfer.Header{Name: o.header, Again: o.verifyFirst}
 	defer header.Close()
 	if o.verifyFirst {
@@ -323,7 +324,7 @@ func (o *opening) release(ctx context.Context, j *transfer.Job, r *transfer.Resu
 		return nil, err
 	}
 	if plain { // from a file to one that appears when it is whole
-		if p, ok := j.DirectPath(); ok && !p.Out.Direct {
+		if p, ok := j.DirectPath(); ok && !j.Dst.File.Direct {
 			return p.Open(ctx, options, id)
 		}
 	}
@@ -374,11 +375,11 @@ func (o *opening) Fatal(error) bool { return false }
 
 // Current compares the plaintext's size. An output that is newer than its sealed file has been
 // worked on since, and is kept.
-func (o *opening) Current(in, out *transfer.Stated) (current, replaceable bool) {
+func (o *opening) Current(in, out *file.Input) (current, replaceable bool) {
 	if !out.ModTime.Equal(in.ModTime) {
 		return false, out.ModTime.Before(in.ModTime)
 	}
-	h, exact, err := in.Header()
+	h, exact, err := transfer.ReadHeader(in)
 	if err != nil {
 		return false, false
 	}

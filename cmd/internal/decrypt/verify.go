@@ -56,7 +56,7 @@ func (v *verifying) Target(string) (string, error) { return "", nil }
 func (v *verifying) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
 	t := &transfer.Transfer{
 		Work: v.Work, Name: name, Into: &verdict{name, v.Quiet}, SizeHint: -1, Log: log,
-		Many: v.batch.IsMany(),
+		OneOfMany: v.batch.IsMany(),
 	}
 	return t.Run(ctx, v.Stream)
 }
@@ -72,7 +72,7 @@ func (v *verifying) Stream(ctx context.Context, j *transfer.Job) (r transfer.Res
 	if err != nil {
 		return r, err
 	}
-	r.Header, err = envelope.Verify(ctx, src, options, v.identity(j.In.Name, j.Many, &r))
+	r.Header, err = envelope.Verify(ctx, src, options, v.identity(j.In.Name, j.OneOfMany, &r))
 	return r, err
 }
 
@@ -84,7 +84,7 @@ type verdict struct {
 
 func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
 
-// Commit implements sink: the file is authentic, and has not changed meanwhile.
+// Commit implements transfer.Sink: the file is authentic, and has not changed meanwhile.
 func (v *verdict) Commit() error {
 	if v.quiet {
 		return nil
@@ -96,7 +96,7 @@ func (v *verdict) Durable() bool { return false }
 
 func (v *verdict) Released() bool { return false }
 
-// Abort implements sink.
+// Abort implements transfer.Sink.
 func (v *verdict) Abort() {}
 
 // streamOnly tells whether AppendOpened could not open a file that may be sound.

@@ -1,4 +1,4 @@
-// Package encrypt is envseal encrypt.
+// Package encrypt is envseal encrypt. Start with runEncrypt; sealing is what it does to each file.
 package encrypt
 
 import (
@@ -101,7 +101,7 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 	o.dataKey, o.context = c.String("data-key"), c.StringSlice("encryption-context")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
 	o.armor, o.failOnEmpty = c.Bool("armor"), c.Bool("fail-on-empty")
-	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: compressionOf(c)}
+	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: flags.ReadOptional[envelope.Level](c, "compress")}
 	if o.sizeHint, err = parseSizeHint(c.String("size-hint")); err != nil {
 		return o, err
 	}
@@ -114,23 +114,22 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 
 // files are those that no output may replace.
 func (o *sealOptions) files() []file.Guarded {
-	return file.Guard(o.aws.Files(), o.store.Files(), o.Many.Files(), flags.ContextFiles(o.context),
+	return file.Guard(o.aws.Files(), o.store.Files(), o.Work.Files(), flags.ContextFiles(o.context),
 		file.NamedBy("data-key", o.dataKey), file.NamedBy("recipient", o.pairs...))
 }
 
 // sealing is what one encrypt command does to each of its files.
 type sealing struct {
 	sealOptions
-	batch  *batch.Files
-	keys   []*keyring.KMSKey        // of -k
-	made   *keys.DataKeyFile        // of --data-key
-	key    *envelope.DataKey        // unwrapped from it
-	pairs  []envelope.FileRecipient // of -r
-	bound  format.Context
-	pool   *reuse.Pool // of the data keys
-	gate   *reuse.Throttle
-	own    []file.Guarded
-	rename func(string) (string, error)
+	batch    *batch.Files
+	keys     []*keyring.KMSKey        // of -k
+	keyFile  *keys.DataKeyFile        // of --data-key
+	key      *envelope.DataKey        // unwrapped from it
+	pairs    []envelope.FileRecipient // of -r
+	bound    format.Context
+	pool     *reuse.Pool // of the data keys
+	throttle *reuse.Throttle
+	own      []file.Guarded
 }
 
 func runEncrypt(ctx context.Context, o sealOptions) error {
@@ -148,19 +147,17 @@ func runEncrypt(ctx context.Context, o sealOptions) error {
 	defer svc.Close()
 	keys.Harden(o.AllowCoreDumps)
 	s := &sealing{sealOptions: o, batch: b, own: o.files()}
-	s.rename = func(name string) (string, error) { return s.Target(name) }
-	if o.from != nil {
-		s.rename = func(string) (string, error) { return "-", nil }
-	}
 	if err := s.findKeys(ctx, svc); err != nil {
 		return err
 	}
 	if err := s.unwrap(ctx, svc); err != nil {
 		return err
 	}
-	defer s.destroy()
-	s.gate = reuse.NewThrottle(b.IsMany(), o.Reuse)
-	defer s.gate.Close()
+	if s.key != nil {
+		defer s.key.Destroy()
+	}
+	s.throttle = reuse.NewThrottle(b.IsMany(), o.Reuse)
+	defer s.throttle.Close()
 	s.pool = &reuse.Pool{Make: s.newDataKey, Files: o.Reuse}
 	defer s.pool.Close()
 	return tree.Run(ctx, b, s.own, s)
@@ -211,8 +208,8 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 	case s.dataKey == "":
 		s.bound, err = keys.ContextOf(s.context)
 	default:
-		if s.made, err = keys.ReadDataKeyFile(s.dataKey, s.context); err == nil {
-			s.bound = s.made.Context
+		if s.keyFile, err = keys.ReadDataKeyFile(s.dataKey, s.context); err == nil {
+			s.bound = s.keyFile.Context
 		}
 	}
 	if err != nil {
@@ -225,8 +222,8 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 		return err
 	}
 	n := len(s.keys) + len(s.pairs)
-	if s.made != nil {
-		n += len(s.made.Keys)
+	if s.keyFile != nil {
+		n += len(s.keyFile.Keys)
 	}
 	if n > format.DefaultMaxSlots {
 		return exit.Errorf(exit.Usage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
@@ -236,22 +233,16 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 
 // unwrap has KMS decrypt the data key of --data-key, unless nothing is going to be sealed.
 func (s *sealing) unwrap(ctx context.Context, svc *keys.Services) (err error) {
-	if s.made == nil || s.DryRun {
+	if s.keyFile == nil || s.DryRun {
 		return nil
 	}
 	id := &keyring.Discovery{Client: svc.ForARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
 		if s.Verbose {
-			ui.Note("%s: unwrapped with %s", ui.Shown(s.made.Name), arn)
+			ui.Note("%s: unwrapped with %s", ui.Shown(s.keyFile.Name), arn)
 		}
 	}}
-	s.key, err = s.made.Unwrap(ctx, id, s.pairs)
+	s.key, err = s.keyFile.Unwrap(ctx, id, s.pairs)
 	return err
-}
-
-func (s *sealing) destroy() {
-	if s.key != nil {
-		s.key.Destroy()
-	}
 }
 
 // newDataKey makes a data key, and counts the calls that it takes.
@@ -259,7 +250,7 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 	var all []envelope.Recipient
 	for _, k := range s.keys { // first, so that a KMS key makes the data key
 		counted := *k
-		counted.Client = s.gate.Client(k.Client, calls)
+		counted.Client = s.throttle.Client(k.Client, calls)
 		all = append(all, &counted)
 	}
 	for _, p := range s.pairs {
@@ -306,10 +297,9 @@ func (s *sealing) checkSize(layout format.Layout, size int64) error {
 }
 
 // keyFailure is that no data key could be had for sealing.
-type keyFailure struct{ err error }
+type keyFailure struct{ error }
 
-func (k *keyFailure) Error() string { return k.err.Error() }
-func (k *keyFailure) Unwrap() error { return k.err }
+func (k *keyFailure) Unwrap() error { return k.error }
 
 // sealing is the tree.Work of encrypt.
 
@@ -335,14 +325,18 @@ func (s *sealing) DirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
 // Single seals a single file of the batch, or what the command of --from-command writes.
 func (s *sealing) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
-	target, err := s.batch.Target(name, s.rename)
+	rename := s.Target
+	if s.from != nil {
+		rename = func(string) (string, error) { return "-", nil }
+	}
+	target, err := s.batch.Target(name, rename)
 	if err != nil {
 		return transfer.Result{}, err
 	}
 	t := &transfer.Transfer{
 		Work: s.Work, Name: name, Target: target, Perm: file.SealedPerm, Mtime: true,
 		Header: s.header, From: s.from, Text: s.armor, RefuseEmpty: s.failOnEmpty,
-		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.Current, Many: s.batch.IsMany(),
+		SizeHint: s.sizeHint, Own: s.own, Log: log, Current: s.Current, OneOfMany: s.batch.IsMany(),
 	}
 	return t.Run(ctx, s.Stream)
 }
@@ -379,17 +373,17 @@ func (s *sealing) Stream(ctx context.Context, j *transfer.Job) (r transfer.Resul
 	if j.Dst.Header != nil {
 		o.Header = j.Dst.Header
 	}
-	if s.Verbose && !j.Many {
-		o.Begun = func(h *format.Header) { s.tellSize(h, j.In) }
+	if s.Verbose && !j.OneOfMany {
+		o.Begun = func(h *format.Header) { s.noteSize(h, j.In) }
 	}
 	if r.Header, err = s.sealTo(ctx, j, key.DataKey, o); err != nil {
 		return r, err
 	}
-	if s.Verbose && !j.Many {
+	if s.Verbose && !j.OneOfMany {
 		for _, slot := range r.Header.Slots {
 			ui.Note("%s: sealed for %s", ui.ShownInput(j.In.Name), keys.SealedFor(slot))
 		}
-		j.TellTime("sealed", start)
+		j.NoteTime("sealed", start)
 	}
 	return r, nil
 }
@@ -420,8 +414,8 @@ func (s *sealing) Fatal(err error) bool {
 
 // Current compares the sealed file's size, in which that of its own header is the only unknown. Of a
 // compressed or armored one the time alone has to do.
-func (s *sealing) Current(in, out *transfer.Stated) (current, replaceable bool) {
-	h, exact, err := out.Header()
+func (s *sealing) Current(in, out *file.Input) (current, replaceable bool) {
+	h, exact, err := transfer.ReadHeader(out)
 	if err != nil {
 		return false, false // nobody knows what it is, so it stays
 	}
@@ -435,8 +429,8 @@ func (s *sealing) Current(in, out *transfer.Stated) (current, replaceable bool) 
 	return err == nil && size == out.Size, true
 }
 
-// tellSize says how large the output will be, as far as it is known before the data is.
-func (s *sealing) tellSize(h *format.Header, in *file.Input) {
+// noteSize says how large the output will be, as far as it is known before the data is.
+func (s *sealing) noteSize(h *format.Header, in *file.Input) {
 	if h.Compression != format.CompressionNone {
 		return
 	}

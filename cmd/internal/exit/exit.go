@@ -1,5 +1,6 @@
 // Package exit holds the exit codes, an error that knows its code and what to type next, and the
-// one table that explains the errors of the core.
+// one table that explains the errors of the core. It prints nothing, and ends no process. Begin with
+// [Errorf] and [Explain].
 package exit
 
 import (
@@ -24,12 +25,15 @@ const (
 
 // Error is a failure that knows its exit code and, where useful, what to type next.
 type Error struct {
-	Code int
-	Err  error
-	Hint string
+	Code int    // one of those above
+	Err  error  // the message
+	Hint string // what to type next, "" where there is nothing to say
 }
 
+// Error is the message without the hint.
 func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap is what the error is made of.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf makes an Error. The message names the thing before the reason; %w works.
@@ -45,3 +49,12 @@ func Code(err error) int {
 	}
 	return 0
 }
+
+// Reported marks an error whose message has been printed. It keeps the exit code.
+type Reported struct{ Err error }
+
+// Error is the message that has been printed.
+func (r *Reported) Error() string { return r.Err.Error() }
+
+// Unwrap is the error itself.
+func (r *Reported) Unwrap() error { return r.Err }

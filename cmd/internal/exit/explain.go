@@ -13,12 +13,6 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// Reported marks an error whose message has been printed.
-type Reported struct{ Err error }
-
-func (r *Reported) Error() string { return r.Err.Error() }
-func (r *Reported) Unwrap() error { return r.Err }
-
 // explanation is what one kind of error means to a user.
 type explanation struct {
 	is   error
@@ -36,7 +30,8 @@ var explanations = []explanation{
 	{kmsclient.ErrQuota, Unreachable, "a quota of the account or of the keystore is reached: remove what is not needed or have the quota raised, then try again"},
 	{kmsclient.ErrThrottled, Unreachable, "the key service limits its requests; try again in a moment"},
 	{kmsclient.ErrUnavailable, Unreachable, "check the endpoint and the network, then try again"},
-	// before what other slots of the file were refused for: one of its data keys was at hand, and was not that of the file
+	// before what other slots of the file were refused for: one of its data keys was at hand, and was
+	// not that of the file
 	{envelope.ErrCommitment, Damaged, "the file is not what was sealed: copy it again from its source"},
 	{kmsclient.ErrCredentials, Refused, ""},
 	{kmsclient.ErrAccessDenied, Refused, "the caller lacks a permission on this key: see the operation named above in the key policy, the IAM policy or a grant"},
@@ -87,7 +82,8 @@ var explanations = []explanation{
 // StrictFIPSHint is what to type where GODEBUG=fips140=only refuses sealed files.
 const StrictFIPSHint = "GODEBUG=fips140=on takes all cryptography from Go's FIPS 140-3 module without refusing what is not approved; SECURITY.md says what that means"
 
-// Explain finds the exit code of an error and what to type next. An exit code given where the error arose comes first.
+// Explain finds the exit code of an error and what to type next. An exit code given where the error
+// arose comes first.
 func Explain(err error) (code int, hint string) {
 	var e *Error
 	if errors.As(err, &e) {

@@ -1,7 +1,7 @@
-// Package file holds the rules for files: inputs, and outputs that appear whole or not at all.
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 
@@ -47,7 +47,7 @@ func (o *Output) commit() error {
 	if err != nil || o.NoSync {
 		return err
 	}
-	if err := SyncDir(o.dir.File, o.AsFile()); err != nil {
+	if err := o.dir.Sync(); err != nil {
 		if replaced {
 			return exit.Errorf(exit.Output, "", "%s: was replaced, but may be the old one again after a power cut: "+
 				"sync of its directory: %w", ui.Shown(o.target), exit.Reason(err))
@@ -61,25 +61,26 @@ func (o *Output) commit() error {
 // stage is the first step: the contents and the attributes are on the disk, and whatever errors
 // have been put off until close have come to light.
 func (o *Output) stage() error {
-	if !o.Direct {
-		if err := o.Finish(); err != nil {
-			return err
-		}
+	if err := o.Finish(); err != nil {
+		return err
 	}
 	return o.Sync(true)
 }
 
-// Finish gives the file its mode and time.
+// Finish gives the file its mode and time, when all is written.
 func (o *Output) Finish() error {
-	if o.made != o.Perm {
-		if err := Retry(func() error { return unix.Fchmod(o.FD, uint32(o.Perm)) }); err != nil {
+	if o.Direct {
+		return nil
+	}
+	if o.mode != o.Perm {
+		if err := Retry(func() error { return unix.Fchmod(o.fd, uint32(o.Perm)) }); err != nil {
 			return err
 		}
 	}
 	if o.ModTime.IsZero() {
 		return nil
 	}
-	return SetModTime(o.FD, o.ModTime)
+	return setModTime(o.fd, o.ModTime)
 }
 
 // Sync waits for the disk, unless that is not wanted, and with remote asks for the errors that come
@@ -87,14 +88,14 @@ func (o *Output) Finish() error {
 // output open.
 func (o *Output) Sync(remote bool) error {
 	if o.mustSync() {
-		if err := syncFile(o.FD); err != nil {
+		if err := syncFile(o.fd); err != nil {
 			return err
 		}
 	}
 	if !remote {
 		return nil
 	}
-	return closeErrors(o.FD)
+	return closeErrors(o.fd)
 }
 
 // mustSync leaves out pipes and character devices, which cannot be synced, and whatever was opened
@@ -109,16 +110,29 @@ func (o *Output) mustSync() bool {
 	if _, ok := Descriptor(o.target); ok || o.file == os.Stdout {
 		return false
 	}
-	st, err := StatFD(o.FD)
+	st, err := statFD(o.fd)
 	return err == nil && st.Mode&fs.ModeDevice != 0 && !st.isCharDevice()
 }
 
 // Publish is the second step: it gives the file its name, at once and whole. What has the name goes
 // if the user wants it to and it is nothing that must stay; replaced tells of that.
 func (o *Output) Publish() (replaced bool, err error) {
+	replaced, err = o.publish()
+	if refusesLinks(err) && o.temp == "" {
+		if err = o.copyToNamed(); err == nil {
+			replaced, err = o.publish()
+		}
+	}
+	if err == nil {
+		o.untrack()
+	}
+	return replaced, err
+}
+
+func (o *Output) publish() (replaced bool, err error) {
 	err = proc.UnlessEnding(func() error {
 		err := o.linkNew()
-		if !Exists(err) {
+		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		if there, err := o.dir.Look(o.base, false); err == nil {
@@ -132,9 +146,6 @@ func (o *Output) Publish() (replaced bool, err error) {
 		replaced = true
 		return o.replace()
 	})
-	if err == nil {
-		o.untrack()
-	}
 	return replaced, err
 }
 
@@ -148,17 +159,26 @@ func (o *Output) untrack() {
 // end releases what the output holds and removes the temp file if it still has one.
 func (o *Output) end() {
 	o.ended = true
-	_ = proc.UnlessEnding(func() error { o.removeTemp(); return nil })
+	_ = proc.UnlessEnding(func() error { o.Discard(); return nil })
 	o.untrack()
 	// What was written has been synced and asked for errors, or is given up: nothing is left to learn
 	// from close.
-	switch {
-	case o.file != nil && o.file != os.Stdout && o.file != os.Stderr:
-		o.file.Close()
-	case o.file == nil && o.isMade():
-		unix.Close(o.FD)
+	if o.file != os.Stdout && o.file != os.Stderr {
+		o.close()
 	}
+	o.fd = -1 // the number may soon be another file's
 	if o.dir != nil && !o.shared {
 		o.dir.Close()
 	}
+}
+
+// close closes the descriptor, by whoever owns it.
+func (o *Output) close() {
+	switch {
+	case o.file != nil:
+		o.file.Close()
+	case o.fd >= 0:
+		unix.Close(o.fd)
+	}
+	o.file = nil
 }

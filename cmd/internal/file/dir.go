@@ -15,7 +15,8 @@ import (
 )
 
 // Dir is an open directory. A name is looked up in it by its descriptor, so that it is the
-// same directory from the first look at a file to its last rename, whoever moves it meanwhile.
+// same directory from the first look at a file to its last rename, whoever moves it meanwhile. Where
+// it may be searched but not listed, all works but listing. Whoever opens it closes it.
 type Dir struct {
 	*os.File
 	named atomic.Bool // files without a name cannot be made here
@@ -24,15 +25,16 @@ type Dir struct {
 // Stat is what a file system tells of a file.
 type Stat struct {
 	ID
-	Mode     os.FileMode
-	Size     int64
-	ModTime  time.Time
-	Links    uint64
-	blocks   int64
-	UID, GID int
+	Mode     os.FileMode // type and permissions, without setuid, setgid and the sticky bit
+	Size     int64       // bytes
+	ModTime  time.Time   // of the contents
+	Links    uint64      // names
+	UID, GID int         // owner and group
+	blocks   int64       // that it takes on the disk, of 512 bytes
+	changed  time.Time   // the file or its attributes
 }
 
-// ID is a file's identity, whatever its names.
+// ID is a file's identity, whatever its names. Dev is the file system's.
 type ID struct{ Dev, ino uint64 }
 
 // IsRegular is for a regular file.
@@ -52,31 +54,26 @@ func (s *Stat) isSame(other *Stat) bool {
 	return s.ID == other.ID && s.Size == other.Size && s.ModTime.Equal(other.ModTime)
 }
 
+// types are those of files, as the system writes them.
+var types = map[uint32]os.FileMode{
+	unix.S_IFDIR: fs.ModeDir, unix.S_IFLNK: fs.ModeSymlink, unix.S_IFIFO: fs.ModeNamedPipe,
+	unix.S_IFSOCK: fs.ModeSocket, unix.S_IFBLK: fs.ModeDevice,
+	unix.S_IFCHR: fs.ModeDevice | fs.ModeCharDevice,
+}
+
 func statOf(st *unix.Stat_t) Stat {
-	mode := os.FileMode(st.Mode & 0o777)
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		mode |= fs.ModeDir
-	case unix.S_IFLNK:
-		mode |= fs.ModeSymlink
-	case unix.S_IFIFO:
-		mode |= fs.ModeNamedPipe
-	case unix.S_IFSOCK:
-		mode |= fs.ModeSocket
-	case unix.S_IFBLK:
-		mode |= fs.ModeDevice
-	case unix.S_IFCHR:
-		mode |= fs.ModeDevice | fs.ModeCharDevice
-	}
 	return Stat{
-		ID: ID{uint64(st.Dev), uint64(st.Ino)}, Mode: mode, Size: st.Size,
-		ModTime: time.Unix(st.Mtim.Unix()), Links: uint64(st.Nlink), blocks: int64(st.Blocks),
-		UID: int(st.Uid), GID: int(st.Gid),
+		ID:   ID{uint64(st.Dev), uint64(st.Ino)},
+		Mode: os.FileMode(st.Mode&0o777) | types[uint32(st.Mode)&unix.S_IFMT], Size: st.Size,
+		ModTime: time.Unix(st.Mtim.Unix()), Links: uint64(st.Nlink), UID: int(st.Uid), GID: int(st.Gid),
+		blocks: int64(st.Blocks), changed: time.Unix(st.Ctim.Unix()),
 	}
 }
 
-// StatFD is fstat.
-func StatFD(fd int) (Stat, error) {
+// StatFile looks at an open file.
+func StatFile(f *os.File) (Stat, error) { return statFD(int(f.Fd())) }
+
+func statFD(fd int) (Stat, error) {
 	var st unix.Stat_t
 	err := Retry(func() error { return unix.Fstat(fd, &st) })
 	return statOf(&st), err
@@ -109,21 +106,44 @@ func SplitName(path string) (parent, name string) {
 	return parent, name
 }
 
-// FD is the directory's descriptor.
-func (d *Dir) FD() int { return int(d.Fd()) }
+func (d *Dir) fd() int { return int(d.Fd()) }
+
+// Stat looks at the directory itself.
+func (d *Dir) Stat() (Stat, error) { return statFD(d.fd()) }
 
 // Path is that of name in the directory, for messages.
 func (d *Dir) Path(name string) string { return filepath.Join(d.Name(), name) }
 
 // Look looks at name, and with follow at what it leads to where it is a link.
 func (d *Dir) Look(name string, follow bool) (Stat, error) {
-	return statAt(d.FD(), name, follow)
+	return statAt(d.fd(), name, follow)
 }
 
-// Open opens name by flags of open(2).
-func (d *Dir) Open(name string, flags int, perm uint32) (fd int, err error) {
+const (
+	createNew = unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW    // flags of open(2)
+	toChange  = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK // does not wait for a pipe's reader
+)
+
+// CreateNew makes the file name, for its owner alone: fs.ErrExist if something has the name.
+func (d *Dir) CreateNew(name string) (*os.File, error) {
+	return d.openFile(name, unix.O_WRONLY|createNew, 0o600)
+}
+
+// OpenToChange opens the file name for reading and writing. It follows no link.
+func (d *Dir) OpenToChange(name string) (*os.File, error) { return d.openFile(name, toChange, 0) }
+
+func (d *Dir) openFile(name string, flags int, perm uint32) (*os.File, error) {
+	fd, err := d.open(name, flags, perm)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.Path(name)), nil
+}
+
+// open opens name by flags of open(2).
+func (d *Dir) open(name string, flags int, perm uint32) (fd int, err error) {
 	err = Retry(func() (err error) {
-		fd, err = unix.Openat(d.FD(), name, flags|unix.O_CLOEXEC|unix.O_NOCTTY, perm)
+		fd, err = unix.Openat(d.fd(), name, flags|unix.O_CLOEXEC|unix.O_NOCTTY, perm)
 		return err
 	})
 	if err != nil {
@@ -132,44 +152,54 @@ func (d *Dir) Open(name string, flags int, perm uint32) (fd int, err error) {
 	return fd, nil
 }
 
-// Again opens the same directory once more, to be listed from its beginning.
-func (d *Dir) Again() (*Dir, error) {
-	fd, err := d.Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	return &Dir{File: os.NewFile(uintptr(fd), d.Name())}, nil
+// again opens the same directory once more, to be listed from its beginning.
+func (d *Dir) again() (*os.File, error) {
+	return d.openFile(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 }
 
 // Unlink removes name, which is no directory.
 func (d *Dir) Unlink(name string) error {
-	return Retry(func() error { return unix.Unlinkat(d.FD(), name, 0) })
+	return Retry(func() error { return unix.Unlinkat(d.fd(), name, 0) })
 }
 
 // RemoveDirectory removes the empty directory name.
 func (d *Dir) RemoveDirectory(name string) error {
-	return Retry(func() error { return unix.Unlinkat(d.FD(), name, unix.AT_REMOVEDIR) })
+	return Retry(func() error { return unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR) })
 }
 
 func (d *Dir) rename(from, to string) error {
-	return Retry(func() error { return unix.Renameat(d.FD(), from, d.FD(), to) })
+	return Retry(func() error { return unix.Renameat(d.fd(), from, d.fd(), to) })
 }
 
 // RenameNew renames unless there is something of the new name: fs.ErrExist then.
 func (d *Dir) RenameNew(from, to string) error {
-	return Retry(func() error { return renameNew(d.FD(), from, to) })
+	return Retry(func() error { return renameNew(d.fd(), from, to) })
 }
 
 // IsLocal tells whether no other machine can have a file of the directory open.
-func (d *Dir) IsLocal() bool { return KindOf(d.FD()).local }
+func (d *Dir) IsLocal() bool { return kindOf(d.fd()).local }
 
-// SyncNames brings the names in d to the disk.
-func (d *Dir) SyncNames() error { return SyncDir(d.File, d.File) }
+// SyncsWhole tells whether SyncWhole brings all data and names of all files of its file system to
+// the disk. It is not so where a server or another program does the writing.
+func (d *Dir) SyncsWhole() bool { return kindOf(d.fd()).whole }
+
+// Sync makes the names in the directory last. Some file systems have no notion of it, which is theirs
+// to answer for.
+func (d *Dir) Sync() error {
+	err := syncFile(d.fd())
+	switch {
+	case errors.Is(err, syscall.EBADF): // of a directory that may not be listed
+		return d.syncUnlisted()
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTSUP):
+		return nil
+	}
+	return err
+}
 
 // ReadLink is where the link name leads.
 func (d *Dir) ReadLink(name string) (string, error) {
 	buf := make([]byte, 4096)
-	n, err := unix.Readlinkat(d.FD(), name, buf)
+	n, err := unix.Readlinkat(d.fd(), name, buf)
 	if err != nil {
 		return "", err
 	}
@@ -180,10 +210,10 @@ func (d *Dir) ReadLink(name string) (string, error) {
 // so, unless it is a directory.
 func (d *Dir) MakeLink(target, name string, replace bool) error {
 	if !replace {
-		return unix.Symlinkat(target, d.FD(), name)
+		return unix.Symlinkat(target, d.fd(), name)
 	}
 	temp := tempName()
-	if err := unix.Symlinkat(target, d.FD(), temp); err != nil {
+	if err := unix.Symlinkat(target, d.fd(), temp); err != nil {
 		return err
 	}
 	err := d.rename(temp, name)
@@ -196,11 +226,14 @@ func (d *Dir) MakeLink(target, name string, replace bool) error {
 // KeepLinkTimes gives the link name the times of the link of that name in from.
 func (d *Dir) KeepLinkTimes(name string, from *Dir) {
 	var st unix.Stat_t
-	if unix.Fstatat(from.FD(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+	if unix.Fstatat(from.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		times := []unix.Timespec{st.Atim, st.Mtim}
-		_ = unix.UtimesNanoAt(d.FD(), name, times, unix.AT_SYMLINK_NOFOLLOW)
+		_ = unix.UtimesNanoAt(d.fd(), name, times, unix.AT_SYMLINK_NOFOLLOW)
 	}
 }
+
+// SetModTime sets the modification time of an open file, to the nanosecond where the system can.
+func SetModTime(f *os.File, t time.Time) error { return setModTime(int(f.Fd()), t) }
 
 // Lock locks a file until it is closed. It is false if another process has it, or had it and
 // removed the file. A file system without locks counts as locked: nobody else can lock there
@@ -210,18 +243,18 @@ func Lock(fd int) bool {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false
 	}
-	st, err := StatFD(fd)
+	st, err := statFD(fd)
 	return err != nil || st.Links > 0
 }
 
 // closeErrors asks for the errors that a network file system tells only when a file is closed,
 // while the file can still be given up.
 func closeErrors(fd int) error {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	dup, err := duplicate(fd, "")
 	if err != nil {
 		return err
 	}
-	return unix.Close(dup)
+	return dup.Close()
 }
 
 // Retry repeats a system call for as long as signals interrupt it.

@@ -29,24 +29,28 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{File: f}, nil
 }
 
-// SyncDir makes names in dir last. A directory that may not be listed cannot be synced by
-// itself, so there the file system is that f lies on. Some file systems have no notion of it, which
-// is theirs to answer for.
-func SyncDir(dir, f *os.File) error {
-	err := syncFile(int(dir.Fd()))
-	if errors.Is(err, syscall.EBADF) {
-		err = SyncWhole(int(f.Fd()))
-	}
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		return nil
-	}
-	return err
-}
-
 func syncFile(fd int) error { return Retry(func() error { return unix.Fsync(fd) }) }
 
-// SyncWhole syncs the file system that fd lies on. Since Linux 5.8 it tells of failed writes.
-func SyncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
+// SyncWhole syncs the file system that the directory lies on. Since Linux 5.8 it tells of failed
+// writes.
+func (d *Dir) SyncWhole() error { return syncWhole(d.fd()) }
+
+func syncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
+
+// syncUnlisted syncs the file system of a directory that was opened with O_PATH and knows no sync, by
+// way of a file in it.
+func (d *Dir) syncUnlisted() error {
+	fd, err := openUnnamed(d.fd(), 0o600)
+	if err != nil {
+		name := tempName()
+		if fd, err = d.open(name, unix.O_RDWR|createNew, 0o600); err != nil {
+			return err
+		}
+		_ = d.Unlink(name)
+	}
+	defer unix.Close(fd)
+	return syncWhole(fd)
+}
 
 // openUnnamed makes a file on the file system of dir that has no name, and goes with its last
 // descriptor. It fails where the file could not be given a name later, too.
@@ -87,9 +91,9 @@ func renameNew(dir int, from, to string) error {
 	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
 }
 
-// SetModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
+// setModTime is futimens(3), which package unix does not have: futimes rounds to microseconds, and
 // utimensat takes a path.
-func SetModTime(fd int, t time.Time) error {
+func setModTime(fd int, t time.Time) error {
 	mtime, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err
@@ -105,27 +109,25 @@ func SetModTime(fd int, t time.Time) error {
 	})
 }
 
-// Kind is what is known of a type of file system.
-type Kind struct {
+// kind is what is known of a type of file system.
+type kind struct {
 	// local: no other machine can have a file of it open. All who can reach it see its locks, and
 	// closing a file brings no news.
 	local bool
-	// Whole: one sync brings all data and names of all its files to the disk. It is not so where a
-	// server or another program does the writing.
-	Whole bool
+	whole bool // see SyncsWhole
 	// generated: its regular files are made up while they are read. st_size is 0 or one page,
 	// whatever they hold.
 	generated bool
 }
 
 // fsKinds are the types that are known, by the number that statfs(2) gives.
-var fsKinds = map[int64]Kind{
-	unix.EXT4_SUPER_MAGIC:      {local: true, Whole: true},
-	unix.XFS_SUPER_MAGIC:       {local: true, Whole: true},
-	unix.BTRFS_SUPER_MAGIC:     {local: true, Whole: true},
-	unix.F2FS_SUPER_MAGIC:      {local: true, Whole: true},
-	unix.TMPFS_MAGIC:           {local: true, Whole: true},
-	unix.OVERLAYFS_SUPER_MAGIC: {local: true, Whole: true},
+var fsKinds = map[int64]kind{
+	unix.EXT4_SUPER_MAGIC:      {local: true, whole: true},
+	unix.XFS_SUPER_MAGIC:       {local: true, whole: true},
+	unix.BTRFS_SUPER_MAGIC:     {local: true, whole: true},
+	unix.F2FS_SUPER_MAGIC:      {local: true, whole: true},
+	unix.TMPFS_MAGIC:           {local: true, whole: true},
+	unix.OVERLAYFS_SUPER_MAGIC: {local: true, whole: true},
 	unix.RAMFS_MAGIC:           {local: true},
 	unix.MSDOS_SUPER_MAGIC:     {local: true},
 	0x2fc12fc1:                 {local: true}, // ZFS
@@ -140,11 +142,11 @@ var fsKinds = map[int64]Kind{
 	unix.SELINUX_MAGIC:         {generated: true},
 }
 
-// KindOf is that of the file system that fd lies on. Nothing is promised of one that is not known.
-func KindOf(fd int) Kind {
+// kindOf is that of the file system that fd lies on. Nothing is promised of one that is not known.
+func kindOf(fd int) kind {
 	var st unix.Statfs_t
 	if Retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
-		return Kind{}
+		return kind{}
 	}
 	return fsKinds[int64(st.Type)]
 }
@@ -206,10 +208,8 @@ func Widen(fd int) {
 	}
 }
 
-// CopyAttributes gives to the extended attributes of from. Access lists are among them: without
-// one, the mode says more to the file's group than it did, so that one which cannot be copied is an
-// error. Others may be the system's own affair, and are left behind where they cannot be set.
-func CopyAttributes(to, from int) error {
+// copyAttributes gives to the extended attributes of from.
+func copyAttributes(to, from int) error {
 	names, err := attribute(func(b []byte) (int, error) { return unix.Flistxattr(from, b) })
 	if err != nil {
 		return nil // a file system without

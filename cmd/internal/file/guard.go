@@ -2,7 +2,10 @@ package file
 
 // Needed is a file that the command itself needs, such as one that it reads keys from or writes its
 // log to, and what a message calls it.
-type Needed struct{ Name, Role string }
+type Needed struct {
+	Name string // "" and "-" stand for none
+	Role string // such as "the keystore"
+}
 
 // NamedBy are the files that the flag names.
 func NamedBy(flag string, names ...string) (all []Needed) {

@@ -25,20 +25,20 @@ type Input struct {
 	Name string // as typed, "stdin" for standard input; for messages
 	Stat        // from the opened file, not from its name
 
-	Regular bool  // ReadAt works, and size is what will be read unless somebody changes the file
+	Regular bool  // ReadAt works, and Left is what will be read unless somebody changes the file
 	Left    int64 // bytes from the position at which it was taken over to the end, -1 if unknown
 
 	// RefuseEmpty makes an input without a single byte a failure.
 	RefuseEmpty bool
 
-	FD     int
+	fd     int
 	Dir    *Dir   // where it was found; nil for standard input, a descriptor and a command
 	Base   string // its name there
 	follow bool   // the user named it, so that a link is followed
-	shared bool   // dir is somebody else's
+	shared bool   // Dir is somebody else's
 	opened bool   // fd is its own
 
-	head   []byte // stands for the first bytes of the file; see begin
+	head   []byte // stands for the first bytes of the file; see Begin
 	unread []byte // what of head Read has not given out; the file's position is behind head
 	wait   *wait  // before each read of what is not regular
 	source Source // what writes to fd, nil for an input that is simply there
@@ -51,7 +51,7 @@ type Source interface {
 	Start() error
 	// Result waits for its end, and fails if it failed: no sealed file survives that.
 	Result() error
-	// Interrupt makes result return soon.
+	// Interrupt makes Result return soon.
 	Interrupt()
 	// Close ends it if it is still running, and closes what it wrote to.
 	Close()
@@ -68,48 +68,55 @@ func Open(path string) (*Input, error) {
 		return standardInput(os.Stdin)
 	}
 	in := &Input{Name: path, follow: true, shared: true}
-	if _, ok := Descriptor(path); ok {
-		return in.open(&Dir{}, path, unix.AT_FDCWD)
+	if n, ok := Descriptor(path); ok {
+		if !isInherited(n) {
+			return nil, in.failure(syscall.ENOENT)
+		}
+		return in.begun(in.open(unix.AT_FDCWD, path))
 	}
 	parent, base := SplitName(path)
 	if base == "" {
-		st, err := StatPath(path, true)
-		if err == nil {
-			err = st.checkInputType(path)
+		if _, err := StatPath(path, true); err != nil {
+			return nil, in.failure(err)
 		}
-		return nil, in.failure(err)
+		return nil, DirectoryError(path)
 	}
 	dir, err := OpenDir(parent)
 	if err != nil {
 		return nil, in.failure(err)
 	}
 	in.Dir, in.Base, in.shared = dir, base, false
-	return in.open(dir, base, dir.FD())
+	return in.begun(in.open(dir.fd(), base))
 }
 
-// open opens name in dir, whose descriptor is at.
-func (in *Input) open(dir *Dir, name string, at int) (*Input, error) {
-	// Look before opening: merely opening a device can rewind a tape or arm a watchdog.
-	st, err := statAt(at, name, true)
-	if err == nil {
-		err = st.checkInputType(in.Name)
-	}
-	if err == nil {
-		err = Retry(func() (err error) {
-			in.FD, err = unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-			return err
-		})
-	}
+// begun is the input, or after an error none, and what it held is released.
+func (in *Input) begun(err error) (*Input, error) {
 	if err != nil {
-		in.closeDirectory()
+		in.Close()
 		return nil, in.failure(err)
 	}
-	in.opened = true
-	if err := in.measure(); err != nil {
-		in.Close()
-		return nil, err
-	}
 	return in, nil
+}
+
+// open opens name in the directory with the descriptor dir.
+func (in *Input) open(dir int, name string) error {
+	// Look before opening: merely opening a device can rewind a tape or arm a watchdog.
+	st, err := statAt(dir, name, true)
+	if err != nil {
+		return err
+	}
+	if err := st.checkInputType(in.Name); err != nil {
+		return err
+	}
+	err = Retry(func() (err error) {
+		in.fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	in.opened = true
+	return in.measure()
 }
 
 // OpenFile opens the regular file name for reading, label in messages. It follows a link only
@@ -117,47 +124,45 @@ func (in *Input) open(dir *Dir, name string, at int) (*Input, error) {
 // directory stays the caller's, and open for as long as the input is used.
 func (d *Dir) OpenFile(name, label string, follow bool) (*Input, error) {
 	in := &Input{Name: label, Dir: d, Base: name, follow: follow, shared: true}
+	return in.begun(in.openRegular())
+}
+
+func (in *Input) openRegular() (err error) {
 	flags := unix.O_RDONLY | unix.O_NONBLOCK
-	if !follow {
+	if !in.follow {
 		flags |= unix.O_NOFOLLOW
 	}
-	var err error
-	if in.FD, err = d.Open(name, flags, 0); err != nil {
-		return nil, in.failure(err)
+	if in.fd, err = in.Dir.open(in.Base, flags, 0); err != nil {
+		return err
 	}
 	in.opened = true
-	if in.Stat, err = StatFD(in.FD); err != nil {
-		err = in.failure(err)
-	} else if !in.IsRegular() {
-		err = exit.Errorf(exit.Other, "", "%s: is not a regular file any more", ui.Shown(in.Name))
+	if in.Stat, err = statFD(in.fd); err != nil {
+		return err
 	}
-	if err != nil {
-		in.Close()
-		return nil, err
+	if !in.IsRegular() {
+		return exit.Errorf(exit.Other, "", "%s: is not a regular file any more", ui.Shown(in.Name))
 	}
 	in.take(0)
-	return in, nil
+	return nil
 }
 
 // standardInput is what f, the process's standard input, can tell of itself. Devices are allowed
 // here: somebody redirected them.
 func standardInput(f *os.File) (*Input, error) {
-	in := &Input{Name: "stdin", FD: int(f.Fd())}
-	if err := in.measure(); err != nil {
-		return nil, err
+	in := &Input{Name: "stdin", fd: int(f.Fd())}
+	err := in.measure()
+	if err == nil && in.Mode.IsDir() {
+		err = DirectoryError(in.Name)
 	}
-	if in.Mode.IsDir() {
-		return nil, DirectoryError(in.Name)
-	}
-	if in.Stat.maybeClosed(in.FD) {
+	if err == nil && in.maybeClosed(in.fd) {
 		ui.Warn("stdin: is closed, or /dev/null: there is nothing to read")
 	}
-	return in, nil
+	return in.begun(err)
 }
 
 // OpenSource is what s writes to the other end of the pipe r, which s closes.
 func OpenSource(name string, r *os.File, s Source) (*Input, error) {
-	in := &Input{Name: name, FD: int(r.Fd()), source: s}
+	in := &Input{Name: name, fd: int(r.Fd()), source: s}
 	return in, in.measure()
 }
 
@@ -176,7 +181,7 @@ func (s *Stat) maybeClosed(fd int) bool {
 // measure finds out what was opened.
 func (in *Input) measure() error {
 	var err error
-	if in.Stat, err = StatFD(in.FD); err != nil {
+	if in.Stat, err = statFD(in.fd); err != nil {
 		return in.failure(err)
 	}
 	if in.opened {
@@ -186,13 +191,13 @@ func (in *Input) measure() error {
 	}
 	if !in.IsRegular() {
 		in.Left = -1
-		Widen(in.FD)
+		Widen(in.fd)
 		if in.wait, err = newWait(); err != nil {
 			return in.failure(err)
 		}
 		return nil
 	}
-	at, err := unix.Seek(in.FD, 0, io.SeekCurrent)
+	at, err := unix.Seek(in.fd, 0, io.SeekCurrent)
 	if err != nil {
 		return in.failure(err)
 	}
@@ -203,13 +208,13 @@ func (in *Input) measure() error {
 // take takes over a regular file at a position. Where its size tells nothing about its contents, as
 // in /proc, it is none to this program.
 func (in *Input) take(at int64) {
-	if in.blocks == 0 && KindOf(in.FD).generated { // a file with blocks on a disk is the usual case
+	if in.blocks == 0 && kindOf(in.fd).generated { // a file with blocks on a disk is the usual case
 		in.Left = -1
 		return
 	}
 	in.Regular, in.Left = true, max(in.Size-at, 0)
 	if in.Left >= 1<<20 {
-		adviseSequential(in.FD)
+		adviseSequential(in.fd)
 	}
 }
 
@@ -250,8 +255,8 @@ func DirectoryError(name string) error {
 	return exit.Errorf(exit.Usage, "", "%s: %w", ui.Shown(name), ErrDirectory)
 }
 
-// Close closes the file; standard input stays open. After it, stillThere and remove work where the
-// directory is somebody else's.
+// Close closes the file; standard input stays open. After it, Remove works where the directory is
+// somebody else's.
 func (in *Input) Close() {
 	if in.wait != nil {
 		in.wait.close()
@@ -260,13 +265,9 @@ func (in *Input) Close() {
 		in.source.Close()
 	}
 	if in.opened {
-		unix.Close(in.FD)
+		unix.Close(in.fd)
 	}
-	in.opened, in.FD = false, -1
-	in.closeDirectory()
-}
-
-func (in *Input) closeDirectory() {
+	in.opened, in.fd = false, -1 // the number may soon be another file's
 	if !in.shared && in.Dir != nil {
 		in.Dir.Close()
 		in.Dir = nil
@@ -309,12 +310,13 @@ func (in *Input) read(p []byte) (n int, err error) {
 	}
 	for {
 		if in.wait != nil {
-			if err := in.wait.forInput(in.FD); err != nil {
+			if err := in.wait.forInput(in.fd); err != nil {
 				return 0, err
 			}
 		}
-		n, err = unix.Read(in.FD, p)
-		if err != unix.EINTR && err != unix.EAGAIN { // somebody else was faster
+		n, err = unix.Read(in.fd, p)
+		again := err == unix.EINTR || err == unix.EAGAIN && in.wait != nil // somebody else was faster
+		if !again {
 			return max(n, 0), err
 		}
 	}
@@ -348,19 +350,20 @@ func (in *Input) Interrupt() {
 	}
 }
 
-// Begin has what is read from now on begin with head, in the place of as many bytes of the file.
+// Begin has what is read from now on begin with head, in the place of as many bytes of the file. It
+// is for an input that IsWhole.
 func (in *Input) Begin(head []byte) error {
-	if _, err := unix.Seek(in.FD, int64(len(head)), io.SeekStart); err != nil {
+	if _, err := unix.Seek(in.fd, int64(len(head)), io.SeekStart); err != nil {
 		return in.failure(err)
 	}
 	in.head, in.unread = head, head
 	return nil
 }
 
-// Rewind goes back to where the input began, without the head of begin. It works for regular files.
+// Rewind goes back to where the input began, without the head of Begin. It works for regular files.
 func (in *Input) Rewind() error {
 	in.head, in.unread = nil, nil
-	_, err := unix.Seek(in.FD, in.Offset(), io.SeekStart)
+	_, err := unix.Seek(in.fd, in.Offset(), io.SeekStart)
 	return in.failure(err)
 }
 
@@ -395,7 +398,7 @@ func (in *Input) ReadWhole(buf []byte) ([]byte, error) {
 	if n > size && size == 0 && in.blocks == 0 {
 		return nil, ErrMadeUp // on a file system that is not known for it
 	}
-	now, err := StatFD(in.FD)
+	now, err := statFD(in.fd)
 	if err != nil {
 		return nil, in.failure(err)
 	}
@@ -408,6 +411,9 @@ func (in *Input) ReadWhole(buf []byte) ([]byte, error) {
 // IsWhole tells whether the input is all of a regular file, of which nobody has read the beginning.
 func (in *Input) IsWhole() bool { return in.Regular && in.Left == in.Size }
 
+// IsTerminal tells whether somebody types the input.
+func (in *Input) IsTerminal() bool { return ui.IsTerminalFD(in.fd) }
+
 // IsNamed tells whether the input was opened by a name, be it that of a descriptor.
 func (in *Input) IsNamed() bool { return in.opened }
 
@@ -416,13 +422,13 @@ func (in *Input) Position() (int64, error) {
 	if in.head != nil {
 		return 0, nil
 	}
-	return unix.Seek(in.FD, 0, io.SeekCurrent)
+	return unix.Seek(in.fd, 0, io.SeekCurrent)
 }
 
 // ReadAt implements io.ReaderAt. Offsets count from the start of the file, not from the position
 // standard input came with.
 func (in *Input) ReadAt(p []byte, off int64) (int, error) {
-	n, err := readAt(in.FD, p, off)
+	n, err := readAt(in.fd, p, off)
 	if off >= 0 && off < int64(len(in.head)) {
 		copy(p[:n], in.head[off:])
 	}
@@ -460,7 +466,7 @@ func (in *Input) CheckUnchanged() error {
 	if !in.Regular {
 		return nil
 	}
-	now, err := StatFD(in.FD)
+	now, err := statFD(in.fd)
 	if err != nil {
 		return in.failure(err)
 	}
@@ -481,7 +487,10 @@ func (in *Input) ChangedError() error {
 		"%s: changed while it was read", ui.Shown(in.Name))
 }
 
-// RefuseRemoval refuses an input whose data would stay behind if its name were removed.
+// CanRemove tells whether the input is a file with a name that can be removed.
+func (in *Input) CanRemove() bool { return in.Regular && in.Dir != nil }
+
+// RefuseRemoval refuses an input that CanRemove whose data would stay behind if its name were removed.
 func (in *Input) RefuseRemoval() error {
 	if in.follow {
 		if st, err := in.Dir.Look(in.Base, false); err == nil && st.IsLink() {
@@ -542,9 +551,6 @@ func IsThere(name string) bool {
 	_, err := StatPath(name, false)
 	return err == nil
 }
-
-// Exists is fs.ErrExist, however a system words it.
-func Exists(err error) bool { return errors.Is(err, fs.ErrExist) }
 
 // OutOfSpace tells whether no further file could be written either.
 func OutOfSpace(err error) bool {

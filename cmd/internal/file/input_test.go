@@ -175,7 +175,7 @@ func TestCheckUnchanged(t *testing.T) {
 
 func TestReadErrorNamesTheFile(t *testing.T) {
 	in := mustOpen(t, testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "x"))
-	unix.Close(in.FD)
+	unix.Close(in.fd)
 	_, err := in.Read(make([]byte, 1))
 	testkit.WantCode(t, err, exit.Other, "file: ")
 	_, err = in.ReadAt(make([]byte, 1), 0)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,23 +24,12 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{File: f}, nil
 }
 
-// SyncDir makes names in dir last. Some file systems have no notion of it, which is theirs to
-// answer for.
-func SyncDir(dir, _ *os.File) error {
-	err := dir.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		return nil
-	}
-	return err
-}
-
 // syncFile is what package os does, which knows how each system brings a file to the disk.
 func syncFile(fd int) error {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	f, err := duplicate(fd, "")
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(dup), "")
 	defer f.Close()
 	return f.Sync()
 }
@@ -49,7 +37,10 @@ func syncFile(fd int) error {
 // There is no call that waits for a whole file system, no file without a name, and no rename that
 // never replaces.
 
-func SyncWhole(int) error { return errors.ErrUnsupported }
+// SyncWhole fails.
+func (d *Dir) SyncWhole() error { return errors.ErrUnsupported }
+
+func (d *Dir) syncUnlisted() error { return errors.ErrUnsupported }
 
 func openUnnamed(int, uint32) (int, error) { return -1, errors.ErrUnsupported }
 
@@ -57,16 +48,16 @@ func linkUnnamed(int, int, string) error { return errors.ErrUnsupported }
 
 func renameNew(int, string, string) error { return errors.ErrUnsupported }
 
-// SetModTime rounds to microseconds.
-func SetModTime(fd int, t time.Time) error {
+// setModTime rounds to microseconds.
+func setModTime(fd int, t time.Time) error {
 	tv := unix.NsecToTimeval(t.UnixNano())
 	return unix.Futimes(fd, []unix.Timeval{tv, tv})
 }
 
-// Kind is what is known of a type of file system: nothing.
-type Kind struct{ local, Whole, generated bool }
+// kind is what is known of a type of file system: nothing.
+type kind struct{ local, whole, generated bool }
 
-func KindOf(int) Kind { return Kind{} }
+func kindOf(int) kind { return kind{} }
 
 // ReadUmask is taken as strict: umask(2) can only tell it by changing it, which would race with files
 // made meanwhile.
@@ -80,7 +71,8 @@ func appends(int) bool { return true }
 
 func adviseSequential(int) {}
 
+// Widen does nothing.
 func Widen(int) {}
 
-// CopyAttributes copies none: what extended attributes are differs too much.
-func CopyAttributes(_, _ int) error { return nil }
+// copyAttributes copies none: what extended attributes are differs too much.
+func copyAttributes(_, _ int) error { return nil }

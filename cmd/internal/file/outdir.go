@@ -1,6 +1,8 @@
 package file
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -19,7 +21,7 @@ func CheckDir(path string) (there bool, err error) {
 	case err == nil:
 		return false, exit.Errorf(exit.Output, "-O takes a directory; -o FILE names the output of a single file",
 			"output directory %s: is a file", ui.Shown(path))
-	case !notThere(err):
+	case !errors.Is(err, fs.ErrNotExist):
 		return false, DirError(path, err)
 	}
 	if IsThere(path) {
@@ -44,14 +46,14 @@ func MakeDir(path string, perm os.FileMode, sync bool) (made bool, err error) {
 	}
 	defer parent.Close()
 	base := filepath.Base(filepath.Clean(path))
-	switch err := unix.Mkdirat(parent.FD(), base, uint32(perm)); {
-	case Exists(err):
+	switch err := unix.Mkdirat(parent.fd(), base, uint32(perm)); {
+	case errors.Is(err, fs.ErrExist):
 		return false, nil
 	case err != nil:
 		return false, DirError(path, err)
 	}
 	if sync {
-		if err := parent.SyncNames(); err != nil {
+		if err := parent.Sync(); err != nil {
 			_ = parent.RemoveDirectory(base)
 			return false, DirError(path, err)
 		}
@@ -65,7 +67,7 @@ func TakeBackDir(path string) error { return unix.Rmdir(path) }
 
 // DirError is an error of the directory of -O for the user.
 func DirError(path string, err error) error {
-	if notThere(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return exit.Errorf(exit.Output, "make it first: mkdir -p "+ui.ShellWord(path),
 			"output directory %s: there is no directory %s", ui.Shown(path),
 			ui.Shown(filepath.Dir(filepath.Clean(path))))
@@ -82,7 +84,7 @@ func OpenBelow(root *os.Root, rel string) (*Dir, error) {
 		return nil, err
 	}
 	defer f.Close()
-	dup, err := Inherited(int(f.Fd()), f.Name())
+	dup, err := duplicate(int(f.Fd()), f.Name())
 	if err != nil {
 		return nil, err
 	}

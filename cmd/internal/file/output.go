@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how an output appears. The zero value makes a file of mode 0000: set perm.
+// Options say how an output appears. The zero value makes a file of mode 0000: set Perm.
 type Options struct {
 	Force   bool        // replace what is there
 	Perm    os.FileMode // mode of the finished file; until then it is 0600
@@ -24,12 +24,10 @@ type Options struct {
 	NoSync  bool        // leave it to the kernel when it reaches the disk
 	DryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
 	Inputs  []Guarded   // what the output must not be
-	sweeper *Sweeper    // of the run, which looks through each directory once; nil looks each time
 
 	// The rest is for files of a tree, which get their names together.
 
-	Fresh    bool // nothing of anybody else is in the directory
-	Together bool // a signal says of all of them together that they were not written
+	Together bool // a signal need not say of each that it was not written
 }
 
 // Guarded is a file that no output may be, and none may replace: the input, or one that the command
@@ -48,8 +46,9 @@ func (in *Input) Guard() Guarded { return Guarded{in.ID, "the input"} }
 // leaves anything behind; elsewhere it is a file .envseal-*.tmp beside the target, locked while it
 // is in use, and the next run in that directory removes those that nobody holds.
 //
-// It comes about in two steps. stage brings it to the disk, whole, with its mode and time, and asks
-// for the last errors; publish gives it its name. Commit does both, and brings the name to the disk.
+// It comes about in two steps. Finish and Sync bring it to the disk, whole, with its mode and time,
+// and ask for the last errors; Publish gives it its name. Commit does both, and brings the name to the
+// disk.
 //
 // A device, a named pipe, /dev/stdout and /dev/fd/N are written directly: there is nothing to make
 // appear.
@@ -57,19 +56,19 @@ func (in *Input) Guard() Guarded { return Guarded{in.ID, "the input"} }
 // WriteAt may be used by several goroutines, Write by one; Commit and Abort end the use.
 type Output struct {
 	Options
+	Direct bool      // it is written where it is, and cannot be taken back
+	Sum    hash.Hash // of what is written by Write; nil if nobody wants it
 	target string    // as typed, for messages
-	Sum    hash.Hash // of what is written to a pipe, which cannot be read again; nil if nobody wants it
-	Direct bool
-	wrote  bool // something, directly
+	wrote  bool      // something, directly
 
-	dir    *Dir   // nil if direct
-	shared bool   // dir is somebody else's
-	base   string // the name in dir that it is going to have
-	temp   string // the name it has meanwhile, "" for none; guarded by proc.UnlessEnding
-	made   os.FileMode
-	FD     int
-	file   *os.File // fd, where package os is needed
-	forget func()   // see track; nil if it is not tracked
+	dir    *Dir        // nil for a descriptor
+	shared bool        // dir is somebody else's
+	base   string      // the name in dir that it is going to have
+	temp   string      // the name it has meanwhile, "" for none; guarded by proc.UnlessEnding
+	mode   os.FileMode // it has meanwhile
+	fd     int         // -1 for none
+	file   *os.File    // owns fd, where package os is needed
+	forget func()      // for proc.Track; nil if it is not tracked
 	ended  bool
 }
 
@@ -78,9 +77,9 @@ type Output struct {
 // that is a directory or a socket, a disk (unless force), and with or without force one that is the
 // same file as an input, by whatever name.
 func Create(target string, o Options) (*Output, error) {
-	out := &Output{Options: o, target: target, FD: -1}
+	out := &Output{Options: o, target: target, fd: -1}
 	if n, ok := Descriptor(target); ok {
-		return out.openDescriptor(n)
+		return out.begun(out.openDescriptor(n))
 	}
 	parent, base := SplitName(target)
 	if base == "" {
@@ -91,22 +90,26 @@ func Create(target string, o Options) (*Output, error) {
 			ui.Shown(target))
 	}
 	var err error
-	if out.dir, err = OpenDir(parent); err != nil {
+	switch out.dir, err = OpenDir(parent); {
+	case errors.Is(err, fs.ErrPermission): // to come there at all
+		return nil, out.Failure(err)
+	case err != nil:
 		return nil, out.parentError(parent, err)
 	}
 	out.base = base
-	return out.begin()
+	return out.begun(out.look())
 }
 
 // Create is the same for the file base in d, target in messages. The directory stays the
 // caller's, and open until the output has ended.
 func (d *Dir) Create(base, target string, o Options) (*Output, error) {
-	return d.NewOutput(base, target, o).begin()
+	out := d.NewOutput(base, target, o)
+	return out.begun(out.look())
 }
 
-// begin starts the output, or releases what it holds.
-func (o *Output) begin() (*Output, error) {
-	if err := o.look(); err != nil {
+// begun is the output, or after an error none, and what it held is released.
+func (o *Output) begun(err error) (*Output, error) {
+	if err != nil {
 		o.end()
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (o *Output) look() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return o.parentError(o.dir.Name(), err)
+		return o.Failure(err)
 	default:
 		behind := there
 		if there.IsLink() {
@@ -134,29 +137,27 @@ func (o *Output) look() error {
 			return o.openDirect(&there)
 		}
 	}
-	o.sweeper.Sweep(o.dir)
-	if err := o.Create(0o600); err != nil {
+	o.dir.Sweep()
+	if err := o.Start(); err != nil {
 		return o.parentError(o.dir.Name(), err)
 	}
 	return nil
 }
 
-// NewOutput starts the file base, target in messages. The directory stays the caller's, and open
-// until the output has ended. What has the name is looked at by stands, or when it is published.
+// NewOutput is an output that is not made before Start: the file base, target in messages. The
+// directory stays the caller's, and open until the output has ended. What has the name is looked at
+// by CheckName, or by Publish.
 func (d *Dir) NewOutput(base, target string, o Options) *Output {
-	return &Output{Options: o, dir: d, base: base, target: target, shared: true, FD: -1}
+	return &Output{Options: o, dir: d, base: base, target: target, shared: true, fd: -1}
 }
 
-// isMade tells whether there is a file already.
-func (o *Output) isMade() bool { return o.file != nil || o.FD >= 0 }
-
-// Create makes the temp file.
-func (o *Output) Create(perm os.FileMode) error {
+// Start makes the temp file.
+func (o *Output) Start() error {
 	return proc.UnlessEnding(func() error {
-		if err := o.makeTemp(perm); err != nil {
+		if err := o.makeTemp(); err != nil {
 			return err
 		}
-		if !o.Together || o.temp != "" {
+		if o.forget == nil && (!o.Together || o.temp != "") {
 			o.forget = proc.Track(o)
 		}
 		return nil
@@ -172,7 +173,11 @@ func (o *Output) refuse(there, behind *Stat) error {
 	}
 	switch {
 	case there.Mode.IsDir():
-		return exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is a directory", name)
+		hint := "-o takes the name of a file"
+		if o.Together {
+			hint = ""
+		}
+		return exit.Errorf(exit.Output, hint, "%s: is a directory", name)
 	case there.Mode&fs.ModeSocket != 0 && !o.Together:
 		return exit.Errorf(exit.Output, "", "%s: is a socket", name)
 	case o.Force:
@@ -213,10 +218,10 @@ func (o *Output) RefuseGuarded(files ...*Stat) error {
 	return nil
 }
 
-// Stands looks at what has the output's name, before any work is done for nothing. nil means that
+// CheckName looks at what has the output's name, before any work is done for nothing. nil means that
 // nothing is there that could not be replaced.
-func (o *Output) Stands() error {
-	if o.Fresh || o.Force {
+func (o *Output) CheckName() error {
+	if o.Force {
 		return nil
 	}
 	there, err := o.dir.Look(o.base, false)
@@ -232,8 +237,6 @@ func (o *Output) parentError(parent string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", ui.Shown(o.target), name)
-	case errors.Is(err, syscall.ENOTDIR):
-		return exit.Errorf(exit.Output, "", "%s: %s is not a directory", ui.Shown(o.target), name)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exit.Errorf(exit.Output, "choose another place with -o",
 			"%s: cannot write to directory %s: %w", ui.Shown(o.target), name, exit.Reason(err))
@@ -243,16 +246,14 @@ func (o *Output) parentError(parent string, err error) error {
 
 // Failure is an error of the output for the user: exit code 8, named, and with what can be done
 // about it.
-func (o *Output) Failure(err error) error { return outputError(o.target, err) }
-
-func outputError(target string, err error) error {
+func (o *Output) Failure(err error) error {
 	if exit.Code(err) != 0 {
 		return err
 	}
 	hint := ""
 	switch {
-	case Exists(err):
-		return ExistsError(target)
+	case errors.Is(err, fs.ErrExist):
+		return ExistsError(o.target)
 	case errors.Is(err, syscall.ENOSPC):
 		hint = "make room, or choose another place with -o"
 	case errors.Is(err, syscall.EDQUOT):
@@ -262,11 +263,16 @@ func outputError(target string, err error) error {
 	case errors.Is(err, syscall.EFBIG):
 		hint = "larger than the file system or the limit of ulimit -f allows"
 	}
-	return exit.Errorf(exit.Output, hint, "%s: %w", ui.Shown(target), exit.Reason(err))
+	return exit.Errorf(exit.Output, hint, "%s: %w", ui.Shown(o.target), exit.Reason(err))
 }
 
-// Discard removes the temp file for a signal.
-func (o *Output) Discard() { o.removeTemp() }
+// Discard removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
+func (o *Output) Discard() {
+	if o.temp != "" {
+		_ = o.dir.Unlink(o.temp)
+		o.temp = ""
+	}
+}
 
 // Lost is for the message of a signal.
 func (o *Output) Lost() string {
@@ -283,7 +289,7 @@ func (o *Output) Write(p []byte) (n int, err error) {
 		n, err = o.file.Write(p)
 		o.wrote = o.wrote || n > 0
 	} else {
-		n, err = o.writeAll(p, func(p []byte, _ int) (int, error) { return unix.Write(o.FD, p) })
+		n, err = o.writeAll(p, func(p []byte, _ int) (int, error) { return unix.Write(o.fd, p) })
 	}
 	if o.Sum != nil {
 		o.Sum.Write(p[:n])
@@ -298,16 +304,16 @@ func (o *Output) Write(p []byte) (n int, err error) {
 }
 
 // WriteAt implements io.WriterAt for regular files. That of standard output may be among them: see
-// position.
+// Position.
 func (o *Output) WriteAt(p []byte, off int64) (int, error) {
 	n, err := o.writeAll(p, func(p []byte, done int) (int, error) {
-		return unix.Pwrite(o.FD, p, off+int64(done))
+		return unix.Pwrite(o.fd, p, off+int64(done))
 	})
 	if err != nil {
 		return n, o.Failure(err)
 	}
 	if o.mustSync() {
-		startWriteback(o.FD, off, int64(n))
+		startWriteback(o.fd, off, int64(n))
 	}
 	return n, nil
 }
@@ -337,7 +343,7 @@ func (o *Output) Reserve(size int64) error {
 	if o.Direct || size <= 0 {
 		return nil
 	}
-	if err := reserve(o.FD, size); err != nil {
+	if err := reserve(o.fd, size); err != nil {
 		return o.Failure(err)
 	}
 	return nil
@@ -349,14 +355,14 @@ func (o *Output) Position() (base int64, ok bool) {
 	if !o.Direct {
 		return 0, true
 	}
-	if o.file != os.Stdout || appends(o.FD) {
+	if o.file != os.Stdout || appends(o.fd) {
 		return 0, false
 	}
-	st, err := StatFD(o.FD)
+	st, err := statFD(o.fd)
 	if err != nil || !st.IsRegular() {
 		return 0, false
 	}
-	base, err = unix.Seek(o.FD, 0, io.SeekCurrent)
+	base, err = unix.Seek(o.fd, 0, io.SeekCurrent)
 	return base, err == nil
 }
 
@@ -366,7 +372,7 @@ func (o *Output) MoveTo(position int64) error {
 	if !o.Direct {
 		return nil
 	}
-	if _, err := unix.Seek(o.FD, position, io.SeekStart); err != nil {
+	if _, err := unix.Seek(o.fd, position, io.SeekStart); err != nil {
 		return o.Failure(err)
 	}
 	return nil
@@ -374,7 +380,7 @@ func (o *Output) MoveTo(position int64) error {
 
 // Size is how much was written to a file.
 func (o *Output) Size() (int64, error) {
-	st, err := StatFD(o.FD)
+	st, err := statFD(o.fd)
 	if err != nil {
 		return 0, o.Failure(err)
 	}
@@ -383,17 +389,22 @@ func (o *Output) Size() (int64, error) {
 
 // ReadAt implements io.ReaderAt for what was written to a file.
 func (o *Output) ReadAt(p []byte, off int64) (int, error) {
-	n, err := readAt(o.FD, p, off)
+	n, err := readAt(o.fd, p, off)
 	if err != nil && err != io.EOF {
 		err = o.Failure(err)
 	}
 	return n, err
 }
 
+// CopyAttributes gives the output the extended attributes of from. Access lists are among them:
+// without one, the mode says more to the file's group than it did, so that one which cannot be copied
+// is an error. Others may be the system's own affair, and are left behind where they cannot be set.
+func (o *Output) CopyAttributes(from *os.File) error { return copyAttributes(o.fd, int(from.Fd())) }
+
 // AsFile is the open file, for what package os can do better. The output keeps owning it.
 func (o *Output) AsFile() *os.File {
 	if o.file == nil {
-		o.file = os.NewFile(uintptr(o.FD), o.target)
+		o.file = os.NewFile(uintptr(o.fd), o.target)
 	}
 	return o.file
 }

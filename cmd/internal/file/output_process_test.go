@@ -79,6 +79,14 @@ func childDrop(args []string) error {
 		if err := out.Commit(); err != nil {
 			return err
 		}
+		dir, err := OpenDir(filepath.Join(args[0], "blind"))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		if err := dir.Sync(); err != nil { // as for the files of a list
+			return err
+		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func createAs(named bool, target string, o Options) (*Output, error) {
 	dir.named.Store(true)
 	out := dir.NewOutput(base, target, o)
 	out.shared = false
-	return out.begin()
+	return out.begun(out.look())
 }
 
 func mustCreate(t *testing.T, named bool, target string, o Options) *Output {
@@ -183,7 +183,8 @@ func TestOutputIsInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	number := fmt.Sprint(in.FD)
+	inherit(t, in.fd)
+	number := fmt.Sprint(in.fd)
 	for _, spelling := range []string{
 		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
 	} {
@@ -272,6 +273,29 @@ func TestOutputPipe(t *testing.T) {
 	}
 }
 
+// inherit has fd look like one that the process was started with.
+func inherit(t *testing.T, fd int) {
+	t.Helper()
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0); errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// A number is the user's descriptor, never one that the program opened itself.
+func TestOwnDescriptorsCannotBeNamed(t *testing.T) {
+	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "keystore"), "precious")
+	own, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	name := fmt.Sprint("/dev/fd/", own.Fd())
+	_, err = Create(name, Options{Force: true})
+	testkit.WantCode(t, err, exit.Output, "bad file descriptor")
+	_, err = Open(name)
+	testkit.WantCode(t, err, exit.Other, "no such file or directory")
+}
+
 func TestOutputDescriptor(t *testing.T) {
 	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "head ")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -279,6 +303,7 @@ func TestOutputDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	inherit(t, int(f.Fd()))
 	out := mustCreate(t, false, fmt.Sprint("/dev/fd/", f.Fd()), Options{})
 	mustWrite(t, out, "tail")
 	if err := out.Commit(); err != nil {

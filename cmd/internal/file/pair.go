@@ -44,7 +44,7 @@ func (d *Pair) checkNames() error {
 	if d.Direct || d.header.Direct {
 		return nil
 	}
-	header, err := StatFD(d.header.FD)
+	header, err := statFD(d.header.fd)
 	if err != nil {
 		return d.header.Failure(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -20,26 +21,32 @@ import (
 // get it or finds the file unlinked, makes another one.
 
 const (
-	// TempPrefix begins the names of temp files and journals, and tempSuffix ends those of temp files.
+	// TempPrefix begins the names of temp files and journals.
 	TempPrefix = ".envseal-"
+	// TempSuffix ends the names of temp files.
 	TempSuffix = ".tmp"
 	// JournalSuffix ends the names of journals, which package inplace makes.
 	JournalSuffix = ".journal"
 
-	// StaleScanLimit bounds what looking for left temp files costs in a huge directory.
-	StaleScanLimit = 50_000
+	// staleScanLimit bounds what looking for left temp files costs in a huge directory.
+	staleScanLimit = 50_000
 	// remoteStaleAge is how long a temp file must lie untouched on a file system where a lock may
 	// not be seen by other machines.
 	remoteStaleAge = time.Hour
 )
 
-// makeTemp makes the file, without a name if the file system can. Its mode is 0600, or without a
-// name perm as far as the umask allows: nobody else can open it then.
-func (o *Output) makeTemp(perm os.FileMode) error {
+// makeTemp makes the file, without a name if the file system can. Its mode is 0600; that of one of
+// many, which has no name, is the final one as far as the umask allows, to save a call: nobody else
+// can open it.
+func (o *Output) makeTemp() error {
 	if !o.dir.named.Load() {
-		fd, err := openUnnamed(o.dir.FD(), uint32(perm))
+		perm := os.FileMode(0o600)
+		if o.Together {
+			perm = o.Perm
+		}
+		fd, err := openUnnamed(o.dir.fd(), uint32(perm))
 		if err == nil {
-			o.FD, o.made = fd, perm&^Umask()
+			o.fd, o.mode = fd, perm&^Umask()
 			return nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EISDIR) {
@@ -49,20 +56,20 @@ func (o *Output) makeTemp(perm os.FileMode) error {
 	var err error
 	for range 100 {
 		name := tempName()
-		o.FD, err = o.dir.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
-		if Exists(err) {
+		o.fd, err = o.dir.open(name, unix.O_RDWR|createNew, 0o600)
+		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if Lock(o.FD) {
-			o.temp, o.made = name, 0o600&^Umask()
+		if Lock(o.fd) {
+			o.temp, o.mode = name, 0o600&^Umask()
 			return nil
 		}
 		// Another run took it for left behind, in the moment before the lock, and removes it.
-		unix.Close(o.FD)
-		o.FD, err = -1, syscall.EBUSY
+		unix.Close(o.fd)
+		o.fd, err = -1, syscall.EBUSY
 	}
 	return fmt.Errorf("no name for a temp file: %w", err)
 }
@@ -80,27 +87,63 @@ func IsOwnTemp(name string) bool {
 		(strings.HasSuffix(name, TempSuffix) || strings.HasSuffix(name, JournalSuffix))
 }
 
+// refusesLinks tells by the error of Publish whether the file system, or who guards it, lets nothing
+// that has no name have one.
+func refusesLinks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) ||
+		errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EMLINK)
+}
+
+// copyToNamed has a temp file with a name take the place of one that can get none, all written, with
+// its attributes and on the disk.
+func (o *Output) copyToNamed() error {
+	from := *o
+	size, err := from.Size()
+	if err != nil {
+		return err
+	}
+	o.dir.named.Store(true)
+	o.fd, o.file = -1, nil
+	if err := o.Start(); err != nil {
+		o.fd, o.file = from.fd, from.file
+		return err
+	}
+	defer from.close()
+	buf := make([]byte, min(size, 1<<20))
+	defer clear(buf) // which may be of an opened file
+	for off := int64(0); off < size; off += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), size-off)]
+		if _, err := from.ReadAt(buf, off); err != nil {
+			return err
+		}
+		if _, err := o.Write(buf); err != nil {
+			return err
+		}
+	}
+	return o.stage()
+}
+
 // linkNew gives the file its name if nothing else has it: fs.ErrExist if something has.
 func (o *Output) linkNew() error {
 	if o.temp == "" {
-		return linkUnnamed(o.FD, o.dir.FD(), o.base)
+		return linkUnnamed(o.fd, o.dir.fd(), o.base)
 	}
 	err := o.dir.RenameNew(o.temp, o.base)
 	if err == nil {
 		o.temp = ""
 	}
-	if err == nil || Exists(err) {
+	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// Not every file system can rename without replacing. A second link can't replace either.
-	err = Retry(func() error { return unix.Linkat(o.dir.FD(), o.temp, o.dir.FD(), o.base, 0) })
+	err = Retry(func() error { return unix.Linkat(o.dir.fd(), o.temp, o.dir.fd(), o.base, 0) })
 	if err == nil {
 		if err = o.dir.Unlink(o.temp); err == nil {
 			o.temp = ""
 		}
 		return err
 	}
-	if Exists(err) {
+	if errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// Nor has every one links (FAT). Looking first is the best that is left there.
@@ -114,9 +157,9 @@ func (o *Output) linkNew() error {
 // a moment.
 func (o *Output) replace() error {
 	if o.temp == "" {
-		Lock(o.FD)
+		Lock(o.fd)
 		name := tempName()
-		if err := linkUnnamed(o.FD, o.dir.FD(), name); err != nil {
+		if err := linkUnnamed(o.fd, o.dir.fd(), name); err != nil {
 			return err
 		}
 		o.temp = name
@@ -135,44 +178,42 @@ func (o *Output) rename() error {
 // withdraw takes back a new file whose name may not last.
 func (o *Output) withdraw() {
 	now, err := o.dir.Look(o.base, false)
-	mine, mineErr := StatFD(o.FD)
+	mine, mineErr := statFD(o.fd)
 	if err == nil && mineErr == nil && now.ID == mine.ID {
 		_ = o.dir.Unlink(o.base)
 	}
 }
 
-// removeTemp removes the name of the temp file. It is called within proc.UnlessEnding, or by a signal.
-func (o *Output) removeTemp() {
-	if o.temp != "" {
-		_ = o.dir.Unlink(o.temp)
-		o.temp = ""
+// Sweep removes the temp files that killed runs left in the directory. Failures do not matter.
+func (d *Dir) Sweep() {
+	for name := range d.ours(TempSuffix) {
+		d.RemoveIfStale(name)
 	}
 }
 
-// Sweeper removes what killed runs left, once in each directory. It is safe for concurrent use. A
-// nil one has no memory.
-type Sweeper struct{ done sync.Map } // ID -> struct{}
+// Journals are the names of journals in the directory.
+func (d *Dir) Journals() iter.Seq[string] { return d.ours(JournalSuffix) }
 
-// Sweep removes the temp files in dir that nobody uses. Failures do not matter.
-func (s *Sweeper) Sweep(dir *Dir) {
-	if s != nil {
-		st, err := StatFD(dir.FD())
+// ours are names that this program gives, of one kind, as far as the directory may be listed, and
+// not without end.
+func (d *Dir) ours(suffix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		list, err := d.again()
 		if err != nil {
 			return
 		}
-		if _, done := s.done.LoadOrStore(st.ID, struct{}{}); done {
-			return
-		}
-	}
-	for seen := 0; seen < StaleScanLimit; {
-		names, err := dir.Readdirnames(1000)
-		for _, name := range names {
-			if strings.HasPrefix(name, TempPrefix) && strings.HasSuffix(name, TempSuffix) {
-				dir.RemoveIfStale(name)
+		defer list.Close()
+		for seen := 0; seen < staleScanLimit; {
+			names, err := list.Readdirnames(1000)
+			for _, name := range names {
+				ours := strings.HasPrefix(name, TempPrefix) && strings.HasSuffix(name, suffix)
+				if ours && !yield(name) {
+					return
+				}
 			}
-		}
-		if seen += len(names); err != nil {
-			return
+			if seen += len(names); err != nil {
+				return
+			}
 		}
 	}
 }
@@ -180,16 +221,16 @@ func (s *Sweeper) Sweep(dir *Dir) {
 // RemoveIfStale removes name if it is a plain file of our own that nobody has locked. It is looked
 // at through a descriptor, so that a link or a pipe planted under such a name does no harm.
 func (d *Dir) RemoveIfStale(name string) {
-	fd, err := d.Open(name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	fd, err := d.open(name, toChange, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
-	st, err := StatFD(fd)
+	st, err := statFD(fd)
 	if err != nil || !st.IsRegular() || st.UID != os.Geteuid() {
 		return
 	}
-	if !KindOf(fd).local && time.Since(changeTime(fd)) < remoteStaleAge {
+	if !kindOf(fd).local && time.Since(st.changed) < remoteStaleAge {
 		return
 	}
 	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) != nil {
@@ -200,15 +241,3 @@ func (d *Dir) RemoveIfStale(name string) {
 		_ = d.Unlink(name)
 	}
 }
-
-// changeTime is when a file was last changed, be it in its attributes; long ago if nobody knows.
-func changeTime(fd int) time.Time {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
-		return time.Time{}
-	}
-	return time.Unix(st.Ctim.Unix())
-}
-
-// notThere is fs.ErrNotExist, however a system words it.
-func notThere(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -61,13 +61,10 @@ func (in *Input) GivesUp(src io.Reader) io.Reader {
 	if in.wait == nil {
 		return src
 	}
-	return interruptible{src, in}
+	return struct {
+		io.Reader
+		interrupter
+	}{src, in}
 }
 
-type interruptible struct {
-	io.Reader
-	in *Input
-}
-
-// Interrupt makes a blocked Read, and all further ones, fail soon.
-func (i interruptible) Interrupt() { i.in.Interrupt() }
+type interrupter interface{ Interrupt() }

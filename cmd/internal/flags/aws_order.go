@@ -19,7 +19,7 @@ func AWSOrder(kms *cli.Command, args []string) ([]string, error) {
 	if len(args) < 3 || args[1] != "kms" {
 		return args, nil
 	}
-	early, rest := LeadingFlags(ByName(kms.Flags), args[2:])
+	early, rest := LeadingFlags(kms, args[2:])
 	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return args, nil
 	}
@@ -28,9 +28,9 @@ func AWSOrder(kms *cli.Command, args []string) ([]string, error) {
 	}
 	op := kms.Command(rest[0])
 	if op == nil {
-		hint := "it has " + strings.Join(NamesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
-		if meant := Near(rest[0], NamesOf(kms.Subcommands)); meant != "" {
-			hint = OrHelp("", "envseal kms "+meant)
+		hint := "it has " + strings.Join(namesOf(kms.Subcommands), ", ") + "; `aws kms` has the others"
+		if meant := Near(rest[0], namesOf(kms.Subcommands)); meant != "" {
+			hint = didYouMean("envseal kms " + meant)
 		}
 		return nil, exit.Errorf(exit.Usage, hint, "kms: unknown operation %q", rest[0])
 	}
@@ -38,12 +38,12 @@ func AWSOrder(kms *cli.Command, args []string) ([]string, error) {
 	if len(rest) == 2 && rest[1] == "help" {
 		return append(done, "--help"), nil
 	}
-	return append(append(done, early...), spread(ByName(op.Flags), rest[1:])...), nil
+	return append(append(done, early...), spread(byName(op.Flags), rest[1:])...), nil
 }
 
-// LeadingFlags splits args behind the known flags, with their values, that they begin with.
-func LeadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string) {
-	i := 0
+// LeadingFlags splits args behind the flags of c, with their values, that they begin with.
+func LeadingFlags(c *cli.Command, args []string) (lead, rest []string) {
+	known, i := byName(c.Flags), 0
 	for i < len(args) && strings.HasPrefix(args[i], "--") && len(args[i]) > 2 {
 		name, _, _ := strings.Cut(args[i][2:], "=")
 		if known[name] == nil {
@@ -60,7 +60,7 @@ func LeadingFlags(known map[string]cli.Flag, args []string) (lead, rest []string
 
 // spread repeats list flags before each of their values, which are all arguments up to the next
 // flag, and gives the skeleton flag its default.
-func spread(known map[string]cli.Flag, args []string) []string {
+func spread(known map[string]*ownFlag, args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -68,7 +68,7 @@ func spread(known map[string]cli.Flag, args []string) []string {
 		switch {
 		case arg == "--":
 			return append(out, args[i:]...)
-		case name != arg && isRepeated(known[name]):
+		case name != arg && known[name] != nil && known[name].repeats:
 			for i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 				i++
 				out = append(out, arg, args[i])

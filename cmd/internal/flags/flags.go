@@ -1,4 +1,8 @@
-// Package flags is how a command line is read, and the flags that commands share.
+// Package flags is how a command line is read, and the flags that commands share. Each group of them
+// is three names: the flags (AWSFlags), what they say as plain Go values (AWS), and what reads the
+// one into the other (ReadAWS). A command reads its flags once; nothing below reads one by name.
+//
+// Begin with [Read]. The package runs no command, and opens no file that a flag names.
 package flags
 
 import (
@@ -11,26 +15,18 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
-	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/kmsclient/keystore"
 	"github.com/urfave/cli/v2"
 )
 
-// Groups of flags, each defined once. Every command gets the groups it needs, since urfave/cli does not hand flags of the app down to commands.
-
+// The titles under which the help has flags.
 const (
-	// CatKeys heads the flags that name keys.
-	CatKeys = "keys"
-	// CatAWS heads the flags for AWS.
-	CatAWS = "AWS, as for the aws command"
-	// CatStore heads the flags for the embedded keystore.
-	CatStore = "embedded keystore"
-	// CatFiles heads the flags for files.
-	CatFiles = "files"
-	// CatOutput heads the flags for messages.
+	CatKeys   = "keys"
+	CatAWS    = "AWS, as for the aws command"
+	CatStore  = "embedded keystore"
+	CatFiles  = "files"
 	CatOutput = "messages"
-	// CatPolicy heads the flags that say what may be opened.
-	CatPolicy = "policy"
+	CatPolicy = "policy" // what may be opened
 )
 
 // AWSFlags say how AWS KMS is reached.
@@ -53,31 +49,21 @@ func AWSFlags() []cli.Flag {
 
 // AWS say how AWS KMS is reached. Empty ones are as the aws command has them.
 type AWS struct {
-	// Profile is that of the AWS config and credentials files.
-	Profile string
-	// Region is for keys that are not named by an ARN, and for replicas of multi-Region keys.
-	Region string
-	// EndpointURL replaces AWS's own.
-	EndpointURL string
-	// CABundle is a PEM file of certificate authorities.
-	CABundle string
-	// NoVerifySSL leaves certificates unchecked.
-	NoVerifySSL bool
-	// NoSignRequest leaves requests unsigned.
-	NoSignRequest bool
-	// ConnectTimeout and ReadTimeout have a default if 0.
-	ConnectTimeout, ReadTimeout time.Duration
-	// UseFIPS asks the FIPS endpoint.
-	UseFIPS bool
-	// MaxAttempts is for one call; 0 stands for the default.
-	MaxAttempts int
-	// RoleARN is the IAM role to assume first.
-	RoleARN string
-	// Debug logs requests to stderr.
-	Debug bool
+	Profile        string        // of the AWS config and credentials files
+	Region         string        // for keys that no ARN names, and for replicas of multi-Region keys
+	EndpointURL    string        // instead of AWS's own
+	CABundle       string        // a PEM file of certificate authorities
+	NoVerifySSL    bool          // certificates are not checked
+	NoSignRequest  bool          // requests are not signed
+	ConnectTimeout time.Duration // 0 stands for the default
+	ReadTimeout    time.Duration // 0 stands for the default
+	UseFIPS        bool          // the FIPS endpoint is asked
+	MaxAttempts    int           // for one call; 0 stands for the default
+	RoleARN        string        // of the IAM role to assume first
+	Debug          bool          // requests are logged to stderr
 }
 
-// ReadAWS reads awsFlags.
+// ReadAWS reads [AWSFlags].
 func ReadAWS(c *cli.Context) AWS {
 	return AWS{
 		Profile:        c.String("profile"),
@@ -86,8 +72,8 @@ func ReadAWS(c *cli.Context) AWS {
 		CABundle:       c.String("ca-bundle"),
 		NoVerifySSL:    c.Bool("no-verify-ssl"),
 		NoSignRequest:  c.Bool("no-sign-request"),
-		ConnectTimeout: seconds(c.Int("cli-connect-timeout")),
-		ReadTimeout:    seconds(c.Int("cli-read-timeout")),
+		ConnectTimeout: time.Duration(c.Int("cli-connect-timeout")) * time.Second,
+		ReadTimeout:    time.Duration(c.Int("cli-read-timeout")) * time.Second,
 		UseFIPS:        c.Bool("use-fips-endpoint"),
 		MaxAttempts:    c.Int("max-attempts"),
 		RoleARN:        c.String("role-arn"),
@@ -109,15 +95,12 @@ func StoreFlags() []cli.Flag {
 
 // Store say where the embedded keystore is, and what opens it.
 type Store struct {
-	// Keystore is its file; "" stands for the default.
-	Keystore string
-	// PassphraseFile has the passphrase in its first line; without, it is asked for.
-	PassphraseFile string
-	// IdentityFile is an age identity; "" stands for the one beside the keystore.
-	IdentityFile string
+	Keystore       string // its file; "" stands for the default
+	PassphraseFile string // has the passphrase in its first line; "" has it asked for
+	IdentityFile   string // of age; "" stands for the one beside the keystore
 }
 
-// ReadStore reads storeFlags.
+// ReadStore reads [StoreFlags].
 func ReadStore(c *cli.Context) Store {
 	return Store{
 		Keystore:       c.String("keystore"),
@@ -152,100 +135,7 @@ func (o Store) Files() []file.Needed {
 	return all
 }
 
-// MessageFlags say what the user is told.
-func MessageFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: CatOutput, Usage: "errors only"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: CatOutput, Usage: "say what is done"},
-		OneOf(&cli.StringFlag{Name: "progress", Category: CatOutput, Value: "auto", Usage: "auto, always, never or json"},
-			string(ui.Auto), string(ui.Always), string(ui.Never), string(ui.Lines)),
-		&cli.BoolFlag{Name: "allow-core-dumps", Category: CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
-	}
-}
-
-// messageOptions say what the user is told, and what a crash may leave behind.
-type messageOptions struct {
-	// Quiet leaves errors only.
-	Quiet bool
-	// Verbose says what is done.
-	Verbose bool
-	// Progress is auto, always, never or json, as it was typed.
-	Progress string
-	// AllowCoreDumps lets a core file have the memory, keys included.
-	AllowCoreDumps bool
-}
-
-func readMessages(c *cli.Context) messageOptions {
-	return messageOptions{
-		Quiet:          c.Bool("quiet"),
-		Verbose:        c.Bool("verbose"),
-		Progress:       c.String("progress"),
-		AllowCoreDumps: c.Bool("allow-core-dumps"),
-	}
-}
-
-// FileFlags are those of commands that write a file for each input.
-func FileFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: CatFiles, Usage: "write to `FILE`; - is stdout"},
-		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: CatFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: CatFiles, Usage: "replace an existing output"},
-		&cli.BoolFlag{Name: "rm", Category: CatFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
-		SuffixFlag(),
-		&cli.BoolFlag{Name: "no-sync", Category: CatFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
-		&cli.BoolFlag{Name: "dry-run", Category: CatFiles, Usage: "say what would be done, check what can be checked, do nothing"},
-		FailFastFlag(),
-		JobsFlag(),
-	}
-}
-
-// fileOptions say where outputs go, and how inputs and outputs are dealt with.
-type fileOptions struct {
-	// Output is the file for a single input, - for stdout, "" for a file beside the input.
-	Output string
-	// OutputDir is the directory of outputs, "" for that of each input.
-	OutputDir string
-	// Force replaces outputs that exist.
-	Force bool
-	// Remove removes each input once its output is on the disk.
-	Remove bool
-	// Suffix is the ending of sealed files.
-	Suffix string
-	// NoSync does not wait for the disk.
-	NoSync bool
-	// DryRun says what would be done, and does nothing.
-	DryRun bool
-	// FailFast begins no further file after a failure.
-	FailFast bool
-	// Jobs is the number of workers; 0 stands for one per core.
-	Jobs int
-}
-
-func readFiles(c *cli.Context) (fileOptions, error) {
-	jobs, err := workers(c)
-	return fileOptions{
-		Output:    c.String("output"),
-		OutputDir: c.String("output-dir"),
-		Force:     c.Bool("force"),
-		Remove:    c.Bool("rm"),
-		Suffix:    c.String("suffix"),
-		NoSync:    c.Bool("no-sync"),
-		DryRun:    c.Bool("dry-run"),
-		FailFast:  c.Bool("fail-fast"),
-		Jobs:      jobs,
-	}, err
-}
-
-// workers is -j.
-func workers(c *cli.Context) (int, error) {
-	n := c.Int("jobs")
-	if n < 0 || n > 1024 {
-		return 0, exit.Errorf(exit.Usage, "", "-j %d is not a number of workers from 1 to 1024", n)
-	}
-	return n, nil
-}
-
-// KeyIDFlag is -k of commands that make keys; see keyRefs for its default.
+// KeyIDFlag is -k of commands that seal, or make keys. Package keys has its default.
 func KeyIDFlag(usage string) cli.Flag {
 	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: CatKeys, Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
 }
@@ -263,16 +153,6 @@ func ReadNamedKeys(c *cli.Context) (refs []string) {
 // ContextFlag is -c, the encryption context.
 func ContextFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: CatKeys, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
-}
-
-// SuffixFlag is --suffix.
-func SuffixFlag() cli.Flag {
-	return &cli.StringFlag{Name: "suffix", Category: CatFiles, Value: ".sealed", Usage: "ending of sealed files"}
-}
-
-// JobsFlag is -j.
-func JobsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: CatFiles, Usage: "how many `WORKERS` (default: one per core)"}
 }
 
 // GrantTokensFlag is --grant-tokens.
@@ -304,13 +184,11 @@ func CheckArgs(c *cli.Context, least, most int) error {
 	case least == most && most == 1:
 		takes = "one argument"
 	}
-	return exit.Errorf(exit.Usage, "try `"+HelpFor(c)+"`", "%s takes %s, %d given", c.Command.FullName(), takes, n)
+	return exit.Errorf(exit.Usage, TryHelp(c.Command), "%s takes %s, %d given", c.Command.FullName(), takes, n)
 }
 
 // Join joins groups of flags.
 func Join(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
-
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // ContextFiles are the files that the values of -c name.
 func ContextFiles(values []string) (all []file.Needed) {

@@ -15,9 +15,9 @@ import (
 
 // noCommand is the action of a command that has others below it, none of which is named.
 func noCommand(c *cli.Context) error {
-	hint := helpOn(c.Command)
+	hint := TryHelp(c.Command)
 	if c.Command.HelpName == "envseal" {
-		hint = "try `envseal help`, or `envseal encrypt -k KEY FILE`"
+		hint += ", or `envseal encrypt -k KEY FILE`"
 	}
 	if name := c.Args().First(); name != "" {
 		return exit.Errorf(exit.Usage, "try `envseal help`", "unknown command %q", name)
@@ -28,38 +28,42 @@ func noCommand(c *cli.Context) error {
 // UnknownCommand is the error for a word in the place of one of the commands of parent.
 func UnknownCommand(parent *cli.Command, word string) error {
 	path := parent.HelpName
-	hint := OrHelp(path, withPath(path, Near(word, NamesOf(parent.Subcommands))))
-	_, below, _ := strings.Cut(path+" "+word, " ")
-	if !strings.Contains(path, " ") && file.IsThere(word) {
-		hint = "for the file write `envseal encrypt -k KEY " + ui.ShellWord(word) + "`, or `envseal decrypt " + ui.ShellWord(word) + "`"
+	hint := TryHelp(parent)
+	if meant := Near(word, namesOf(parent.Subcommands)); meant != "" {
+		hint = didYouMean(path + " " + meant)
+	}
+	program, below, _ := strings.Cut(path+" "+word, " ")
+	if program == path && file.IsThere(word) {
+		word = ui.ShellWord(word)
+		hint = "for the file write `envseal encrypt -k KEY " + word + "`, or `envseal decrypt " + word + "`"
 	}
 	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
 }
 
-// NamesOf are the names of commands, with their aliases.
-func NamesOf(commands []*cli.Command) (all []string) {
+// UnknownTopic is the error for a word that is neither a command of root nor one of the topics.
+func UnknownTopic(root *cli.Command, word string, topics []string) error {
+	meant := Near(word, append(namesOf(root.Subcommands), topics...))
+	if slices.Contains(topics, meant) {
+		return exit.Errorf(exit.Usage, didYouMean("envseal help "+meant), "unknown topic %q", word)
+	}
+	return UnknownCommand(root, word)
+}
+
+// namesOf are the names of commands, with their aliases.
+func namesOf(commands []*cli.Command) (all []string) {
 	for _, c := range commands {
 		all = append(all, c.Names()...)
 	}
 	return all
 }
 
-// withPath puts what goes before a command before it, if there is one.
-func withPath(path, command string) string {
-	if command == "" {
-		return ""
-	}
-	return path + " " + command
-}
-
 // unknownFlag is the error for a flag as it was typed that the command does not have.
-func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) error {
+func unknownFlag(command *cli.Command, arg string, known map[string]*ownFlag) error {
 	typed, _, _ := strings.Cut(arg, "=")
-	meant := Near(strings.TrimLeft(typed, "-"), slices.Collect(maps.Keys(known)))
-	if meant != "" {
-		meant = dashes(meant) + meant
+	hint := TryHelp(command)
+	if meant := Near(strings.TrimLeft(typed, "-"), slices.Collect(maps.Keys(known))); meant != "" {
+		hint = didYouMean(dashed(meant))
 	}
-	hint := OrHelp(command.HelpName, meant)
 	if file.IsThere(arg) {
 		hint = "for the file write " + ui.ShellWord("./"+arg)
 	}
@@ -69,35 +73,26 @@ func unknownFlag(command *cli.Command, arg string, known map[string]cli.Flag) er
 	return exit.Errorf(exit.Usage, hint, "unknown flag %s", typed)
 }
 
-// OrHelp asks whether meant was meant, or where it is empty points to the help on command.
-func OrHelp(command, meant string) string {
-	if meant != "" {
-		return "did you mean `" + meant + "`?"
-	}
-	if command == "envseal" {
+func didYouMean(line string) string { return "did you mean `" + line + "`?" }
+
+// TryHelp points to the help on a command.
+func TryHelp(command *cli.Command) string {
+	if command.HelpName == "envseal" {
 		return "try `envseal help`"
 	}
-	return "try `" + command + " --help`"
+	return "try `" + command.HelpName + " --help`"
 }
 
-// helpOn points to the help on a command.
-func helpOn(command *cli.Command) string { return OrHelp(command.HelpName, "") }
-
-// HelpFor is what to type for the help on the command that runs.
-func HelpFor(c *cli.Context) string { return c.Command.HelpName + " --help" }
-
-// Near is which of the names was most likely meant by word, "" if none was: one that differs in a letter or two, then one that begins with it, then one that has it inside or is
-// inside of it. Of several it is the nearest, the shortest, the first.
+// Near is which of the names was most likely meant by word, "" if none was: one that differs in a
+// letter or two, then one that begins with it, then one that has it inside or is inside of it. Of
+// several it is the nearest, the shortest, the first.
 func Near(word string, names []string) string {
 	word = strings.ToLower(word)
-	best, least := "", 1<<20
+	best, least := "", tooFar
 	for _, name := range names {
 		if rank := far(word, strings.ToLower(name)); rank < least || rank == least && name < best {
 			best, least = name, rank
 		}
-	}
-	if least >= tooFar {
-		return ""
 	}
 	return best
 }
@@ -112,10 +107,9 @@ func far(word, name string) int {
 	if len(word) < 2 || len(name) < 2 {
 		return tooFar
 	}
-	if d := editDistance(word, name); d == 1 && len(word) > 2 || d == 2 && len(word) > 4 {
+	switch d := editDistance(word, name); {
+	case d == 1 && len(word) > 2, d == 2 && len(word) > 4:
 		return d
-	}
-	switch {
 	case len(name) < 3:
 		return tooFar
 	case strings.HasPrefix(name, word):
@@ -126,7 +120,8 @@ func far(word, name string) int {
 	return tooFar
 }
 
-// editDistance is how many bytes are to be put in, left out, replaced or, side by side, exchanged to make b of a.
+// editDistance is how many bytes are to be put in, left out, replaced or, side by side, exchanged to
+// make b of a. The library's smetrics has it without exchanges, which are what fingers do most.
 func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -22,19 +22,104 @@ const (
 
 // Work are what a run over files is told.
 type Work struct {
-	fileOptions
-	Many
-	messageOptions
+	Output    string // the file for a single input, - for stdout, "" for a file beside the input
+	OutputDir string // the directory of outputs, "" for that of each input
+	Force     bool   // outputs that exist are replaced
+	Remove    bool   // each input is removed once its output is on the disk
+	Suffix    string // the ending of sealed files
+	NoSync    bool   // the disk is not waited for
+	DryRun    bool   // it is said what would be done, and nothing is done
+	FailFast  bool   // no further file is begun after a failure
+	Jobs      int    // workers; 0 stands for one per core
+
+	Recursive bool   // all files below directories are taken
+	KeepLinks bool   // symbolic links in a tree are made again
+	Update    bool   // what is up to date is left out
+	Names     string // a file with the names, - for stdin, "" where they are arguments
+	Reuse     int    // how many files one data key, or one Decrypt, is for; 0 where each has its own
+	Log       string // the file that gets a line for each file, or fd:N; "" for none
+	LogSums   bool   // with the SHA-256 of each sealed file
+
+	Quiet          bool    // errors only
+	Verbose        bool    // it is said what is done
+	Progress       ui.Mode // when progress is shown
+	AllowCoreDumps bool    // a core file may have the memory, keys included
 }
 
-// ReadWork reads the flags of a run over files.
+// ReadWork reads [FileFlags], [TreeFlags], [ManyFlags] and [MessageFlags], as far as the command has
+// them.
 func ReadWork(c *cli.Context) (o Work, err error) {
-	if o.fileOptions, err = readFiles(c); err != nil {
-		return o, err
+	links := c.String("links")
+	o = Work{
+		Output:    c.String("output"),
+		OutputDir: c.String("output-dir"),
+		Force:     c.Bool("force"),
+		Remove:    c.Bool("rm"),
+		Suffix:    c.String("suffix"),
+		NoSync:    c.Bool("no-sync"),
+		DryRun:    c.Bool("dry-run"),
+		FailFast:  c.Bool("fail-fast"),
+		Jobs:      c.Int("jobs"),
+
+		Recursive: c.Bool("recursive"),
+		KeepLinks: links == linksKeep,
+		Update:    c.Bool("update"),
+		Names:     c.String("files0-from"),
+		Reuse:     ReadOptional[int](c, "reuse-key"),
+		Log:       c.String("log-json"),
+		LogSums:   c.Bool("log-sha256"),
+
+		Quiet:          c.Bool("quiet"),
+		Verbose:        c.Bool("verbose"),
+		AllowCoreDumps: c.Bool("allow-core-dumps"),
 	}
-	o.messageOptions = readMessages(c)
-	o.Many, err = readMany(c)
+	if o.Jobs < 0 || o.Jobs > 1024 {
+		return o, exit.Errorf(exit.Usage, "", "-j %d is not a number of workers from 1 to 1024", o.Jobs)
+	}
+	if links != linksSkip && links != linksKeep && c.IsSet("links") {
+		return o, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
+	}
+	o.Progress, err = ui.ParseMode(c.String("progress"))
 	return o, err
+}
+
+// Files are those that no output may replace.
+func (o Work) Files() []file.Needed { return file.NamedBy("files0-from", o.Names) }
+
+// MessageFlags say what the user is told.
+func MessageFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: CatOutput, Usage: "errors only"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: CatOutput, Usage: "say what is done"},
+		OneOf(&cli.StringFlag{Name: "progress", Category: CatOutput, Value: "auto", Usage: "auto, always, never or json"},
+			string(ui.Auto), string(ui.Always), string(ui.Never), string(ui.Lines)),
+		&cli.BoolFlag{Name: "allow-core-dumps", Category: CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+	}
+}
+
+// FileFlags are those of commands that write a file for each input.
+func FileFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: CatFiles, Usage: "write to `FILE`; - is stdout"},
+		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: CatFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: CatFiles, Usage: "replace an existing output"},
+		&cli.BoolFlag{Name: "rm", Category: CatFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
+		SuffixFlag(),
+		&cli.BoolFlag{Name: "no-sync", Category: CatFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
+		&cli.BoolFlag{Name: "dry-run", Category: CatFiles, Usage: "say what would be done, check what can be checked, do nothing"},
+		FailFastFlag(),
+		JobsFlag(),
+	}
+}
+
+// SuffixFlag is --suffix.
+func SuffixFlag() cli.Flag {
+	return &cli.StringFlag{Name: "suffix", Category: CatFiles, Value: ".sealed", Usage: "ending of sealed files"}
+}
+
+// JobsFlag is -j.
+func JobsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: CatFiles, Usage: "how many `WORKERS` (default: one per core)"}
 }
 
 // TreeFlags are those of commands that work on whole trees and lists of files.
@@ -84,93 +169,24 @@ const (
 	linksKeep = "keep"
 )
 
-// Many say which files a run takes, and how it deals with many.
-type Many struct {
-	// Recursive takes all files below directories.
-	Recursive bool
-	// KeepLinks makes symbolic links in a tree again.
-	KeepLinks bool
-	// Update leaves out what is up to date.
-	Update bool
-	// Names is a file with the names, - for standard input, "" where they are arguments.
-	Names string
-	// Reuse is how many files one data key, or one Decrypt, is for; 0 where each has its own.
-	Reuse int
-	// Log is the file that gets a line for each file, or fd:N; "" for none.
-	Log string
-	// LogSums has the SHA-256 of each sealed file in it.
-	LogSums bool
-}
-
-func readMany(c *cli.Context) (Many, error) {
-	links := c.String("links")
-	if links != linksSkip && links != linksKeep && c.IsSet("links") {
-		return Many{}, exit.Errorf(exit.Usage, "skip or keep", "--links %s: no such way", ui.Shown(links))
-	}
-	return Many{
-		Recursive: c.Bool("recursive"),
-		KeepLinks: links == linksKeep,
-		Update:    c.Bool("update"),
-		Names:     c.String("files0-from"),
-		Reuse:     reuseOf(c),
-		Log:       c.String("log-json"),
-		LogSums:   c.Bool("log-sha256"),
-	}, nil
-}
-
-// Files are those that no output may replace.
-func (o Many) Files() []file.Needed {
-	return file.NamedBy("files0-from", o.Names)
-}
-
 const (
-	defaultReuse = 1000    // files under one data key
+	defaultReuse = "1000"  // files under one data key
 	maxReuse     = 1 << 31 // files
 	reuseUsage   = "let one data key serve up to 1000 files, or as many as --reuse-key=FILES says: one KMS call for all of them, and whoever gets that key has all of them"
 )
 
 // reuseFlag is --reuse-key[=FILES].
 func reuseFlag() cli.Flag {
-	return OptionalValue{&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Value: new(reuseCount), Usage: reuseUsage}}
+	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Usage: reuseUsage}, defaultReuse, parseReuse)
 }
 
-// reuseCount is how many files a data key is for. It is a flag whose value may be left out, and is
-// 0 until it is given.
-type reuseCount int
-
-func (n *reuseCount) Set(s string) error {
-	switch s {
-	case "true": // what the flag parser says where there is no value
-		*n = defaultReuse
-		return nil
-	case "false":
-		*n = 0
-		return nil
-	}
+// parseReuse reads how many files a data key is for.
+func parseReuse(s string) (int, error) {
 	files, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || files == 0 || files > maxReuse {
-		return fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
+		return 0, fmt.Errorf("--reuse-key=FILES takes a number from 1 to %d", int64(maxReuse))
 	}
-	*n = reuseCount(files)
-	return nil
-}
-
-func (n *reuseCount) String() string {
-	if n == nil || *n == 0 {
-		return ""
-	}
-	return strconv.Itoa(int(*n))
-}
-
-// IsBoolFlag lets the value be left out.
-func (n *reuseCount) IsBoolFlag() bool { return true }
-
-// reuseOf is the value of --reuse-key, 0 if it was not given.
-func reuseOf(c *cli.Context) int {
-	if n, ok := c.Generic("reuse-key").(*reuseCount); ok {
-		return int(*n)
-	}
-	return 0
+	return int(files), nil
 }
 
 // The flags that give a command in the place of a file.

@@ -114,7 +114,7 @@ func (r *crashRig) rewrap() []step {
 	}
 	new := r.headers[(at+1)%len(r.headers)]
 	r.must(p.Overwrite(old, new))
-	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new), p.settleSteps()),
+	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new), p.dropSteps()),
 		func(s step) bool { return s.call == stepTime }) // the model has no times
 }
 

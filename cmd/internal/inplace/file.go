@@ -1,4 +1,7 @@
-// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it.
+// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it, and
+// finds the journal of one that was interrupted. At no moment is there neither the old header nor the
+// new one whole on the disk, and the payload is never touched. Start with Open and File.Overwrite; for
+// those that only read, with UseJournal.
 package inplace
 
 import (
@@ -18,7 +21,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 // File is where a header is overwritten: a file, its name, and its directory.
@@ -27,7 +29,7 @@ type File struct {
 	base string // of the file within dir
 	file *os.File
 	file.Stat
-	ModKept time.Time // that the file keeps; the zero time if it keeps none
+	ModKept time.Time // the modification time that it keeps; the zero time if it gets a new one
 	journal *os.File  // while it is written
 }
 
@@ -83,21 +85,21 @@ func (p *File) doStep(s step) (err error) {
 	case stepRename:
 		err = p.dir.RenameNew(s.name, s.to)
 	case stepSyncDir:
-		err = file.SyncDir(p.dir.File, p.file)
+		err = p.dir.Sync()
 	}
 	return err
 }
 
 // create makes a file that those can read who can read the sealed one: they may need it.
 func (p *File) create(name string) (*os.File, error) {
-	fd, err := p.dir.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	f, err := p.dir.CreateNew(name)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
 	_ = keepOwner(f, &p.Stat) // who may not give files away made the journal as himself, which is enough for him
 	if err := f.Chmod(p.Mode.Perm() | 0o600); err != nil {
 		f.Close()
+		_ = p.dir.Unlink(name)
 		return nil, err
 	}
 	return f, nil
@@ -115,7 +117,7 @@ func (p *File) Overwrite(old, new []byte) error {
 		if err := p.change(old, new); err != nil {
 			return err
 		}
-		return p.settle()
+		return p.dropJournal()
 	})
 }
 
@@ -147,9 +149,9 @@ func (p *File) change(old, new []byte) error {
 		"stay beside it until it has been re-wrapped", exit.Reason(err), journalName(p.base))
 }
 
-// settle is the last part: there is no journal any more.
-func (p *File) settle() error {
-	if err := p.do(p.settleSteps()); err != nil {
+// dropJournal is the last part: there is no journal any more.
+func (p *File) dropJournal() error {
+	if err := p.do(p.dropSteps()); err != nil {
 		return fmt.Errorf("has its new slots, but journal %s could not be removed for good, which does "+
 			"no harm: %w", journalName(p.base), exit.Reason(err))
 	}
@@ -186,7 +188,7 @@ func (p *File) changeSteps(old, new []byte) []step {
 	}
 }
 
-func (p *File) settleSteps() []step {
+func (p *File) dropSteps() []step {
 	return []step{{call: stepRemove, name: journalName(p.base)}, {call: stepSyncDir}}
 }
 
@@ -244,7 +246,7 @@ func (p *File) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 		return steps, nil
 	}
 	if header := readJournal(p.dir, name); header == nil || fits(header, head) {
-		return append(steps, p.settleSteps()...), nil
+		return append(steps, p.dropSteps()...), nil
 	}
 	aside := file.TempPrefix + strings.ToLower(rand.Text()[:12]) + file.JournalSuffix
 	return append(steps, step{call: stepRename, name: name, to: aside}, step{call: stepSyncDir}), nil
@@ -270,8 +272,6 @@ func (p *File) hasJournal() bool {
 	_, err := p.dir.Look(journalName(p.base), false)
 	return !errors.Is(err, fs.ErrNotExist)
 }
-
-func (p *File) fd() int { return int(p.file.Fd()) }
 
 // Path is the file's, through its directory.
 func (p *File) Path() string { return p.dir.Path(p.base) }

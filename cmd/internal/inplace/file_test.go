@@ -181,7 +181,7 @@ func TestJournalThatStays(t *testing.T) {
 	r.must(p.change(r.headers[0], r.headers[1]))
 	// something that cannot be removed as a file takes the name
 	r.must(errors.Join(os.Remove(journal), os.Mkdir(journal, 0o700)))
-	err := p.settle()
+	err := p.dropJournal()
 	if err == nil || !strings.Contains(err.Error(), "has its new slots") || !strings.Contains(err.Error(), journalName(crashName)) {
 		t.Errorf("%v", err)
 	}

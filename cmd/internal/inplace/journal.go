@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
@@ -151,23 +150,9 @@ func findJournal(dir *file.Dir, base string, torn []byte) []byte {
 	if header := readJournal(dir, journalName(base)); fits(header, torn) {
 		return header
 	}
-	list, err := dir.Again() // at its beginning
-	if err != nil {
-		return nil
-	}
-	defer list.Close()
-	for seen := 0; seen < file.StaleScanLimit; {
-		names, err := list.Readdirnames(1000)
-		for _, name := range names {
-			if !strings.HasPrefix(name, file.TempPrefix) || !strings.HasSuffix(name, file.JournalSuffix) {
-				continue
-			}
-			if header := readJournal(dir, name); fits(header, torn) {
-				return header
-			}
-		}
-		if seen += len(names); err != nil {
-			return nil
+	for name := range dir.Journals() {
+		if header := readJournal(dir, name); fits(header, torn) {
+			return header
 		}
 	}
 	return nil

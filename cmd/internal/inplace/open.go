@@ -13,7 +13,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
-	"golang.org/x/sys/unix"
 )
 
 // Open opens and locks a file whose header is to be changed. Nobody else's rewrap has it until
@@ -34,7 +33,7 @@ func Open(name string, follow bool) (*File, error) {
 	}
 	parent, base := file.SplitName(path)
 	if base == "" {
-		return nil, placeError(path)
+		return nil, directoryError(path)
 	}
 	dir, err := file.OpenDir(parent)
 	if err != nil {
@@ -48,16 +47,16 @@ func Open(name string, follow bool) (*File, error) {
 	return p, nil
 }
 
-// placeError is why a directory has no header that could be changed, if it is one.
-func placeError(path string) error {
+// directoryError is why what a path without a last name leads to has no header to change.
+func directoryError(path string) error {
 	st, err := file.StatPath(path, true)
 	if err != nil {
 		return file.InputError(path, err)
 	}
-	return checkPlace(path, &st)
+	return checkType(path, &st)
 }
 
-func checkPlace(path string, st *file.Stat) error {
+func checkType(path string, st *file.Stat) error {
 	switch {
 	case st.Mode.IsDir():
 		return exit.Errorf(exit.Usage, "name the files: find DIRECTORY -name '*.sealed' -print0 | "+
@@ -75,18 +74,16 @@ func (p *File) open() error {
 		if err != nil {
 			return file.InputError(p.Path(), err)
 		}
-		if err := checkPlace(p.Path(), &named); err != nil {
+		if err := checkType(p.Path(), &named); err != nil {
 			return err
 		}
-		fd, err := p.dir.Open(p.base, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err != nil {
+		if p.file, err = p.dir.OpenToChange(p.base); err != nil {
 			return openFailure(p.Path(), err)
 		}
-		p.file = os.NewFile(uintptr(fd), p.Path())
 		if err := p.lock(); err != nil {
 			return err
 		}
-		if p.Stat, err = file.StatFD(fd); err != nil {
+		if p.Stat, err = file.StatFile(p.file); err != nil {
 			return file.InputError(p.Path(), err)
 		}
 		if p.isNamed() {
@@ -117,7 +114,7 @@ func openFailure(path string, err error) error {
 
 // lock keeps other rewraps out. Where the file system knows no locks, there are none.
 func (p *File) lock() error {
-	if !file.Lock(p.fd()) {
+	if !file.Lock(int(p.file.Fd())) {
 		return exit.Errorf(exit.Unreachable, "try again when it is done",
 			"%s: is locked: another envseal is re-wrapping it", ui.Shown(p.Path()))
 	}
@@ -173,7 +170,7 @@ func (p *File) Replace(old, new []byte, force bool) error {
 			"%s: header has no room for the new slots, and a copy would not belong to its owner: %w",
 			name, exit.Reason(err))
 	}
-	if err := file.CopyAttributes(out.FD, p.fd()); err != nil && !force {
+	if err := out.CopyAttributes(p.file); err != nil && !force {
 		return exit.Errorf(exit.Output, "-f does without",
 			"%s: header has no room for the new slots, and its access list cannot be copied: %w",
 			name, exit.Reason(err))
@@ -222,7 +219,7 @@ func (p *File) ChangedError() error {
 
 // keepOwner gives f the owner and group of a file.
 func keepOwner(f *os.File, like *file.Stat) error {
-	now, err := file.StatFD(int(f.Fd()))
+	now, err := file.StatFile(f)
 	if err != nil || now.UID == like.UID && now.GID == like.GID {
 		return err
 	}
@@ -248,7 +245,7 @@ func (p *File) restoreTime(f *os.File) error {
 	if p.ModKept.IsZero() {
 		return nil
 	}
-	return file.SetModTime(int(f.Fd()), p.ModKept)
+	return file.SetModTime(f, p.ModKept)
 }
 
 // timeIsStill tells whether nobody has changed the file since the time to keep was found, as far as
@@ -257,6 +254,6 @@ func (p *File) timeIsStill() bool {
 	if p.ModKept.IsZero() {
 		return true
 	}
-	now, err := file.StatFD(p.fd())
+	now, err := file.StatFile(p.file)
 	return err == nil && now.ModTime.Truncate(time.Microsecond).Equal(p.ModKept.Truncate(time.Microsecond))
 }

@@ -59,7 +59,7 @@ func askedOperation(kms *cli.Command, args []string) string {
 	if len(args) < 3 {
 		return ""
 	}
-	_, rest := flags.LeadingFlags(flags.ByName(kms.Flags), args[2:])
+	_, rest := flags.LeadingFlags(kms, args[2:])
 	if len(rest) == 0 {
 		return ""
 	}
@@ -214,7 +214,7 @@ func (o *options) files() []file.Guarded {
 
 func run(c *cli.Context, op *operation) error {
 	if c.NArg() > 0 {
-		return exit.Errorf(exit.Usage, "try `"+flags.HelpFor(c)+"`", "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
+		return exit.Errorf(exit.Usage, flags.TryHelp(c.Command), "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
 	}
 	o, err := readOptions(c, op)
 	if err != nil {

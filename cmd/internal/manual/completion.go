@@ -1,4 +1,3 @@
-// Package manual is envseal completion and envseal man.
 package manual
 
 import (
@@ -9,93 +8,85 @@ import (
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
-	"github.com/envseal/envseal/cmd/internal/flags"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/urfave/cli/v2"
 )
 
-// shells are those that completions can be written for.
-func shells() []string { return []string{"bash", "zsh", "fish"} }
+// scripts are what writes a completion script, by the shell.
+var scripts = map[string]func(root *Entry) string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 
-// CompletionCommand makes scripts for what all describes.
-func CompletionCommand(all func() *flags.CommandDoc) *cli.Command {
+// CompletionCommand is envseal completion, for what all describes.
+func CompletionCommand(all func() *Entry) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "print a completion script for bash, zsh or fish",
-		ArgsUsage: strings.Join(shells(), "|"),
+		ArgsUsage: "bash|zsh|fish",
 		UsageText: "envseal completion bash > /etc/bash_completion.d/envseal\n" +
 			"envseal completion zsh > \"${fpath[1]}/_envseal\"\n" +
 			"envseal completion fish > ~/.config/fish/completions/envseal.fish",
-		Description: "The script completes commands, flags, the values of flags that have a fixed set of them, and files. It runs no program, and so asks no key service\n" +
-			"and opens no keystore. For the running shell alone: source <(envseal completion bash), or envseal completion fish | source.",
-		Action: func(c *cli.Context) error { return runCompletion(c, all()) },
+		Description: "The script completes commands, flags, the values of flags that have a fixed set of them, and files. " +
+			"It runs no program, and so asks no key service\nand opens no keystore. " +
+			"For the running shell alone: source <(envseal completion bash), or envseal completion fish | source.",
+		Action: func(c *cli.Context) error { return runCompletion(c.Args().Slice(), all()) },
 	}
 }
 
-func runCompletion(c *cli.Context, root *flags.CommandDoc) error {
+func runCompletion(shells []string, root *Entry) error {
 	const install = "envseal completion bash > /etc/bash_completion.d/envseal"
-	if n := c.NArg(); n != 1 {
+	if n := len(shells); n != 1 {
 		return exit.Errorf(exit.Usage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
 	}
-	var script string
-	completeHelp(root)
-	switch shell := c.Args().First(); shell {
-	case "bash":
-		script = bashCompletion(root)
-	case "zsh":
-		script = zshCompletion(root)
-	case "fish":
-		script = fishCompletion(root)
-	default:
-		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish", ui.Shown(shell))
+	script := scripts[shells[0]]
+	if script == nil {
+		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish", ui.Shown(shells[0]))
 	}
-	if _, err := io.WriteString(file.StdoutText(), script); err != nil {
+	completeHelp(root)
+	if _, err := io.WriteString(file.StdoutText(), script(root)); err != nil {
 		return fmt.Errorf("completion: %w", err)
 	}
 	return nil
 }
 
 // completeHelp puts behind help what it takes: commands, without their flags, and topics.
-func completeHelp(root *flags.CommandDoc) {
-	isHelp := func(d *flags.CommandDoc) bool { return d.Path == "help" }
+func completeHelp(root *Entry) {
+	isHelp := func(d *Entry) bool { return d.path == "help" }
 	help := root.Children[slices.IndexFunc(root.Children, isHelp)]
 	help.Flags, help.Children = nil, namesOnly(root.Children, "help")
 	for _, t := range Topics(root) {
-		d := &flags.CommandDoc{Path: "help " + t.Name, Names: []string{t.Name}, Usage: t.Usage}
-		help.Children = append(help.Children, d)
+		help.Children = append(help.Children, &Entry{path: "help " + t.Name, names: []string{t.Name}, Usage: t.Usage})
 	}
 }
 
 // namesOnly are copies of commands below the command above.
-func namesOnly(commands []*flags.CommandDoc, above string) []*flags.CommandDoc {
-	var all []*flags.CommandDoc
+func namesOnly(commands []*Entry, above string) []*Entry {
+	var all []*Entry
 	for _, c := range commands {
-		if c.Path == "help" {
+		if c.path == "help" {
 			continue
 		}
-		path := above + " " + c.Names[0]
-		all = append(all, &flags.CommandDoc{Path: path, Names: c.Names, Usage: c.Usage, Children: namesOnly(c.Children, path)})
+		path := above + " " + c.names[0]
+		all = append(all, &Entry{path: path, names: c.names, Usage: c.Usage, Children: namesOnly(c.Children, path)})
 	}
 	return all
 }
 
 // wordsFor are the words that lead from d to its child c, each behind the path of d, for a script
 // to compare with.
-func wordsFor(d, c *flags.CommandDoc, quoted func(string) string) []string {
+func wordsFor(d, c *Entry, quoted func(string) string) []string {
 	var words []string
-	for _, name := range c.Names {
-		words = append(words, quoted(d.Path+"/"+name))
+	for _, name := range c.names {
+		words = append(words, quoted(d.path+"/"+name))
 	}
 	return words
 }
 
 // argumentWords are what the arguments of d may be: names of commands, without aliases, or words.
-func argumentWords(d *flags.CommandDoc) []string {
+func argumentWords(d *Entry) []string {
 	var all []string
 	for _, c := range d.Children {
-		all = append(all, c.Names[0])
+		all = append(all, c.names[0])
 	}
-	return append(all, d.Words...)
+	return append(all, d.words...)
 }
 
 // firstClause is what fits beside a word in a list of completions.

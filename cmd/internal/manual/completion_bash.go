@@ -59,34 +59,34 @@ complete -F _envseal envseal
 `
 
 // bashCompletion is a script for bash.
-func bashCompletion(root *flags.CommandDoc) string {
+func bashCompletion(root *Entry) string {
 	var b strings.Builder
 	b.WriteString("# bash completion of envseal, written by `envseal completion bash`. It runs no program.\n\n")
 	b.WriteString("# Sets path to the command that $1 names below it.\n_envseal_descend() {\n\tcase \"$path/$1\" in\n")
-	root.Walk(func(n *flags.CommandDoc) {
+	root.Walk(func(n *Entry) {
 		for _, c := range n.Children {
-			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.Path))
+			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.path))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets flags to those of the command path.\n_envseal_flags() {\n\tflags=''\n\tcase $path in\n")
-	root.Walk(func(n *flags.CommandDoc) {
+	root.Walk(func(n *Entry) {
 		var names []string
 		for _, f := range n.Flags {
 			names = append(names, f.Names...)
 		}
 		if names != nil {
-			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n", singleQuoted(n.Path), singleQuoted(strings.Join(names, " ")))
+			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(names, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what may stand behind the flag $1 of the command path.\n_envseal_value() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.Walk(func(n *flags.CommandDoc) { writeBashValues(&b, n) })
+	root.Walk(func(n *Entry) { writeBashValues(&b, n) })
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what the arguments of the command path may be.\n_envseal_arguments() {\n\tkind='' words=''\n\tcase $path in\n")
-	root.Walk(func(n *flags.CommandDoc) {
+	root.Walk(func(n *Entry) {
 		switch words := argumentWords(n); {
-		case n.Files:
-			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.Path))
+		case n.files:
+			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.path))
 		case words != nil:
-			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n", singleQuoted(n.Path), singleQuoted(strings.Join(words, " ")))
+			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(words, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n" + bashMain)
@@ -94,7 +94,7 @@ func bashCompletion(root *flags.CommandDoc) string {
 }
 
 // writeBashValues writes what stands behind the flags of n, those of one kind together.
-func writeBashValues(b *strings.Builder, n *flags.CommandDoc) {
+func writeBashValues(b *strings.Builder, n *Entry) {
 	kinds := map[flags.ValueKind]string{flags.AnyValue: "any", flags.FileValue: "file", flags.DirValue: "dir", flags.WordValue: "word", flags.OptionalWord: "optional"}
 	var actions []string
 	names := map[string][]string{} // of the flags, by action
@@ -114,7 +114,7 @@ func writeBashValues(b *strings.Builder, n *flags.CommandDoc) {
 	if actions == nil {
 		return
 	}
-	fmt.Fprintf(b, "\t%s)\n\t\tcase $1 in\n", singleQuoted(n.Path))
+	fmt.Fprintf(b, "\t%s)\n\t\tcase $1 in\n", singleQuoted(n.path))
 	for _, action := range actions {
 		fmt.Fprintf(b, "\t\t%s) %s ;;\n", strings.Join(names[action], " | "), action)
 	}

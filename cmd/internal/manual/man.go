@@ -13,7 +13,7 @@ import (
 )
 
 // ManCommand prints the manual page of what all describes, which is of this version.
-func ManCommand(version string, all func() *flags.CommandDoc) *cli.Command {
+func ManCommand(version string, all func() *Entry) *cli.Command {
 	return &cli.Command{
 		Name:      "man",
 		Usage:     "print the manual page",
@@ -32,14 +32,14 @@ func ManCommand(version string, all func() *flags.CommandDoc) *cli.Command {
 
 // manPage is the manual page, in the macros of man(7), which groff and mandoc know. It has no date,
 // and is the same for each build of a version.
-func manPage(root *flags.CommandDoc, version string) string {
+func manPage(root *Entry, version string) string {
 	p := &manWriter{}
 	p.line(`.TH ENVSEAL 1 "" "envseal ` + roffText(version) + `" "User Commands"`)
 	p.line(".nh\n.ad l") // no word that could be typed is divided
 	p.line(".SH NAME")
 	p.line(root.Name + ` \- ` + roffText(root.Usage))
 	p.line(".SH SYNOPSIS")
-	p.blocks(root.Examples)
+	p.blocks(root.examples)
 	p.line(".SH COMMANDS")
 	for _, c := range root.Children {
 		c.Walk(p.command)
@@ -47,12 +47,12 @@ func manPage(root *flags.CommandDoc, version string) string {
 	for _, g := range p.shared {
 		p.line(".SH OPTIONS: " + roffText(strings.ToUpper(g.Title)))
 		p.line("Of all commands that say so.")
-		slices.SortFunc(g.Flags, func(a, b flags.FlagDoc) int { return strings.Compare(a.Names[0], b.Names[0]) })
+		slices.SortFunc(g.Flags, func(a, b flags.Doc) int { return strings.Compare(a.Names[0], b.Names[0]) })
 		p.flags(g.Flags)
 	}
 	for _, t := range Topics(root) {
 		p.line(".SH " + t.Section)
-		p.blocks(flags.Blocks(t.Text))
+		p.blocks(blocks(t.Text))
 	}
 	p.line(".SH SEE ALSO")
 	p.line(`.BR aws (1),`)
@@ -61,21 +61,21 @@ func manPage(root *flags.CommandDoc, version string) string {
 }
 
 // command writes the section of d.
-func (p *manWriter) command(d *flags.CommandDoc) {
+func (p *manWriter) command(d *Entry) {
 	p.line(".SS " + roffText(d.Name))
-	p.line(roffMarked(flags.Sentence(d.Usage), "B"))
-	if len(d.Names) > 1 {
+	p.line(roffMarked(sentence(d.Usage), "B"))
+	if len(d.names) > 1 {
 		p.line(".br")
-		p.line("Also: " + roffText(strings.Join(d.Names[1:], ", ")) + ".")
+		p.line("Also: " + roffText(strings.Join(d.names[1:], ", ")) + ".")
 	}
-	p.blocks(d.Examples)
-	if d.About != nil {
+	p.blocks(d.examples)
+	if d.about != nil {
 		p.paragraph()
-		p.blocks(d.About)
+		p.blocks(d.about)
 	}
 	var elsewhere []string
 	for _, g := range d.Groups() {
-		g.Flags = slices.DeleteFunc(g.Flags, func(f flags.FlagDoc) bool { return f.Names[0] == "--help" })
+		g.Flags = slices.DeleteFunc(g.Flags, func(f flags.Doc) bool { return f.Names[0] == "--help" })
 		if p.share(g) {
 			elsewhere = append(elsewhere, g.Title)
 			continue
@@ -93,17 +93,17 @@ func (p *manWriter) command(d *flags.CommandDoc) {
 }
 
 // share keeps the flags of a group that many commands have, and that the page has once, in the end.
-func (p *manWriter) share(g flags.FlagGroup) bool {
+func (p *manWriter) share(g Group) bool {
 	if g.Title != flags.CatAWS && g.Title != flags.CatStore {
 		return false
 	}
-	i := slices.IndexFunc(p.shared, func(s flags.FlagGroup) bool { return s.Title == g.Title })
+	i := slices.IndexFunc(p.shared, func(s Group) bool { return s.Title == g.Title })
 	if i < 0 {
 		i = len(p.shared)
-		p.shared = append(p.shared, flags.FlagGroup{Title: g.Title})
+		p.shared = append(p.shared, Group{Title: g.Title})
 	}
 	for _, f := range g.Flags {
-		if !slices.ContainsFunc(p.shared[i].Flags, func(s flags.FlagDoc) bool { return s.Names[0] == f.Names[0] }) {
+		if !slices.ContainsFunc(p.shared[i].Flags, func(s flags.Doc) bool { return s.Names[0] == f.Names[0] }) {
 			p.shared[i].Flags = append(p.shared[i].Flags, f)
 		}
 	}
@@ -111,7 +111,7 @@ func (p *manWriter) share(g flags.FlagGroup) bool {
 }
 
 // flags writes a list of flags.
-func (p *manWriter) flags(flags []flags.FlagDoc) {
+func (p *manWriter) flags(flags []flags.Doc) {
 	for _, f := range flags {
 		p.line(".TP")
 		p.line(manFlagNames(f))
@@ -120,7 +120,7 @@ func (p *manWriter) flags(flags []flags.FlagDoc) {
 }
 
 // manFlagNames are the names of a flag with its value: --output FILE, -o FILE.
-func manFlagNames(f flags.FlagDoc) string {
+func manFlagNames(f flags.Doc) string {
 	var names []string
 	for _, name := range f.Names {
 		text := `\fB` + roffText(name) + `\fR`

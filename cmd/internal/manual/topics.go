@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // Topic is a text on what several commands have in common.
@@ -18,7 +16,7 @@ type Topic struct {
 
 // Topics are those of `envseal help`, of the manual page, and of completion behind help. root is
 // the program with all commands.
-func Topics(root *flags.CommandDoc) []Topic {
+func Topics(root *Entry) []Topic {
 	return []Topic{
 		{"keys", "how keys are named, and files that stand for keys", "KEYS", keysText},
 		{"formats", "the files that envseal writes, and how to tell them", "FILES", formatsText},
@@ -82,9 +80,9 @@ The source of envseal has the specification, format/README.md, which is enough t
 `
 
 // environmentText lists the variables of the flags, and those that are read without one.
-func environmentText(root *flags.CommandDoc) string {
+func environmentText(root *Entry) string {
 	own := map[string]string{}
-	root.Walk(func(d *flags.CommandDoc) {
+	root.Walk(func(d *Entry) {
 		for _, f := range d.Flags {
 			for _, v := range f.Variables {
 				own[v] = "default of " + f.Names[0]

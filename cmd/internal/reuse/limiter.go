@@ -1,5 +1,3 @@
-// Package reuse shares one data key, or one Decrypt, among many files, and waits for a service that
-// throttles.
 package reuse
 
 import (
@@ -12,14 +10,16 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// limiter has the callers of one service wait together. Clients repeat a call a few times by themselves; this is what comes after, for runs that are worth waiting for.
+// limiter has the callers of one service wait together. Clients repeat a call a few times by
+// themselves; this is what comes after, for runs that are worth waiting for.
 //
-// While a service is in trouble one caller at a time asks it, after a wait that grows from call to call and is half random. When it has not answered
-// for longer than its patience lasts, calls fail without asking for a while, so that a tree ends in bounded time.
+// While a service is in trouble one caller at a time asks it, after a wait that grows from call to call
+// and is half random. When it has not answered for longer than its time is, calls fail without asking
+// for a while, so that a tree ends in bounded time.
 type limiter struct {
 	first, longest time.Duration // of the waits
-	throttled      time.Duration // patience with a service that says "slow down"
-	unreachable    time.Duration // patience with one that was there and is gone; one that never was there is not waited for
+	throttled      time.Duration // how long a service is waited for that says "slow down"
+	unreachable    time.Duration // how long one that is gone; one that never was there is not waited for
 	shut           time.Duration // how long calls fail unasked
 
 	probe chan struct{} // held by the one who asks while there is trouble
@@ -48,7 +48,7 @@ func busy(err error) bool {
 	return errors.Is(err, kmsclient.ErrThrottled) || errors.Is(err, kmsclient.ErrUnavailable)
 }
 
-// do calls ask until it succeeds, fails for good, or patience ends.
+// do calls ask until it succeeds, fails for good, or has been waited for long enough.
 func (l *limiter) do(ctx context.Context, ask func() error) error {
 	for {
 		leave, err := l.enter(ctx)
@@ -121,14 +121,14 @@ func (l *limiter) failed(err error) (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	patience := l.throttled
+	limit := l.throttled
 	if !errors.Is(err, kmsclient.ErrThrottled) {
-		if patience = l.unreachable; !l.reached {
-			patience = 0
+		if limit = l.unreachable; !l.reached {
+			limit = 0
 		}
 	}
 	l.trouble = min(l.trouble+1, 16)
-	if now.Sub(l.answered) >= patience {
+	if now.Sub(l.answered) >= limit {
 		l.shutErr, l.resume = err, now.Add(l.shut)
 		return false
 	}

@@ -84,7 +84,7 @@ func TestKeyPoolShares(t *testing.T) {
 		if got := int(store.calls.Load()); got != c.calls {
 			t.Errorf("1000 files, %d to a key: %d calls, want %d", c.reuse, got, c.calls)
 		}
-		last := pool.now
+		last := pool.current
 		pool.Close()
 		if last != nil && !isDestroyed(last.DataKey) {
 			t.Error("a key outlives its pool")

@@ -7,96 +7,98 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Throttle stands between the files of a run and the key services: it counts the calls, slows down together where a service asks for it, and keeps unwrapped data keys where
-// the user wants that.
+// Throttle stands between the files of a run and the key services: it counts the calls, has all wait
+// together for a service that is busy, and keeps unwrapped data keys where the user wants that. It is
+// safe for concurrent use.
 type Throttle struct {
-	patient bool         // for many files, which a busy service must not fail
-	kept    *unwrapCache // nil: every file asks
+	waits bool         // for a busy service, which must not fail a run over many files
+	kept  *unwrapCache // nil: every file asks
 
 	mu       sync.Mutex
 	limiters map[kmsclient.Client]*limiter
 }
 
-// NewThrottle makes a gate for one file or for many. reuse is how many files an unwrapped data key is for; with less than 2 none is kept.
-func NewThrottle(many bool, reuse int) *Throttle {
-	g := &Throttle{patient: many, limiters: map[kmsclient.Client]*limiter{}}
-	if many && reuse > 1 {
-		g.kept = newUnwrapCache(reuse)
+// NewThrottle makes one for a single file or for many. files is how many files an unwrapped data key is
+// for; with less than 2 none is kept. The caller closes it.
+func NewThrottle(many bool, files int) *Throttle {
+	t := &Throttle{waits: many, limiters: map[kmsclient.Client]*limiter{}}
+	if many && files > 1 {
+		t.kept = newUnwrapCache(files)
 	}
-	return g
+	return t
 }
 
 // Close wipes the keys that were kept.
-func (g *Throttle) Close() {
-	if g.kept != nil {
-		g.kept.close()
+func (t *Throttle) Close() {
+	if t.kept != nil {
+		t.kept.close()
 	}
 }
 
-// Client puts the gate before c, nil before nil. calls, unless nil, counts what the service is really
-// asked.
-func (g *Throttle) Client(c kmsclient.Client, calls *int) kmsclient.Client {
+// Client is c with the throttle before it, nil for nil. calls, unless nil, counts what the service is
+// really asked.
+func (t *Throttle) Client(c kmsclient.Client, calls *int) kmsclient.Client {
 	if c == nil {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.limiters[c] == nil {
-		g.limiters[c] = newLimiter()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.limiters[c] == nil {
+		t.limiters[c] = newLimiter()
 	}
-	return gatedClient{Client: c, gate: g, limiter: g.limiters[c], calls: calls}
+	return throttledClient{Client: c, throttle: t, limiter: t.limiters[c], calls: calls}
 }
 
-// ForARN puts the gate before what find finds.
-func (g *Throttle) ForARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls *int) func(kmsclient.ARN) (kmsclient.Client, error) {
+// ForARN is find with the throttle before what it finds.
+func (t *Throttle) ForARN(find func(kmsclient.ARN) (kmsclient.Client, error), calls *int) func(kmsclient.ARN) (kmsclient.Client, error) {
 	return func(arn kmsclient.ARN) (kmsclient.Client, error) {
 		c, err := find(arn)
 		if err != nil {
 			return nil, err
 		}
-		return g.Client(c, calls), nil
+		return t.Client(c, calls), nil
 	}
 }
 
-// gatedClient is a key service behind the gate, as far as sealing and opening ask it. Two of one
-// service, for one file, are equal.
-type gatedClient struct {
+// throttledClient is a key service behind its throttle, as far as sealing and opening ask it. Two of
+// one service, for one file, are equal.
+type throttledClient struct {
 	kmsclient.Client
-	gate    *Throttle
-	limiter *limiter
-	calls   *int
+	throttle *Throttle
+	limiter  *limiter
+	calls    *int
 }
 
-func (c gatedClient) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (out *kmsclient.DataKey, err error) {
+func (c throttledClient) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (out *kmsclient.DataKey, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.GenerateDataKey(ctx, in); return err })
 	return out, err
 }
 
-func (c gatedClient) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (out *kmsclient.EncryptOutput, err error) {
+func (c throttledClient) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (out *kmsclient.EncryptOutput, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.Encrypt(ctx, in); return err })
 	return out, err
 }
 
-func (c gatedClient) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
-	if c.gate.kept == nil {
+func (c throttledClient) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+	if c.throttle.kept == nil {
 		return c.decrypt(ctx, in)
 	}
-	return c.gate.kept.decrypt(ctx, c, in)
+	return c.throttle.kept.decrypt(ctx, c, in)
 }
 
-func (c gatedClient) decrypt(ctx context.Context, in kmsclient.DecryptInput) (out *kmsclient.DecryptOutput, err error) {
+func (c throttledClient) decrypt(ctx context.Context, in kmsclient.DecryptInput) (out *kmsclient.DecryptOutput, err error) {
 	err = c.call(ctx, func() (err error) { out, err = c.Client.Decrypt(ctx, in); return err })
 	return out, err
 }
 
-func (c gatedClient) call(ctx context.Context, ask func() error) error {
+func (c throttledClient) call(ctx context.Context, ask func() error) error {
 	counted := func() error {
 		if c.calls != nil {
 			*c.calls++
 		}
 		return ask()
 	}
-	if !c.gate.patient {
+	if !c.throttle.waits {
 		return counted()
 	}
 	return c.limiter.do(ctx, counted)

@@ -105,13 +105,13 @@ func TestLimiterEndsWithItsContext(t *testing.T) {
 // For a single file the client's own attempts are enough.
 func TestGateForOneFile(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := NewThrottle(false, 1000)
-	defer gate.Close()
+	throttle := NewThrottle(false, 1000)
+	defer throttle.Close()
 	throttled := error(kmsclient.ErrThrottled)
 	store.refuse.Store(&throttled)
 	calls := 0
-	_, err := gate.Client(store, &calls).Decrypt(t.Context(), store.blob(t, arn, "a"))
-	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 || calls != 1 || gate.kept != nil {
+	_, err := throttle.Client(store, &calls).Decrypt(t.Context(), store.blob(t, arn, "a"))
+	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 || calls != 1 || throttle.kept != nil {
 		t.Errorf("%v after %d calls, %d recorded", err, store.calls.Load(), calls)
 	}
 }

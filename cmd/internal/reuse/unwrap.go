@@ -7,17 +7,20 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/envseal/envseal/envelope/keymem"
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// maxKept bounds how many unwrapped data keys lie in locked memory at a time. Files that were sealed one after the other share theirs, so a few do.
+// maxKept bounds how many unwrapped data keys lie in locked memory at a time. Files that were sealed
+// one after the other share theirs, so a few do.
 const maxKept = 64
 
-// unwrapCache keeps what Decrypt gave, for the files of one run that were sealed under the same data key: the same CiphertextBlob and encryption context, asked for under the same
-// name. Whether a file may be opened with it has been decided before, for each file. It is safe for concurrent use.
+// unwrapCache keeps what Decrypt gave, for the files of one run that were sealed under the same data
+// key: the same CiphertextBlob and encryption context, asked for under the same name. Whether a file
+// may be opened with it has been decided before, for each file. It is safe for concurrent use.
 type unwrapCache struct {
 	files int // how often one answer serves
 
@@ -31,7 +34,8 @@ type unwrapID struct {
 	sum    [sha256.Size]byte
 }
 
-// unwrapped is an answer, or one that is being waited for. Its fields but ready belong to the cache's lock.
+// unwrapped is an answer, or one that is being waited for. The cache's lock guards its fields but
+// ready.
 type unwrapped struct {
 	ready chan struct{} // closed when out or err is there
 	out   *kmsclient.DecryptOutput
@@ -46,10 +50,12 @@ func newUnwrapCache(files int) *unwrapCache {
 	return &unwrapCache{files: files, keys: map[unwrapID]*unwrapped{}}
 }
 
-// decrypt answers from the cache, or asks: one asks, and all who want the same wait for the answer. The caller owns the plaintext, which is a copy.
+// decrypt answers from the cache, or asks: one asks, and all who want the same wait for the answer. The
+// caller owns the plaintext, which is a copy.
 //
-// A refusal is kept as well: what KMS does not decrypt for this caller it will not decrypt for the next file either.
-func (u *unwrapCache) decrypt(ctx context.Context, c gatedClient, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+// A refusal is kept as well: what KMS does not decrypt for this caller it will not decrypt for the next
+// file either.
+func (u *unwrapCache) decrypt(ctx context.Context, c throttledClient, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	id := unwrapID{c.Client, digestOf(in)}
 	u.mu.Lock()
 	k := u.keys[id]
@@ -87,7 +93,7 @@ func (u *unwrapCache) decrypt(ctx context.Context, c gatedClient, in kmsclient.D
 }
 
 // ask fills k.
-func (u *unwrapCache) ask(ctx context.Context, c gatedClient, id unwrapID, in kmsclient.DecryptInput, k *unwrapped) {
+func (u *unwrapCache) ask(ctx context.Context, c throttledClient, id unwrapID, in kmsclient.DecryptInput, k *unwrapped) {
 	out, err := c.decrypt(ctx, in)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -131,7 +137,7 @@ func (u *unwrapCache) makeRoom() {
 func (u *unwrapCache) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, id := range slices.Collect(maps.Keys(u.keys)) {
+	for id := range u.keys {
 		u.drop(id)
 	}
 }
@@ -156,7 +162,8 @@ func copyOf(out *kmsclient.DecryptOutput) (*kmsclient.DecryptOutput, error) {
 	return &own, nil
 }
 
-// digestOf tells requests apart. Every field is hashed behind its length, so that no two requests look alike.
+// digestOf tells requests apart. Every field is hashed behind its length, so that no two requests look
+// alike.
 func digestOf(in kmsclient.DecryptInput) [sha256.Size]byte {
 	h := sha256.New()
 	var length [8]byte
@@ -168,7 +175,7 @@ func digestOf(in kmsclient.DecryptInput) [sha256.Size]byte {
 	field(in.KeyID)
 	field(in.Algorithm)
 	field(string(in.CiphertextBlob))
-	field(string(rune(len(in.GrantTokens))))
+	field(strconv.Itoa(len(in.GrantTokens)))
 	for _, t := range in.GrantTokens {
 		field(t)
 	}

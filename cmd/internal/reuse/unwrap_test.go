@@ -23,9 +23,9 @@ func (s *countedStore) blob(t *testing.T, arn, context string) kmsclient.Decrypt
 
 func TestUnwrapsAreShared(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := NewThrottle(true, 100)
-	client := gate.Client(store, nil)
-	if client != gate.Client(store, nil) {
+	throttle := NewThrottle(true, 100)
+	client := throttle.Client(store, nil)
+	if client != throttle.Client(store, nil) {
 		t.Error("two limiters for one service")
 	}
 	in := store.blob(t, arn, "a")
@@ -50,12 +50,12 @@ func TestUnwrapsAreShared(t *testing.T) {
 	if got := store.calls.Load(); got != 10 {
 		t.Errorf("%d calls for 1000 files, 100 to a key", got)
 	}
-	kept := gate.kept.keys
+	kept := throttle.kept.keys
 	var secrets []kmsclient.Secret
 	for _, k := range kept {
 		secrets = append(secrets, k.out.Plaintext)
 	}
-	gate.Close()
+	throttle.Close()
 	if len(secrets) != 1 || secrets[0].Bytes() != nil {
 		t.Errorf("%d keys were kept, or they are still there", len(secrets))
 	}
@@ -64,9 +64,9 @@ func TestUnwrapsAreShared(t *testing.T) {
 // What differs in anything is another request.
 func TestUnwrapsAreToldApart(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := NewThrottle(true, 100)
-	defer gate.Close()
-	client := gate.Client(store, nil)
+	throttle := NewThrottle(true, 100)
+	defer throttle.Close()
+	client := throttle.Client(store, nil)
 	a, b := store.blob(t, arn, "a"), store.blob(t, arn, "b")
 	mixed, tokens, anonymous := a, a, a
 	mixed.EncryptionContext = b.EncryptionContext
@@ -91,9 +91,9 @@ func TestUnwrapsAreToldApart(t *testing.T) {
 // A refusal holds for all files of the key, trouble does not.
 func TestUnwrapFailures(t *testing.T) {
 	store, arn := newCountedStore(t)
-	gate := NewThrottle(true, 100)
-	defer gate.Close()
-	client := gate.Client(store, nil)
+	throttle := NewThrottle(true, 100)
+	defer throttle.Close()
+	client := throttle.Client(store, nil)
 	in := store.blob(t, arn, "a")
 	fail := func(kind error, calls int32) {
 		t.Helper()
@@ -110,7 +110,7 @@ func TestUnwrapFailures(t *testing.T) {
 	}
 	fail(kmsclient.ErrBadAnswer, 3)
 	fail(kmsclient.ErrAccessDenied, 1)
-	gate.kept.close()
+	throttle.kept.close()
 	store.refuse.Store(nil)
 	if out, err := client.Decrypt(t.Context(), in); err != nil {
 		t.Error(err)
@@ -127,9 +127,9 @@ func TestUnwrapFailures(t *testing.T) {
 func TestUnwrapsAreBounded(t *testing.T) {
 	store, arn := newCountedStore(t)
 	store.slow = 0
-	gate := NewThrottle(true, 100)
-	defer gate.Close()
-	client := gate.Client(store, nil)
+	throttle := NewThrottle(true, 100)
+	defer throttle.Close()
+	client := throttle.Client(store, nil)
 	first := store.blob(t, arn, "first")
 	for i := range 3 * maxKept {
 		for _, in := range []kmsclient.DecryptInput{store.blob(t, arn, string(rune('a'+i))), first} {
@@ -139,7 +139,7 @@ func TestUnwrapsAreBounded(t *testing.T) {
 			}
 			out.Plaintext.Destroy()
 		}
-		if n := len(gate.kept.keys); n > maxKept {
+		if n := len(throttle.kept.keys); n > maxKept {
 			t.Fatalf("%d keys kept", n)
 		}
 	}

@@ -1,4 +1,5 @@
-// Package rewrap is envseal rewrap.
+// Package rewrap is envseal rewrap: other keys for sealed files, whose data stays as it is. Start with
+// runRewrap.
 package rewrap
 
 import (
@@ -208,13 +209,13 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	}
 	var events []keyring.SlotEvent
 	change := r.change
-	change.Told = func(e keyring.SlotEvent) { events = append(events, e) }
+	change.OnChange = func(e keyring.SlotEvent) { events = append(events, e) }
 	changed, err := envelope.Rewrap(ctx, h, &change)
 	if err != nil {
 		return explainRewrap(err)
 	}
 	if r.change.DryRun {
-		r.tell(name, events)
+		r.report(name, events)
 		r.sum.done.Add(1)
 		return nil
 	}
@@ -223,7 +224,7 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	r.tell(name, events)
+	r.report(name, events)
 	r.sum.done.Add(1)
 	if r.Verbose {
 		ui.Note("%s: header written %s in %s", ui.ShownInput(name), how, time.Since(start).Round(time.Microsecond))

@@ -1,31 +1,52 @@
 // Package testkit is what tests of several packages share: files, child processes, terminals and a
-// keystore with a key.
+// keystore with a key. Only tests import it.
 package testkit
 
 import (
 	"bufio"
 	"bytes"
 	"errors"
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/proc"
 )
 
-// The tests of this file need a process of their own: they run this test binary again, with ChildVariable naming one of children.
-// Files for one system add theirs.
+// ChildVariable has a test program be one of Children instead of running its tests. StartChild sets it.
 const ChildVariable = "ENVSEAL_TEST_CHILD"
 
 // Children are what a test process can be, by the name that is in ChildVariable. Tests add theirs.
 var Children = map[string]func(args []string) error{}
 
-// StartChild prepares a child; its standard input is a pipe that says nothing.
+// BeChild is all of a package's TestChildProcess, by which StartChild finds it. In an ordinary run of
+// the tests it does nothing. catch has the process heed signals as the program does.
+func BeChild(catch func()) {
+	name := os.Getenv(ChildVariable)
+	if name == "" {
+		return
+	}
+	catch()
+	err := Children[name](strings.Split(os.Args[len(os.Args)-1], "\x1f"))
+	proc.Leave()
+	if err == nil {
+		os.Exit(0)
+	}
+	fmt.Fprintln(os.Stderr, "child:", err)
+	os.Exit(max(exit.Code(err), 1))
+}
+
+// StartChild prepares a child, which gets args; its standard input is a pipe that says nothing. The
+// caller starts it. It is killed if it is still there when the test ends.
 func StartChild(t *testing.T, name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "--", strings.Join(args, "\x1f"))
-	child.Env = append(os.Environ(), ChildVariable+"="+name, "GORACE=atexit_sleep_ms=0") // the race detector would wait a second
+	// the race detector would wait a second
+	child.Env = append(os.Environ(), ChildVariable+"="+name, "GORACE=atexit_sleep_ms=0")
 	if _, err := child.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +67,17 @@ func ExitStatus(t *testing.T, err error) int {
 	if err == nil {
 		return 0
 	}
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
 		t.Fatal(err)
 	}
-	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+	if status := ended.Sys().(syscall.WaitStatus); status.Signaled() {
 		return 128 + int(status.Signal())
 	}
-	return exit.ExitCode()
+	return ended.ExitCode()
 }
 
-// StartAt starts child and waits until it has come to the phase.
+// StartAt starts child and waits until it prints the phase.
 func StartAt(t *testing.T, child *exec.Cmd, phase string) {
 	t.Helper()
 	stdout, err := child.StdoutPipe()
@@ -66,16 +87,10 @@ func StartAt(t *testing.T, child *exec.Cmd, phase string) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, stdout, phase)
-}
-
-func waitFor(t *testing.T, r io.Reader, line string) {
-	t.Helper()
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if lines.Text() == line {
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if lines.Text() == phase {
 			return
 		}
 	}
-	t.Fatalf("%q never came", line)
+	t.Fatalf("%q never came", phase)
 }

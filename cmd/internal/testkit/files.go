@@ -26,7 +26,8 @@ func WantCode(t *testing.T, err error, code int, words string) {
 	}
 }
 
-// WantFiles checks the names in dir, and thereby that no temp file is left, and the contents of those with any given.
+// WantFiles checks the names in dir, and thereby that no temp file is left, and the contents of those
+// with any given.
 func WantFiles(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -14,14 +14,18 @@ import (
 )
 
 // OtherMachine makes this process find out that its file systems cannot do what the words of machine
-// say: "named", they have no files without names; "single", none can be synced as a whole. The kernel
-// refuses the calls, by a filter that lasts as long as the process.
+// say: "named", they have no files without names; "unlinkable", such files get none; "single", no file
+// system can be synced as a whole. The kernel refuses the calls, by a filter that lasts as long as the
+// process.
 func OtherMachine(machine string) error {
 	var filter []unix.SockFilter
 	words := strings.Fields(machine)
 	if slices.Contains(words, "named") {
 		// openat(_, _, flags): O_TMPFILE without O_DIRECTORY, as that is part of its value
 		filter = append(filter, refuse(unix.SYS_OPENAT, 2, unix.O_TMPFILE&^unix.O_DIRECTORY, unix.EOPNOTSUPP)...)
+	}
+	if slices.Contains(words, "unlinkable") {
+		filter = append(filter, refuse(unix.SYS_LINKAT, 4, unix.AT_SYMLINK_FOLLOW, unix.EPERM)...)
 	}
 	if slices.Contains(words, "single") {
 		filter = append(filter, refuse(unix.SYS_SYNCFS, -1, 0, unix.ENOSYS)...)

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal is a pseudo-terminal: what the child shows is read from master into seen, and what is written to master is typed.
+// Terminal is a pseudo-terminal.
 type Terminal struct {
-	Master *os.File
-	Seen   []byte
+	Master *os.File // what is written to it is typed
+	Seen   []byte   // what the child has shown, as far as it was expected
 }
 
-// OnTerminal starts child with a terminal of its own as controlling terminal, standard output and standard error, and where the
-// child is given os.Stdin, as standard input.
+// OnTerminal starts child with a terminal of its own as controlling terminal, standard output and
+// standard error, and where the child is given os.Stdin, as standard input.
 func OnTerminal(t *testing.T, child *exec.Cmd, columns uint16) *Terminal {
 	t.Helper()
 	testhome.Need(t)
@@ -88,6 +88,7 @@ func (p *Terminal) Expect(t *testing.T, words string) {
 	}
 }
 
+// Echo tells whether what is typed is shown.
 func (p *Terminal) Echo(t *testing.T) bool {
 	t.Helper()
 	termios, err := ioctl(p.Master, func(fd int) (*unix.Termios, error) { return unix.IoctlGetTermios(fd, unix.TCGETS) })

@@ -23,7 +23,7 @@ type DirectPath struct {
 	in   *file.Input
 	src  io.ReaderAt
 	size int64
-	Out  *file.Output
+	out  *file.Output
 	base int64 // where the output begins in its file: standard output may have been written to before
 }
 
@@ -42,7 +42,7 @@ func (j *Job) DirectPath() (*DirectPath, bool) {
 	if !ok {
 		return nil, false
 	}
-	p := &DirectPath{in: in, Out: out, size: in.Left, base: base}
+	p := &DirectPath{in: in, out: out, size: in.Left, base: base}
 	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.Bar}, from, in.Left)
 	return p, true
 }
@@ -50,7 +50,7 @@ func (j *Job) DirectPath() (*DirectPath, bool) {
 // Seal is envelope.Seal without compression.
 func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
-	w := &directWriter{out: p.Out, base: p.base}
+	w := &directWriter{out: p.out, base: p.base}
 	begun := o.Begun
 	o.Begun = func(h *format.Header) {
 		// a size that is too large fails in SealAt
@@ -63,14 +63,14 @@ func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey, o envelope
 	if err != nil {
 		return nil, p.explain(err)
 	}
-	return h, p.Out.MoveTo(p.base + w.total)
+	return h, p.out.MoveTo(p.base + w.total)
 }
 
 // Open is envelope.Open. It is for outputs that appear when they are whole: on a failure, what was
 // written has gaps.
 func (p *DirectPath) Open(ctx context.Context, o envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
-	w := &directWriter{out: p.Out}
+	w := &directWriter{out: p.out}
 	check := o.Check
 	o.Check = func(h *format.Header) error {
 		if h.Compression == format.CompressionNone {

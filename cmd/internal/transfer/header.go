@@ -20,8 +20,8 @@ import (
 // Header is where the header of an input is found that has the chunks alone. The zero value is
 // for an input that has its own. It belongs to one input.
 type Header struct {
-	Name  string
-	Again bool // it is read twice, as by --verify-first
+	Name  string // of the file, "" for none
+	Again bool   // it is read twice, as by --verify-first
 	in    *file.Input
 	bytes []byte // what is needed again of a file that can be read only once
 }
@@ -68,16 +68,6 @@ func (f *Header) Close() {
 	if f.in != nil {
 		f.in.Close()
 	}
-}
-
-// GuardHeader is the file that a header is read from: the output must not be that, as the payload
-// could not be opened any more.
-func GuardHeader(name string) []file.Guarded {
-	st, err := file.StatPath(name, true)
-	if name == "" || err != nil { // who opens it says what is wrong
-		return nil
-	}
-	return []file.Guarded{{ID: st.ID, Role: "the input"}}
 }
 
 // withHeader adds the header file, if there is to be one, to the output out of in. On an error, out

@@ -53,7 +53,7 @@ type Log struct {
 
 // NewLog opens the log that the user asked for; nil if there is none. It must be none of own,
 // the files that the command needs.
-func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
+func NewLog(o flags.Work, operation string, own []file.Guarded) (*Log, error) {
 	if o.Log == "" {
 		if o.LogSums {
 			return nil, exit.Errorf(exit.Usage, "name the log with --log-json FILE",
@@ -75,6 +75,9 @@ func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
 		l.w, err = file.Append(o.Log, own...)
 	}
 	if err != nil {
+		if exit.Code(err) != 0 {
+			return nil, err
+		}
 		return nil, exit.Errorf(exit.Output, "", "--log-json %s: %w", ui.Shown(o.Log), exit.Reason(err))
 	}
 	return l, nil
@@ -83,7 +86,7 @@ func NewLog(o flags.Many, operation string, own []file.Guarded) (*Log, error) {
 // Guard is what no output may replace.
 func (l *Log) Guard() (all []file.Guarded) {
 	if l != nil {
-		if st, err := file.StatFD(int(l.w.Fd())); err == nil {
+		if st, err := file.StatFile(l.w); err == nil {
 			all = append(all, file.Guarded{ID: st.ID, Role: "the file of --log-json"})
 		}
 	}

@@ -1,4 +1,6 @@
-// Package transfer brings one file from its input to its output, and tells the log.
+// Package transfer brings one file from its input to its output, or to a command, and writes its line
+// in the log. It leaves nothing of an output behind that did not become whole, and removes no input
+// before its output is on the disk. Start with Transfer.Run.
 package transfer
 
 import (
@@ -20,47 +22,47 @@ import (
 // fails.
 type Transfer struct {
 	flags.Work
-	Name   string // of the input, "-" for stdin
-	Target string // "-" for stdout
-	Perm   func(*file.Stat) os.FileMode
-	Mtime  bool        // the output gets the input's mtime
-	Header string      // where a detached header goes, "" for none
-	From   *child.Line // what is sealed instead of a file, nil for a file
-	To     *child.Line // what gets the data instead of target, nil for target
-	Into   Sink        // the same for what is no command
-	Text   bool        // the output is text, which a terminal may have
+	Name   string                       // of the input, "-" for stdin
+	Target string                       // "-" for stdout
+	Perm   func(*file.Stat) os.FileMode // the output's mode, of its input
+	Mtime  bool                         // the output gets the input's mtime
+	Header string                       // where a detached header goes, "" for none
+	From   *child.Line                  // what is sealed instead of a file, nil for a file
+	To     *child.Line                  // what gets the data instead of target, nil for target
+	Into   Sink                         // the same for what is no command
+	Text   bool                         // the output is text, which a terminal may have
 
-	RefuseEmpty bool
+	RefuseEmpty bool           // see file.Input
 	SizeHint    int64          // of an input whose size is not known, -1 for none
 	Own         []file.Guarded // what the output must not be, beside the input
 
-	Log *Log
+	Log *Log // nil for none
 	// Check, if set, is what --dry-run can find out about the input without asking a key service
 	Check func(in *file.Input) error
 	// Current, if set, is the rule of --update
 	Current Rule
 
-	older bool   // the output is there, and --update has found it to be an older one
-	Many  bool   // one of many files, whose progress is shown for all of them
-	made  string // directory of -O that was made for the output
+	older     bool // the output is there, and --update has found it to be an older one
+	OneOfMany bool // its progress is shown for all of them
+	madeDir   bool // the directory of -O was made for the output
 }
 
 // Job is a file in the hands of a command.
 type Job struct {
-	In    *file.Input
-	Src   io.Reader // reads in, and counts for bar
-	Plain bool      // src does nothing else
-	Dst   Destination
-	Bar   *ui.Progress
-	Many  bool // one of many: what is the same for all is said once
-	Alone bool // it may use all cores
+	In        *file.Input
+	Src       io.Reader // reads in, and counts for bar
+	Plain     bool      // src does nothing else
+	Dst       Destination
+	Bar       *ui.Progress
+	OneOfMany bool // what is the same for all is said once
+	Alone     bool // it may use all cores
 }
 
 // Result is what became known of a file.
 type Result struct {
-	Header *format.Header
-	KeyID  string // the key that opened it
-	Calls  int    // to key services
+	Header *format.Header // of the sealed file; nil if nobody came so far
+	KeyID  string         // the key that opened it
+	Calls  int            // to key services
 }
 
 // KeyIDs are the keys of a file: the one that opened it, or all that it was sealed for.
@@ -106,8 +108,8 @@ func (t *Transfer) Run(ctx context.Context, do Work) (Result, error) {
 		return Result{}, t.tryOut()
 	}
 	res, err := t.carry(ctx, do)
-	if err != nil && t.made != "" {
-		_ = file.TakeBackDir(t.made)
+	if err != nil && t.madeDir {
+		_ = file.TakeBackDir(t.OutputDir)
 	}
 	return res, err
 }
@@ -125,7 +127,7 @@ func (t *Transfer) carry(ctx context.Context, do Work) (Result, error) {
 	}
 	defer dst.Abort()
 	entry := t.Log.Begin(dst.File, in, ui.InputName(t.Name), t.displayTarget())
-	j := &Job{In: in, Dst: dst, Many: t.Many, Alone: true}
+	j := &Job{In: in, Dst: dst, OneOfMany: t.OneOfMany, Alone: true}
 	j.Src, j.Plain = entry.Reader(in)
 	res, err := t.work(ctx, do, j)
 	if err == nil {
@@ -152,7 +154,7 @@ func (t *Transfer) takeInput() (*file.Input, error) {
 		return nil, nil
 	}
 	// Where --rm keeps the input anyhow, it has no say.
-	if t.Remove && !t.Force && !t.NoSync && t.Target != "-" && in.Regular && in.Dir != nil {
+	if t.Remove && !t.Force && !t.NoSync && t.Target != "-" && in.CanRemove() {
 		err = in.RefuseRemoval()
 	}
 	if err != nil {
@@ -169,11 +171,13 @@ func (t *Transfer) tryOut() error {
 		return err
 	}
 	defer in.Close()
-	missing, err := t.missingOutputDir()
-	if err != nil {
-		return err
+	there := true
+	if t.OutputDir != "" {
+		if there, err = file.CheckDir(t.OutputDir); err != nil {
+			return err
+		}
 	}
-	if t.To == nil && missing == "" {
+	if t.To == nil && there {
 		dst, err := t.open(in)
 		if err != nil {
 			return err
@@ -192,10 +196,8 @@ func (t *Transfer) tryOut() error {
 // work does the work, before the eyes of the user, and checks that nobody changed the input
 // meanwhile.
 func (t *Transfer) work(ctx context.Context, do Work, j *Job) (res Result, err error) {
-	if !t.Many {
-		if j.Bar, err = t.progress(j.In); err != nil {
-			return res, err
-		}
+	if !t.OneOfMany {
+		j.Bar = t.progress(j.In)
 		j.Src = j.Bar.Reader(j.Src)
 		defer func() { j.Bar.Finish(err) }()
 	}
@@ -238,8 +240,11 @@ func (t *Transfer) open(in *file.Input) (Destination, error) {
 	if t.Mtime && in.Regular {
 		o.ModTime = in.ModTime
 	}
-	if err := t.makeDir(); err != nil {
-		return Destination{}, err
+	if t.OutputDir != "" {
+		var err error
+		if t.madeDir, err = file.MakeDir(t.OutputDir, 0o777, !t.NoSync); err != nil {
+			return Destination{}, err
+		}
 	}
 	out, err := file.Create(t.Target, o)
 	if err != nil {
@@ -248,36 +253,12 @@ func (t *Transfer) open(in *file.Input) (Destination, error) {
 	return t.withHeader(out, in)
 }
 
-// missingOutputDir is the directory of -O that the output wants made, "" if there is none.
-func (t *Transfer) missingOutputDir() (string, error) {
-	if t.OutputDir == "" || t.To != nil || t.Target == "-" {
-		return "", nil
-	}
-	if there, err := file.CheckDir(t.OutputDir); there || err != nil {
-		return "", err
-	}
-	return t.OutputDir, nil
-}
-
-// makeDir makes the directory of -O for the output.
-func (t *Transfer) makeDir() error {
-	dir, err := t.missingOutputDir()
-	if dir == "" || err != nil {
-		return err
-	}
-	made, err := file.MakeDir(dir, 0o777, !t.NoSync)
-	if made {
-		t.made = dir
-	}
-	return err
-}
-
 // removeInput is --rm, after the output is committed.
 func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
 	if !t.Remove {
 		return nil
 	}
-	if !dst.Durable() || !in.Regular || in.Dir == nil {
+	if !dst.Durable() || !in.CanRemove() {
 		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.Name))
 		return nil
 	}
@@ -285,19 +266,15 @@ func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
 }
 
 // progress starts the progress of one file, as the user asked for it.
-func (t *Transfer) progress(in *file.Input) (*ui.Progress, error) {
-	mode, err := ui.ParseMode(t.Progress)
-	if err != nil {
-		return nil, err
-	}
-	total := in.Left
+func (t *Transfer) progress(in *file.Input) *ui.Progress {
+	mode, total := t.Progress, in.Left
 	if total < 0 {
 		total = t.SizeHint
 	}
-	if mode == ui.Auto && ui.IsTerminalFD(in.FD) {
+	if mode == ui.Auto && in.IsTerminal() {
 		mode = ui.Never // somebody is typing there
 	}
-	return ui.NewProgress(mode, in.Name, total, t.Quiet), nil
+	return ui.NewProgress(mode, in.Name, total, t.Quiet)
 }
 
 func (t *Transfer) displayTarget() string {
@@ -338,7 +315,7 @@ const SkipUnchanged = "unchanged"
 
 // Rule tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 // not, that it is an older one.
-type Rule func(in, out *Stated) (current, replaceable bool)
+type Rule func(in, out *file.Input) (current, replaceable bool)
 
 // Compare asks the rule about what has the output's name in dir. It is neither current nor
 // replaceable if it is not there, no regular file, or the input itself: whatever it is comes out
@@ -352,19 +329,13 @@ func (rule Rule) Compare(dir *file.Dir, name string, in *file.Input) (current, r
 	if there.ID == in.ID {
 		return false, false
 	}
-	return rule(&Stated{in, &in.Stat}, &Stated{there, &there.Stat})
+	return rule(in, there)
 }
 
-// Stated is an open file and what fstat said of it.
-type Stated struct {
-	io.ReaderAt
-	*file.Stat
-}
-
-// Header reads the header of a sealed file, armored or not, and tells whether sizes follow from each
-// other. It leaves the file's position alone.
-func (f *Stated) Header() (h *format.Header, exact bool, err error) {
-	src, armored, err := format.Unarmored(io.NewSectionReader(f, 0, f.Size))
+// ReadHeader reads the header of a sealed file, armored or not. exact tells whether the sizes of the
+// file and of its contents follow from each other. It leaves the file's position alone.
+func ReadHeader(in *file.Input) (h *format.Header, exact bool, err error) {
+	src, armored, err := format.Unarmored(io.NewSectionReader(in, 0, in.Size))
 	if err != nil {
 		return nil, false, err
 	}
@@ -374,7 +345,7 @@ func (f *Stated) Header() (h *format.Header, exact bool, err error) {
 	return h, !armored && h.Compression == format.CompressionNone, nil
 }
 
-// TellTime is for -v: how long the work on a file took.
-func (j *Job) TellTime(how string, start time.Time) {
-	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, ui.Took(start))
+// NoteTime is for -v: how long the work on a file took.
+func (j *Job) NoteTime(how string, start time.Time) {
+	ui.Note("%s: %s in %s", ui.ShownInput(j.In.Name), how, time.Since(start).Round(time.Millisecond))
 }

@@ -1,13 +1,15 @@
 package tree
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
+	"github.com/envseal/envseal/cmd/internal/proc"
 	"github.com/envseal/envseal/cmd/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 // What the workers made has no names yet. It gets them in batches: all of a batch is brought to the
@@ -61,11 +63,7 @@ func newCommitter(t *treeRun) *committer {
 
 // batchLimit leaves room for the batches that are on their way, and for everything else.
 func batchLimit() int {
-	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Cur > 1<<20 {
-		r.Cur = 1 << 20
-	}
-	return min(max(int(r.Cur)-128, 64)/4, 2*batchFiles)
+	return min(max(proc.MostDescriptors()-128, 64)/4, 2*batchFiles)
 }
 
 // add takes over a finished file. Without syncs it gets its name at once.
@@ -73,7 +71,7 @@ func (c *committer) add(f *treeFile) {
 	f.dir.use()
 	if c.run.NoSync {
 		if c.synced(f) && c.publish(f) {
-			c.settled(f)
+			c.inPlace(f)
 		}
 		return
 	}
@@ -83,9 +81,7 @@ func (c *committer) add(f *treeFile) {
 	b.files = append(b.files, f)
 	b.bytes += f.size
 	b.folders[f.dir] = true
-	if len(b.files) >= batchFiles || b.bytes >= batchBytes || len(b.files)+2*len(b.folders) >= c.limit {
-		c.send()
-	}
+	c.sendIfFull()
 }
 
 // touch has the names in a directory be synced.
@@ -101,7 +97,12 @@ func (c *committer) touch(d *folder) {
 	d.use()
 	c.now.links = append(c.now.links, d)
 	c.now.folders[d] = true
-	if len(c.now.files)+2*len(c.now.folders) >= c.limit {
+	c.sendIfFull()
+}
+
+func (c *committer) sendIfFull() {
+	b := c.now
+	if len(b.files) >= batchFiles || b.bytes >= batchBytes || len(b.files)+2*len(b.folders) >= c.limit {
 		c.send()
 	}
 }
@@ -137,8 +138,8 @@ func (c *committer) commit(b *commitBatch) {
 	if len(b.files)+len(b.links) == 0 {
 		return
 	}
-	if fd := c.commonDisk(b); fd >= 0 && len(b.files) > fewFiles && file.SyncWhole(fd) == nil {
-		c.settleNamed() // their names were part of it
+	if disk := c.commonDisk(b); disk != nil && len(b.files) > fewFiles && disk.SyncWhole() == nil {
+		c.namesSynced() // their names were part of it
 	} else {
 		inParallel(len(b.files), func(i int) { c.synced(b.files[i]) })
 		c.syncNames()
@@ -159,14 +160,14 @@ func (c *committer) end() {
 	}
 	if c.run.NoSync {
 		c.blame(c.tree.finish(false))
-		c.settleNamed()
+		c.namesSynced()
 		return
 	}
 	if len(c.named)+len(c.dirs)+c.tree.count() > fewFiles {
-		if fd := c.commonDisk(nil); fd >= 0 {
+		if disk := c.commonDisk(nil); disk != nil {
 			c.blame(c.tree.finish(false))
-			if file.SyncWhole(fd) == nil {
-				c.settleNamed()
+			if disk.SyncWhole() == nil {
+				c.namesSynced()
 				return
 			}
 		}
@@ -187,10 +188,10 @@ func (c *committer) blame(err error) {
 	c.run.failure(name, err)
 }
 
-// settleNamed is for files whose names are on the disk.
-func (c *committer) settleNamed() {
+// namesSynced is for files whose names are on the disk.
+func (c *committer) namesSynced() {
 	for _, f := range c.named {
-		c.settled(f)
+		c.inPlace(f)
 	}
 	for _, d := range c.dirs {
 		d.leave()
@@ -223,8 +224,8 @@ func (c *committer) step(f *treeFile, err error) bool {
 	return false
 }
 
-// settled is for a file that is in its place for good.
-func (c *committer) settled(f *treeFile) {
+// inPlace is for a file that is in its place for good.
+func (c *committer) inPlace(f *treeFile) {
 	defer f.dir.leave()
 	c.run.finished(f)
 	if c.run.Remove {
@@ -234,63 +235,54 @@ func (c *committer) settled(f *treeFile) {
 	}
 }
 
-// commonDisk is a descriptor on the file system of all outputs that wait, -1 if they lie on several
+// commonDisk is a directory on the file system of all outputs that wait, nil if they lie on several
 // or on one that cannot be synced as a whole.
-func (c *committer) commonDisk(b *commitBatch) int {
-	var on uint64
-	some := -1
-	same := func(dir *file.Dir) bool {
-		st, err := file.StatFD(dir.FD())
-		if err != nil || some >= 0 && st.Dev != on {
-			return false
-		}
-		on, some = st.Dev, dir.FD()
-		return true
-	}
-	if c.tree != nil && c.tree.dir != nil && !same(c.tree.dir) {
-		return -1
+func (c *committer) commonDisk(b *commitBatch) *file.Dir {
+	dirs := map[*file.Dir]bool{}
+	if c.tree != nil && c.tree.dir != nil {
+		dirs[c.tree.dir] = true
 	}
 	if b != nil {
 		for d := range b.folders {
-			if !same(d.out) {
-				return -1
-			}
+			dirs[d.out] = true
 		}
 	}
 	for _, f := range c.named {
-		if !same(f.dir.out) {
-			return -1
-		}
+		dirs[f.dir.out] = true
 	}
-	if some < 0 || !file.KindOf(some).Whole {
-		return -1
+	var some *file.Dir
+	var disk uint64
+	for dir := range dirs {
+		st, err := dir.Stat()
+		if err != nil || some != nil && st.Dev != disk {
+			return nil
+		}
+		some, disk = dir, st.Dev
+	}
+	if some == nil || !some.SyncsWhole() {
+		return nil
 	}
 	return some
 }
 
 // syncNames syncs the directories in which files were published.
 func (c *committer) syncNames() {
-	var all []*folder
-	seen := map[*folder]int{}
-	add := func(d *folder) {
-		if _, ok := seen[d]; !ok {
-			seen[d] = len(all)
-			all = append(all, d)
-		}
-	}
+	failed := map[*folder]error{}
 	for _, f := range c.named {
-		add(f.dir)
+		failed[f.dir] = nil
 	}
 	for _, d := range c.dirs {
-		add(d)
+		failed[d] = nil
 	}
-	failed := make([]error, len(all))
-	if !c.run.NoSync {
-		inParallel(len(all), func(i int) { failed[i] = c.syncFolder(all[i]) })
+	all := slices.Collect(maps.Keys(failed))
+	errs := make([]error, len(all))
+	inParallel(len(all), func(i int) { errs[i] = c.syncFolder(all[i]) })
+	for i, d := range all {
+		failed[d] = errs[i]
 	}
 	kept := c.named[:0]
 	for _, f := range c.named {
-		if err := failed[seen[f.dir]]; err != nil {
+		if err := failed[f.dir]; err != nil {
 			c.run.failure(f.path(), exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
 				"sync of its directory: %w", ui.Shown(f.outPath()), exit.Reason(err)))
 			f.dir.leave()
@@ -299,12 +291,12 @@ func (c *committer) syncNames() {
 		kept = append(kept, f)
 	}
 	c.named = kept
-	c.settleNamed()
+	c.namesSynced()
 }
 
 // syncFolder syncs a directory of outputs, and where this run made it, its name and those above it.
 func (c *committer) syncFolder(d *folder) error {
-	if err := d.out.SyncNames(); err != nil || !d.fresh {
+	if err := d.out.Sync(); err != nil || !d.fresh {
 		return err
 	}
 	for rel := d.rel; rel != "."; rel = filepath.Dir(rel) {

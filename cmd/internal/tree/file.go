@@ -171,8 +171,7 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 	}
 	o := file.Options{
 		Force: w.Force, Perm: w.work.Perm(&f.in.Stat), ModTime: f.in.ModTime, NoSync: w.NoSync,
-		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()),
-		Fresh:  f.dir.fresh, Together: true,
+		Inputs: append(w.own[:len(w.own):len(w.own)], f.in.Guard()), Together: true,
 	}
 	if w.Update && !f.dir.fresh {
 		current, replaceable := transfer.Rule(w.work.Current).Compare(f.dir.out, f.target, f.in)
@@ -182,7 +181,10 @@ func (w *treeWorker) prepare(f *treeFile) (skip bool, err error) {
 		o.Force = o.Force || replaceable
 	}
 	f.out = f.dir.out.NewOutput(f.target, f.outPath(), o)
-	return false, f.out.Stands()
+	if f.dir.fresh {
+		return false, nil
+	}
+	return false, f.out.CheckName()
 }
 
 // tryOut is a dry run's work on a file.
@@ -216,7 +218,7 @@ func (w *treeWorker) small(f *treeFile) error {
 		f.sum = hex.EncodeToString(sum[:])
 	}
 	if f.out != nil {
-		if err := f.out.Create(f.out.Perm); err != nil {
+		if err := f.out.Start(); err != nil {
 			return f.out.Failure(err)
 		}
 		if _, err := f.out.Write(out); err != nil {
@@ -255,9 +257,9 @@ func (w *treeWorker) stream(f *treeFile) (err error) {
 	if err := f.in.Rewind(); err != nil {
 		return err
 	}
-	j := &transfer.Job{In: f.in, Many: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
+	j := &transfer.Job{In: f.in, OneOfMany: true, Bar: w.progress, Alone: f.in.Left >= bigFile}
 	if f.out != nil {
-		if err := f.out.Create(f.out.Perm); err != nil {
+		if err := f.out.Start(); err != nil {
 			return f.out.Failure(err)
 		}
 		j.Dst = transfer.Destination{Sink: f.out, File: f.out}
@@ -326,7 +328,7 @@ type Work interface {
 	Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error)
 	// Current tells whether out is the output of in, as far as times and sizes tell; replaceable, if
 	// not, that it is an older one.
-	Current(in, out *transfer.Stated) (current, replaceable bool)
+	Current(in, out *file.Input) (current, replaceable bool)
 	// Fatal tells whether all further files would fail by err too.
 	Fatal(err error) bool
 }

@@ -55,17 +55,6 @@ func prefixOf(path string) string {
 	return path + string(filepath.Separator)
 }
 
-// joined is the path of name in the directory rel below some root.
-func joined(rel, name string) string {
-	if rel == "." {
-		return name
-	}
-	if name == "." {
-		return rel
-	}
-	return rel + string(filepath.Separator) + name
-}
-
 // madeDir is a directory that the run made below -O, and what it shall look like in the end.
 type madeDir struct {
 	rel     string
@@ -82,13 +71,11 @@ type outTree struct {
 	made  []madeDir
 	fresh map[string]bool // directories made by this run, by their path below root
 	dry   bool
-	// private says that root was made for its owner alone
-	private bool
 }
 
 // openOutTree opens the directory of -O, which it makes if it is not there: private, for trees, is only for its owner until finish. With sync its name is on the disk by then.
 func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
-	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry, private: private}
+	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry}
 	if dry {
 		if there, err := file.CheckDir(path); !there {
 			return o, err
@@ -103,6 +90,9 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 			return nil, err
 		}
 		o.fresh["."] = made
+		if made && private {
+			o.made = []madeDir{{rel: ".", mode: 0o777 &^ file.Umask()}}
+		}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -113,7 +103,7 @@ func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	if err != nil {
 		return nil, file.DirError(path, err)
 	}
-	st, err := file.StatFD(o.dir.FD())
+	st, err := o.dir.Stat()
 	if err != nil {
 		return nil, file.DirError(path, err)
 	}
@@ -142,8 +132,8 @@ func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file
 	if o.root == nil {
 		return nil, true, nil
 	}
-	if rel == "." && o.fresh["."] && len(o.made) == 0 && like != nil {
-		o.made = append(o.made, madeDir{rel, perm, like.ModTime})
+	if rel == "." && o.fresh["."] && like != nil { // a tree's root
+		o.made[0] = madeDir{rel, perm, like.ModTime}
 	}
 	if rel != "." && !o.dry {
 		switch err := o.root.Mkdir(rel, 0o700); {
@@ -206,19 +196,16 @@ func (o *outTree) finish(sync bool) error {
 	if o == nil || o.root == nil {
 		return nil
 	}
-	if o.fresh["."] && o.private && (len(o.made) == 0 || o.made[0].rel != ".") {
-		o.made = slices.Insert(o.made, 0, madeDir{rel: ".", mode: 0o777 &^ file.Umask()})
-	}
 	var failed []error
 	for i := len(o.made) - 1; i >= 0; i-- {
-		if err := o.settle(o.made[i], sync); err != nil {
+		if err := o.finishDir(o.made[i], sync); err != nil {
 			failed = append(failed, o.failure(o.made[i].rel, err))
 		}
 	}
 	return errors.Join(failed[:min(len(failed), ui.MostNamed)]...)
 }
 
-func (o *outTree) settle(d madeDir, sync bool) error {
+func (o *outTree) finishDir(d madeDir, sync bool) error {
 	dir, err := file.OpenBelow(o.root, d.rel)
 	if err != nil {
 		return err
@@ -230,14 +217,14 @@ func (o *outTree) settle(d madeDir, sync bool) error {
 		}
 	}
 	if !d.modTime.IsZero() {
-		if err := file.SetModTime(dir.FD(), d.modTime); err != nil {
+		if err := file.SetModTime(dir.File, d.modTime); err != nil {
 			return err
 		}
 	}
 	if !sync {
 		return nil
 	}
-	if err := dir.SyncNames(); err != nil || d.rel == "." { // whose name is there since it was made
+	if err := dir.Sync(); err != nil || d.rel == "." { // whose name is there since it was made
 		return err
 	}
 	return o.sync(filepath.Dir(d.rel))
@@ -250,7 +237,7 @@ func (o *outTree) sync(rel string) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.SyncNames()
+	return dir.Sync()
 }
 
 // takeBack removes the directories that a run made for nothing, as far as they are empty.

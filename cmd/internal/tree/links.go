@@ -1,6 +1,9 @@
 package tree
 
 import (
+	"errors"
+	"io/fs"
+
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/proc"
@@ -43,7 +46,7 @@ func (w *walker) copyLink(d *folder, name string) error {
 	}
 	return proc.UnlessEnding(func() error {
 		err := d.out.MakeLink(target, name, false)
-		if file.Exists(err) {
+		if errors.Is(err, fs.ErrExist) {
 			there, e := d.out.ReadLink(name)
 			switch {
 			case e == nil && there == target:

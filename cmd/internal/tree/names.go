@@ -106,7 +106,7 @@ func (n *namedFiles) openParent(parent string) (*folder, error) {
 	if err != nil {
 		return nil, file.InputError(parent, err)
 	}
-	st, err := file.StatFD(in.FD())
+	st, err := in.Stat()
 	if err != nil {
 		in.Close()
 		return nil, file.InputError(parent, err)
@@ -124,7 +124,7 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 	switch {
 	case n.out == nil || st.ID == n.out.id:
 		if n.writes() { // a walk does this as it comes by
-			n.sweeper.Sweep(d.in)
+			n.sweep(d.in)
 		}
 		return n.beside(d), nil
 	case !n.batch.List:
@@ -132,9 +132,11 @@ func (n *namedFiles) joinNamed(d *folder, parent string, st *file.Stat) (_ *fold
 	case !filepath.IsLocal(rel):
 		return nil, errNotBelow
 	}
-	d.rel, d.outShown = rel, prefixOf(joined(filepath.Clean(n.out.path), rel))
-	d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm)
-	return n.ready(d, err)
+	d.rel, d.outShown = rel, prefixOf(filepath.Join(n.out.path, rel))
+	if d.out, d.fresh, err = n.out.openAll(rel, n.work.DirPerm); err != nil {
+		return nil, err
+	}
+	return n.ready(d), nil
 }
 
 // flush sends what is gathered.

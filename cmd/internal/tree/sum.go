@@ -2,11 +2,13 @@ package tree
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
+	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/transfer"
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
@@ -79,7 +81,7 @@ func (t *treeRun) result() error {
 		return t.fatal
 	case t.fatal != nil:
 		_, hint := exit.Explain(t.fatal)
-		ui.Say(os.Stderr, t.fatal, hint)
+		ui.Say(t.fatal, hint)
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}
@@ -116,4 +118,13 @@ func (t *treeRun) sumUp() {
 	if n := len(keys) - ui.MostNamed; n > 0 {
 		ui.Note("and with %d more keys", n)
 	}
+}
+
+// SayOK prints the line for a file that is authentic.
+func SayOK(name string) error {
+	if ui.IsTerminal(os.Stdout) {
+		defer ui.HoldProgress()()
+	}
+	_, err := fmt.Fprintf(file.StdoutText(), "%s: OK\n", ui.ShownInput(name))
+	return err
 }

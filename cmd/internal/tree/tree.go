@@ -1,5 +1,14 @@
-// Package tree works on many files: it walks, works side by side and publishes what it made
-// together.
+// Package tree works on many files: those below directories, those of a list, or several of a command
+// line.
+//
+// One goroutine walks and hands out files by the directory (walk.go, and names.go for those that the
+// user named); workers seal or open them (file.go); what they made gets its names in batches, once it
+// is on the disk (commit.go). Start with Run; Work is what a command has to bring.
+//
+// Every directory below the root of a tree and below -O is opened by way of os.Root, and files by a
+// single name in their directory, without following a link. So nothing outside the roots is read or
+// written, whoever swaps directories for links meanwhile. No input is removed before its output has its
+// name on the disk.
 package tree
 
 import (
@@ -20,12 +29,6 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// A run over many files: those below directories, those of a list, or several on the command line. One goroutine walks (tree_walk.go) and hands out files by the
-// directory; workers seal or open them (tree_file.go); what they made gets its names in batches, once it is on the disk (tree_commit.go).
-//
-// Every directory below the tree's root and below -O is opened by way of os.Root, and files by a single name relative to their directory's descriptor, without following a
-// link. So nothing outside the roots is read or written, whoever swaps directories for links meanwhile.
-
 // ErrStream says that a small file is not for Work.Whole.
 var ErrStream = errors.New("to be worked on as a stream")
 
@@ -38,8 +41,7 @@ type treeRun struct {
 	progress *ui.Progress
 	log      *transfer.Log
 	own      []file.Guarded // what no output may replace
-	sweeper  file.Sweeper
-	reads    bool // the command writes nothing
+	reads    bool           // the command writes nothing
 	bigFiles chan struct{}
 
 	tally
@@ -71,7 +73,7 @@ const (
 // Run works through the files of the batch: one by itself, many side by side. own is what no
 // output may replace.
 func Run(ctx context.Context, b *batch.Files, own []file.Guarded, work Work) error {
-	log, err := transfer.NewLog(b.Many, work.Verb(), own)
+	log, err := transfer.NewLog(b.Work, work.Verb(), own)
 	if err != nil {
 		return err
 	}
@@ -98,10 +100,6 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
-	mode, err := ui.ParseMode(o.Progress)
-	if err != nil {
-		return nil, err
-	}
 	if o.Remove && o.NoSync {
 		ui.Warn("inputs are kept: --rm removes a file only once its output is safely on the disk, and --no-sync does not wait for that")
 		o.Remove = false
@@ -114,7 +112,7 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work
 		reads: work.Verb() == flags.Verify, bigFiles: make(chan struct{}, 1),
 	}
 	t.skipped, t.keys = map[string]int{}, map[string]int{}
-	t.progress = ui.NewTreeProgress(mode, o.Quiet || o.DryRun)
+	t.progress = ui.NewTreeProgress(o.Progress, o.Quiet || o.DryRun)
 	t.commits = newCommitter(t)
 	return t, nil
 }

@@ -39,11 +39,12 @@ type walker struct {
 	units chan<- *unit
 	out   *outTree // nil: beside the files
 	batch *batch.Files
+	swept map[file.ID]bool // directories in which no temp file of a killed run is left
 }
 
 // walk sends the files of all names to units.
 func (t *treeRun) walk(b *batch.Files, units chan<- *unit) {
-	w := &walker{treeRun: t, units: units, batch: b}
+	w := &walker{treeRun: t, units: units, batch: b, swept: map[file.ID]bool{}}
 	if t.OutputDir != "" {
 		out, err := openOutTree(t.OutputDir, t.Recursive, !t.NoSync, t.DryRun)
 		if err != nil {
@@ -89,7 +90,7 @@ func (w *walker) tree(path, prefix string) {
 		todo = todo[:len(todo)-1]
 		below := w.directory(root, path, rel, prefix)
 		for _, name := range slices.Backward(below) {
-			todo = append(todo, joined(rel, name))
+			todo = append(todo, filepath.Join(rel, name))
 		}
 	}
 	if w.reads && !w.batch.List && w.found == before {
@@ -104,7 +105,7 @@ func (w *walker) isOutput(root *os.Root) bool {
 		return false
 	}
 	defer dir.Close()
-	st, err := file.StatFD(dir.FD())
+	st, err := dir.Stat()
 	return err == nil && st.ID == w.out.id
 }
 
@@ -116,16 +117,16 @@ func (w *walker) fail(name string, err error) {
 
 // directory sends the files of one directory, and returns the names of the directories in it.
 func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []string) {
-	path := joined(base, rel)
-	if base[len(base)-1] == filepath.Separator {
-		path = joined(base[:len(base)-1], rel)
+	path := base
+	if rel != "." {
+		path = prefixOf(base) + rel
 	}
 	in, err := file.OpenBelow(root, rel)
 	if err != nil {
 		w.fail(path, file.InputError(path, err))
 		return nil
 	}
-	st, err := file.StatFD(in.FD())
+	st, err := in.Stat()
 	if err == nil && w.out != nil && rel != "." && st.ID == w.out.id {
 		in.Close()
 		w.skip(path, skipOutput)
@@ -142,7 +143,7 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 		return nil
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	d, err := w.folder(in, path, joined(prefix, rel), &st)
+	d, err := w.folder(in, path, filepath.Join(prefix, rel), &st)
 	if err != nil {
 		in.Close()
 		w.fail(path, err)
@@ -158,33 +159,31 @@ func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder,
 	if w.out == nil {
 		return w.beside(d), nil
 	}
-	d.outShown = prefixOf(joined(filepath.Clean(w.out.path), rel))
+	d.outShown = prefixOf(filepath.Join(w.out.path, rel))
 	var err error
-	d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode))
-	return w.ready(d, err)
+	if d.out, d.fresh, err = w.out.open(rel, st, w.work.DirPerm(st.Mode)); err != nil {
+		return nil, err
+	}
+	return w.ready(d), nil
 }
 
 // beside has the outputs go where the inputs are.
 func (w *walker) beside(d *folder) *folder {
 	d.out, d.outShown = d.in, d.shown
-	d, _ = w.ready(d, nil)
-	return d
+	return w.ready(d)
 }
 
-// ready is what both ways end with.
-func (w *walker) ready(d *folder, err error) (*folder, error) {
-	if err != nil {
-		return nil, err
-	}
+// ready is a folder for its first user.
+func (w *walker) ready(d *folder) *folder {
 	d.use()
 	if d.out == nil {
-		return d, nil
+		return d
 	}
 	d.local = d.out.IsLocal()
 	if d.out != d.in && !d.fresh && w.writes() {
-		w.sweeper.Sweep(d.out)
+		w.sweep(d.out)
 	}
-	return d, nil
+	return d
 }
 
 // sort hands out the files of a directory and returns its directories.
@@ -217,6 +216,14 @@ func (w *walker) sort(d *folder, entries []fs.DirEntry) (below []string) {
 	}
 	w.send(u)
 	return below
+}
+
+// sweep removes what killed runs left in a directory of outputs, once.
+func (w *walker) sweep(dir *file.Dir) {
+	if st, err := dir.Stat(); err == nil && !w.swept[st.ID] {
+		w.swept[st.ID] = true
+		dir.Sweep()
+	}
 }
 
 func (w *walker) send(u *unit) {

@@ -1,9 +1,13 @@
+// Package ui is all that is said to the user: messages, the quoting of names in them, passphrases and
+// progress. Whatever else wants the terminal goes through here, so that no message is written into a
+// bar, and nothing from outside steers the terminal.
+//
+// Begin with [Note], [Shown] and [NewProgress].
 package ui
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 
@@ -18,19 +22,20 @@ func Report(err error) int {
 	code, hint := exit.Explain(err)
 	var said *exit.Reported
 	if !errors.As(err, &said) {
-		Say(os.Stderr, err, hint)
+		Say(err, hint)
 	}
 	return code
 }
 
-// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail side by side.
-func Say(w io.Writer, err error, hint string) {
+// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail
+// side by side.
+func Say(err error, hint string) {
 	defer HoldProgress()()
 	text := "envseal: error: " + OneLine(err) + "\n"
 	if hint != "" {
 		text += "envseal: hint: " + Printable(hint) + "\n"
 	}
-	fmt.Fprint(w, text)
+	fmt.Fprint(os.Stderr, text)
 }
 
 // Warn prints a line that does not change the exit code.
@@ -50,4 +55,19 @@ func Note(format string, args ...any) {
 type Hints struct {
 	mu    sync.Mutex
 	given map[string]bool
+}
+
+// Say prints a failure, and its hint if it is a new one.
+func (h *Hints) Say(err error) {
+	_, hint := exit.Explain(err)
+	h.mu.Lock()
+	if h.given == nil {
+		h.given = map[string]bool{}
+	}
+	if h.given[hint] {
+		hint = ""
+	}
+	h.given[hint] = true
+	h.mu.Unlock()
+	Say(err, hint)
 }

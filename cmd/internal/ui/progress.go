@@ -40,8 +40,9 @@ func ParseMode(s string) (Mode, error) {
 	return "", exit.Errorf(exit.Usage, "auto, always, never or json", "--progress %s: no such mode", Shown(s))
 }
 
-// Progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its methods may be called on
-// nil, and, but for finish, by several goroutines.
+// Progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its
+// methods may be called by several goroutines, but for Finish, and, but for those that count files, on
+// nil.
 //
 // Even one that shows nothing by itself answers SIGUSR1.
 type Progress struct {
@@ -56,16 +57,9 @@ type Progress struct {
 	stopped sync.WaitGroup
 	json    bool
 
-	mu    sync.Mutex // guards the terminal's line
-	bar   line
-	fresh func() line // makes bar, whose clock begins then
+	mu    sync.Mutex                           // guards the terminal's line
+	bar   func(s snapshot, columns int) string // at most columns-1 wide
 	drawn bool
-}
-
-// line draws how far some work has come.
-type line interface {
-	// render is at most columns-1 wide.
-	render(s snapshot, columns int) string
 }
 
 // beginning is what the rate is counted from.
@@ -74,21 +68,15 @@ type beginning struct {
 	done int64 // bytes
 }
 
-// NewProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar that nobody asked
-// for, not the modes always and json. The caller ends it with finish.
+// NewProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar
+// that nobody asked for, not the modes always and json. The caller ends it with Finish.
 func NewProgress(mode Mode, name string, total int64, quiet bool) *Progress {
-	return startProgress(os.Stderr, mode, name, total, quiet)
+	return start(os.Stderr, mode, name, total, quiet, nil)
 }
 
-func startProgress(stderr *os.File, mode Mode, name string, total int64, quiet bool) *Progress {
-	p := &Progress{err: stderr, json: mode == Lines}
-	p.fresh = func() line { return newBarLine(p.total.Load(), Columns(stderr)) }
-	p.run(mode, name, total, quiet)
-	return p
-}
-
-// run shows p in the way of mode, until finish.
-func (p *Progress) run(mode Mode, name string, total int64, quiet bool) {
+// start shows progress in the way of mode, until Finish. files is nil for one file.
+func start(stderr *os.File, mode Mode, name string, total int64, quiet bool, files *fileCount) *Progress {
+	p := &Progress{err: stderr, json: mode == Lines, files: files}
 	p.name.Store(&name)
 	p.total.Store(total)
 	p.restart()
@@ -98,6 +86,7 @@ func (p *Progress) run(mode Mode, name string, total int64, quiet bool) {
 	} else if mode == Always || mode == Auto && !quiet && IsTerminal(p.err) {
 		p.every(barInterval, p.draw)
 	}
+	return p
 }
 
 // Shows tells whether p is seen without being asked for.
@@ -108,10 +97,12 @@ func (p *Progress) restart() {
 	p.since.Store(&beginning{time.Now(), p.done.Load()})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.bar = p.fresh()
+	if p.bar = treeLine; p.files == nil {
+		p.bar = newBarLine(p.total.Load(), Columns(p.err)).render // whose clock begins now
+	}
 }
 
-// every runs show at the interval, after the delay, until finish.
+// every runs show at the interval, after the delay, until Finish.
 func (p *Progress) every(interval time.Duration, show func()) {
 	p.stop = make(chan struct{})
 	p.stopped.Go(func() {
@@ -174,22 +165,20 @@ func (p *Progress) Grow(n int64) {
 	}
 }
 
-// Finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the reason. It may be called
-// more than once; the first call counts.
+// Finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the
+// reason. It may be called more than once; the first call counts.
 func (p *Progress) Finish(err error) {
-	if p == nil || !screen.drop(p) {
-		return
-	}
-	if p.stop == nil {
+	if p == nil || !screen.drop(p) || p.stop == nil {
 		return
 	}
 	close(p.stop)
 	p.stopped.Wait()
 	p.hide()
-	if p.json && err != nil {
-		p.printJSON("failed", err)
-	} else if p.json {
-		p.printJSON("done", nil)
+	if event := "done"; p.json {
+		if err != nil {
+			event = "failed"
+		}
+		p.printJSON(event, err)
 	}
 }
 
@@ -216,25 +205,25 @@ type terminalLine struct {
 	bars []*Progress
 }
 
-func (d *terminalLine) add(p *Progress) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.bars = append(d.bars, p)
+func (l *terminalLine) add(p *Progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bars = append(l.bars, p)
 }
 
 // drop is false if p had been dropped before.
-func (d *terminalLine) drop(p *Progress) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	before := len(d.bars)
-	d.bars = slices.DeleteFunc(d.bars, func(other *Progress) bool { return other == p })
-	return len(d.bars) < before
+func (l *terminalLine) drop(p *Progress) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.bars)
+	l.bars = slices.DeleteFunc(l.bars, func(other *Progress) bool { return other == p })
+	return len(l.bars) < before
 }
 
-func (d *terminalLine) all() []*Progress {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.bars)
+func (l *terminalLine) all() []*Progress {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.bars)
 }
 
 // HideProgress wipes the bars, until they are next drawn.
@@ -269,7 +258,8 @@ func holdForQuestion() (release func()) {
 	}
 }
 
-// draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has it.
+// draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has
+// it.
 func (p *Progress) draw() {
 	if InBackground(p.err) {
 		return
@@ -279,7 +269,7 @@ func (p *Progress) draw() {
 	if screen.held.Load() > 0 || time.Since(p.since.Load().at) < progressDelay {
 		return
 	}
-	line := p.bar.render(p.snapshot(), Columns(p.err))
+	line := p.bar(p.snapshot(), Columns(p.err))
 	fmt.Fprintf(p.err, "\r%s\x1b[K", line)
 	p.drawn = true
 }
@@ -291,7 +281,8 @@ func (p *Progress) report() {
 	fmt.Fprintf(p.err, "envseal: %s: %s\n", Shown(s.name), s)
 }
 
-// printJSON prints one line: the bytes of the input so far, the total or null, bytes a second, and seconds left or null.
+// printJSON prints one line: the bytes of the input so far, the total or null, bytes a second, and
+// seconds left or null.
 func (p *Progress) printJSON(event string, err error) {
 	s := p.snapshot()
 	line := struct {
@@ -323,6 +314,8 @@ func (p *Progress) printJSON(event string, err error) {
 
 func (p *Progress) snapshot() snapshot {
 	since := p.since.Load()
-	s := snapshot{name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(), elapsed: time.Since(since.at), before: since.done}
-	return p.files.add(s)
+	return p.files.add(snapshot{
+		name: *p.name.Load(), done: p.done.Load(), total: p.total.Load(),
+		elapsed: time.Since(since.at), before: since.done,
+	})
 }

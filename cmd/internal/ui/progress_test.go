@@ -51,7 +51,7 @@ func shownBy(t *testing.T, mode Mode, err error) string {
 		t.Fatal(createErr)
 	}
 	defer f.Close()
-	p := startProgress(f, mode, "name", 8<<20, false)
+	p := start(f, mode, "name", 8<<20, false, nil)
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {

@@ -4,34 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/envseal/envseal/cmd/internal/exit"
 )
 
-// Say prints a failure, and its hint if it is a new one.
-func (h *Hints) Say(err error) {
-	_, hint := exit.Explain(err)
-	h.mu.Lock()
-	if h.given == nil {
-		h.given = map[string]bool{}
-	}
-	if h.given[hint] {
-		hint = ""
-	}
-	h.given[hint] = true
-	h.mu.Unlock()
-	Say(os.Stderr, err, hint)
-}
+// LettersAndDigits are those of ASCII.
+const LettersAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// ConsistsOf tells whether s has no characters but those of set.
+func ConsistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
 
 // ShellWord is s as a shell reads it back.
 func ShellWord(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
-	if s != "" && strings.Trim(s, plain) == "" {
+	if s != "" && ConsistsOf(s, LettersAndDigits+"-_./:=,@%+") {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
@@ -48,7 +34,7 @@ func Shown(name string) string {
 	return name
 }
 
-// ShownInput is [shown] for the name of an input as it was typed, of which - is standard input.
+// ShownInput is [Shown] for the name of an input as it was typed, of which - is standard input.
 func ShownInput(name string) string { return Shown(InputName(name)) }
 
 // InputName is the name of an input as a log has it: exact, however it may look.
@@ -70,15 +56,13 @@ func Named(name string, err error) error {
 // MostNamed is how many names of failed files the last line of a run has.
 const MostNamed = 20
 
-// Listed names the first few of all.
+// Listed names the first few of so many.
 func Listed(names []string, all int) string {
-	s := ""
+	quoted := make([]string, len(names))
 	for i, n := range names {
-		if i > 0 {
-			s += ", "
-		}
-		s += fmt.Sprintf("%q", n)
+		quoted[i] = strconv.Quote(n)
 	}
+	s := strings.Join(quoted, ", ")
 	if all > len(names) {
 		s += fmt.Sprintf(" and %d more", all-len(names))
 	}
@@ -101,12 +85,9 @@ func AreFiles(n int) string {
 	return Plural(n, "file") + " are"
 }
 
-// Took is how long something took, for -v.
-func Took(start time.Time) string { return time.Since(start).Round(time.Millisecond).String() }
-
-// PlainText quotes what is not plainly printable.
+// PlainText is s for a report, in quotes unless it reads the same in them.
 func PlainText(s string) string {
-	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
 		return q
 	}
 	return s
@@ -120,11 +101,13 @@ func WriteIndented(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// OneLine prints joined errors on one line, each once, and keeps what came from outside (file names, key ids, a service's words) from steering the terminal.
+// OneLine is joined errors on one line, each once. What came from outside (file names, key ids, a
+// service's words) does not steer the terminal.
 func OneLine(err error) string {
 	var lines []string
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		said := func(other string) bool { return other == line || strings.HasSuffix(other, ": "+line) } // the first may have names before it
+		// the first may have names before it
+		said := func(other string) bool { return other == line || strings.HasSuffix(other, ": "+line) }
 		if !slices.ContainsFunc(lines, said) {
 			lines = append(lines, line)
 		}
@@ -132,7 +115,8 @@ func OneLine(err error) string {
 	return Printable(strings.Join(lines, "; "))
 }
 
-// Printable escapes whatever does not simply print: control characters, and those that change the direction of what follows.
+// Printable escapes whatever does not simply print: control characters, and those that change the
+// direction of what follows.
 func Printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -22,9 +22,24 @@ func IsTerminal(f *os.File) bool { return IsTerminalFD(int(f.Fd())) }
 // IsTerminalFD tells whether the descriptor is a terminal.
 func IsTerminalFD(fd int) bool { return term.IsTerminal(fd) }
 
-// Passphrase asks for a passphrase on the terminal of the process, wherever standard input and output lead, without
-// showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal that ends
-// the process turns the echo on again.
+// Columns is the width of the terminal f, or a usual one.
+func Columns(f *os.File) int {
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		return width
+	}
+	return defaultWidth
+}
+
+// InBackground says that the terminal f belongs to another job just now.
+func InBackground(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && group != unix.Getpgrp()
+}
+
+// Passphrase asks for a passphrase on the terminal of the process, wherever standard input and output
+// lead, without showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks
+// twice. The caller owns the result, which is not empty, and wipes it. A signal that ends the process
+// turns the echo on again.
 func Passphrase(prompt string, confirm bool) ([]byte, error) {
 	defer holdForQuestion()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -51,8 +66,8 @@ func Passphrase(prompt string, confirm bool) ([]byte, error) {
 	return first, nil
 }
 
-// askHidden reads one line with the echo off. It reads into one buffer, which term.ReadPassword doesn't, so that no piece of
-// the line stays behind in memory that was outgrown.
+// askHidden reads one line with the echo off. It reads into one buffer, which term.ReadPassword does
+// not, so that no piece of the line stays behind in memory that was outgrown.
 func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	fd := int(tty.Fd())
 	before, err := unix.IoctlGetTermios(fd, getTermios)

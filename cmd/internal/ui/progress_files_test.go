@@ -31,7 +31,7 @@ func TestTreeLine(t *testing.T) {
 		{40, snapshot{name: "files", total: -1, files: &fileCounts{total: -1}}, "0 files, 0 B, 0 B/s"},
 		{40, snapshot{name: "files", files: &fileCounts{}}, "0% [      ] 0/0"},
 	} {
-		if got := newTreeLine().render(c.s, c.columns); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+		if got := treeLine(c.s, c.columns); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
 			t.Errorf("%d columns: %q, want %q", c.columns, got, c.want)
 		}
 	}
@@ -39,7 +39,7 @@ func TestTreeLine(t *testing.T) {
 		for _, total := range []int64{most.total, -1} {
 			s := most
 			s.total = total
-			if got := newTreeLine().render(s, columns); utf8.RuneCountInString(got) > columns-1 {
+			if got := treeLine(s, columns); utf8.RuneCountInString(got) > columns-1 {
 				t.Errorf("%d columns: %q", columns, got)
 			}
 		}
@@ -73,7 +73,7 @@ func TestTreeProgressCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := newTreeProgressOn(f, Lines, false)
+	p := start(f, Lines, "files", -1, false, newFileCount())
 	p.SetTotals(10, 1000)
 	p.SkipFile(400)
 	p.Add(150)

@@ -22,8 +22,8 @@ type rewrapSum struct {
 	exposed atomic.Int64 // slots whose key was in this process
 }
 
-// tell says what was changed, or in a dry run what would be. Of one of many files, as the other commands do, only if the user wants to know it.
-func (r *rewrapping) tell(name string, events []keyring.SlotEvent) {
+// report says what was changed, or in a dry run what would be. Of one of many files, as the other commands do, only if the user wants to know it.
+func (r *rewrapping) report(name string, events []keyring.SlotEvent) {
 	would := ""
 	if r.change.DryRun {
 		would = "would be: "

@@ -10,9 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Read finds the command that args name below root, args[0] being the program, and reads
-// its flags, which may stand anywhere among its arguments. What it returns is what the action of its
-// Command takes.
+// Read finds the command that args name below root, args[0] being the program, and reads its flags,
+// which may stand anywhere among its arguments. It returns what the action of the command takes.
 //
 // The library's own way, cli.App.Run, stops at the first argument, splits values at commas, and
 // prints the help by text/template, for which the linker keeps every method of every type.
@@ -54,7 +53,7 @@ func FindCommand(root *cli.Command, words []string) (*cli.Command, []string) {
 // flagReader reads what stands behind the name of a command.
 type flagReader struct {
 	command   *cli.Command
-	known     map[string]cli.Flag
+	known     map[string]*ownFlag
 	set       *flag.FlagSet
 	given     map[string]string   // the name under which a flag was given, by its first
 	lists     map[string][]string // the values of flags that may be repeated, by their first name
@@ -63,22 +62,23 @@ type flagReader struct {
 
 func newFlagReader(command *cli.Command) (*flagReader, error) {
 	r := &flagReader{
-		command: command, known: ByName(command.Flags),
+		command: command, known: byName(command.Flags),
 		set:   flag.NewFlagSet(command.Name, flag.ContinueOnError),
 		given: map[string]string{}, lists: map[string][]string{},
 	}
 	for _, f := range command.Flags {
 		if err := f.Apply(r.set); err != nil {
-			return nil, exit.Errorf(exit.Usage, helpOn(command), "%w", err)
+			return nil, exit.Errorf(exit.Usage, TryHelp(command), "%w", err)
 		}
-		r.share(f, r.set.Lookup(f.Names()[0]).Value)
+		f := own(f)
+		r.share(f, r.set.Lookup(f.names[0]).Value)
 	}
 	return r, nil
 }
 
 // share has all names of f stand for one value.
-func (r *flagReader) share(f cli.Flag, value flag.Value) {
-	for _, name := range f.Names() {
+func (r *flagReader) share(f *ownFlag, value flag.Value) {
+	for _, name := range f.names {
 		r.set.Lookup(name).Value = value
 	}
 }
@@ -106,19 +106,19 @@ func (r *flagReader) read(args []string) error {
 		case f == nil:
 			return unknownFlag(r.command, arg, r.known)
 		case strings.HasPrefix(arg, "---"):
-			return exit.Errorf(exit.Usage, helpOn(r.command), "bad flag syntax: %s", arg)
+			return r.refuse("bad flag syntax: %s", arg)
 		case attached:
-		case !needsValue(f):
+		case !f.TakesValue():
 			value = "true"
 		case len(args) == 0:
-			return exit.Errorf(exit.Usage, helpOn(r.command), "flag %s needs a value", arg)
+			return r.refuse("flag %s needs a value", arg)
 		default:
 			value, args = args[0], args[1:]
 		}
 		if err := r.assign(f, name, value, attached); err != nil {
 			return err
 		}
-		if value == "--" && !attached && precedesCommand(f) {
+		if value == ArgvMark && !attached && f.precedes {
 			r.arguments = append(append(r.arguments, "--"), args...)
 			return nil
 		}
@@ -127,17 +127,16 @@ func (r *flagReader) read(args []string) error {
 }
 
 // assign gives the flag f, which is called name here, a value.
-func (r *flagReader) assign(f cli.Flag, name, value string, attached bool) error {
-	names := f.Names()
-	first := names[0]
+func (r *flagReader) assign(f *ownFlag, name, value string, attached bool) error {
+	first := f.names[0]
 	if before, ok := r.given[first]; ok && before != name {
-		return exit.Errorf(exit.Usage, helpOn(r.command), "Cannot use two forms of the same flag: %s %s", names[1], first)
+		return r.refuse("Cannot use two forms of the same flag: %s %s", f.names[1], first)
 	}
 	r.given[first] = name
 	if err := r.set.Set(name, value); err != nil {
 		return r.valueError(f, name, value, attached, err)
 	}
-	if isRepeated(f) {
+	if f.repeats {
 		// the library would split at commas, and takes no other way from outside
 		r.lists[first] = append(r.lists[first], strings.TrimSpace(value))
 		r.share(f, cli.NewStringSlice(r.lists[first]...))
@@ -145,20 +144,25 @@ func (r *flagReader) assign(f cli.Flag, name, value string, attached bool) error
 	return nil
 }
 
+// refuse is an error in the use of a flag, with a hint at the help.
+func (r *flagReader) refuse(format string, args ...any) error {
+	return exit.Errorf(exit.Usage, TryHelp(r.command), format, args...)
+}
+
 // valueError says what is wrong with a value, err being the flag's own reason. A flag whose value
 // may be left out says in its error which values there are.
-func (r *flagReader) valueError(f cli.Flag, name, value string, attached bool, err error) error {
+func (r *flagReader) valueError(f *ownFlag, name, value string, attached bool, err error) error {
 	const unread = "parse error" // what package flag says of whatever it cannot read
-	flag, help, reason := dashes(name)+name, helpOn(r.command), err.Error()
+	flag, reason := dashed(name), err.Error()
 	switch {
-	case needsValue(f) && reason == unread:
-		return exit.Errorf(exit.Usage, help, "%s %q: not a whole number", flag, value)
-	case needsValue(f):
-		return exit.Errorf(exit.Usage, help, "%s %q: %w", flag, value, err)
+	case f.TakesValue() && reason == unread:
+		return r.refuse("%s %q: not a whole number", flag, value)
+	case f.TakesValue():
+		return r.refuse("%s %q: %w", flag, value, err)
 	case !attached:
-		return exit.Errorf(exit.Usage, help, "%s: %w", flag, err)
+		return r.refuse("%s: %w", flag, err)
 	case reason == unread:
-		return exit.Errorf(exit.Usage, help, "%s takes no value, %q is given", flag, value)
+		return r.refuse("%s takes no value, %q is given", flag, value)
 	}
 	return exit.Errorf(exit.Usage, reason, "%s=%s: no such value", flag, ui.Shown(value))
 }
@@ -168,11 +172,11 @@ func (r *flagReader) valueError(f cli.Flag, name, value string, attached bool, e
 // given. Of those with a variable of the environment it is not known which of both was empty.
 func refuseEmptyNames(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
-		d, ok := f.(cli.DocGenerationFlag)
-		if !ok || isRepeated(f) || len(d.GetEnvVars()) > 0 || !d.TakesValue() {
+		f := own(f)
+		if f.repeats || len(f.GetEnvVars()) > 0 || !f.TakesValue() {
 			continue
 		}
-		name, kind := f.Names()[0], placeholder(d.GetUsage())
+		name, kind := f.names[0], placeholder(f.GetUsage())
 		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
 			return exit.Errorf(exit.Usage, "is a variable empty that should name it?", "--%s: the name is empty", name)
 		}
@@ -180,20 +184,9 @@ func refuseEmptyNames(c *cli.Context) error {
 	return nil
 }
 
-// ByName has each flag under all its names.
-func ByName(flags []cli.Flag) map[string]cli.Flag {
-	m := map[string]cli.Flag{}
-	for _, f := range flags {
-		for _, n := range f.Names() {
-			m[n] = f
-		}
-	}
-	return m
-}
-
 // unbundled splits short flags in one word, as Unix filters take them: -fvo, of which the last may
 // take a value, and -oFILE or -fvoFILE. It is nil if arg is something else.
-func unbundled(known map[string]cli.Flag, arg string) (each []string) {
+func unbundled(known map[string]*ownFlag, arg string) (each []string) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") || len(arg) < 3 || known[name] != nil {
 		return nil
@@ -204,7 +197,7 @@ func unbundled(known map[string]cli.Flag, arg string) (each []string) {
 			return nil
 		}
 		each = append(each, "-"+arg[i:i+1])
-		if needsValue(f) && i+1 < len(arg) {
+		if f.TakesValue() && i+1 < len(arg) {
 			return append(each, arg[i+1:])
 		}
 	}
@@ -212,11 +205,7 @@ func unbundled(known map[string]cli.Flag, arg string) (each []string) {
 }
 
 // takesNext tells whether the value of a flag is the next argument. Unknown flags take none.
-func takesNext(known map[string]cli.Flag, arg string) bool {
-	name := strings.TrimLeft(arg, "-")
-	if strings.Contains(name, "=") {
-		return false
-	}
-	f, ok := known[name]
-	return ok && needsValue(f)
+func takesNext(known map[string]*ownFlag, arg string) bool {
+	f := known[strings.TrimLeft(arg, "-")]
+	return f != nil && f.TakesValue()
 }

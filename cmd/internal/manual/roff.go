@@ -2,8 +2,6 @@ package manual
 
 import (
 	"strings"
-
-	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
 // roffEscapes are the characters that roff would take for something else: its escape character, those that it would set as typographic ones,
@@ -43,9 +41,9 @@ func roffMarked(s, font string) string {
 // manWriter writes a page in roff. The zero value is ready to use.
 type manWriter struct {
 	b      strings.Builder
-	shared []flags.FlagGroup // see share
-	gap    bool              // a new paragraph begins, unless what comes next does it
-	top    bool              // a section begins
+	shared []Group // see share
+	gap    bool    // a new paragraph begins, unless what comes next does it
+	top    bool    // a section begins
 }
 
 // line writes a line as it is.
@@ -61,21 +59,21 @@ func (p *manWriter) line(s string) {
 func (p *manWriter) paragraph() { p.gap = !p.top }
 
 // blocks writes paragraphs, and terms with what they mean.
-func (p *manWriter) blocks(all []flags.Block) {
+func (p *manWriter) blocks(all []block) {
 	for _, b := range all {
-		switch term := `\fB` + roffText(b.Term) + `\fR`; {
-		case b == (flags.Block{}):
+		switch term := `\fB` + roffText(b.term) + `\fR`; {
+		case b == (block{}):
 			p.paragraph()
-		case b.Term == "":
-			p.line(roffMarked(b.Text, "B"))
-		case b.Text == "":
+		case b.term == "":
+			p.line(roffMarked(b.text, "B"))
+		case b.text == "":
 			p.paragraph()
 			p.line(term)
 			p.paragraph()
 		default:
 			p.line(".TP")
 			p.line(term)
-			p.line(roffMarked(b.Text, "B"))
+			p.line(roffMarked(b.text, "B"))
 		}
 	}
 }

@@ -2,16 +2,14 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-
-	"github.com/schollz/progressbar/v3"
 )
 
-// fileCount is what a run over many files counts besides bytes. Its methods may be called by several goroutines.
+// fileCount is what a run over many files counts besides bytes. Its methods may be called by several
+// goroutines.
 type fileCount struct {
 	done, failed atomic.Int64
 	total        atomic.Int64 // files, -1 while nobody knows
@@ -22,20 +20,20 @@ type fileCount struct {
 // fileCounts is a fileCount at one moment.
 type fileCounts struct{ done, failed, total int64 }
 
-// perFile is what a small file costs, in bytes of a large one: for the time that is left, and for the bar.
+// perFile is what a small file costs, in bytes of a large one: for the time that is left, and for the
+// bar.
 const perFile = 64 << 10
 
-// NewTreeProgress starts to show the progress of a run over many files. The totals come later, with SetTotals.
+// NewTreeProgress starts to show the progress of a run over many files, of which nobody knows yet how
+// many: SetTotals says so later.
 func NewTreeProgress(mode Mode, quiet bool) *Progress {
-	return newTreeProgressOn(os.Stderr, mode, quiet)
+	return start(os.Stderr, mode, "files", -1, quiet, newFileCount())
 }
 
-func newTreeProgressOn(stderr *os.File, mode Mode, quiet bool) *Progress {
-	p := &Progress{err: stderr, json: mode == Lines, files: &fileCount{}}
-	p.files.total.Store(-1)
-	p.fresh = func() line { return newTreeLine() }
-	p.run(mode, "files", -1, quiet)
-	return p
+func newFileCount() *fileCount {
+	c := &fileCount{}
+	c.total.Store(-1)
+	return c
 }
 
 // SetTotals makes known how much there is to do.
@@ -44,7 +42,7 @@ func (p *Progress) SetTotals(files, bytes int64) {
 	p.total.Store(bytes)
 }
 
-// FileDone counts a file that is in its place, fail one that is not.
+// FileDone counts a file that is in its place.
 func (p *Progress) FileDone() { p.files.done.Add(1) }
 
 // Fail counts a file that came to nothing.
@@ -105,7 +103,8 @@ func (c *fileCounts) json() *filesJSON {
 	return j
 }
 
-// effort is how much is done of how much, in a measure that grows evenly with time; total is negative if unknown.
+// effort is how much is done of how much, in a measure that grows evenly with time; total is negative
+// if unknown.
 func (s snapshot) effort() (done, total float64) {
 	if s.files == nil || s.total < 0 || s.files.total < 0 {
 		return float64(s.done), float64(s.total)
@@ -114,22 +113,15 @@ func (s snapshot) effort() (done, total float64) {
 	return float64(s.done) + perFile*float64(finished), float64(s.total) + perFile*float64(s.files.total)
 }
 
-// treeLine draws the progress of many files: a bar, files, bytes, rate, time left, name, as far as the terminal is wide.
-type treeLine struct {
-	bar   *progressbar.ProgressBar
-	width int
-}
-
-func newTreeLine() *treeLine { return &treeLine{} }
-
-// render is the line for s, at most columns-1 wide.
-func (l *treeLine) render(s snapshot, columns int) string {
+// treeLine draws the progress of many files: a bar, files, bytes, rate, time left, name, as far as the
+// terminal is wide.
+func treeLine(s snapshot, columns int) string {
 	var b strings.Builder
 	wide := columns >= narrow
 	known := s.files.total >= 0 && s.total >= 0
 	if known {
 		done, total := s.effort()
-		b.WriteString(l.drawBar(done/max(total, 1), columns) + " ")
+		b.WriteString(percentBar(done/max(total, 1), columns) + " ")
 		fmt.Fprintf(&b, "%d/%d", s.files.done, s.files.total)
 	} else {
 		fmt.Fprint(&b, s.files.done)
@@ -153,33 +145,16 @@ func (l *treeLine) render(s snapshot, columns int) string {
 	return cut(b.String(), columns-1)
 }
 
-// leastName is the room from which the beginning of a name tells something.
-const leastName = 8
-
-// barSteps is the bar's own measure.
-const barSteps = 1_000_000
-
-// drawBar is "45% [==>  ]".
-func (l *treeLine) drawBar(fraction float64, columns int) string {
+// percentBar is "45% [==>  ]". It never says 100, since what has no bar any more has ended.
+func percentBar(fraction float64, columns int) string {
 	width := min(max(columns-34, 4), 16)
 	if columns >= narrow {
 		width = min(max(columns-80, 6), 30)
 	}
-	if l.bar == nil || l.width != width {
-		l.width = width
-		l.bar = progressbar.NewOptions64(barSteps,
-			progressbar.OptionSetWriter(io.Discard),
-			progressbar.OptionSetWidth(width),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own
-		)
-		l.bar.StartWithoutRender()
+	percent := min(max(int(fraction*100), 0), 99)
+	bar := ""
+	if done := percent * width / 100; done > 0 {
+		bar = strings.Repeat("=", done-1) + ">"
 	}
-	_ = l.bar.Set64(min(max(int64(fraction*barSteps), 0), barSteps-1)) // never its maximum, at which the bar would go
-	if line := strings.TrimSpace(strings.TrimPrefix(l.bar.String(), "\r")); line != "" {
-		return line
-	}
-	return "0% [" + strings.Repeat(" ", width) + "]" // the library draws nothing before the first percent
+	return fmt.Sprintf("%d%% [%-*s]", percent, width, bar)
 }

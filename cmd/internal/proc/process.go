@@ -1,5 +1,6 @@
 // Package proc is the process and its end: signals, what must be put back before it ends, and the
-// groups of commands that it started.
+// groups of commands that it started. It knows neither files nor terminals: whoever has something to
+// put back says how. Begin with [Catch].
 package proc
 
 import (
@@ -45,7 +46,7 @@ type process struct {
 	dying  bool
 	left   bool           // all is done and said
 	deadly chan os.Signal // signals to end by that nobody has taken yet
-	flush  chan os.Signal // see leave
+	flush  chan os.Signal // see Leave
 	hide   func()         // clears the terminal's line
 	works  []Unfinished   // oldest first
 	hooks  []*func()
@@ -62,7 +63,7 @@ type process struct {
 // back so that a reader of the messages who went away does not end a backup; standard output is
 // another matter, see EndByPipe.
 //
-// It is for the whole life of the process, which calls leave at its end.
+// It is for the whole life of the process, which calls Leave at its end.
 func Catch(hide, report func()) {
 	deadly := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
@@ -118,27 +119,20 @@ func (p *process) leave() {
 
 // AtExit has hook run if a signal ends the process, such as one that turns the terminal's echo on
 // again. The returned function forgets the hook; it does not run it.
-func AtExit(hook func()) (forget func()) {
-	entry := &hook
-	self.mu.Lock()
-	defer self.mu.Unlock()
-	self.hooks = append(self.hooks, entry)
-	return func() {
-		self.mu.Lock()
-		defer self.mu.Unlock()
-		self.hooks = slices.DeleteFunc(self.hooks, func(h *func()) bool { return h == entry })
-	}
-}
+func AtExit(hook func()) (forget func()) { return remember(&self.hooks, &hook) }
 
 // Track has work discarded if the process is ended. The returned function forgets it.
-func Track(work Unfinished) (forget func()) {
+func Track(work Unfinished) (forget func()) { return remember(&self.works, work) }
+
+// remember puts entry into a list of self, and forget takes it out again.
+func remember[T comparable](list *[]T, entry T) (forget func()) {
 	self.mu.Lock()
 	defer self.mu.Unlock()
-	self.works = append(self.works, work)
+	*list = append(*list, entry)
 	return func() {
 		self.mu.Lock()
 		defer self.mu.Unlock()
-		self.works = slices.DeleteFunc(self.works, func(w Unfinished) bool { return w == work })
+		*list = slices.DeleteFunc(*list, func(other T) bool { return other == entry })
 	}
 }
 
@@ -211,10 +205,11 @@ func endBy(sig syscall.Signal) {
 }
 
 // StartGroup calls start, which starts a command in a process group of its own and gives the
-// group's number. The group does not outlive this process, unless GroupEnded is called for it.
+// group's number: it is started with GroupAttributes. The group does not outlive this process, unless GroupEnded is called for it.
 func StartGroup(start func() (group int, err error)) error {
 	self.starting.RLock()
 	defer self.starting.RUnlock()
+	adoptOrphans()
 	group, err := start()
 	if err != nil {
 		return err
@@ -235,13 +230,26 @@ func GroupEnded(group int) {
 	delete(self.groups, group)
 }
 
+// IsGroupGone tells whether no process is left in the group of a command that has been waited for.
+// Such a group is forgotten.
+func IsGroupGone(group int) bool {
+	gone := isGroupGone(group)
+	if gone {
+		GroupEnded(group)
+	}
+	return gone
+}
+
+// SignalGroup sends a signal to all processes of a group.
+func SignalGroup(group int, sig syscall.Signal) { _ = unix.Kill(-group, sig) }
+
 // killGroups is for the commands that there was no time to end in good order: the machine is slow,
-// or the user impatient.
+// or the user in a hurry.
 func (p *process) killGroups() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id := range p.groups {
-		_ = unix.Kill(-id, unix.SIGKILL)
+		SignalGroup(id, syscall.SIGKILL)
 	}
 }
 
