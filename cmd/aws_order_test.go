@@ -34,7 +34,8 @@ func TestAWSOrder(t *testing.T) {
 			t.Errorf("%s: %q, %v", line, got, err)
 		}
 	}
-	if _, err := flags.AWSOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"}); exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "list-keys") {
+	_, err := flags.AWSOrder(kms, []string{"envseal", "kms", "list-keys", "--limit", "5"})
+	if exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "list-keys") {
 		t.Errorf("an unknown operation: %v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package cmd is envseal's command line: it finds the command that the arguments name, has it read its
-// flags and run, and tells how it ended. It does no cryptography and opens no file.
+// Package cmd is envseal's command line: it finds the command that the arguments name, has it read
+// its flags and run, and tells how it ended. It does no cryptography and opens no file.
 //
 // Begin with [Main]. Each command is a package of its own in cmd/internal, and what commands share
 // stands below them; docs/architecture.md shows the floors.
@@ -16,9 +16,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Main runs the command line args, args[0] being the program, and returns the exit code. It uses the
-// standard streams, and leaves by os.Exit itself only on a signal, or where the reader of standard
-// output has gone.
+// Main runs the command line args, args[0] being the program, and returns the exit code. It uses
+// the standard streams, and leaves by os.Exit itself only on a signal, or where the reader of
+// standard output has gone.
 func Main(args []string) int {
 	args = commandFirst(args)
 	if !onlyTells(args) {

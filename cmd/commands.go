@@ -48,11 +48,12 @@ func describeAll() *manual.Entry { return manual.Describe(rootCommand()) }
 // onlyTells is for commands that print a text and end, to which signals may do what they do to any
 // process.
 func onlyTells(args []string) bool {
-	return len(args) > 1 && slices.Contains([]string{"completion", "man", "version", "help", "h"}, args[1])
+	return len(args) > 1 &&
+		slices.Contains([]string{"completion", "man", "version", "help", "h"}, args[1])
 }
 
-// commandsFor makes the command that the command line names, or all where it names none. To make all,
-// with their hundreds of flags, takes as long as the rest of a short run.
+// commandsFor makes the command that the command line names, or all where it names none. To make
+// all, with their hundreds of flags, takes as long as the rest of a short run.
 func commandsFor(root *cli.Command, args []string) []*cli.Command {
 	makers := commandMakers(root, args)
 	isNamed := func(m commandMaker) bool { return len(args) > 1 && slices.Contains(m.names, args[1]) }

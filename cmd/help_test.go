@@ -24,7 +24,9 @@ func TestHelpFits(t *testing.T) {
 		for _, width := range []int{40, 80, 100} {
 			text := d.Help(width)
 			wantWidth(t, d.Name, text, width)
-			words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n,[=.", r) })
+			words := strings.FieldsFunc(text, func(r rune) bool {
+				return strings.ContainsRune(" \n,[=.", r)
+			})
 			for _, f := range d.Flags {
 				for _, name := range f.Names {
 					if !slices.Contains(words, name) {
@@ -49,7 +51,8 @@ func wantWidth(t *testing.T, name, text string, width int) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
-		if utf8.RuneCountInString(line) > width && len(strings.Fields(strings.TrimSuffix(line, ` \`))) > 1 {
+		if utf8.RuneCountInString(line) > width &&
+			len(strings.Fields(strings.TrimSuffix(line, ` \`))) > 1 {
 			t.Errorf("%s: wider than %d columns: %s", name, width, line)
 		}
 	}
@@ -58,7 +61,8 @@ func wantWidth(t *testing.T, name, text string, width int) {
 // wantWords fails where text lacks the words, wherever the lines end.
 func wantWords(t *testing.T, name, text, words string) {
 	t.Helper()
-	if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(words), " ")) {
+	if !strings.Contains(strings.Join(strings.Fields(text), " "),
+		strings.Join(strings.Fields(words), " ")) {
 		t.Errorf("%s: the help has not: %s", name, words)
 	}
 }
@@ -93,7 +97,8 @@ func TestCompletedWords(t *testing.T) {
 			for _, word := range f.Words {
 				offered++
 				if !strings.Contains(f.Usage, word) {
-					t.Errorf("%s %s: %s is offered, and the help has it not: %s", d.Name, f.Names[0], word, f.Usage)
+					t.Errorf("%s %s: %s is offered, and the help has it not: %s",
+						d.Name, f.Names[0], word, f.Usage)
 				}
 			}
 		}
@@ -121,16 +126,19 @@ func TestCompletionIsWhole(t *testing.T) {
 	docs := map[string]*manual.Entry{}
 	root := describeAll()
 	root.Walk(func(d *manual.Entry) { docs[d.Name] = d })
-	bash, zsh, fish, page := printed(t, "completion", "bash"), printed(t, "completion", "zsh"), printed(t, "completion", "fish"), printed(t, "man")
+	bash, zsh, fish, page := printed(t, "completion", "bash"), printed(t, "completion", "zsh"),
+		printed(t, "completion", "fish"), printed(t, "man")
 	visibleFlags(rootCommand(), func(c *cli.Command, flag string) {
 		d := docs[c.HelpName]
 		if d == nil {
 			t.Fatalf("%s is not described", c.HelpName)
 		}
-		if !slices.ContainsFunc(d.Flags, func(f flags.Doc) bool { return slices.Contains(f.Names, flag) }) {
+		if !slices.ContainsFunc(d.Flags,
+			func(f flags.Doc) bool { return slices.Contains(f.Names, flag) }) {
 			t.Errorf("%s %s is not described", d.Name, flag)
 		}
-		if !strings.Contains(bash, flag) || !strings.Contains(zsh, flag) || !strings.Contains(fish, strings.TrimLeft(flag, "-")) {
+		if !strings.Contains(bash, flag) || !strings.Contains(zsh, flag) ||
+			!strings.Contains(fish, strings.TrimLeft(flag, "-")) {
 			t.Errorf("%s %s is not in all scripts", d.Name, flag)
 		}
 		inPage := strings.Contains(page, `\fB`+strings.ReplaceAll(flag, "-", `\-`)+`\fR`)
@@ -139,7 +147,8 @@ func TestCompletionIsWhole(t *testing.T) {
 		}
 	})
 	for _, topic := range manual.Topics(root) {
-		if !strings.Contains(bash, "'help/"+topic.Name+"'") || !strings.Contains(page, "\n.SH "+topic.Section+"\n") {
+		if !strings.Contains(bash, "'help/"+topic.Name+"'") ||
+			!strings.Contains(page, "\n.SH "+topic.Section+"\n") {
 			t.Errorf("%s is not behind help, or not in the manual page", topic.Name)
 		}
 	}
@@ -184,7 +193,8 @@ func TestHelpGroups(t *testing.T) {
 			titles = append(titles, g.Title)
 			shown += len(g.Flags)
 		}
-		order := []string{"", flags.CatKeys, flags.CatPolicy, flags.CatFiles, "request", "answer", flags.CatOutput, flags.CatStore, flags.CatAWS}
+		order := []string{"", flags.CatKeys, flags.CatPolicy, flags.CatFiles, "request", "answer",
+			flags.CatOutput, flags.CatStore, flags.CatAWS}
 		if sorted := slices.SortedFunc(slices.Values(titles), func(a, b string) int {
 			return slices.Index(order, a) - slices.Index(order, b)
 		}); !slices.Equal(sorted, titles) {
@@ -199,8 +209,10 @@ func TestHelpGroups(t *testing.T) {
 // Every topic fits, and the texts have what they are looked up for.
 func TestTopics(t *testing.T) {
 	want := map[string][]string{
-		"keys":        {"key/KEY-ID", "alias/NAME", "local:NAME", "ENVSEAL_KEY_ID", "envseal key-pair", "envseal data-key"},
-		"formats":     {"-----BEGIN ENVSEAL FILE-----", "envseal data key", "envseal key pair", "format/README.md", "--header"},
+		"keys": {"key/KEY-ID", "alias/NAME", "local:NAME", "ENVSEAL_KEY_ID",
+			"envseal key-pair", "envseal data-key"},
+		"formats": {"-----BEGIN ENVSEAL FILE-----", "envseal data key", "envseal key pair",
+			"format/README.md", "--header"},
 		"exit-codes":  strings.Fields("0 1 2 3 4 5 6 7 8 9 10 11 129 130 141 143"),
 		"environment": strings.Fields("ENVSEAL_KEY_ID ENVSEAL_ENCRYPTION_CONTEXT ENVSEAL_KEYSTORE ENVSEAL_PASSPHRASE_FILE ENVSEAL_IDENTITY_FILE AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL_KMS"),
 	}
@@ -235,6 +247,7 @@ func TestHelpGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("the help has changed; go test ./cmd -run HelpGolden -update-golden writes it anew:\n%s", got)
+		t.Errorf("the help has changed; go test ./cmd -run HelpGolden -update-golden writes it anew:\n%s",
+			got)
 	}
 }

@@ -30,7 +30,8 @@ func TestKMSOnTerminal(t *testing.T) {
 		exit  int
 	}{
 		{"", "hint: --plaintext-out FILE", exit.Output},
-		{"--query Plaintext", "stdout: is a terminal, and the answer holds the key in Plaintext", exit.Output},
+		{"--query Plaintext", "stdout: is a terminal, and the answer holds the key in Plaintext",
+			exit.Output},
 		{"--query *", "hint: --plaintext-out FILE", exit.Output},
 		{"--plaintext-out /dev/stdout", "/dev/stdout: is a terminal", exit.Output},
 		{"--query KeyId", key.ARN, 0},
@@ -38,7 +39,8 @@ func TestKMSOnTerminal(t *testing.T) {
 		{"--plaintext-out " + dir + "/key", `"CiphertextBlob": "`, 0},
 		{"--dry-run", "DryRunOperationException", exit.Other},
 	} {
-		args := append(strings.Fields("envseal kms generate-data-key --key-spec AES_256 --keystore "+path+" --key-id local:"+key.ARN), strings.Fields(c.extra)...)
+		args := append(strings.Fields("envseal kms generate-data-key --key-spec AES_256 --keystore "+path+
+			" --key-id local:"+key.ARN), strings.Fields(c.extra)...)
 		child := exec.Command(os.Args[0], "-test.run=^TestMainProcess$", "--", strings.Join(args, "\x1f"))
 		child.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0")
 		terminal := testkit.OnTerminal(t, child, 200)
@@ -52,7 +54,8 @@ func TestKMSOnTerminal(t *testing.T) {
 			t.Errorf("%q: %s", c.extra, shown)
 		}
 	}
-	if info, err := os.Stat(dir + "/key"); err != nil || info.Size() != 32 || info.Mode().Perm() != 0o600 {
+	info, err := os.Stat(dir + "/key")
+	if err != nil || info.Size() != 32 || info.Mode().Perm() != 0o600 {
 		t.Errorf("--plaintext-out: %v, %v", info, err)
 	}
 }

@@ -14,17 +14,22 @@ import (
 	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-// TestServeBehindPrompt: Ctrl-C at the prompt of the shell that started the server by `eval "$(... &)"` is not for the server. SIGTERM ends it.
+// TestServeBehindPrompt: Ctrl-C at the prompt of the shell that started the server by
+// `eval "$(... &)"` is not for the server. SIGTERM ends it.
 func TestServeBehindPrompt(t *testing.T) {
 	dir := t.TempDir()
 	testkit.StoreWithKey(t, dir+"/keystore")
-	args := strings.Join([]string{"envseal", "keystore", "serve", "--keystore", dir + "/keystore", "--pid-file", dir + "/pid"}, "\x1f")
+	args := strings.Join([]string{"envseal", "keystore", "serve", "--keystore", dir + "/keystore",
+		"--pid-file", dir + "/pid"}, "\x1f")
 	shell := exec.Command("bash", "--norc", "--noprofile", "-i")
-	shell.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0", "PS1=$ ", "SELF="+os.Args[0], "ARGS="+args)
+	shell.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0", "PS1=$ ",
+		"SELF="+os.Args[0], "ARGS="+args)
 	shell.Stdin = os.Stdin // the terminal
 	terminal := testkit.OnTerminal(t, shell, 500)
 	terminal.Expect(t, "$ ")
-	fmt.Fprint(terminal.Master, `eval "$("$SELF" '-test.run=^TestMainProcess$' -- "$ARGS" &)"; echo at $AWS_ENDPOINT_URL_KMS.`+"\n")
+	fmt.Fprint(terminal.Master,
+		`eval "$("$SELF" '-test.run=^TestMainProcess$' -- "$ARGS" &)"; echo at $AWS_ENDPOINT_URL_KMS.`+
+			"\n")
 	terminal.Expect(t, "at http://127.0.0.1:")
 	pid := filepath.Join(dir, "pid") // there while the server is; its process may stay as a zombie
 	text, err := os.ReadFile(pid)

@@ -24,7 +24,8 @@ func raceTime(t *testing.T) time.Duration {
 	return time.Second
 }
 
-// attack exchanges the two names again and again, as fast as can be, until stop is called. One of them is a link to where nothing may happen.
+// attack exchanges the two names again and again, as fast as can be, until stop is called. One of
+// them is a link to where nothing may happen.
 func (r *treeRig) attack(pairs [][2]string) (stop func() int) {
 	r.t.Helper()
 	done := make(chan struct{})
@@ -38,7 +39,8 @@ func (r *treeRig) attack(pairs [][2]string) (stop func() int) {
 			default:
 			}
 			for _, p := range pairs {
-				if unix.Renameat2(unix.AT_FDCWD, r.path(p[0]), unix.AT_FDCWD, r.path(p[1]), unix.RENAME_EXCHANGE) == nil {
+				if unix.Renameat2(unix.AT_FDCWD, r.path(p[0]), unix.AT_FDCWD, r.path(p[1]),
+					unix.RENAME_EXCHANGE) == nil {
 					swaps++
 				}
 			}
@@ -51,7 +53,8 @@ func (r *treeRig) attack(pairs [][2]string) (stop func() int) {
 	}
 }
 
-// Directories below -O turn into links to a place outside and back, while a tree is written there: nothing arrives outside.
+// Directories below -O turn into links to a place outside and back, while a tree is written there:
+// nothing arrives outside.
 func TestTreeRacerAtTheOutput(t *testing.T) {
 	r := newTreeRig(t, "unnamed")
 	r.grow("data", 200, "x")
@@ -72,7 +75,8 @@ func TestTreeRacerAtTheOutput(t *testing.T) {
 	}
 	stop := r.attack(pairs)
 	runs, refused := 0, 0
-	for began := time.Now(); time.Since(began) < raceTime(t) || refused == 0 && time.Since(began) < time.Minute; runs++ {
+	for began := time.Now(); time.Since(began) < raceTime(t) ||
+		refused == 0 && time.Since(began) < time.Minute; runs++ {
 		child, stderr := r.command("decrypt", "-R", "-f", "--no-sync", "-O", "out", "sealed")
 		_ = child.Run()
 		refused += strings.Count(stderr.String(), "envseal: error: sealed/")
@@ -109,7 +113,8 @@ func (r *treeRig) listed(name string) string {
 	return b.String()
 }
 
-// Directories and files of the input turn into links to a secret and back: it is never sealed along.
+// Directories and files of the input turn into links to a secret and back: it is never sealed
+// along.
 func TestTreeRacerAtTheInput(t *testing.T) {
 	r := newTreeRig(t, "unnamed")
 	r.grow("data", 200, "x")
@@ -122,13 +127,15 @@ func TestTreeRacerAtTheInput(t *testing.T) {
 	}
 	pairs := [][2]string{{"data/d0", "link0"}, {"data/d1/e1", "link1"}, {"data/d2/e2/f2", "link2"}}
 	for i, p := range pairs {
-		if err := os.Symlink(r.path([]string{"outside", "outside/e1", "outside/secret"}[i]), r.path(p[1])); err != nil {
+		err := os.Symlink(r.path([]string{"outside", "outside/e1", "outside/secret"}[i]), r.path(p[1]))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	stop := r.attack(pairs)
 	runs, links := 0, 0
-	for began := time.Now(); time.Since(began) < raceTime(t) || links == 0 && time.Since(began) < time.Minute; runs++ {
+	for began := time.Now(); time.Since(began) < raceTime(t) ||
+		links == 0 && time.Since(began) < time.Minute; runs++ {
 		for _, name := range []string{"sealed", "back"} {
 			if err := os.RemoveAll(r.path(name)); err != nil {
 				t.Fatal(err)

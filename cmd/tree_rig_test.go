@@ -40,7 +40,8 @@ type treeRig struct {
 func newTreeRig(t *testing.T, machine string) *treeRig {
 	t.Helper()
 	r := &treeRig{t: t, dir: t.TempDir(), machine: machine}
-	if dir, err := os.MkdirTemp("/dev/shm", "envseal-test-"); err == nil && !strings.Contains(machine, "disk") {
+	dir, err := os.MkdirTemp("/dev/shm", "envseal-test-")
+	if err == nil && !strings.Contains(machine, "disk") {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		r.dir = dir // memory: nothing here depends on a disk, and disks make tests slow
 	}
@@ -54,7 +55,8 @@ func (r *treeRig) path(name string) string { return filepath.Join(r.dir, name) }
 func (r *treeRig) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	args = append([]string{"envseal"}, args...)
 	child := exec.Command(os.Args[0], "-test.run=^TestTreeProcess$", "--", strings.Join(args, "\x1f"))
-	child.Env = append(os.Environ(), treeVariable+"="+r.machine+" +", "GORACE=atexit_sleep_ms=0", "ENVSEAL_KEYSTORE="+r.path("keystore"), "ENVSEAL_KEY_ID="+r.key())
+	child.Env = append(os.Environ(), treeVariable+"="+r.machine+" +", "GORACE=atexit_sleep_ms=0",
+		"ENVSEAL_KEYSTORE="+r.path("keystore"), "ENVSEAL_KEY_ID="+r.key())
 	child.Dir = r.dir
 	stderr := new(bytes.Buffer)
 	child.Stderr = stderr

@@ -34,7 +34,8 @@ func TestTreeOnAllMachines(t *testing.T) {
 	}
 }
 
-// One file in a hundred is damaged, in all sorts of ways: the others come out, and the list is right.
+// One file in a hundred is damaged, in all sorts of ways: the others come out, and the list is
+// right.
 func TestTreeWithDamagedFiles(t *testing.T) {
 	r := newTreeRig(t, "unnamed")
 	r.grow("data", 1000, "x")
@@ -45,8 +46,10 @@ func TestTreeWithDamagedFiles(t *testing.T) {
 		r.damage(r.path("sealed/"+names[i]), i)
 		bad = append(bad, names[i])
 	}
-	said := r.envseal(exit.Some, "decrypt", "-R", "--reuse-key", "--no-sync", "--log-json", "log", "-O", "back", "sealed")
-	if !strings.Contains(said, "10 of 1000 files failed: ") || strings.Count(said, "envseal: error: ") != 11 {
+	said := r.envseal(exit.Some, "decrypt", "-R", "--reuse-key", "--no-sync", "--log-json",
+		"log", "-O", "back", "sealed")
+	if !strings.Contains(said, "10 of 1000 files failed: ") ||
+		strings.Count(said, "envseal: error: ") != 11 {
 		t.Errorf("said %s", said)
 	}
 	log, err := os.ReadFile(r.path("log"))
@@ -55,7 +58,8 @@ func TestTreeWithDamagedFiles(t *testing.T) {
 	}
 	good := r.files("data")
 	for _, name := range bad {
-		if !strings.Contains(said, "envseal: error: sealed/"+name+": ") || !strings.Contains(said, `"sealed/`+name+`"`) {
+		if !strings.Contains(said, "envseal: error: sealed/"+name+": ") ||
+			!strings.Contains(said, `"sealed/`+name+`"`) {
 			t.Errorf("%s is not in the list", name)
 		}
 		if strings.Count(string(log), `"Input":"sealed/`+name+`"`) != 1 {
@@ -77,14 +81,18 @@ func TestTreeWithDamagedFiles(t *testing.T) {
 	}
 }
 
-// Files come from many directories into few hands: no two workers do the same file, and none is left out, whatever the number of workers.
+// Files come from many directories into few hands: no two workers do the same file, and none is
+// left out, whatever the number of workers.
 func TestTreeWorkers(t *testing.T) {
 	r := newTreeRig(t, "unnamed")
 	r.grow("data", 300, "x")
 	for _, jobs := range []string{"1", "2", "7"} {
-		r.envseal(0, "encrypt", "-R", "-q", "--no-sync", "-j", jobs, "--reuse-key=50", "--log-json", "log"+jobs, "-O", "sealed"+jobs, "data")
+		r.envseal(0, "encrypt", "-R", "-q", "--no-sync", "-j", jobs, "--reuse-key=50", "--log-json",
+			"log"+jobs, "-O", "sealed"+jobs, "data")
 		log, err := os.ReadFile(r.path("log" + jobs))
-		if err != nil || bytes.Count(log, []byte("\n")) != 300 || bytes.Count(log, []byte(`"KmsCalls":1`)) != 6 || bytes.Count(log, []byte(`"KmsCalls":0`)) != 294 {
+		if err != nil || bytes.Count(log, []byte("\n")) != 300 ||
+			bytes.Count(log, []byte(`"KmsCalls":1`)) != 6 ||
+			bytes.Count(log, []byte(`"KmsCalls":0`)) != 294 {
 			t.Errorf("-j %s: %v: %.300s", jobs, err, log)
 		}
 		r.envseal(0, "decrypt", "-R", "-q", "--no-sync", "-j", jobs, "-O", "back"+jobs, "sealed"+jobs)
@@ -106,7 +114,8 @@ func TestTreeWithFewDescriptors(t *testing.T) {
 	r.wantSame("data", "back")
 }
 
-// A directory is listed without a look at each file in it: one that cannot be looked at fails alone, and does not take the others along.
+// A directory is listed without a look at each file in it: one that cannot be looked at fails
+// alone, and does not take the others along.
 func TestTreeListsWithoutLooking(t *testing.T) {
 	dir := t.TempDir()
 	gone := testkit.WriteFile(t, filepath.Join(dir, "gone"), "")
@@ -164,7 +173,8 @@ func TestTreeDeep(t *testing.T) {
 	if status := testkit.ExitStatus(t, child.Run()); status != 0 {
 		t.Fatalf("exit %d: %s", status, stderr)
 	}
-	if said := r.envseal(0, "decrypt", "-R", "-v", "--no-sync", "-O", "back", "sealed"); !strings.Contains(said, "1 file done") {
+	said := r.envseal(0, "decrypt", "-R", "-v", "--no-sync", "-O", "back", "sealed")
+	if !strings.Contains(said, "1 file done") {
 		t.Errorf("said %s", said)
 	}
 	out, err := exec.Command("find", r.path("back"), "-name", "file", "-size", "9c").Output()
@@ -182,7 +192,8 @@ func TestTreeSignal(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(
+			end); time.Sleep(time.Millisecond) {
 			if _, err := os.Stat(r.path("sealed/d1/e1")); err == nil {
 				break
 			}

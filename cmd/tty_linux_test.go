@@ -36,7 +36,8 @@ func TestNoBarWhileTyping(t *testing.T) {
 	dir := t.TempDir()
 	_, key := testkit.StoreWithKey(t, dir+"/keystore")
 	for mode, want := range map[string]bool{"auto": false, "always": true} {
-		args := []string{"envseal", "encrypt", "--keystore", dir + "/keystore", "-k", "local:" + key.ARN, "--progress", mode, "-o", dir + "/" + mode}
+		args := []string{"envseal", "encrypt", "--keystore", dir + "/keystore", "-k", "local:" + key.ARN,
+			"--progress", mode, "-o", dir + "/" + mode}
 		child := exec.Command(os.Args[0], "-test.run=^TestMainProcess$", "--", strings.Join(args, "\x1f"))
 		child.Env = append(os.Environ(), mainVariable+"=1", "GORACE=atexit_sleep_ms=0")
 		child.Stdin = os.Stdin

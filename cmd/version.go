@@ -24,7 +24,8 @@ func versionCommand() *cli.Command {
 		Usage:     "print the version, and with --json what the program is made of",
 		UsageText: "envseal version [--json]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", Usage: "print JSON: the version, how the program was built, and the modules in it"},
+			&cli.BoolFlag{Name: "json",
+				Usage: "print JSON: the version, how the program was built, and the modules in it"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -37,7 +38,8 @@ func versionCommand() *cli.Command {
 			if m := fipsModule(); m != "" {
 				mode = ", FIPS 140-3 module " + m
 			}
-			_, err := fmt.Fprintf(file.StdoutText(), "envseal %s (format %d, %s, %s/%s%s)\n", versionText(), format.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, mode)
+			_, err := fmt.Fprintf(file.StdoutText(), "envseal %s (format %d, %s, %s/%s%s)\n",
+				versionText(), format.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, mode)
 			return err
 		},
 	}
@@ -47,7 +49,8 @@ func versionText() string {
 	if version != "" {
 		return version
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+	info, ok := debug.ReadBuildInfo()
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
 	return "devel"
@@ -84,7 +87,8 @@ type builtModule struct {
 
 func writeBuild(w io.Writer) error {
 	b := build{
-		Version: versionText(), FormatVersion: format.Version, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Version: versionText(), FormatVersion: format.Version, GoVersion: runtime.Version(),
+		OS: runtime.GOOS, Arch: runtime.GOARCH,
 		FIPS140: fipsModule(), Settings: map[string]string{}, Modules: []builtModule{},
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {

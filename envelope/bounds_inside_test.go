@@ -68,8 +68,8 @@ func TestMaxChunks(t *testing.T) {
 	}
 }
 
-// The last chunk that a file can have is a short one. A full one there is refused before it is opened
-// or sealed: the limit is 2^32 chunks for small ones, 2^52 bytes in all for large ones.
+// The last chunk that a file can have is a short one. A full one there is refused before it is
+// opened or sealed: the limit is 2^32 chunks for small ones, 2^52 bytes in all for large ones.
 func TestChunkBeyondTheLastIsRefused(t *testing.T) {
 	for log, most := range map[int]uint64{12: 1 << 32, 16: 1 << 32, 20: 1 << 32, 21: 1 << 31,
 		24: 1 << 28} {

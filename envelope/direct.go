@@ -118,8 +118,8 @@ type directPass struct {
 	runs    int64
 }
 
-// run works on plain bytes of plaintext. An empty last chunk belongs to the last run: it is worth no
-// worker and no write of its own.
+// run works on plain bytes of plaintext. An empty last chunk belongs to the last run: it is worth
+// no worker and no write of its own.
 func (d *directPass) run(ctx context.Context, plain int64, workers int) error {
 	d.perRun = int64(max(1, runSize/d.key.size))
 	each := d.perRun * int64(d.key.size)

@@ -19,7 +19,8 @@ func edges(chunk int) []int {
 }
 
 // sealers are all ways to seal, each to the same size.
-func (r *rig) sealers(key *envelope.DataKey, o envelope.SealOptions) map[string]func([]byte) []byte {
+func (r *rig) sealers(key *envelope.DataKey,
+	o envelope.SealOptions) map[string]func([]byte) []byte {
 	all := map[string]func(plain []byte) []byte{
 		"SealAt": func(plain []byte) []byte { return r.sealAt(key, plain, o) },
 		"AppendSealed": func(plain []byte) []byte {
@@ -81,8 +82,8 @@ func (r *rig) openers() map[string]func([]byte) ([]byte, error) {
 	return all
 }
 
-// At every edge each way to seal gives the size that the layout says, each way to open opens it, and
-// none opens what lacks its last chunk, a byte of it, or has one more.
+// At every edge each way to seal gives the size that the layout says, each way to open opens it,
+// and none opens what lacks its last chunk, a byte of it, or has one more.
 func TestEdgesOnEveryPath(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
@@ -161,7 +162,8 @@ func TestEdgesDetached(t *testing.T) {
 			t.Errorf("%d bytes: OpenTo: %d bytes, %v", size, len(got), err)
 		}
 		var out bytes.Buffer
-		_, err = envelope.Open(t.Context(), &out, bytes.NewReader(direct), with(head.Bytes()), r.identity())
+		_, err = envelope.Open(t.Context(), &out, bytes.NewReader(direct),
+			with(head.Bytes()), r.identity())
 		if err != nil || !bytes.Equal(out.Bytes(), plain) {
 			t.Errorf("%d bytes: Open: %d bytes, %v", size, out.Len(), err)
 		}
@@ -175,8 +177,8 @@ func TestEdgesDetached(t *testing.T) {
 	}
 }
 
-// Wherever the seek table of a compressed file lies, in the last chunk, in the last two or before an
-// empty one, the file opens in order and by offset.
+// Wherever the seek table of a compressed file lies, in the last chunk, in the last two or before
+// an empty one, the file opens in order and by offset.
 func TestEdgesCompressed(t *testing.T) {
 	r := newRig(t, 1)
 	key := r.dataKey(nil)
@@ -225,7 +227,8 @@ func TestBrokenReadIsNoLastChunk(t *testing.T) {
 	r := newRig(t, 1)
 	sealed := r.seal(r.dataKey(nil), random(2*smallChunk+100), envelope.SealOptions{ChunkSizeLog2: 12})
 	for _, broken := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
-		for _, n := range []int{len(sealed), len(sealed) - 1, len(sealed) - 116, len(sealed) - 116 - 4112} {
+		for _, n := range []int{len(sealed), len(sealed) - 1, len(sealed) - 116,
+			len(sealed) - 116 - 4112} {
 			src := io.MultiReader(bytes.NewReader(sealed[:n]), iotest.ErrReader(broken))
 			_, err := envelope.Open(t.Context(), io.Discard, src, envelope.OpenOptions{}, r.identity())
 			if !errors.Is(err, broken) || isDamage(err) {

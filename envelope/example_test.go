@@ -14,8 +14,8 @@ import (
 )
 
 // cupboard wraps data keys under a key that a company has in a device of its own; here it is in
-// memory. Its slots are of a type for private use and begin with a name that is the company's: other
-// readers skip them, and rewrap keeps them.
+// memory. Its slots are of a type for private use and begin with a name that is the company's:
+// other readers skip them, and rewrap keeps them.
 type cupboard struct{ key cipher.AEAD }
 
 const (
@@ -36,7 +36,8 @@ func newCupboard(key []byte) (*cupboard, error) {
 func (c *cupboard) BoundToFile() {}
 
 // Wrap implements envelope.Recipient. With the digest a slot cannot be moved to another file.
-func (c *cupboard) Wrap(_ context.Context, key []byte, file envelope.FileInfo) (format.Slot, error) {
+func (c *cupboard) Wrap(_ context.Context, key []byte,
+	file envelope.FileInfo) (format.Slot, error) {
 	wrapped := c.key.Seal(nil, nil, key, file.Digest[:])
 	return format.PrivateSlot{Type: cupboardType, Name: cupboardName, Body: wrapped}.Slot()
 }

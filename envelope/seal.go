@@ -37,11 +37,11 @@ type SealOptions struct {
 // Seal reads src to its end and writes a whole sealed file to dst: header, then chunks. It returns
 // the header, which is the caller's.
 //
-// Every call makes a new file id, so a key may be used for many files. Less than one chunk of a slow
-// source is held back. With Compress it is up to 1 MiB more, as a frame is compressed when it is
-// full, however long that takes. After an error of src, even io.ErrUnexpectedEOF, the last chunk is
-// not written: what is in dst can never pass for a whole file. Errors of src and dst come as they
-// are.
+// Every call makes a new file id, so a key may be used for many files. Less than one chunk of a
+// slow source is held back. With Compress it is up to 1 MiB more, as a frame is compressed when it
+// is full, however long that takes. After an error of src, even io.ErrUnexpectedEOF, the last chunk
+// is not written: what is in dst can never pass for a whole file. Errors of src and dst come as
+// they are.
 //
 // When dst fails or ctx is cancelled while a Read of src blocks, Seal waits for that Read, unless
 // src has a method Interrupt(), which makes it fail soon.

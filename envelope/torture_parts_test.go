@@ -60,8 +60,8 @@ func tailsOf(t testing.TB, s *shape) (tails [][]byte) {
 	return append(tails, make([]byte, unit), make([]byte, unit+1), s.file[max(0, len(s.file)-unit):])
 }
 
-// eight are two files of eight chunks, and of an empty one if they are not compressed, under one data key, plain and compressed. Only the file id
-// tells them apart.
+// eight are two files of eight chunks, and of an empty one if they are not compressed, under one
+// data key, plain and compressed. Only the file id tells them apart.
 func (w *workshop) eight(compress envelope.Level) (one, other *shape) {
 	w.t.Helper()
 	size := 8 * smallChunk

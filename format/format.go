@@ -81,8 +81,8 @@ var (
 	ErrTooLarge = errors.New("input is too large for this chunk size")
 )
 
-// HoldsBeginning tells whether a sealed file or an armored one seems to begin within b, by the 8 bytes
-// of the magic or the first line of the armor.
+// HoldsBeginning tells whether a sealed file or an armored one seems to begin within b, by the
+// 8 bytes of the magic or the first line of the armor.
 func HoldsBeginning(b []byte) bool {
 	return bytes.Contains(b, []byte(magic+string(rune(Version)))) ||
 		bytes.Contains(b, []byte(armorBegin))

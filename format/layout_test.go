@@ -50,8 +50,8 @@ func TestHeaderLength(t *testing.T) {
 
 var smallest = format.Layout{HeaderLen: 512, ChunkSize: 4096}
 
-// TestLayoutSizes goes over the edges of chunks of 4 KiB, 64 KiB and 16 MiB: those of the first two,
-// and of the last that a file can have.
+// TestLayoutSizes goes over the edges of chunks of 4 KiB, 64 KiB and 16 MiB: those of the first
+// two, and of the last that a file can have.
 func TestLayoutSizes(t *testing.T) {
 	for log, most := range map[int]int64{12: 1 << 32, 16: 1 << 32, 24: 1 << 28} {
 		l := format.Layout{HeaderLen: 512, ChunkSize: 1 << log}

@@ -15,9 +15,9 @@ import (
 // Committing Authenticated Encryption, 2017; Dodis and others, Fast Message Franking, 2018). With
 // both keys fixed the tags are linear in the ciphertext, so one free block makes them equal.
 
-// twoKeyChunk makes the only chunk of a file so that it opens under both keys, which have their base
-// nonces behind them. Under the first key
-// its plaintext begins with first, under the other its second block is second. Both have 16 bytes.
+// twoKeyChunk makes the only chunk of a file so that it opens under both keys, which have their
+// base nonces behind them. Under the first key its plaintext begins with first, under the other its
+// second block is second. Both have 16 bytes.
 func twoKeyChunk(t testing.TB, key, otherKey, first, second []byte) []byte {
 	t.Helper()
 	a, b := newGHASH(t, key), newGHASH(t, otherKey)

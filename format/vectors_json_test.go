@@ -15,7 +15,8 @@ import (
 )
 
 // vectorsJSON is testdata/vectors/vectors.json: the same vectors for readers that have a parser of
-// JSON and none of ours, and the sizes of files that are too large to be vectors. All bytes are in hex.
+// JSON and none of ours, and the sizes of files that are too large to be vectors. All bytes are in
+// hex.
 type vectorsJSON struct {
 	Format  string       `json:"format"`
 	Sizes   []sizeJSON   `json:"sizes"`

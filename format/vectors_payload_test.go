@@ -261,7 +261,8 @@ func (m *maker) altered() {
 	m.arranged("altered", "sealed with the commitment as key", p, under(commitment, right[32:]), 0)
 	p, _ = m.chunked("altered-key-without-digest", 100)
 	_, _, key := rawKeys(m.t, p.dataKey, p.fileID, nil)
-	m.arranged("altered", "sealed with a payload key whose info lacks D", p, under(key[:32], key[32:]), 0)
+	m.arranged("altered", "sealed with a payload key whose info lacks D", p,
+		under(key[:32], key[32:]), 0)
 	p, _ = m.chunked("altered-base-nonce", 100)
 	_, right = p.keys()
 	m.arranged("altered", "the right payload key with the base nonce of another file", p,

@@ -19,8 +19,9 @@ type ARN struct {
 	Resource  string // key/ID or alias/NAME
 }
 
-// ParseARN parses the ARN of a KMS key or alias. It refuses ARNs of other services and resources, and Regions and partitions that cannot be: an ARN may come from
-// the header of a file, and its Region becomes part of the name of the host that is asked.
+// ParseARN parses the ARN of a KMS key or alias. It refuses ARNs of other services and resources,
+// and Regions and partitions that cannot be: an ARN may come from the header of a file, and its
+// Region becomes part of the name of the host that is asked.
 func ParseARN(s string) (ARN, error) {
 	if len(s) > MaxKeyID {
 		return ARN{}, fmt.Errorf("ARN is longer than %d bytes", MaxKeyID)
@@ -50,7 +51,8 @@ func isPartition(s string) bool {
 
 // isRegion: eu-west-1, us-gov-east-1, ..., and that of the embedded keystore.
 func isRegion(s string) bool {
-	return len(s) <= 32 && s[0] >= 'a' && s[0] <= 'z' && consistsOf(s, "-abcdefghijklmnopqrstuvwxyz0123456789")
+	return len(s) <= 32 && s[0] >= 'a' && s[0] <= 'z' &&
+		consistsOf(s, "-abcdefghijklmnopqrstuvwxyz0123456789")
 }
 
 func isAccount(s string) bool { return len(s) == 12 && consistsOf(s, "0123456789") }
@@ -74,7 +76,8 @@ func (a ARN) KeyID() string {
 // IsAlias tells whether the ARN names an alias.
 func (a ARN) IsAlias() bool { return strings.HasPrefix(a.Resource, "alias/") }
 
-// IsMultiRegion tells whether the ARN names a multi-Region key, whose replicas share its id (KMS Developer Guide, multi-Region keys).
+// IsMultiRegion tells whether the ARN names a multi-Region key, whose replicas share its id (KMS
+// Developer Guide, multi-Region keys).
 func (a ARN) IsMultiRegion() bool { return strings.HasPrefix(a.Resource, "key/mrk-") }
 
 // InRegion is the same resource in another Region, for replicas of a multi-Region key.
@@ -83,8 +86,9 @@ func (a ARN) InRegion(region string) ARN {
 	return a
 }
 
-// ReplicaIn is the ARN under which the key is asked for in a Region: that of its replica there. Keys of one Region and those of an embedded
-// keystore stay where they are, and all keys do where region is empty.
+// ReplicaIn is the ARN under which the key is asked for in a Region: that of its replica there.
+// Keys of one Region and those of an embedded keystore stay where they are, and all keys do where
+// region is empty.
 func (a ARN) ReplicaIn(region string) ARN {
 	if region == "" || !a.IsMultiRegion() || a.Region == LocalRegion {
 		return a
@@ -92,6 +96,6 @@ func (a ARN) ReplicaIn(region string) ARN {
 	return a.InRegion(region)
 }
 
-// IsReplica tells whether both are the same multi-Region key, in whichever Regions: the primary key and its replicas have one id and the
-// same key material, and each opens what another sealed.
+// IsReplica tells whether both are the same multi-Region key, in whichever Regions: the primary key
+// and its replicas have one id and the same key material, and each opens what another sealed.
 func (a ARN) IsReplica(b ARN) bool { return a.IsMultiRegion() && a == b.InRegion(a.Region) }

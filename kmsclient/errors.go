@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// The reasons for which a call fails. A caller decides by errors.Is; the exception name of KMS is in [Error.Code].
+// The reasons for which a call fails. A caller decides by errors.Is; the exception name of KMS is
+// in [Error.Code].
 var (
 	ErrNotFound          = errors.New("key or alias not found")
 	ErrAccessDenied      = errors.New("access denied")
@@ -19,12 +20,15 @@ var (
 	ErrAlreadyExists     = errors.New("already exists")
 	ErrCredentials       = errors.New("no valid credentials")
 	ErrThrottled         = errors.New("throttled")
-	// ErrQuota: there are as many keys, aliases or rotations as there may be. It is a kind of ErrThrottled: tried again like it, with the same exit code.
+	// ErrQuota: there are as many keys, aliases or rotations as there may be. It is a kind of
+	// ErrThrottled: tried again like it, with the same exit code.
 	ErrQuota       error = quotaError{}
 	ErrUnavailable       = errors.New("key service cannot be reached or failed")
-	// ErrBadAnswer: the service said yes, but what it returned cannot be used: empty, of the wrong length, of another key.
+	// ErrBadAnswer: the service said yes, but what it returned cannot be used: empty, of the wrong
+	// length, of another key.
 	ErrBadAnswer = errors.New("key service gave an unusable answer")
-	// ErrNotDryRun: the service does not know dry runs, and did what was asked for. The [Error] has the kind ErrBadAnswer too.
+	// ErrNotDryRun: the service does not know dry runs, and did what was asked for. The [Error] has
+	// the kind ErrBadAnswer too.
 	ErrNotDryRun = errors.New("service did what was asked for as a dry run only")
 	// ErrDryRun is the answer to Options.DryRun where the real call would have been allowed.
 	ErrDryRun = errors.New("dry run: the request would have succeeded")
@@ -58,8 +62,8 @@ var exceptions = []struct {
 	{ErrUnavailable, "DependencyTimeoutException"},
 }
 
-// KindOf is the kind of failure that KMS means by an exception, or nil for a name that is not in KMS's
-// table of them: those of the signature check before KMS, say.
+// KindOf is the kind of failure that KMS means by an exception, or nil for a name that is not in
+// KMS's table of them: those of the signature check before KMS, say.
 func KindOf(exception string) error {
 	for _, e := range exceptions {
 		if e.name == exception {
@@ -69,7 +73,8 @@ func KindOf(exception string) error {
 	return nil
 }
 
-// Exception is the name of KMS's exception for an error of this package, or empty where KMS has none.
+// Exception is the name of KMS's exception for an error of this package, or empty where KMS has
+// none.
 func Exception(err error) string {
 	for _, e := range exceptions {
 		if errors.Is(err, e.kind) {
@@ -87,7 +92,8 @@ type Error struct {
 	Message   string // the service's own words; may be empty
 	RequestID string // AWS request id; may be empty
 	Kind      error  // one of the Err values of this package
-	Err       error  // the cause underneath; may be nil. Reached by errors.As, not printed where Message says enough
+	// the cause underneath; may be nil. Reached by errors.As, not printed where Message says enough
+	Err error
 }
 
 // Error names the operation and the key before the reason. It holds no key bytes.

@@ -1,11 +1,13 @@
 // Package kmsclient says what envseal asks of a key service, in plain Go types.
 //
-// The names are those of the AWS KMS API (operations, fields, exceptions), so that a key policy can be read off the code. [Client] has
-// the operations on data keys, [Admin] the life of KMS keys, [Service] both. Three things implement them: awskms (the AWS SDK),
-// keystore (a key service in a file), and whatever stands behind devserver. What an implementation must do is written here and
+// The names are those of the AWS KMS API (operations, fields, exceptions), so that a key policy can
+// be read off the code. [Client] has the operations on data keys, [Admin] the life of KMS keys,
+// [Service] both. Three things implement them: awskms (the AWS SDK), keystore (a key service in a
+// file), and whatever stands behind devserver. What an implementation must do is written here and
 // checked by kmstest.
 //
-// The package imports the standard library only. It is safe for concurrent use as far as its implementations are, and they must be.
+// The package imports the standard library only. It is safe for concurrent use as far as its
+// implementations are, and they must be.
 package kmsclient
 
 import (
@@ -32,8 +34,9 @@ const (
 // Algorithm is the only EncryptionAlgorithm that symmetric KMS keys have.
 const Algorithm = "SYMMETRIC_DEFAULT"
 
-// Secret is plaintext key material in memory that its maker chose, in envseal's own clients locked memory.
-// Bytes stays valid until Destroy, which wipes it and may be called more than once. The holder of a Secret owes the Destroy.
+// Secret is plaintext key material in memory that its maker chose, in envseal's own clients locked
+// memory. Bytes stays valid until Destroy, which wipes it and may be called more than once. The
+// holder of a Secret owes the Destroy.
 type Secret interface {
 	Bytes() []byte
 	Destroy()
@@ -42,11 +45,13 @@ type Secret interface {
 // Options are the request fields that most operations share. The zero value asks for nothing.
 type Options struct {
 	GrantTokens []string // at most MaxGrantTokens
-	// DryRun asks whether the caller may do it. The answer is always an error: one that wraps ErrDryRun means yes.
+	// DryRun asks whether the caller may do it. The answer is always an error: one that wraps
+	// ErrDryRun means yes.
 	DryRun bool
 }
 
-// GenerateDataKeyInput asks for a data key: either KeySpec (AES_128, AES_256) or NumberOfBytes (1..1024), not both and not neither.
+// GenerateDataKeyInput asks for a data key: either KeySpec (AES_128, AES_256) or NumberOfBytes
+// (1..1024), not both and not neither.
 type GenerateDataKeyInput struct {
 	KeyID             string // key id, key ARN, alias/name or alias ARN
 	KeySpec           string
@@ -55,8 +60,8 @@ type GenerateDataKeyInput struct {
 	Options
 }
 
-// DataKey is a data key as KMS makes it. CiphertextBlob is the key encrypted under KeyID, which is always a key ARN.
-// Plaintext is nil when the operation was GenerateDataKeyWithoutPlaintext.
+// DataKey is a data key as KMS makes it. CiphertextBlob is the key encrypted under KeyID, which is
+// always a key ARN. Plaintext is nil when the operation was GenerateDataKeyWithoutPlaintext.
 type DataKey struct {
 	KeyID          string
 	Plaintext      Secret
@@ -72,17 +77,18 @@ type GenerateDataKeyPairInput struct {
 	Options
 }
 
-// KeyPairSpecs are the values of KeyPairSpec that the project's own key service makes: those of KMS but for SM2 and for ML_KEM_512, which
-// Go's standard library does not have.
+// KeyPairSpecs are the values of KeyPairSpec that the project's own key service makes: those of KMS
+// but for SM2 and for ML_KEM_512, which Go's standard library does not have.
 var KeyPairSpecs = []string{
 	"RSA_2048", "RSA_3072", "RSA_4096",
 	"ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519",
 	"ML_KEM_768", "ML_KEM_1024",
 }
 
-// KeyPair is a data key pair. PublicKey is a DER SubjectPublicKeyInfo (RFC 5280); the private key is a DER PKCS #8 PrivateKeyInfo
-// (RFC 5958), for ML-KEM with the 64-byte seed in it, encrypted under KeyID in PrivateKeyCiphertextBlob.
-// PrivateKeyPlaintext is nil when the operation was GenerateDataKeyPairWithoutPlaintext.
+// KeyPair is a data key pair. PublicKey is a DER SubjectPublicKeyInfo (RFC 5280); the private key
+// is a DER PKCS #8 PrivateKeyInfo (RFC 5958), for ML-KEM with the 64-byte seed in it, encrypted
+// under KeyID in PrivateKeyCiphertextBlob. PrivateKeyPlaintext is nil when the operation was
+// GenerateDataKeyPairWithoutPlaintext.
 type KeyPair struct {
 	KeyID                    string
 	KeyPairSpec              string
@@ -92,7 +98,8 @@ type KeyPair struct {
 	KeyMaterialID            string
 }
 
-// EncryptInput asks for Plaintext (1..4096 bytes) under a KMS key. The caller keeps Plaintext; no copy of it outlives the call.
+// EncryptInput asks for Plaintext (1..4096 bytes) under a KMS key. The caller keeps Plaintext; no
+// copy of it outlives the call.
 type EncryptInput struct {
 	KeyID             string
 	Plaintext         []byte
@@ -108,7 +115,8 @@ type EncryptOutput struct {
 	Algorithm      string
 }
 
-// DecryptInput asks for the plaintext of a CiphertextBlob. With KeyID set, a blob of another key is ErrIncorrectKey.
+// DecryptInput asks for the plaintext of a CiphertextBlob. With KeyID set, a blob of another key is
+// ErrIncorrectKey.
 type DecryptInput struct {
 	KeyID             string // may be empty: KMS finds the key from the blob
 	CiphertextBlob    []byte
@@ -117,7 +125,8 @@ type DecryptInput struct {
 	Options
 }
 
-// DecryptOutput is the answer of Decrypt. KeyID is the ARN of the key that decrypted. The caller owes Plaintext.Destroy.
+// DecryptOutput is the answer of Decrypt. KeyID is the ARN of the key that decrypted. The caller
+// owes Plaintext.Destroy.
 type DecryptOutput struct {
 	KeyID         string
 	Plaintext     Secret
@@ -125,7 +134,8 @@ type DecryptOutput struct {
 	KeyMaterialID string
 }
 
-// ReEncryptInput moves a CiphertextBlob from one KMS key or encryption context to another inside the key service.
+// ReEncryptInput moves a CiphertextBlob from one KMS key or encryption context to another inside
+// the key service.
 type ReEncryptInput struct {
 	CiphertextBlob               []byte
 	SourceKeyID                  string // may be empty
@@ -155,7 +165,8 @@ const (
 	StatePendingDeletion = "PendingDeletion"
 )
 
-// KeyMetadata is what DescribeKey tells. Members that do not apply to a key are empty, as KMS leaves them out.
+// KeyMetadata is what DescribeKey tells. Members that do not apply to a key are empty, as KMS
+// leaves them out.
 type KeyMetadata struct {
 	AccountID           string
 	KeyID               string // the bare id
@@ -194,7 +205,8 @@ const (
 	ReplicaKey = "REPLICA"
 )
 
-// MultiRegionConfiguration names the keys that a multi-Region key shares its id and key material with, itself included.
+// MultiRegionConfiguration names the keys that a multi-Region key shares its id and key material
+// with, itself included.
 type MultiRegionConfiguration struct {
 	KeyType  string // PrimaryKey or ReplicaKey
 	Primary  RegionKey
@@ -222,8 +234,8 @@ type AliasEntry struct {
 	UpdatedAt   time.Time
 }
 
-// IsText tells whether encryption contexts are what JSON can carry. It makes U+FFFD of all that is no UTF-8, so that contexts
-// that differ would become one.
+// IsText tells whether encryption contexts are what JSON can carry. It makes U+FFFD of all that is
+// no UTF-8, so that contexts that differ would become one.
 func IsText(contexts ...map[string]string) bool {
 	for _, ec := range contexts {
 		for name, value := range ec {
@@ -235,18 +247,20 @@ func IsText(contexts ...map[string]string) bool {
 	return true
 }
 
-// Client has the operations on data keys. A key is named by key id, key ARN, alias/name or alias ARN. Encryption contexts are UTF-8 text; any other
-// is ErrInvalidRequest, see [IsText].
+// Client has the operations on data keys. A key is named by key id, key ARN, alias/name or alias
+// ARN. Encryption contexts are UTF-8 text; any other is ErrInvalidRequest, see [IsText].
 //
-// Every answer is complete or the call fails: KeyIDs are key ARNs, blobs are 1..6144 bytes, a plaintext has exactly the length asked for,
-// and Decrypt answers with the key that was asked for. Errors wrap one of the Err values of this package and are, where a service
-// answered, an [*Error]. Calls honour ctx, and end by themselves in bounded time.
+// Every answer is complete or the call fails: KeyIDs are key ARNs, blobs are 1..6144 bytes, a
+// plaintext has exactly the length asked for, and Decrypt answers with the key that was asked for.
+// Errors wrap one of the Err values of this package and are, where a service answered, an [*Error].
+// Calls honour ctx, and end by themselves in bounded time.
 type Client interface {
 	DescribeKey(ctx context.Context, keyID string, opts Options) (*KeyMetadata, error)
 	GenerateDataKey(ctx context.Context, in GenerateDataKeyInput) (*DataKey, error)
 	GenerateDataKeyWithoutPlaintext(ctx context.Context, in GenerateDataKeyInput) (*DataKey, error)
 	GenerateDataKeyPair(ctx context.Context, in GenerateDataKeyPairInput) (*KeyPair, error)
-	GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in GenerateDataKeyPairInput) (*KeyPair, error)
+	GenerateDataKeyPairWithoutPlaintext(ctx context.Context,
+		in GenerateDataKeyPairInput) (*KeyPair, error)
 	GenerateRandom(ctx context.Context, numberOfBytes int) (Secret, error)
 	Encrypt(ctx context.Context, in EncryptInput) (*EncryptOutput, error)
 	Decrypt(ctx context.Context, in DecryptInput) (*DecryptOutput, error)
@@ -266,7 +280,8 @@ type Admin interface {
 	// ScheduleKeyDeletion takes 7..30 days (0 means 30) and returns the day of deletion.
 	ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (time.Time, error)
 	CancelKeyDeletion(ctx context.Context, keyID string) error // leaves the key Disabled, as KMS does
-	// RotateKeyOnDemand makes a new backing key for what is encrypted from now on; old blobs still decrypt.
+	// RotateKeyOnDemand makes a new backing key for what is encrypted from now on; old blobs still
+	// decrypt.
 	RotateKeyOnDemand(ctx context.Context, keyID string) error
 }
 

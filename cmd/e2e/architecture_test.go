@@ -45,8 +45,8 @@ func (s source) declares(pkg, name string) bool {
 	return regexp.MustCompile(`(?m)^(func|type) (\([^)]*\) )?` + name + `\b`).MatchString(s.dirs[pkg])
 }
 
-// What docs/architecture.md names is there: packages, files, functions and tests. It has every room of
-// the program, and each promise a test.
+// What docs/architecture.md names is there: packages, files, functions and tests. It has every room
+// of the program, and each promise a test.
 func TestArchitectureIsTrue(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(testhome.Module(), "docs", "architecture.md"))
 	if err != nil {

@@ -67,7 +67,8 @@ func groupMembers(t *testing.T, group int) (states []string) {
 	return states
 }
 
-// A signal to envseal ends the commands too, and what they started; envseal leaves no zombie, since it has waited for its child.
+// A signal to envseal ends the commands too, and what they started; envseal leaves no zombie, since
+// it has waited for its child.
 func TestSignalEndsCommands(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("looks at /proc")
@@ -81,7 +82,8 @@ func TestSignalEndsCommands(t *testing.T) {
 		{"", "--from-command", syscall.SIGINT}, {"", "--to-command", syscall.SIGTERM},
 		{stubborn, "--from-command", syscall.SIGTERM}, {stubborn, "--to-command", syscall.SIGHUP},
 	} {
-		line := c.prefix + fmt.Sprintf("echo $$ > %s; sleep 1000 | cat; touch %s", r.path("pid"), r.path("ended"))
+		line := c.prefix + fmt.Sprintf("echo $$ > %s; sleep 1000 | cat; touch %s",
+			r.path("pid"), r.path("ended"))
 		args := []string{"decrypt", r.path("f.sealed"), c.flag, line}
 		if c.flag == "--from-command" {
 			args = []string{"encrypt", "-o", r.path("x"), c.flag, line}
@@ -115,7 +117,8 @@ func TestSecondSignalKillsCommands(t *testing.T) {
 		t.Skip("looks at /proc")
 	}
 	r := newPipeRig(t)
-	p := exec.Command("envseal", "encrypt", "-o", r.path("x"), "--from-command", "trap '' TERM; echo $$ > "+r.path("pid")+"; sleep 1000 | cat")
+	p := exec.Command("envseal", "encrypt", "-o", r.path("x"), "--from-command",
+		"trap '' TERM; echo $$ > "+r.path("pid")+"; sleep 1000 | cat")
 	p.Stderr, p.WaitDelay = new(bytes.Buffer), 10*time.Second
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -130,14 +133,15 @@ func TestSecondSignalKillsCommands(t *testing.T) {
 	r.gone(pid)
 }
 
-// Nothing can be done at SIGKILL, so the kernel was told before: the command does not outlive envseal. Whether it gets to act on the end of its input is up to the
-// scheduler.
+// Nothing can be done at SIGKILL, so the kernel was told before: the command does not outlive
+// envseal. Whether it gets to act on the end of its input is up to the scheduler.
 func TestKillEndsConsumer(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a feature of Linux")
 	}
 	r := newPipeRig(t)
-	c := r.feed(r.read("f.sealed")[:1_000_000], "decrypt", "--to-command", "echo $$ > "+r.path("pid")+"; cat > /dev/null; exec sleep 1000")
+	c := r.feed(r.read("f.sealed")[:1_000_000], "decrypt", "--to-command",
+		"echo $$ > "+r.path("pid")+"; cat > /dev/null; exec sleep 1000")
 	pid := r.waitFor("pid")
 	_ = c.Process.Kill()
 	r.ends(c)

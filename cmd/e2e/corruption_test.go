@@ -28,7 +28,8 @@ func TestDamageThroughTheProgram(t *testing.T) {
 		t.Helper()
 		r.write("sealed", damaged)
 		code, stderr := r.run("decrypt", "-q", "-f", "-o", "target", "sealed")
-		if code != 4 && (code != 7 || n >= 8) { // the first 8 bytes tell an envseal file from a foreign one
+		// the first 8 bytes tell an envseal file from a foreign one
+		if code != 4 && (code != 7 || n >= 8) {
 			t.Errorf("%s %d: exit code %d\n%s", what, n, code, stderr)
 		}
 		now, err := os.ReadFile(r.path("target"))

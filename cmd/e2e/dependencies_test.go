@@ -20,7 +20,8 @@ type row struct {
 	reasons          []string
 }
 
-// TestTableIsTrue compares docs/dependencies.md with go.mod: each module once, in the table where it belongs, with its version and a reason.
+// TestTableIsTrue compares docs/dependencies.md with go.mod: each module once, in the table where
+// it belongs, with its version and a reason.
 func TestTableIsTrue(t *testing.T) {
 	direct, indirect, ok := strings.Cut(dependencies(t), "## Required by those")
 	if !ok {
@@ -65,8 +66,8 @@ func dependencies(t *testing.T) string {
 	return string(text)
 }
 
-// built is envseal built as for a release, and what the linker says of which function needs which. It
-// is removed with the home of the tests.
+// built is envseal built as for a release, and what the linker says of which function needs which.
+// It is removed with the home of the tests.
 var built = sync.OnceValues(func() (program, linked string) {
 	program = filepath.Join(os.Getenv("HOME"), "bin", "envseal")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs",
@@ -89,8 +90,9 @@ func buildProgram(t *testing.T) (program, linked string) {
 	return program, linked
 }
 
-// A function that looks methods up by a name that the linker cannot know, as text/template does, has
-// it keep every method of every type in the program: those of the AWS SDK are a fifth of its size.
+// A function that looks methods up by a name that the linker cannot know, as text/template does,
+// has it keep every method of every type in the program: those of the AWS SDK are a fifth of its
+// size.
 func TestLinkerDropsMethods(t *testing.T) {
 	_, linked := buildProgram(t)
 	if !strings.Contains(linked, "main.main") {
@@ -134,7 +136,8 @@ func rows(t *testing.T, text string) map[string]row {
 	all := map[string]row{}
 	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
-		if len(cells) < 5 || strings.HasPrefix(cells[1], "---") || strings.TrimSpace(cells[1]) == "module" {
+		if len(cells) < 5 || strings.HasPrefix(cells[1], "---") ||
+			strings.TrimSpace(cells[1]) == "module" {
 			continue
 		}
 		for i := range cells {
@@ -157,7 +160,8 @@ var licenceWords = map[string]string{
 	"MIT":          "Permission is hereby granted, free of charge, to any person obtaining a copy",
 }
 
-// TestLicences reads the licence files of the modules themselves: each licence of the table is there.
+// TestLicences reads the licence files of the modules themselves: each licence of the table is
+// there.
 func TestLicences(t *testing.T) {
 	all := rows(t, dependencies(t))
 	for path, r := range all {
@@ -186,15 +190,16 @@ func licenceTexts(t *testing.T, path string) string {
 		t.Fatalf("%s is not in the module cache: %v", path, err)
 	}
 	var b strings.Builder
-	err = filepath.WalkDir(strings.TrimSpace(string(dir)), func(name string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasPrefix(strings.ToUpper(d.Name()), "LICENSE") {
+	err = filepath.WalkDir(strings.TrimSpace(string(dir)),
+		func(name string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasPrefix(strings.ToUpper(d.Name()), "LICENSE") {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			b.Write(text)
+			b.WriteByte(' ')
 			return err
-		}
-		text, err := os.ReadFile(name)
-		b.Write(text)
-		b.WriteByte(' ')
-		return err
-	})
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

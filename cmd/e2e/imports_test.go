@@ -19,9 +19,9 @@ import (
 
 const module = "github.com/envseal/envseal"
 
-// The law of imports. format knows bytes and no key, envelope keys and no key service, kmsclient plain
-// types only; cmd knows flags, files, terminals and exit codes, and no cryptography. Nothing imports
-// what stands above it.
+// The law of imports. format knows bytes and no key, envelope keys and no key service, kmsclient
+// plain types only; cmd knows flags, files, terminals and exit codes, and no cryptography. Nothing
+// imports what stands above it.
 
 // core says what each package of the library may import within the module. keymem is the locked
 // memory that key services share with envelope, whose internal packages they cannot see.
@@ -49,7 +49,8 @@ type room struct {
 }
 
 var rooms = map[string]room{
-	"exit":  {1, "format envelope kmsclient kmsclient/keyring kmsclient/keystore"}, // explains their errors
+	// explains their errors
+	"exit":  {1, "format envelope kmsclient kmsclient/keyring kmsclient/keystore"},
 	"proc":  {1, ""},
 	"reuse": {1, "envelope envelope/keymem kmsclient"},
 
@@ -84,8 +85,8 @@ var rooms = map[string]room{
 // commands may see *cli.Context; so may flags, which reads command lines, and cmd.
 const commands = "encrypt decrypt rewrap inspect keyfile kms doctor keystore manual"
 
-// onlyIn says where a dependency may be used, by the beginning of its path. A word without a slash is
-// a room, but for cmd, format, envelope and kmsclient.
+// onlyIn says where a dependency may be used, by the beginning of its path. A word without a slash
+// is a room, but for cmd, format, envelope and kmsclient.
 var onlyIn = map[string]string{
 	"github.com/aws/":                 "kmsclient/awskms",
 	"github.com/urfave/cli":           "cmd flags " + commands,
@@ -104,7 +105,8 @@ var onlyIn = map[string]string{
 }
 
 // stdOnly are the packages that others may copy without a second thought: standard library only.
-var stdOnly = []string{"format", "kmsclient", "kmsclient/internal/jsonobject", "cmd/e2e", "cmd/e2e/testhome"}
+var stdOnly = []string{"format", "kmsclient", "kmsclient/internal/jsonobject",
+	"cmd/e2e", "cmd/e2e/testhome"}
 
 // testsOnly are packages that only tests import, and that may import what they like.
 var testsOnly = []string{"cmd/e2e", "cmd/e2e/testhome", "cmd/internal/testkit", "kmsclient/kmstest"}

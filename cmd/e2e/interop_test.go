@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestInteropAWSCommand runs the shell of the README: the real aws command against `envseal keystore serve`, and envseal over the same wire.
+// TestInteropAWSCommand runs the shell of the README: the real aws command against
+// `envseal keystore serve`, and envseal over the same wire.
 func TestInteropAWSCommand(t *testing.T) {
 	dir := interopDir(t)
 	out := shell(t, dir, `
@@ -59,7 +60,8 @@ envseal doctor --region us-east-1 -k $id
 	if !strings.Contains(out, "opened with arn:aws:kms:eu-west-1:123456789012:key/") {
 		t.Errorf("no key named in:\n%s", out)
 	}
-	for _, want := range []string{"identity       arn:aws:sts::123456789012:", "decrypt                                   unknown: this endpoint does not know DryRun",
+	for _, want := range []string{"identity       arn:aws:sts::123456789012:",
+		"decrypt                                   unknown: this endpoint does not know DryRun",
 		"multi-Region replica of arn:aws:kms:eu-west-1:123456789012:key/mrk-"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)

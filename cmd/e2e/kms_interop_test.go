@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// kmsExample is a command of the AWS documentation (the examples of the AWS CLI Command Reference for kms), or one that must fail. KMS stands
-// for `aws kms` and for `envseal kms`.
+// kmsExample is a command of the AWS documentation (the examples of the AWS CLI Command Reference
+// for kms), or one that must fail. KMS stands for `aws kms` and for `envseal kms`.
 type kmsExample struct {
 	name    string
 	command string
@@ -26,20 +26,28 @@ type kmsExample struct {
 }
 
 var kmsExamples = []kmsExample{
-	{name: "generate-data-key 1", command: "KMS generate-data-key --key-id alias/ExampleAlias --key-spec AES_256",
+	{name: "generate-data-key 1",
+		command: "KMS generate-data-key --key-id alias/ExampleAlias --key-spec AES_256",
 		lengths: map[string]int{"Plaintext": 32, "CiphertextBlob": 0}},
 	{name: "generate-data-key 2", command: "KMS generate-data-key --key-id $KEY --number-of-bytes 64",
 		lengths: map[string]int{"Plaintext": 64, "CiphertextBlob": 0}},
-	{name: "generate-data-key-without-plaintext", command: "KMS generate-data-key-without-plaintext --key-id $ARN --key-spec AES_256",
+	{name: "generate-data-key-without-plaintext",
+		command: "KMS generate-data-key-without-plaintext --key-id $ARN --key-spec AES_256",
 		lengths: map[string]int{"CiphertextBlob": 0}},
-	{name: "generate-data-key-pair", command: "KMS generate-data-key-pair --key-id $KEY --key-pair-spec RSA_2048",
-		lengths: map[string]int{"PrivateKeyPlaintext": -1, "PrivateKeyCiphertextBlob": -1, "PublicKey": 294}},
-	{name: "generate-data-key-pair-without-plaintext", command: "KMS generate-data-key-pair-without-plaintext --key-id $KEY --key-pair-spec ECC_NIST_P384",
+	{name: "generate-data-key-pair",
+		command: "KMS generate-data-key-pair --key-id $KEY --key-pair-spec RSA_2048",
+		lengths: map[string]int{"PrivateKeyPlaintext": -1,
+			"PrivateKeyCiphertextBlob": -1, "PublicKey": 294}},
+	{name: "generate-data-key-pair-without-plaintext",
+		command: "KMS generate-data-key-pair-without-plaintext --key-id $KEY --key-pair-spec ECC_NIST_P384",
 		lengths: map[string]int{"PrivateKeyCiphertextBlob": 0, "PublicKey": 120}},
 	{name: "encrypt 1", command: "KMS encrypt --key-id $KEY --plaintext fileb://ExamplePlaintextFile --output text --query CiphertextBlob | base64 --decode | wc -c"},
-	{name: "encrypt, whole answer", command: "KMS encrypt --key-id $KEY --plaintext fileb://ExamplePlaintextFile", lengths: map[string]int{"CiphertextBlob": 0}},
+	{name: "encrypt, whole answer",
+		command: "KMS encrypt --key-id $KEY --plaintext fileb://ExamplePlaintextFile",
+		lengths: map[string]int{"CiphertextBlob": 0}},
 	{name: "decrypt 1", command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile --key-id $KEY --output text --query Plaintext | base64 --decode | sha256sum"},
-	{name: "decrypt, whole answer", command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile"},
+	{name: "decrypt, whole answer",
+		command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile"},
 	{name: "re-encrypt 1", command: "KMS re-encrypt --ciphertext-blob fileb://ExampleEncryptedFile --source-key-id $KEY --destination-key-id $OTHER " +
 		"--query CiphertextBlob --output text | base64 --decode | wc -c"},
 	{name: "re-encrypt, whole answer", command: "KMS re-encrypt --ciphertext-blob fileb://ExampleEncryptedFile --destination-key-id $OTHER " +
@@ -52,45 +60,61 @@ var kmsExamples = []kmsExample{
 	{name: "encryption context, both ways", command: `KMS encrypt --key-id $KEY --plaintext fileb://ExamplePlaintextFile --encryption-context 'Department=IT, note="a, b",c=d\,e=f' ` +
 		`--query CiphertextBlob --output text | base64 --decode > b && aws kms decrypt --ciphertext-blob fileb://b --encryption-context '{"Department":"IT","note":"a, b","c":"d,e=f"}'`},
 	{name: "encryption context, file", command: "KMS generate-data-key --key-id $KEY --key-spec AES_128 --encryption-context file://context.json --query 'length(Plaintext)'"},
-	{name: "--cli-input-json", command: "KMS generate-data-key --cli-input-json file://input.json --number-of-bytes 100", lengths: map[string]int{"Plaintext": 100, "CiphertextBlob": 0}},
+	{name: "--cli-input-json",
+		command: "KMS generate-data-key --cli-input-json file://input.json --number-of-bytes 100",
+		lengths: map[string]int{"Plaintext": 100, "CiphertextBlob": 0}},
 	{name: "global flags first", command: "KMS --region eu-west-1 --output text describe-key --query KeyMetadata.[KeyId,KeySpec,Enabled] --key-id $KEY"},
-	{name: "hash of a query", command: "KMS describe-key --key-id $KEY --query 'KeyMetadata.{b:KeyId,a:Arn}'"},
+	{name: "hash of a query",
+		command: "KMS describe-key --key-id $KEY --query 'KeyMetadata.{b:KeyId,a:Arn}'"},
 
 	{name: "no length", command: "KMS generate-data-key --key-id $KEY"},
-	{name: "two lengths", command: "KMS generate-data-key --key-id $KEY --key-spec AES_256 --number-of-bytes 32"},
-	{name: "too long", command: "KMS generate-data-key --key-id $KEY --number-of-bytes 1025", words: true},
-	{name: "no such spec", command: "KMS generate-data-key --key-id $KEY --key-spec AES_512", words: true},
-	{name: "no such pair spec", command: "KMS generate-data-key-pair-without-plaintext --key-id $KEY --key-pair-spec DSA"},
+	{name: "two lengths",
+		command: "KMS generate-data-key --key-id $KEY --key-spec AES_256 --number-of-bytes 32"},
+	{name: "too long", command: "KMS generate-data-key --key-id $KEY --number-of-bytes 1025",
+		words: true},
+	{name: "no such spec", command: "KMS generate-data-key --key-id $KEY --key-spec AES_512",
+		words: true},
+	{name: "no such pair spec",
+		command: "KMS generate-data-key-pair-without-plaintext --key-id $KEY --key-pair-spec DSA"},
 	{name: "zero bytes", command: "KMS generate-data-key --key-id $KEY --number-of-bytes 0"},
-	{name: "unknown member", command: `KMS generate-data-key --cli-input-json '{"KeyId":"alias/ExampleAlias","Bytes":1}'`},
+	{name: "unknown member",
+		command: `KMS generate-data-key --cli-input-json '{"KeyId":"alias/ExampleAlias","Bytes":1}'`},
 	{name: "no key", command: "KMS generate-data-key --key-spec AES_256"},
 	{name: "bad query", command: "KMS describe-key --key-id $KEY --query 'Key['"},
 	{name: "stray word", command: "KMS describe-key --key-id $KEY stray"},
-	{name: "unknown alias", command: "KMS generate-data-key --key-id alias/nothing --key-spec AES_256"},
+	{name: "unknown alias",
+		command: "KMS generate-data-key --key-id alias/nothing --key-spec AES_256"},
 	{name: "unknown ARN", command: "KMS describe-key --key-id arn:aws:kms:local:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
-	{name: "disabled key", command: "KMS generate-data-key-without-plaintext --key-id $DISABLED --key-spec AES_256"},
+	{name: "disabled key",
+		command: "KMS generate-data-key-without-plaintext --key-id $DISABLED --key-spec AES_256"},
 	{name: "dry run", command: "KMS generate-data-key --key-id $KEY --key-spec AES_256 --dry-run"},
-	{name: "grant tokens", command: "KMS generate-data-key --grant-tokens a b --key-id $KEY --key-spec AES_256"},
+	{name: "grant tokens",
+		command: "KMS generate-data-key --grant-tokens a b --key-id $KEY --key-spec AES_256"},
 	{name: "encrypt 3, asymmetric algorithm", command: "KMS encrypt --key-id $KEY --encryption-algorithm RSAES_OAEP_SHA_256 --plaintext fileb://ExamplePlaintextFile"},
 	{name: "decrypt 3, asymmetric algorithm", command: "KMS decrypt --key-id $KEY --encryption-algorithm RSAES_OAEP_SHA_256 --ciphertext-blob fileb://ExampleEncryptedFile"},
-	{name: "wrong context", command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile --encryption-context a=b"},
-	{name: "wrong key", command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile --key-id $OTHER"},
+	{name: "wrong context",
+		command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile --encryption-context a=b"},
+	{name: "wrong key",
+		command: "KMS decrypt --ciphertext-blob fileb://ExampleEncryptedFile --key-id $OTHER"},
 	{name: "not a blob", command: "KMS decrypt --ciphertext-blob fileb://ExamplePlaintextFile"},
 	{name: "no blob", command: "KMS decrypt"},
 	{name: "no such file", command: "KMS decrypt --ciphertext-blob fileb://nosuch"},
 	{name: "unknown destination", command: "KMS re-encrypt --ciphertext-blob fileb://ExampleEncryptedFile --destination-key-id alias/nothing"},
 }
 
-// TestInteropKMSDocumented runs each example with aws and with envseal against the same `envseal keystore serve`, and logs a table of what came.
+// TestInteropKMSDocumented runs each example with aws and with envseal against the same
+// `envseal keystore serve`, and logs a table of what came.
 func TestInteropKMSDocumented(t *testing.T) {
 	dir := interopDir(t)
 	serveForExamples(t, dir)
 	for _, x := range kmsExamples {
-		aws, sealed := runExample(t, dir, "aws kms", x.command), runExample(t, dir, "envseal kms", x.command)
+		aws, sealed := runExample(t, dir, "aws kms", x.command),
+			runExample(t, dir, "envseal kms", x.command)
 		verdict := "same"
 		switch {
 		case (aws.exit == 0) != (sealed.exit == 0):
-			t.Errorf("%s: aws exits %d, envseal %d\naws: %s\nenvseal: %s", x.name, aws.exit, sealed.exit, aws.stderr, sealed.stderr)
+			t.Errorf("%s: aws exits %d, envseal %d\naws: %s\nenvseal: %s",
+				x.name, aws.exit, sealed.exit, aws.stderr, sealed.stderr)
 			verdict = "DIFFERS"
 		case aws.exit == 0:
 			if err := sameAnswer(x, aws.stdout, sealed.stdout); err != nil {
@@ -103,7 +127,8 @@ func TestInteropKMSDocumented(t *testing.T) {
 				verdict = "DIFFERS"
 			}
 		}
-		t.Logf("| %s | %d | %d | %s | %s |", x.name, aws.exit, sealed.exit, exceptionOf(aws.stderr), verdict)
+		t.Logf("| %s | %d | %d | %s | %s |",
+			x.name, aws.exit, sealed.exit, exceptionOf(aws.stderr), verdict)
 	}
 }
 
@@ -137,7 +162,8 @@ echo "ARN=$arn KEY=${arn#*key/} OTHER=${other#*key/} DISABLED=${disabled#*key/} 
 	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "none")) // envseal goes over the wire too
 }
 
-// startServer serves the keystore until the test ends, and returns the line of shell that says where.
+// startServer serves the keystore until the test ends, and returns the line of shell that says
+// where.
 func startServer(t *testing.T) string {
 	t.Helper()
 	server := exec.Command("envseal", "keystore", "serve")
@@ -167,7 +193,8 @@ type ran struct {
 
 func runExample(t *testing.T, dir, program, command string) ran {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", strings.Replace(command, "KMS", program, 1))
+	c := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c",
+		strings.Replace(command, "KMS", program, 1))
 	var out, errs bytes.Buffer
 	c.Dir, c.Stdout, c.Stderr = dir, &out, &errs
 	if err := c.Run(); c.ProcessState == nil {
@@ -176,7 +203,8 @@ func runExample(t *testing.T, dir, program, command string) ran {
 	return ran{out.String(), errs.String(), c.ProcessState.ExitCode()}
 }
 
-// sameAnswer compares two answers: equal texts, or JSON of the same members in the same order, with equal values but for the bytes of lengths.
+// sameAnswer compares two answers: equal texts, or JSON of the same members in the same order, with
+// equal values but for the bytes of lengths.
 func sameAnswer(x kmsExample, aws, sealed string) error {
 	if x.lengths == nil {
 		if aws != sealed {
@@ -200,7 +228,8 @@ func sameAnswer(x kmsExample, aws, sealed string) error {
 			continue
 		}
 		m, n := blobLength(va), blobLength(b[name])
-		if want == -1 && m > 0 && max(m-n, n-m) <= 8 || want == 0 && m == n && m > 0 || m == n && m == want {
+		if want == -1 && m > 0 && max(m-n, n-m) <= 8 ||
+			want == 0 && m == n && m > 0 || m == n && m == want {
 			continue
 		}
 		return fmt.Errorf("%s: %d bytes, not %d", name, n, m)
@@ -217,7 +246,8 @@ func bothObjects(x, y string) (a, b map[string]any, err error) {
 
 var memberName = regexp.MustCompile(`(?m)^ {4}"(\w+)": `)
 
-// memberOrder are the names of the members, which stand on lines of their own with four spaces before them.
+// memberOrder are the names of the members, which stand on lines of their own with four spaces
+// before them.
 func memberOrder(text string) string {
 	var names []string
 	for _, m := range memberName.FindAllStringSubmatch(text, -1) {
@@ -247,9 +277,11 @@ func exceptionOf(stderr string) string {
 	return ""
 }
 
-// sameError compares two refusals: the same words where the service refused, and exit codes of the same class.
+// sameError compares two refusals: the same words where the service refused, and exit codes of the
+// same class.
 func sameError(x kmsExample, aws, sealed ran) error {
-	a, b := exception.FindString(aws.stderr), requestID.ReplaceAllString(exception.FindString(sealed.stderr), "")
+	a, b := exception.FindString(aws.stderr),
+		requestID.ReplaceAllString(exception.FindString(sealed.stderr), "")
 	if x.words {
 		a, _, _ = strings.Cut(a, ": ")
 		b, _, _ = strings.Cut(b, ": ")
@@ -264,7 +296,8 @@ func sameError(x kmsExample, aws, sealed ran) error {
 	case a == "":
 		return nil
 	}
-	want := map[string]int{"ValidationException": 2, "DryRunOperationException": 1}[exceptionOf(aws.stderr)]
+	want := map[string]int{"ValidationException": 2,
+		"DryRunOperationException": 1}[exceptionOf(aws.stderr)]
 	if want == 0 {
 		want = 5
 	}

@@ -8,11 +8,13 @@ import (
 	"testing"
 )
 
-// TestInteropPairWithoutNetwork seals in a network namespace that has no way out, not even to loopback. It fails where such a namespace cannot be made: the
-// promise that `encrypt -r` needs no network would be unproved.
+// TestInteropPairWithoutNetwork seals in a network namespace that has no way out, not even to
+// loopback. It fails where such a namespace cannot be made: the promise that `encrypt -r` needs no
+// network would be unproved.
 func TestInteropPairWithoutNetwork(t *testing.T) {
 	if out, err := exec.Command("unshare", "-rn", "true").CombinedOutput(); err != nil {
-		t.Fatalf("this test needs `unshare -rn` (util-linux, and user namespaces or root): %v\n%s", err, out)
+		t.Fatalf("this test needs `unshare -rn` (util-linux, and user namespaces or root): %v\n%s",
+			err, out)
 	}
 	out := shell(t, interopDir(t), `
 envseal keystore init --no-passphrase
@@ -28,14 +30,16 @@ unshare -rn bash -eux alone.sh
 envseal decrypt -o back big.bin.sealed
 cmp back big.bin
 `)
-	for _, want := range []string{"\n0\n", "sealed without a network", "opened with arn:aws:kms:local:"} {
+	for _, want := range []string{"\n0\n", "sealed without a network",
+		"opened with arn:aws:kms:local:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
 	}
 }
 
-// TestInteropDataKeyOfAWSCommand seals with what the aws command prints, and has another project's KMS make and move a data key.
+// TestInteropDataKeyOfAWSCommand seals with what the aws command prints, and has another project's
+// KMS make and move a data key.
 func TestInteropDataKeyOfAWSCommand(t *testing.T) {
 	dir := interopDir(t)
 	t.Setenv("AWS_ENDPOINT_URL_KMS", startMoto(t))

@@ -13,8 +13,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// A pair slot belongs to one file: put into another one that was sealed to the same pair, in the same
-// run, with the same data key, it does not open it.
+// A pair slot belongs to one file: put into another one that was sealed to the same pair, in the
+// same run, with the same data key, it does not open it.
 func TestPairSlotOfAnotherFile(t *testing.T) {
 	r := newRig(t)
 	r.write("a", randomBytes(100))
@@ -47,7 +47,8 @@ func TestPairSlotOfAnotherFile(t *testing.T) {
 	r.must("verify", "a.sealed.pair")
 	pairOnly("b.sealed", stolen)
 	code, stderr := r.run("decrypt", "-o", "out", "b.sealed.pair")
-	if _, err := os.Stat(r.path("out")); code != 4 || !strings.Contains(stderr, "not of this file") || err == nil {
+	_, err := os.Stat(r.path("out"))
+	if code != 4 || !strings.Contains(stderr, "not of this file") || err == nil {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

@@ -25,7 +25,8 @@ func newPipeRig(t *testing.T) *rig {
 // waitFor waits for a file that a command writes, and gives its text.
 func (r *rig) waitFor(name string) string {
 	r.Helper()
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(
+		until); time.Sleep(10 * time.Millisecond) {
 		if b, err := os.ReadFile(r.path(name)); err == nil && bytes.HasSuffix(b, []byte("\n")) {
 			return strings.TrimSpace(string(b))
 		}
@@ -55,7 +56,8 @@ func (r *rig) ends(c *exec.Cmd) int {
 
 // limited is envseal where files end at 1 MiB, as on a disk that is full by then.
 func limited(args ...string) *exec.Cmd {
-	c := exec.Command("bash", append([]string{"-c", `ulimit -f 1024; exec envseal "$@"`, "bash"}, args...)...)
+	c := exec.Command("bash",
+		append([]string{"-c", `ulimit -f 1024; exec envseal "$@"`, "bash"}, args...)...)
 	c.Stderr, c.WaitDelay = new(bytes.Buffer), 10*time.Second
 	return c
 }
@@ -100,7 +102,8 @@ func TestSlowInputIsNotWaitedFor(t *testing.T) {
 		{sealed, []string{"decrypt", "--to-command", "head -c 100"}, 11},
 		{sealed, []string{"decrypt", "--max-size", "100k", "-o", r.path("x")}, 9},
 		{damaged, []string{"decrypt", "-o", r.path("x")}, 4},
-		{damaged, []string{"decrypt", "--to-command", "cat >" + r.path("taken") + "; touch " + r.path("x")}, 4},
+		{damaged, []string{"decrypt", "--to-command",
+			"cat >" + r.path("taken") + "; touch " + r.path("x")}, 4},
 		{damaged, []string{"verify"}, 4},
 		{[]byte("not at all"), []string{"decrypt", "-o", r.path("x")}, 7},
 	} {
@@ -122,7 +125,8 @@ func TestVerifyFirstChecksAgain(t *testing.T) {
 	r := newPipeRig(t)
 	r.write("large", randomBytes(12<<20))
 	r.must("encrypt", "large")
-	line := fmt.Sprintf("head -c 100000 > %s; echo > %s; while [ ! -e %s ]; do sleep 0.01; done; cat > %s; touch %s",
+	line := fmt.Sprintf(
+		"head -c 100000 > %s; echo > %s; while [ ! -e %s ]; do sleep 0.01; done; cat > %s; touch %s",
 		r.path("some"), r.path("ready"), r.path("go"), r.path("rest"), r.path("ended"))
 	c, _ := r.command("decrypt", "--verify-first", "large.sealed", "--to-command", line)
 	if err := c.Start(); err != nil {

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// postgresSetup starts a server of its own, on a Unix socket in its own folder; its log is the file log.
+// postgresSetup starts a server of its own, on a Unix socket in its own folder; its log is the file
+// log.
 const postgresSetup = `
 PATH=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH
 export PGHOST=$PWD PGUSER=postgres PGDATABASE=postgres
@@ -24,7 +25,8 @@ envseal keystore create-key backup
 initdb -D db -U postgres -A trust -N > initdb.log
 `
 
-// asPostgres runs a script in an empty folder with PATH to envseal, as the user postgres if this test is root, whom the server refuses.
+// asPostgres runs a script in an empty folder with PATH to envseal, as the user postgres if this
+// test is root, whom the server refuses.
 func asPostgres(t *testing.T, script string) {
 	t.Helper()
 	// not t.TempDir, which other users cannot enter, and short, for the name of the socket
@@ -39,8 +41,9 @@ func asPostgres(t *testing.T, script string) {
 		}
 	}
 	copyProgram(t, filepath.Join(dir, "bin", "envseal"))
-	for name, value := range map[string]string{"HOME": dir, "TMPDIR": dir, "BACKUP": dir + "/backup", "ARCHIVE": dir + "/archive",
-		"ENVSEAL_KEYSTORE": dir + "/keystore", "ENVSEAL_KEY_ID": "local:backup", "PATH": dir + "/bin:" + os.Getenv("PATH")} {
+	for name, value := range map[string]string{"HOME": dir, "TMPDIR": dir, "BACKUP": dir + "/backup",
+		"ARCHIVE": dir + "/archive", "ENVSEAL_KEYSTORE": dir + "/keystore",
+		"ENVSEAL_KEY_ID": "local:backup", "PATH": dir + "/bin:" + os.Getenv("PATH")} {
 		t.Setenv(name, value)
 	}
 	file := filepath.Join(dir, "script")
@@ -55,7 +58,8 @@ func asPostgres(t *testing.T, script string) {
 	shell(t, dir, run)
 }
 
-// copyProgram copies this test's program, which is envseal under that name, to where any user can run it.
+// copyProgram copies this test's program, which is envseal under that name, to where any user can
+// run it.
 func copyProgram(t *testing.T, dst string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -95,9 +99,11 @@ test "$(psql -d again -Atc "select count(*) from pg_class where relname = 'order
 `)
 }
 
-// TestRecipeArchiveCommand restores a base copy and its archive; then the archive with a damaged segment must stop the server, not shorten history.
+// TestRecipeArchiveCommand restores a base copy and its archive; then the archive with a damaged
+// segment must stop the server, not shorten history.
 func TestRecipeArchiveCommand(t *testing.T) {
-	command := strings.TrimSuffix(strings.SplitN(recipe(t, "archive_command"), "archive_command = '", 2)[1], "'\n")
+	command := strings.TrimSuffix(
+		strings.SplitN(recipe(t, "archive_command"), "archive_command = '", 2)[1], "'\n")
 	command = strings.NewReplacer("%f", "$f", "%p", "db/pg_wal/$f").Replace(command)
 	asPostgres(t, `
 cat >> db/postgresql.conf <<'CONF'

@@ -14,10 +14,12 @@ import (
 	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
-// recipe is the text of the fenced block below `<!-- recipe: NAME -->` in docs/recipes.md, so that what the page says is what runs.
+// recipe is the text of the fenced block below `<!-- recipe: NAME -->` in docs/recipes.md, so that
+// what the page says is what runs.
 func recipe(t *testing.T, name string) string {
 	t.Helper()
-	m := regexp.MustCompile("(?s)<!-- recipe: " + regexp.QuoteMeta(name) + " -->\n```[a-z]+\n(.*?)```\n").FindStringSubmatch(recipePage(t))
+	m := regexp.MustCompile("(?s)<!-- recipe: " + regexp.QuoteMeta(name) +
+		" -->\n```[a-z]+\n(.*?)```\n").FindStringSubmatch(recipePage(t))
 	if m == nil {
 		t.Fatalf("docs/recipes.md has no recipe %q", name)
 	}
@@ -58,7 +60,8 @@ func TestRecipesAllRun(t *testing.T) {
 	}
 }
 
-// recipeDir is a folder with data to seal, empty folders for the recipes' variables, and a keystore with one key, all of them in the environment.
+// recipeDir is a folder with data to seal, empty folders for the recipes' variables, and a keystore
+// with one key, all of them in the environment.
 func recipeDir(t *testing.T) string {
 	t.Helper()
 	dir := interopDir(t)
@@ -147,7 +150,8 @@ done
 `)
 }
 
-// TestRecipeCron runs the script as cron does: by sh, with the variables of the crontab and hardly any others.
+// TestRecipeCron runs the script as cron does: by sh, with the variables of the crontab and hardly
+// any others.
 func TestRecipeCron(t *testing.T) {
 	dir := recipeDir(t)
 	write(t, filepath.Join(dir, "nightly"), []byte(recipe(t, "cron-script")))
@@ -156,8 +160,9 @@ func TestRecipeCron(t *testing.T) {
 		t.Fatal(err)
 	}
 	// where this test has what the page's crontab names
-	places := strings.NewReplacer("/usr/local/bin/nightly", dir+"/nightly", "/usr/local/bin", filepath.Dir(envseal), "alias/backup", "local:backup",
-		"/srv/data", dir+"/data", "/var/backups", dir+"/backup")
+	places := strings.NewReplacer("/usr/local/bin/nightly", dir+"/nightly", "/usr/local/bin",
+		filepath.Dir(envseal), "alias/backup", "local:backup", "/srv/data", dir+"/data",
+		"/var/backups", dir+"/backup")
 	var job string
 	env := []string{"env", "-i", "HOME=" + dir, "LOGNAME=backup", "SHELL=/bin/sh", "PAUSE=0"}
 	for line := range strings.Lines(places.Replace(recipe(t, "crontab"))) {
@@ -171,7 +176,9 @@ func TestRecipeCron(t *testing.T) {
 	if job == "" {
 		t.Fatal("the crontab has no job")
 	}
-	cron := "cron() { code=0; " + strings.Join(env, " ") + ` ENVSEAL_KEYSTORE=$ENVSEAL_KEYSTORE "$@" /bin/sh -c ` + job + " > said 2>&1 || code=$?; cat said; }"
+	cron := "cron() { code=0; " + strings.Join(env, " ") +
+		` ENVSEAL_KEYSTORE=$ENVSEAL_KEYSTORE "$@" /bin/sh -c ` + job +
+		" > said 2>&1 || code=$?; cat said; }"
 	shell(t, dir, "chmod +x nightly\n"+cron+`
 set +x
 unreachable="AWS_MAX_ATTEMPTS=1 ENVSEAL_KEY_ID=alias/backup AWS_ENDPOINT_URL_KMS=http://127.0.0.1:1 AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=x"
@@ -202,13 +209,15 @@ weekly; test $code = 3; grep 'a/one.sealed: .*damaged' said; grep '^1 damaged; '
 `)
 }
 
-// TestRecipeSystemdCreds uses a host key of its own, not the machine's, and opens the credential for the unit as systemd would, which needs not be running.
+// TestRecipeSystemdCreds uses a host key of its own, not the machine's, and opens the credential
+// for the unit as systemd would, which needs not be running.
 func TestRecipeSystemdCreds(t *testing.T) {
 	dir := recipeDir(t)
 	t.Setenv("SYSTEMD_CREDENTIAL_SECRET", filepath.Join(dir, "host.key"))
 	t.Setenv("CREDSTORE", dir)
 	t.Setenv("ENVSEAL_KEYSTORE", filepath.Join(dir, "second"))
-	unit := strings.NewReplacer("/etc/credstore.encrypted", dir, "/var/lib/envseal/keystore", dir+"/second", "/var/backups", dir+"/backup", "/srv/data", dir+"/data").
+	unit := strings.NewReplacer("/etc/credstore.encrypted", dir, "/var/lib/envseal/keystore",
+		dir+"/second", "/var/backups", dir+"/backup", "/srv/data", dir+"/data").
 		Replace(recipe(t, "systemd-unit"))
 	write(t, filepath.Join(dir, "seal.service"), []byte(unit))
 	setting := func(name string) string {

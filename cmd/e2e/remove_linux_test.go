@@ -34,8 +34,8 @@ func full(t *testing.T) pipeEnds {
 	return p
 }
 
-// An output takes its time to reach the disk. What has the input's name by then, and was not read, is not removed. A log that takes no line is what holds the
-// run up here.
+// An output takes its time to reach the disk. What has the input's name by then, and was not read,
+// is not removed. A log that takes no line is what holds the run up here.
 func TestRemoveKeepsWhatWasNotRead(t *testing.T) {
 	r := newPipeRig(t)
 	for name, change := range map[string]func(input string) error{
@@ -76,7 +76,8 @@ func TestRemoveKeepsWhatWasNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		go log.r.Read(make([]byte, 1<<20))
-		if code := r.ends(c); code != 1 || !bytes.Contains(c.Stderr.(*bytes.Buffer).Bytes(), []byte("the input is kept")) {
+		code := r.ends(c)
+		if code != 1 || !bytes.Contains(c.Stderr.(*bytes.Buffer).Bytes(), []byte("the input is kept")) {
 			t.Errorf("%s: exit code %d\n%s", name, code, c.Stderr)
 		}
 		if _, err := os.Stat(input); err != nil {

@@ -12,12 +12,14 @@ import (
 	"github.com/envseal/envseal/kmsclient/kmstest"
 )
 
-// regionsRig has a key service with a multi-Region key of us-east-1, alias/app, that has a replica in
-// eu-west-1, and with a key of one Region.
-func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions, replicated, single *kmsclient.KeyMetadata) {
+// regionsRig has a key service with a multi-Region key of us-east-1, alias/app, that has a replica
+// in eu-west-1, and with a key of one Region.
+func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions,
+	replicated, single *kmsclient.KeyMetadata) {
 	t.Helper()
 	r = newRig(t)
-	if err := keystore.Create(r.path("served"), keystore.CreateOptions{PlaintextInsecure: true}); err != nil {
+	err := keystore.Create(r.path("served"), keystore.CreateOptions{PlaintextInsecure: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	service, err := keystore.Open(r.path("served"), keystore.Options{})
@@ -25,7 +27,8 @@ func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions, replicated, sin
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { service.Close() })
-	if replicated, err = service.CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true}); err != nil {
+	replicated, err = service.CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := service.CreateAlias(t.Context(), "alias/app", replicated.KeyID); err != nil {
@@ -43,8 +46,8 @@ func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions, replicated, sin
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"HOME": r.dir, "AWS_CONFIG_FILE": r.path("none"), "AWS_SHARED_CREDENTIALS_FILE": r.path("none"),
-		"AWS_ENDPOINT_URL_KMS": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x",
-		"AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_ENDPOINT_URL_KMS": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
 	} {
 		t.Setenv(name, value)
 	}
@@ -67,7 +70,8 @@ func TestReplica(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(said).Match(out) {
-			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s", strings.Join(args, " "), got, code, said, out)
+			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s",
+				strings.Join(args, " "), got, code, said, out)
 		}
 	}
 
@@ -82,8 +86,10 @@ func TestReplica(t *testing.T) {
 	run(0, "", "verify", "--region", "eu-west-1", "-k", home, "f.sealed")
 	run(0, "", "verify", "--region", "eu-west-1", "-k", "alias/app", "f.sealed")
 	run(5, "has no replica in us-west-2", "verify", "--region", "us-west-2", "f.sealed")
-	run(9, "no key of this file is allowed", "verify", "--region", "eu-west-1", "-k", replica[:len(replica)-4]+"0000", "f.sealed")
-	run(0, replica+"(.|\n)* decrypt +allowed", "doctor", "--region", "eu-west-1", "--expect", "decrypt=allowed", "f.sealed")
+	run(9, "no key of this file is allowed", "verify", "--region", "eu-west-1", "-k",
+		replica[:len(replica)-4]+"0000", "f.sealed")
+	run(0, replica+"(.|\n)* decrypt +allowed", "doctor", "--region", "eu-west-1", "--expect",
+		"decrypt=allowed", "f.sealed")
 	run(0, "multi-Region primary key(.|\n)* decrypt +allowed", "doctor", "-k", replica, "f.sealed")
 	if regions.Requests("us-east-1") != asked {
 		t.Error("the Region that is down was asked")
@@ -101,8 +107,10 @@ func TestReplica(t *testing.T) {
 		run(0, "", "encrypt", "-k", single.KeyID, "-o", name, "f")
 	}
 	run(3, "warning: the keys in 2 slots were decrypted in this process, for another Region\n"+
-		"envseal: 2 files re-wrapped, 1 failed\n", "rewrap", "--via-decrypt", "--to", there, "one", "two", "none")
-	run(0, "^envseal: 0 files re-wrapped, 2 left out\n$", "rewrap", "--update", "--to", there, "one", "two")
+		"envseal: 2 files re-wrapped, 1 failed\n", "rewrap", "--via-decrypt", "--to",
+		there, "one", "two", "none")
+	run(0, "^envseal: 0 files re-wrapped, 2 left out\n$", "rewrap", "--update",
+		"--to", there, "one", "two")
 	run(0, "", "verify", "-k", there, "one", "two")
 	for _, name := range []string{"f", "g"} {
 		if b := r.read(name); len(b) != 1000 {

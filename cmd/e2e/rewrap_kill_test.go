@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the header is
-// overwritten, and opens the file after each. In the end it has the modification time that all of them
-// were to keep. What a power cut would do in addition is simulated in package inplace.
+// TestRewrapKilled kills `envseal rewrap` 100 times, at random and in the moment in which the
+// header is overwritten, and opens the file after each. In the end it has the modification time
+// that all of them were to keep. What a power cut would do in addition is simulated in package
+// inplace.
 func TestRewrapKilled(t *testing.T) {
 	r := newRig(t)
 	file, journal := r.path("f.sealed"), r.path(".envseal-f.sealed.journal")
@@ -56,15 +57,18 @@ func TestRewrapKilled(t *testing.T) {
 		}
 	}
 	r.must("rewrap", "--preserve-mtime", "--to", "local:a", "f.sealed")
-	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time", killed, runs, left, recovered)
+	t.Logf("%d of %d killed, %d left a journal, %d a torn header; the file opened every time",
+		killed, runs, left, recovered)
 	if killed < 50 || left == 0 {
-		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says", killed, runs, left)
+		t.Errorf("%d of %d killed, %d left a journal: the test tests less than it says",
+			killed, runs, left)
 	}
 	if _, err := os.Lstat(journal); err == nil {
 		t.Error("the last rewrap left a journal")
 	}
 	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(made) {
-		t.Errorf("the modification time is %v, %v, and was to be kept through all kills", info.ModTime(), err)
+		t.Errorf("the modification time is %v, %v, and was to be kept through all kills",
+			info.ModTime(), err)
 	}
 	if header, got := 768, r.read("f.sealed"); !bytes.Equal(got[header:], sealed[header:]) {
 		t.Error("the payload changed")

@@ -17,7 +17,8 @@ import (
 	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
-// interopDir is a folder with a file of random bytes, and with the names of a home and a keystore in the environment.
+// interopDir is a folder with a file of random bytes, and with the names of a home and a keystore
+// in the environment.
 func interopDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -12,13 +12,15 @@ import (
 	"testing"
 )
 
-// What the packages may allocate before main begins: a regular expression or a table that is made at the start shows here, whoever needs it or not.
+// What the packages may allocate before main begins: a regular expression or a table that is made
+// at the start shows here, whoever needs it or not.
 const (
 	initBytesOfOurs = 8 << 10
 	initBytesOfAll  = 3 << 19 // the AWS SDK has two thirds of it
 )
 
-// The time of a start is not measured here, which tests cannot do well, but the memory that its initialisation takes, which is the same each time.
+// The time of a start is not measured here, which tests cannot do well, but the memory that its
+// initialisation takes, which is the same each time.
 func TestStartAllocatesLittle(t *testing.T) {
 	c := exec.Command("envseal", "version")
 	c.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -31,14 +33,17 @@ func TestStartAllocatesLittle(t *testing.T) {
 	for line := range strings.Lines(trace.String()) {
 		var name, at, clock string
 		var n, allocs int
-		if _, err := fmt.Sscanf(line, "init %s %s ms, %s ms clock, %d bytes, %d allocs", &name, &at, &clock, &n, &allocs); err != nil {
+		_, err := fmt.Sscanf(line, "init %s %s ms, %s ms clock, %d bytes, %d allocs",
+			&name, &at, &clock, &n, &allocs)
+		if err != nil {
 			t.Fatalf("%q is not as expected: %v", line, err)
 		}
 		all += n
 		if strings.HasPrefix(name, module) {
 			ours++
 			if n > initBytesOfOurs {
-				t.Errorf("%s: its initialisation takes %d bytes in %d pieces, at most %d are allowed", name, n, allocs, initBytesOfOurs)
+				t.Errorf("%s: its initialisation takes %d bytes in %d pieces, at most %d are allowed",
+					name, n, allocs, initBytesOfOurs)
 			}
 		}
 	}
@@ -50,7 +55,8 @@ func TestStartAllocatesLittle(t *testing.T) {
 	}
 }
 
-// Nothing of AWS is read as long as the keystore has the key. The config and credentials files are pipes, which tell when somebody opens them.
+// Nothing of AWS is read as long as the keystore has the key. The config and credentials files are
+// pipes, which tell when somebody opens them.
 func TestKeystoreReadsNoAWSConfig(t *testing.T) {
 	dir := t.TempDir()
 	var opened atomic.Int32
@@ -77,8 +83,10 @@ func TestKeystoreReadsNoAWSConfig(t *testing.T) {
 	r := newRig(t)
 	r.write("file", []byte("text"))
 	for _, line := range []string{
-		"version", "help", "keystore init --no-passphrase", "keystore create-key backup", "keystore list-keys", "encrypt -k local:backup file", "inspect file.sealed",
-		"verify file.sealed", "decrypt -f file.sealed", "rewrap --add local:backup file.sealed", "data-key -k local:backup -o key", "encrypt -f --data-key key file",
+		"version", "help", "keystore init --no-passphrase", "keystore create-key backup",
+		"keystore list-keys", "encrypt -k local:backup file", "inspect file.sealed",
+		"verify file.sealed", "decrypt -f file.sealed", "rewrap --add local:backup file.sealed",
+		"data-key -k local:backup -o key", "encrypt -f --data-key key file",
 	} {
 		if r.must(strings.Fields(line)...); opened.Load() != 0 {
 			t.Fatalf("envseal %s opened a file of AWS", line)
@@ -89,7 +97,8 @@ func TestKeystoreReadsNoAWSConfig(t *testing.T) {
 	}
 }
 
-// releaseWriter ends the wait of who opens a pipe for writing, which is gone when that opens it again.
+// releaseWriter ends the wait of who opens a pipe for writing, which is gone when that opens it
+// again.
 func releaseWriter(t *testing.T, name string) {
 	r, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

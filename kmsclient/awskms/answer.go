@@ -15,9 +15,9 @@ type badAnswer struct{ reason string }
 
 func (e *badAnswer) Error() string { return e.reason }
 
-// cutSecret decodes the base64 text of a member of the object in body into locked memory and leaves "" in its place, so that what is
-// left may be parsed in ordinary memory. It returns nil where the member is absent, null or empty. Whatever it returns, body holds no
-// text of that member any more.
+// cutSecret decodes the base64 text of a member of the object in body into locked memory and leaves
+// "" in its place, so that what is left may be parsed in ordinary memory. It returns nil where the
+// member is absent, null or empty. Whatever it returns, body holds no text of that member any more.
 func cutSecret(body []byte, member string) (secret *keymem.Buffer, err error) {
 	keymem.Do(func() {
 		var quoted []byte
@@ -50,8 +50,9 @@ var (
 	errNoValue = &badAnswer{"the key in it is not text"}
 )
 
-// findString finds the text of a string member of the outermost object, with its quotes, as a part of body; nil where it is absent or null.
-// It copies nothing of body, and refuses what different parsers read differently: a member that stands there twice, and names with escapes.
+// findString finds the text of a string member of the outermost object, with its quotes, as a part
+// of body; nil where it is absent or null. It copies nothing of body, and refuses what different
+// parsers read differently: a member that stands there twice, and names with escapes.
 func findString(body []byte, name string) (quoted []byte, err error) {
 	if !json.Valid(body) {
 		return nil, errNoJSON
@@ -78,7 +79,8 @@ func findString(body []byte, name string) (quoted []byte, err error) {
 	return quoted, nil
 }
 
-// unescape resolves in place the escapes that base64 text can need, \/ and \u00XX. Others become a byte that base64 does not have.
+// unescape resolves in place the escapes that base64 text can need, \/ and \u00XX. Others become a
+// byte that base64 does not have.
 func unescape(text []byte) []byte {
 	n := 0
 	for i := 0; i < len(text); i++ {
@@ -100,8 +102,8 @@ func unescape(text []byte) []byte {
 	return text[:n]
 }
 
-// latin decodes four hex digits, and gives a byte that base64 does not have for what is not ASCII or a line break, which the decoder
-// would pass over.
+// latin decodes four hex digits, and gives a byte that base64 does not have for what is not ASCII
+// or a line break, which the decoder would pass over.
 func latin(digits []byte) byte {
 	var v [2]byte
 	_, err := hex.Decode(v[:], digits)

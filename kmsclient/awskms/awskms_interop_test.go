@@ -16,7 +16,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/awskms"
 )
 
-// moto starts the public emulator moto on a free port. Asked for and missing, it is a failure and not a skip.
+// moto starts the public emulator moto on a free port. Asked for and missing, it is a failure and
+// not a skip.
 func moto(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,7 +48,8 @@ func moto(t *testing.T) string {
 	}
 }
 
-// TestMoto runs the operations that moto does right against it: another implementation of KMS than ours on the other side.
+// TestMoto runs the operations that moto does right against it: another implementation of KMS than
+// ours on the other side.
 func TestInteropMoto(t *testing.T) {
 	clean(t)
 	keys(t)
@@ -60,10 +62,12 @@ func TestInteropMoto(t *testing.T) {
 	must(t, err)
 
 	t.Run("DescribeKey", func(t *testing.T) {
-		for _, id := range []string{made.KeyID, made.ARN, "alias/interop", strings.Replace(made.ARN, "key/"+made.KeyID, "alias/interop", 1)} {
+		for _, id := range []string{made.KeyID, made.ARN, "alias/interop",
+			strings.Replace(made.ARN, "key/"+made.KeyID, "alias/interop", 1)} {
 			about, err := c.DescribeKey(ctx, id, kmsclient.Options{})
 			must(t, err)
-			if about.ARN != made.ARN || !about.Enabled || about.KeyState != kmsclient.StateEnabled || about.Description != "interop" {
+			if about.ARN != made.ARN || !about.Enabled || about.KeyState != kmsclient.StateEnabled ||
+				about.Description != "interop" {
 				t.Errorf("%s: %+v", id, about)
 			}
 		}
@@ -90,7 +94,8 @@ func TestInteropMoto(t *testing.T) {
 		}
 	})
 	t.Run("DryRun", func(t *testing.T) { // which moto does not know
-		_, err := c.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256, Options: kmsclient.Options{DryRun: true}})
+		_, err := c.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN,
+			KeySpec: kmsclient.AES256, Options: kmsclient.Options{DryRun: true}})
 		wantError(t, err, kmsclient.ErrBadAnswer, "dry run")
 		if !errors.Is(err, kmsclient.ErrNotDryRun) {
 			t.Errorf("%v is not ErrNotDryRun", err)
@@ -99,21 +104,26 @@ func TestInteropMoto(t *testing.T) {
 }
 
 // motoDataKeys makes data keys of each length and opens them again.
-func motoDataKeys(t *testing.T, c *awskms.Client, made *kmsclient.KeyMetadata, ec map[string]string) {
+func motoDataKeys(t *testing.T, c *awskms.Client,
+	made *kmsclient.KeyMetadata, ec map[string]string) {
 	ctx := t.Context()
-	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128}, {KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
+	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128},
+		{KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 64}, {NumberOfBytes: 1024}} {
 		in.KeyID, in.EncryptionContext = "alias/interop", ec
 		key, err := c.GenerateDataKey(ctx, in)
 		must(t, err)
-		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.KeyID, CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
+		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: key.KeyID,
+			CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
 		must(t, err)
-		if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) || opened.KeyID != made.ARN || key.KeyID != made.ARN {
+		if !bytes.Equal(key.Plaintext.Bytes(), opened.Plaintext.Bytes()) ||
+			opened.KeyID != made.ARN || key.KeyID != made.ARN {
 			t.Errorf("%+v: another key comes back", in)
 		}
 		key.Plaintext.Destroy()
 		opened.Plaintext.Destroy()
 	}
-	key, err := c.GenerateDataKeyWithoutPlaintext(ctx, kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256})
+	key, err := c.GenerateDataKeyWithoutPlaintext(ctx,
+		kmsclient.GenerateDataKeyInput{KeyID: made.ARN, KeySpec: kmsclient.AES256})
 	must(t, err)
 	if key.Plaintext != nil {
 		t.Error("with a plaintext")
@@ -121,21 +131,26 @@ func motoDataKeys(t *testing.T, c *awskms.Client, made *kmsclient.KeyMetadata, e
 }
 
 // motoEncrypts seals, opens and moves plaintexts.
-func motoEncrypts(t *testing.T, c *awskms.Client, made, other *kmsclient.KeyMetadata, ec map[string]string) {
+func motoEncrypts(t *testing.T, c *awskms.Client,
+	made, other *kmsclient.KeyMetadata, ec map[string]string) {
 	ctx := t.Context()
 	for _, n := range []int{1, 31, 32, 33, 4096} {
 		plain := bytes.Repeat([]byte{0xfe}, n)
-		sealed, err := c.Encrypt(ctx, kmsclient.EncryptInput{KeyID: made.ARN, Plaintext: plain, EncryptionContext: ec})
+		sealed, err := c.Encrypt(ctx,
+			kmsclient.EncryptInput{KeyID: made.ARN, Plaintext: plain, EncryptionContext: ec})
 		must(t, err)
-		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
+		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN,
+			CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
 		must(t, err)
 		if !bytes.Equal(opened.Plaintext.Bytes(), plain) {
 			t.Errorf("%d bytes: something else comes back", n)
 		}
 		opened.Plaintext.Destroy()
-		_, err = c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
+		_, err = c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.ARN,
+			CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"app": "x"}})
 		wantError(t, err, kmsclient.ErrInvalidCiphertext)
-		moved, err := c.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyID: made.ARN, SourceEncryptionContext: ec, DestinationKeyID: other.ARN})
+		moved, err := c.ReEncrypt(ctx, kmsclient.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob,
+			SourceKeyID: made.ARN, SourceEncryptionContext: ec, DestinationKeyID: other.ARN})
 		must(t, err)
 		if moved.SourceKeyID != made.ARN || moved.KeyID != other.ARN {
 			t.Errorf("moved from %s to %s", moved.SourceKeyID, moved.KeyID)
@@ -143,24 +158,29 @@ func motoEncrypts(t *testing.T, c *awskms.Client, made, other *kmsclient.KeyMeta
 	}
 }
 
-// TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws command makes the replica; moto cannot
-// decrypt for such keys, in no Region.
+// TestInteropMotoReplica: what DescribeKey tells of a multi-Region key and its replica. The aws
+// command makes the replica; moto cannot decrypt for such keys, in no Region.
 func TestInteropMotoReplica(t *testing.T) {
 	clean(t)
 	keys(t)
 	url := moto(t)
-	in := func(region string) *awskms.Client { return awskms.New(awskms.Config{EndpointURL: url, Region: region}) }
+	in := func(region string) *awskms.Client {
+		return awskms.New(awskms.Config{EndpointURL: url, Region: region})
+	}
 	primary, err := in("us-east-1").CreateKey(t.Context(), kmsclient.CreateKeyInput{MultiRegion: true})
 	must(t, err)
-	out, err := exec.Command("aws", "--endpoint-url", url, "--region", "us-east-1", "kms", "replicate-key", "--key-id", primary.KeyID, "--replica-region", "eu-west-1").CombinedOutput()
+	out, err := exec.Command("aws", "--endpoint-url", url, "--region", "us-east-1", "kms",
+		"replicate-key", "--key-id", primary.KeyID, "--replica-region", "eu-west-1").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	about, err := in("eu-west-1").DescribeKey(t.Context(), primary.ARN, kmsclient.Options{}) // by the ARN of the primary key
+	// by the ARN of the primary key
+	about, err := in("eu-west-1").DescribeKey(t.Context(), primary.ARN, kmsclient.Options{})
 	must(t, err)
 	there := strings.Replace(primary.ARN, "us-east-1", "eu-west-1", 1)
 	c := about.MultiRegionConfiguration
-	if about.ARN != there || c == nil || c.KeyType != kmsclient.ReplicaKey || c.Primary != (kmsclient.RegionKey{ARN: primary.ARN, Region: "us-east-1"}) ||
+	if about.ARN != there || c == nil || c.KeyType != kmsclient.ReplicaKey ||
+		c.Primary != (kmsclient.RegionKey{ARN: primary.ARN, Region: "us-east-1"}) ||
 		len(c.Replicas) != 1 || c.Replicas[0] != (kmsclient.RegionKey{ARN: there, Region: "eu-west-1"}) {
 		t.Errorf("%+v, %+v", about, c)
 	}

@@ -30,8 +30,8 @@ type call struct {
 	attempts  attempts
 }
 
-// secretMember is the member of an answer that holds plaintext key material, and how many bytes that may have. name is empty where the answer
-// has none.
+// secretMember is the member of an answer that holds plaintext key material, and how many bytes
+// that may have. name is empty where the answer has none.
 type secretMember struct {
 	name        string
 	least, most int
@@ -45,7 +45,8 @@ type attempts struct {
 }
 
 // begin finds the Region and loads what is needed. It is bounded by itself: see credentials.prove.
-func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[string]string) (*call, error) {
+func (c *Client) begin(ctx context.Context, op, keyID string,
+	contexts ...map[string]string) (*call, error) {
 	cl := &call{client: c, op: op, asked: keyID, keyID: keyID}
 	if len(keyID) > kmsclient.MaxKeyID {
 		cl.asked = keyID[:64] + "..."
@@ -61,7 +62,9 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 	if isARN {
 		there := arn.ReplicaIn(c.cfg.Region)
 		if want := c.cfg.Region; want != "" && want != there.Region {
-			return nil, cl.invalid("the key lies in the Region %s, but %s is asked for (--region): drop the one or the other", arn.Region, want)
+			return nil, cl.invalid(
+				"the key lies in the Region %s, but %s is asked for (--region): drop the one or the other",
+				arn.Region, want)
 		}
 		arn, cl.keyID = there, there.String()
 	}
@@ -80,7 +83,8 @@ func (c *Client) begin(ctx context.Context, op, keyID string, contexts ...map[st
 }
 
 // beginWithKey is begin for operations that must name a key.
-func (c *Client) beginWithKey(ctx context.Context, op, keyID string, contexts ...map[string]string) (*call, error) {
+func (c *Client) beginWithKey(ctx context.Context, op, keyID string,
+	contexts ...map[string]string) (*call, error) {
 	if keyID == "" {
 		return nil, (&call{op: op}).invalid("no key is named")
 	}
@@ -88,11 +92,14 @@ func (c *Client) beginWithKey(ctx context.Context, op, keyID string, contexts ..
 }
 
 // method is an operation of the SDK's client, as a method expression.
-type method[In, Out any] func(*kms.Client, context.Context, *In, ...func(*kms.Options)) (*Out, error)
+type method[In, Out any] func(*kms.Client, context.Context, *In,
+	...func(*kms.Options)) (*Out, error)
 
-// run calls the operation until it succeeds or there is no point in another attempt. The second result is the plaintext key of the
-// answer, of the length that cl.secret says, and nil where that has no name; the caller owes its Destroy.
-func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In) (*Out, *keymem.Buffer, error) {
+// run calls the operation until it succeeds or there is no point in another attempt. The second
+// result is the plaintext key of the answer, of the length that cl.secret says, and nil where that
+// has no name; the caller owes its Destroy.
+func run[In, Out any](ctx context.Context, cl *call, do method[In, Out],
+	in *In) (*Out, *keymem.Buffer, error) {
 	limit := cl.s.cfg.callTimeout()
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -130,12 +137,14 @@ func run[In, Out any](ctx context.Context, cl *call, do method[In, Out], in *In)
 	}
 }
 
-// late words the end of a call whose time is over. The attempt that it cut off knows nothing of the reason: the last one before it does.
+// late words the end of a call whose time is over. The attempt that it cut off knows nothing of the
+// reason: the last one before it does.
 func (x *exchange) late(limit time.Duration, failure, last *kmsclient.Error) *kmsclient.Error {
 	if cut := !x.begun || x.failure != nil; cut && last != nil {
 		failure = last
 	}
-	failure.Kind, failure.Message = kmsclient.ErrUnavailable, fmt.Sprintf("no success within %v; at last: %s", limit, failure.Message)
+	failure.Kind, failure.Message = kmsclient.ErrUnavailable,
+		fmt.Sprintf("no success within %v; at last: %s", limit, failure.Message)
 	return failure
 }
 
@@ -156,17 +165,19 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // invalid is a request that is refused before it is sent.
 func (cl *call) invalid(format string, args ...any) error {
-	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrInvalidRequest, Message: fmt.Sprintf(format, args...)}
+	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrInvalidRequest,
+		Message: fmt.Sprintf(format, args...)}
 }
 
 // bad is an answer that cannot be used.
 func (cl *call) bad(format string, args ...any) error {
-	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
+	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked,
+		Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
 		Message: kmsclient.ErrBadAnswer.Error() + ": " + fmt.Sprintf(format, args...)}
 }
 
-// exchange is one attempt: what the HTTP client and the protocol hook share. It travels in the context of the SDK's call, and is used
-// by one goroutine only.
+// exchange is one attempt: what the HTTP client and the protocol hook share. It travels in the
+// context of the SDK's call, and is used by one goroutine only.
 type exchange struct {
 	call    *call
 	attempt int

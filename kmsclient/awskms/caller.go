@@ -19,9 +19,10 @@ import (
 // Caller is who the credentials belong to.
 type Caller struct{ Account, ARN, UserID string }
 
-// CallerIdentity asks STS, not KMS, who the caller is (sts:GetCallerIdentity, which needs no permission). Where KMS is an
-// emulator on loopback, the question goes to the emulator too. Region is where it is asked if neither Config, the environment nor the
-// profile names a Region; it may be empty. It is one attempt, of 15 s by default.
+// CallerIdentity asks STS, not KMS, who the caller is (sts:GetCallerIdentity, which needs no
+// permission). Where KMS is an emulator on loopback, the question goes to the emulator too. Region
+// is where it is asked if neither Config, the environment nor the profile names a Region; it may be
+// empty. It is one attempt, of 15 s by default.
 func (c *Client) CallerIdentity(ctx context.Context, region string) (*Caller, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.connectTimeout()+c.cfg.readTimeout())
 	defer cancel()
@@ -39,7 +40,8 @@ func (c *Client) CallerIdentity(ctx context.Context, region string) (*Caller, er
 	}
 	out, err := sts.NewFromConfig(s.aws, func(o *sts.Options) {
 		o.Region, o.Retryer = region, aws.NopRetryer{}
-		if u, err := url.Parse(endpoint); err == nil && o.BaseEndpoint == nil && isLoopback(u.Hostname()) {
+		u, err := url.Parse(endpoint)
+		if err == nil && o.BaseEndpoint == nil && isLoopback(u.Hostname()) {
 			o.BaseEndpoint = &endpoint
 		}
 	}).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -51,13 +53,15 @@ func (c *Client) CallerIdentity(ctx context.Context, region string) (*Caller, er
 		c.skew.Store(&ahead)
 	}
 	if aws.ToString(out.Arn) == "" || aws.ToString(out.Account) == "" {
-		return nil, &kmsclient.Error{Op: op, Kind: kmsclient.ErrBadAnswer, Message: kmsclient.ErrBadAnswer.Error() + ": no ARN or no account in it"}
+		return nil, &kmsclient.Error{Op: op, Kind: kmsclient.ErrBadAnswer,
+			Message: kmsclient.ErrBadAnswer.Error() + ": no ARN or no account in it"}
 	}
 	return &Caller{Account: *out.Account, ARN: *out.Arn, UserID: aws.ToString(out.UserId)}, nil
 }
 
-// ClockSkew is how far the clock of KMS or STS was ahead of this machine's in their last answer, to about a second; negative where it was
-// behind. known is false as long as none has answered. Requests are refused where it is five minutes or more.
+// ClockSkew is how far the clock of KMS or STS was ahead of this machine's in their last answer, to
+// about a second; negative where it was behind. known is false as long as none has answered.
+// Requests are refused where it is five minutes or more.
 func (c *Client) ClockSkew() (ahead time.Duration, known bool) {
 	if d := c.skew.Load(); d != nil {
 		return *d, true

@@ -19,7 +19,8 @@ func parseKeyID(keyID string) (kmsclient.ARN, bool, error) {
 	return arn, true, err
 }
 
-// keyARN checks a KeyId of an answer: it must be the ARN of a key, and where asked names a key by its id, of that key.
+// keyARN checks a KeyId of an answer: it must be the ARN of a key, and where asked names a key by
+// its id, of that key.
 func (cl *call) keyARN(member string, got *string, asked string) (string, error) {
 	arn, err := kmsclient.ParseARN(aws.ToString(got))
 	if err != nil || arn.KeyID() == "" {
@@ -53,8 +54,8 @@ func (cl *call) blob(member string, b []byte) error {
 	return nil
 }
 
-// checkSecret checks the plaintext of an answer. An empty key that went on into a key
-// derivation would give keys that anybody can derive: this is the most important check of the package.
+// checkSecret checks the plaintext of an answer. An empty key that went on into a key derivation
+// would give keys that anybody can derive: this is the most important check of the package.
 func (cl *call) checkSecret(secret *keymem.Buffer) error {
 	n, want := 0, cl.secret
 	if secret != nil {
@@ -85,8 +86,10 @@ func (cl *call) notDry() error {
 	if !cl.dryRun {
 		return nil
 	}
-	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
-		Message: kmsclient.ErrBadAnswer.Error() + ": " + kmsclient.ErrNotDryRun.Error(), Err: kmsclient.ErrNotDryRun}
+	return &kmsclient.Error{Op: cl.op, KeyID: cl.asked,
+		Kind: kmsclient.ErrBadAnswer, RequestID: cl.requestID,
+		Message: kmsclient.ErrBadAnswer.Error() + ": " + kmsclient.ErrNotDryRun.Error(),
+		Err:     kmsclient.ErrNotDryRun}
 }
 
 // materialID is a KeyMaterialId, or empty where the service tells none that looks like one.

@@ -14,7 +14,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/awskms"
 )
 
-// TestMain is also the entry of the processes that tests start: ENVSEAL_TEST_CHILD names what to do.
+// TestMain is also the entry of the processes that tests start: ENVSEAL_TEST_CHILD names what to
+// do.
 func TestMain(m *testing.M) {
 	switch os.Getenv("ENVSEAL_TEST_CHILD") {
 	case "":
@@ -32,7 +33,8 @@ func contextOfChild() context.Context { return context.Background() }
 // kept is where the child leaves a copy on purpose, to show that the scanner finds it.
 var kept []byte
 
-// hold is the child of TestNoKeyInMemory: it makes calls, and stops after each for its memory to be read.
+// hold is the child of TestNoKeyInMemory: it makes calls, and stops after each for its memory to be
+// read.
 func hold() int {
 	ctx, in := contextOfChild(), bufio.NewReader(os.Stdin)
 	stage := func(name string) {
@@ -42,14 +44,17 @@ func hold() int {
 	}
 	c := awskms.New(awskms.Config{})
 	for range 3 {
-		made, err := c.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{KeyID: "alias/app", KeySpec: kmsclient.AES256})
+		made, err := c.GenerateDataKey(ctx,
+			kmsclient.GenerateDataKeyInput{KeyID: "alias/app", KeySpec: kmsclient.AES256})
 		if err != nil {
 			fmt.Println("ERROR", err)
 			return 1
 		}
 		fmt.Println("BLOB", base64.StdEncoding.EncodeToString(made.CiphertextBlob))
 		stage("generated")
-		if _, err := c.Encrypt(ctx, kmsclient.EncryptInput{KeyID: "alias/app", Plaintext: made.Plaintext.Bytes()}); err != nil {
+		_, err = c.Encrypt(ctx,
+			kmsclient.EncryptInput{KeyID: "alias/app", Plaintext: made.Plaintext.Bytes()})
+		if err != nil {
 			fmt.Println("ERROR", err)
 			return 1
 		}
@@ -59,7 +64,8 @@ func hold() int {
 			stage("leaked")
 		}
 		made.Plaintext.Destroy()
-		opened, err := c.Decrypt(ctx, kmsclient.DecryptInput{KeyID: made.KeyID, CiphertextBlob: made.CiphertextBlob})
+		opened, err := c.Decrypt(ctx,
+			kmsclient.DecryptInput{KeyID: made.KeyID, CiphertextBlob: made.CiphertextBlob})
 		if err != nil {
 			fmt.Println("ERROR", err)
 			return 1

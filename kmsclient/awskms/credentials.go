@@ -19,9 +19,10 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// How long the first search for credentials may take. Where nothing is configured only the instance metadata are left to ask, and
-// the SDK's own defaults would take 8 to 13 s to find out that this is no EC2 instance. A configured source (a role, SSO, a program)
-// has a network or a person to wait for.
+// How long the first search for credentials may take. Where nothing is configured only the instance
+// metadata are left to ask, and the SDK's own defaults would take 8 to 13 s to find out that this
+// is no EC2 instance. A configured source (a role, SSO, a program) has a network or a person to
+// wait for.
 const (
 	metadataTimeout   = 250 * time.Millisecond
 	nothingConfigured = 1500 * time.Millisecond
@@ -39,7 +40,8 @@ type credentials struct {
 
 func newCredentials(cfg Config, loaded *aws.Config, code *mfa) *credentials {
 	env, shared := sources(*loaded)
-	c := &credentials{inner: loaded.Credentials, profile: cmp.Or(shared.Profile, "default"), role: cmp.Or(cfg.RoleARN, shared.RoleARN), mfa: code}
+	c := &credentials{inner: loaded.Credentials, profile: cmp.Or(shared.Profile, "default"),
+		role: cmp.Or(cfg.RoleARN, shared.RoleARN), mfa: code}
 	if s, ok := c.inner.(aws.CredentialProviderSource); ok {
 		c.sources = s.ProviderSources()
 	}
@@ -55,7 +57,8 @@ func newCredentials(cfg Config, loaded *aws.Config, code *mfa) *credentials {
 	return c
 }
 
-// warnHalfKey: the SDK ignores half a key pair in silence and goes on to other credentials, which may be somebody else's.
+// warnHalfKey: the SDK ignores half a key pair in silence and goes on to other credentials, which
+// may be somebody else's.
 func warnHalfKey(cfg Config) {
 	id := os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_ACCESS_KEY") != ""
 	key := os.Getenv("AWS_SECRET_ACCESS_KEY") != "" || os.Getenv("AWS_SECRET_KEY") != ""
@@ -76,16 +79,19 @@ func quickMetadata(loaded aws.Config) *imds.Client {
 	})
 }
 
-// onlyMetadata tells whether nothing is configured, so that the chain ends at the instance metadata.
+// onlyMetadata tells whether nothing is configured, so that the chain ends at the instance
+// metadata.
 func (c *credentials) onlyMetadata() bool {
 	return len(c.sources) == 1 && c.sources[0] == aws.CredentialSourceIMDS
 }
 
 func (c *credentials) from(any ...aws.CredentialSource) bool {
-	return slices.ContainsFunc(c.sources, func(s aws.CredentialSource) bool { return slices.Contains(any, s) })
+	return slices.ContainsFunc(c.sources,
+		func(s aws.CredentialSource) bool { return slices.Contains(any, s) })
 }
 
-// Retrieve implements aws.CredentialsProvider. Its errors are of kmsclient, of the kind ErrCredentials.
+// Retrieve implements aws.CredentialsProvider. Its errors are of kmsclient, of the kind
+// ErrCredentials.
 func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := c.inner.Retrieve(ctx)
 	if err != nil {
@@ -93,8 +99,9 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	if fips140.Enforced() && len(creds.SecretAccessKey) < minStrictSecret {
 		origin, _ := c.origin()
-		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: "the secret access key from " + origin +
-			" is too short to sign with under GODEBUG=fips140=only"}
+		return aws.Credentials{}, &kmsclient.Error{Kind: kmsclient.ErrCredentials,
+			Message: "the secret access key from " + origin +
+				" is too short to sign with under GODEBUG=fips140=only"}
 	}
 	if x := exchangeOf(ctx); x != nil {
 		x.signer = creds
@@ -102,8 +109,10 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return creds, nil
 }
 
-// minStrictSecret is the least number of characters in a secret access key for GODEBUG=fips140=only: with "AWS4" before it, it makes an HMAC key, and crypto/hmac panics there
-// on keys of less than 112 bits. AWS's own have 40 characters; made-up ones for emulators may have any number.
+// minStrictSecret is the least number of characters in a secret access key for
+// GODEBUG=fips140=only: with "AWS4" before it, it makes an HMAC key, and crypto/hmac panics there
+// on keys of less than 112 bits. AWS's own have 40 characters; made-up ones for emulators may have
+// any number.
 const minStrictSecret = 10
 
 // ProviderSources implements aws.CredentialProviderSource.
@@ -112,7 +121,8 @@ func (c *credentials) ProviderSources() []aws.CredentialSource { return c.source
 // errSlow is the cause of a search that took too long.
 var errSlow = errors.New("no answer in time")
 
-// prove retrieves the credentials once, in bounded time. Time in which a person types an MFA code does not count.
+// prove retrieves the credentials once, in bounded time. Time in which a person types an MFA code
+// does not count.
 func (c *credentials) prove(ctx context.Context) error {
 	limit := somethingToAsk
 	if c.onlyMetadata() {
@@ -126,8 +136,8 @@ func (c *credentials) prove(ctx context.Context) error {
 	return err
 }
 
-// renewed tells whether there are others than the credentials that have expired. If another call has not got them yet, it drops those in the
-// cache and gets them again.
+// renewed tells whether there are others than the credentials that have expired. If another call
+// has not got them yet, it drops those in the cache and gets them again.
 func (c *credentials) renewed(ctx context.Context, expired aws.Credentials) bool {
 	cache, ok := c.inner.(*aws.CredentialsCache)
 	if !ok {
@@ -156,10 +166,10 @@ var origins = []struct {
 		"the `aws login` session of the profile %s", "run `aws login --profile %s`"},
 	{[]aws.CredentialSource{aws.CredentialSourceProcess},
 		"the credential_process of the profile %s", ""},
-	{[]aws.CredentialSource{aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken},
-		"a web identity token", ""},
-	{[]aws.CredentialSource{aws.CredentialSourceEnvVars},
-		"the environment (AWS_ACCESS_KEY_ID)", "set new AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"},
+	{[]aws.CredentialSource{aws.CredentialSourceEnvVarsSTSWebIDToken,
+		aws.CredentialSourceProfileSTSWebIDToken}, "a web identity token", ""},
+	{[]aws.CredentialSource{aws.CredentialSourceEnvVars}, "the environment (AWS_ACCESS_KEY_ID)",
+		"set new AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"},
 	{[]aws.CredentialSource{aws.CredentialSourceHTTP}, "the container's credential endpoint", ""},
 	{[]aws.CredentialSource{aws.CredentialSourceIMDS}, "the instance metadata", ""},
 }

@@ -21,11 +21,13 @@ func goodKey() http.HandlerFunc {
 
 // unsent is a server that must not be asked.
 func unsent(t *testing.T) *fake {
-	return serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s was sent", r.Header.Get("X-Amz-Target")) })
+	return serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was sent", r.Header.Get("X-Amz-Target"))
+	})
 }
 
-// TestNoCredentials: where there are none, the answer comes within 2 s, also where the instance metadata never answer, says what was
-// looked for, and comes at once the second time.
+// TestNoCredentials: where there are none, the answer comes within 2 s, also where the instance
+// metadata never answer, says what was looked for, and comes at once the second time.
 func TestNoCredentials(t *testing.T) {
 	hang := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	for name, metadata := range map[string]string{"metadata off": "", "metadata silent": hang.URL} {
@@ -41,8 +43,9 @@ func TestNoCredentials(t *testing.T) {
 			start := time.Now()
 			err := generate(t, c)
 			took := time.Since(start)
-			wantError(t, err, kmsclient.ErrCredentials, "GenerateDataKey", testARN, words, "environment", "profile default", os.Getenv("AWS_CONFIG_FILE"),
-				"SSO", "web identity", "container", "credential_process", "instance metadata", "aws configure")
+			wantError(t, err, kmsclient.ErrCredentials, "GenerateDataKey", testARN, words, "environment",
+				"profile default", os.Getenv("AWS_CONFIG_FILE"), "SSO", "web identity", "container",
+				"credential_process", "instance metadata", "aws configure")
 			start = time.Now()
 			wantError(t, generate(t, c), kmsclient.ErrCredentials)
 			// Two requests of 250 ms each: for a token, and without one.
@@ -74,7 +77,8 @@ func TestMetadata(t *testing.T) {
 	setenv(t, "AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 	f := serve(t, goodKey())
 	must(t, generate(t, awskms.New(quick(f.URL))))
-	if got := f.seen[0].Header.Get("Authorization"); !strings.Contains(got, "Credential=AKIDINSTANCE/") {
+	got := f.seen[0].Header.Get("Authorization")
+	if !strings.Contains(got, "Credential=AKIDINSTANCE/") {
 		t.Errorf("signed with %q", got)
 	}
 }
@@ -83,7 +87,8 @@ func TestMetadata(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	dir := t.TempDir()
 	leak := filepath.Join(dir, "leak")
-	must(t, os.WriteFile(leak, []byte("#!/bin/sh\necho '{\"Version\":1,\"SecretAccessKey\":\"TOPSECRETKEY\" oops'\n"), 0o700))
+	must(t, os.WriteFile(leak,
+		[]byte("#!/bin/sh\necho '{\"Version\":1,\"SecretAccessKey\":\"TOPSECRETKEY\" oops'\n"), 0o700))
 	sts := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(403)
 		_, _ = w.Write([]byte(`<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>`))
@@ -93,19 +98,28 @@ func TestProfiles(t *testing.T) {
 		words           []string
 	}{
 		"unknown": {"[profile a]\n", "nobody", []string{`"nobody"`, "list-profiles"}},
-		"sso": {"[profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Backup\n" +
-			"[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.example.com/start\n",
+		"sso": {
+			"[profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Backup\n" +
+				"[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.example.com/start\n",
 			"dev", []string{"aws sso login --profile dev"}},
 		"old sso": {"[profile dev]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.example.com/start\n" +
-			"sso_account_id = 111122223333\nsso_role_name = Backup\n", "dev", []string{"aws sso login --profile dev"}},
-		"login":   {"[profile dev]\nlogin_session = arn:aws:iam::111122223333:user/a\n", "dev", []string{"aws login --profile dev"}},
-		"process": {"[profile dev]\ncredential_process = " + leak + "\n", "dev", []string{"credential_process", "dev"}},
+			"sso_account_id = 111122223333\nsso_role_name = Backup\n", "dev",
+			[]string{"aws sso login --profile dev"}},
+		"login": {"[profile dev]\nlogin_session = arn:aws:iam::111122223333:user/a\n", "dev",
+			[]string{"aws login --profile dev"}},
+		"process": {"[profile dev]\ncredential_process = " + leak + "\n", "dev",
+			[]string{"credential_process", "dev"}},
 		"mfa without a terminal": {"[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/r\nmfa_serial = arn:aws:iam::111122223333:mfa/me\nsource_profile = src\n" +
-			"[profile src]\naws_access_key_id = A\naws_secret_access_key = B\n", "dev", []string{"MFA code", "terminal", "dev"}},
-		"role refused": {"[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = src\n" +
-			"[profile src]\naws_access_key_id = A\naws_secret_access_key = B\n", "dev", []string{"arn:aws:iam::111122223333:role/r", "AccessDenied", "not you"}},
-		"role without source": {"[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = nobody\n", "dev", []string{"nobody"}},
-		"empty":               {"[profile dev]\nregion = eu-west-1\n", "dev", []string{"profile dev of", "looked for"}},
+			"[profile src]\naws_access_key_id = A\naws_secret_access_key = B\n", "dev",
+			[]string{"MFA code", "terminal", "dev"}},
+		"role refused": {
+			"[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = src\n" +
+				"[profile src]\naws_access_key_id = A\naws_secret_access_key = B\n", "dev",
+			[]string{"arn:aws:iam::111122223333:role/r", "AccessDenied", "not you"}},
+		"role without source": {
+			"[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = nobody\n",
+			"dev", []string{"nobody"}},
+		"empty": {"[profile dev]\nregion = eu-west-1\n", "dev", []string{"profile dev of", "looked for"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
@@ -117,7 +131,8 @@ func TestProfiles(t *testing.T) {
 			err := generate(t, awskms.New(cfg))
 			wantError(t, err, kmsclient.ErrCredentials, test.words...)
 			text, _ := json.Marshal(errors.Unwrap(err))
-			if all := fmt.Sprintf("%v %+v %s %q", err, errors.Unwrap(err), text, err); strings.Contains(all, "TOPSECRET") {
+			all := fmt.Sprintf("%v %+v %s %q", err, errors.Unwrap(err), text, err)
+			if strings.Contains(all, "TOPSECRET") {
 				t.Errorf("the error tells the secret: %s", all)
 			}
 			if took := time.Since(start); took > 2*time.Second {
@@ -152,7 +167,8 @@ func TestMFA(t *testing.T) {
 	}
 }
 
-// TestRole: --role-arn is assumed with the credentials found. STS is asked in the Region of the key where no other is set.
+// TestRole: --role-arn is assumed with the credentials found. STS is asked in the Region of the key
+// where no other is set.
 func TestRole(t *testing.T) {
 	sts := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKIDROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>` +
@@ -169,7 +185,9 @@ func TestRole(t *testing.T) {
 	if got := f.seen[0].Header.Get("Authorization"); !strings.Contains(got, "Credential=AKIDROLE/") {
 		t.Errorf("signed with %q", got)
 	}
-	if got := sts.seen[0].Header.Get("Authorization"); !strings.Contains(got, "/eu-central-1/sts/") || !strings.Contains(string(sts.bytes[0]), "backup") {
+	got := sts.seen[0].Header.Get("Authorization")
+	if !strings.Contains(got, "/eu-central-1/sts/") ||
+		!strings.Contains(string(sts.bytes[0]), "backup") {
 		t.Errorf("STS was asked with %q, %s", got, sts.bytes[0])
 	}
 	_, err := c.DescribeKey(t.Context(), "alias/app", kmsclient.Options{})
@@ -179,19 +197,22 @@ func TestRole(t *testing.T) {
 	region, err := c.Region(t.Context()) // loads the configuration before there is a key
 	must(t, err)
 	must(t, generate(t, c))
-	if got := sts.seen[1].Header.Get("Authorization"); region != "" || !strings.Contains(got, "/eu-central-1/sts/") {
+	got = sts.seen[1].Header.Get("Authorization")
+	if region != "" || !strings.Contains(got, "/eu-central-1/sts/") {
 		t.Errorf("in the Region %q STS was asked with %q", region, got)
 	}
 }
 
-// TestExpired: a token that has expired is fetched anew once; where there is no new one the error says where it came from.
+// TestExpired: a token that has expired is fetched anew once; where there is no new one the error
+// says where it came from.
 func TestExpired(t *testing.T) {
 	f := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Authorization"), "AKID2") {
 			goodKey()(w, r)
 			return
 		}
-		exception(400, "ExpiredTokenException", "The security token included in the request is expired")(w, r)
+		exception(400, "ExpiredTokenException",
+			"The security token included in the request is expired")(w, r)
 	})
 	t.Run("renewed", func(t *testing.T) {
 		clean(t)
@@ -213,14 +234,16 @@ echo "{\"Version\":1,\"AccessKeyId\":\"AKID$n\",\"SecretAccessKey\":\"s\",\"Sess
 		keys(t)
 		setenv(t, "AWS_SESSION_TOKEN", "old")
 		before := f.count()
-		wantError(t, generate(t, awskms.New(quick(f.URL))), kmsclient.ErrCredentials, "ExpiredTokenException", "environment", "AWS_SESSION_TOKEN")
+		wantError(t, generate(t, awskms.New(quick(f.URL))), kmsclient.ErrCredentials,
+			"ExpiredTokenException", "environment", "AWS_SESSION_TOKEN")
 		if n := f.count() - before; n != 1 {
 			t.Errorf("%d attempts", n)
 		}
 	})
 }
 
-// TestWarnings: half a key pair is not passed over in silence, and neither is a session without certificates.
+// TestWarnings: half a key pair is not passed over in silence, and neither is a session without
+// certificates.
 func TestWarnings(t *testing.T) {
 	clean(t)
 	setenv(t, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -231,7 +254,8 @@ func TestWarnings(t *testing.T) {
 	c := awskms.New(cfg)
 	wantError(t, generate(t, c), kmsclient.ErrCredentials)
 	wantError(t, generate(t, c), kmsclient.ErrCredentials)
-	if len(warned) != 2 || !strings.Contains(strings.Join(warned, "\n"), "AWS_ACCESS_KEY_ID") || !strings.Contains(strings.Join(warned, "\n"), "no-verify-ssl") {
+	if len(warned) != 2 || !strings.Contains(strings.Join(warned, "\n"), "AWS_ACCESS_KEY_ID") ||
+		!strings.Contains(strings.Join(warned, "\n"), "no-verify-ssl") {
 		t.Errorf("warned %q", warned)
 	}
 }
@@ -265,8 +289,10 @@ func TestDebug(t *testing.T) {
 	cfg.Debug = &log
 	must(t, generate(t, awskms.New(cfg)))
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "attempt 1") || !strings.Contains(lines[0], "HTTP 500") ||
-		!strings.Contains(lines[1], "GenerateDataKey attempt 2") || !strings.Contains(lines[1], "HTTP 200, request id req-1") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "attempt 1") ||
+		!strings.Contains(lines[0], "HTTP 500") ||
+		!strings.Contains(lines[1], "GenerateDataKey attempt 2") ||
+		!strings.Contains(lines[1], "HTTP 200, request id req-1") {
 		t.Errorf("logged %q", lines)
 	}
 	for _, secret := range []string{b64(32)[:8], "kkkk", "Signature", "EXAMPLEKEY", "AKID"} {

@@ -11,7 +11,8 @@ import (
 )
 
 // Encrypt implements kmsclient.Client.
-func (c *Client) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
+func (c *Client) Encrypt(ctx context.Context,
+	in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
 	cl, err := c.beginWithKey(ctx, "Encrypt", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -31,14 +32,18 @@ func (c *Client) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscl
 	}
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
 	algorithm := string(out.EncryptionAlgorithm)
-	if err := cmp.Or(err, cl.blob("CiphertextBlob", out.CiphertextBlob), cl.algorithm(algorithm, in.Algorithm)); err != nil {
+	err = cmp.Or(err, cl.blob("CiphertextBlob", out.CiphertextBlob),
+		cl.algorithm(algorithm, in.Algorithm))
+	if err != nil {
 		return nil, err
 	}
-	return &kmsclient.EncryptOutput{KeyID: arn, CiphertextBlob: out.CiphertextBlob, Algorithm: algorithm}, nil
+	return &kmsclient.EncryptOutput{KeyID: arn, CiphertextBlob: out.CiphertextBlob,
+		Algorithm: algorithm}, nil
 }
 
 // Decrypt implements kmsclient.Client.
-func (c *Client) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (c *Client) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	cl, err := c.begin(ctx, "Decrypt", in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -62,12 +67,15 @@ func (c *Client) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscl
 		secret.Destroy()
 		return nil, err
 	}
-	return &kmsclient.DecryptOutput{KeyID: arn, Plaintext: secret, Algorithm: algorithm, KeyMaterialID: materialID(out.KeyMaterialId)}, nil
+	return &kmsclient.DecryptOutput{KeyID: arn, Plaintext: secret, Algorithm: algorithm,
+		KeyMaterialID: materialID(out.KeyMaterialId)}, nil
 }
 
 // ReEncrypt implements kmsclient.Client.
-func (c *Client) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
-	cl, err := c.beginWithKey(ctx, "ReEncrypt", in.DestinationKeyID, in.SourceEncryptionContext, in.DestinationEncryptionContext)
+func (c *Client) ReEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+	cl, err := c.beginWithKey(ctx, "ReEncrypt", in.DestinationKeyID, in.SourceEncryptionContext,
+		in.DestinationEncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +88,9 @@ func (c *Client) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*k
 	}
 	cl.dryRun = in.DryRun
 	out, _, err := run(ctx, cl, (*kms.Client).ReEncrypt, &kms.ReEncryptInput{
-		CiphertextBlob: in.CiphertextBlob, SourceKeyId: orNil(source), DestinationKeyId: &cl.keyID,
-		SourceEncryptionContext: in.SourceEncryptionContext, DestinationEncryptionContext: in.DestinationEncryptionContext,
+		CiphertextBlob: in.CiphertextBlob, SourceKeyId: orNil(source),
+		DestinationKeyId: &cl.keyID, SourceEncryptionContext: in.SourceEncryptionContext,
+		DestinationEncryptionContext:   in.DestinationEncryptionContext,
 		SourceEncryptionAlgorithm:      types.EncryptionAlgorithmSpec(in.SourceAlgorithm),
 		DestinationEncryptionAlgorithm: types.EncryptionAlgorithmSpec(in.DestinationAlgorithm),
 		DryRun:                         orNil(in.DryRun), GrantTokens: in.GrantTokens,
@@ -98,13 +107,15 @@ func (c *Client) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*k
 	}
 	return &kmsclient.ReEncryptOutput{
 		SourceKeyID: from, KeyID: to, CiphertextBlob: out.CiphertextBlob,
-		SourceAlgorithm: string(out.SourceEncryptionAlgorithm), DestinationAlgorithm: string(out.DestinationEncryptionAlgorithm),
-		SourceKeyMaterialID: materialID(out.SourceKeyMaterialId), DestinationKeyMaterialID: materialID(out.DestinationKeyMaterialId),
+		SourceAlgorithm:          string(out.SourceEncryptionAlgorithm),
+		DestinationAlgorithm:     string(out.DestinationEncryptionAlgorithm),
+		SourceKeyMaterialID:      materialID(out.SourceKeyMaterialId),
+		DestinationKeyMaterialID: materialID(out.DestinationKeyMaterialId),
 	}, nil
 }
 
-// sameRegion gives the source key of a ReEncrypt, which must lie where the destination does: KMS does not reach over Regions. A
-// multi-Region key is there by its replica.
+// sameRegion gives the source key of a ReEncrypt, which must lie where the destination does: KMS
+// does not reach over Regions. A multi-Region key is there by its replica.
 func (cl *call) sameRegion(source string) (string, error) {
 	arn, isARN, err := parseKeyID(source)
 	switch {
@@ -120,7 +131,8 @@ func (cl *call) sameRegion(source string) (string, error) {
 
 func (cl *call) checkBlob(blob []byte) error {
 	if len(blob) == 0 || len(blob) > kmsclient.MaxCiphertextBlob {
-		return cl.invalid("the CiphertextBlob has %d bytes, not 1 to %d", len(blob), kmsclient.MaxCiphertextBlob)
+		return cl.invalid("the CiphertextBlob has %d bytes, not 1 to %d",
+			len(blob), kmsclient.MaxCiphertextBlob)
 	}
 	return nil
 }
@@ -134,14 +146,16 @@ func orNil[T comparable](v T) *T {
 	return &v
 }
 
-// DescribeKey implements kmsclient.Client. KMS has no dry run of it, and it changes nothing: with Options.DryRun it is called, and
-// where it is allowed the answer is ErrDryRun as for the others.
-func (c *Client) DescribeKey(ctx context.Context, keyID string, opts kmsclient.Options) (*kmsclient.KeyMetadata, error) {
+// DescribeKey implements kmsclient.Client. KMS has no dry run of it, and it changes nothing: with
+// Options.DryRun it is called, and where it is allowed the answer is ErrDryRun as for the others.
+func (c *Client) DescribeKey(ctx context.Context, keyID string,
+	opts kmsclient.Options) (*kmsclient.KeyMetadata, error) {
 	cl, err := c.beginWithKey(ctx, "DescribeKey", keyID)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := run(ctx, cl, (*kms.Client).DescribeKey, &kms.DescribeKeyInput{KeyId: &cl.keyID, GrantTokens: opts.GrantTokens})
+	out, _, err := run(ctx, cl, (*kms.Client).DescribeKey,
+		&kms.DescribeKeyInput{KeyId: &cl.keyID, GrantTokens: opts.GrantTokens})
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +164,8 @@ func (c *Client) DescribeKey(ctx context.Context, keyID string, opts kmsclient.O
 		return nil, err
 	}
 	if opts.DryRun {
-		return nil, &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrDryRun, Code: kmsclient.Exception(kmsclient.ErrDryRun), RequestID: cl.requestID}
+		return nil, &kmsclient.Error{Op: cl.op, KeyID: cl.asked, Kind: kmsclient.ErrDryRun,
+			Code: kmsclient.Exception(kmsclient.ErrDryRun), RequestID: cl.requestID}
 	}
 	return about, nil
 }

@@ -29,7 +29,8 @@ func (cl *call) keyLength(spec string, bytes int) (int, error) {
 }
 
 // beginDataKey also gives the length of the key. It must be known here to check the answer.
-func (c *Client) beginDataKey(ctx context.Context, op string, in kmsclient.GenerateDataKeyInput) (cl *call, length int, err error) {
+func (c *Client) beginDataKey(ctx context.Context, op string,
+	in kmsclient.GenerateDataKeyInput) (cl *call, length int, err error) {
 	if cl, err = c.beginWithKey(ctx, op, in.KeyID, in.EncryptionContext); err == nil {
 		cl.dryRun = in.DryRun
 		length, err = cl.keyLength(in.KeySpec, in.NumberOfBytes)
@@ -38,15 +39,17 @@ func (c *Client) beginDataKey(ctx context.Context, op string, in kmsclient.Gener
 }
 
 // GenerateDataKey implements kmsclient.Client.
-func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (c *Client) GenerateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	cl, length, err := c.beginDataKey(ctx, "GenerateDataKey", in)
 	if err != nil {
 		return nil, err
 	}
 	cl.secret = secretMember{"Plaintext", length, length}
 	out, secret, err := run(ctx, cl, (*kms.Client).GenerateDataKey, &kms.GenerateDataKeyInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: orNil(int32(in.NumberOfBytes)),
-		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
+		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec),
+		NumberOfBytes: orNil(int32(in.NumberOfBytes)), EncryptionContext: in.EncryptionContext,
+		DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
@@ -61,15 +64,18 @@ func (c *Client) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 }
 
 // GenerateDataKeyWithoutPlaintext implements kmsclient.Client.
-func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (c *Client) GenerateDataKeyWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	cl, _, err := c.beginDataKey(ctx, "GenerateDataKeyWithoutPlaintext", in)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyWithoutPlaintext, &kms.GenerateDataKeyWithoutPlaintextInput{
-		KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec), NumberOfBytes: orNil(int32(in.NumberOfBytes)),
-		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
-	})
+	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyWithoutPlaintext,
+		&kms.GenerateDataKeyWithoutPlaintextInput{
+			KeyId: &cl.keyID, KeySpec: types.DataKeySpec(in.KeySpec),
+			NumberOfBytes: orNil(int32(in.NumberOfBytes)), EncryptionContext: in.EncryptionContext,
+			DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -82,14 +88,17 @@ func (cl *call) dataKey(keyID *string, blob []byte, material *string) (*kmsclien
 	if err := cmp.Or(err, cl.blob("CiphertextBlob", blob)); err != nil {
 		return nil, err
 	}
-	return &kmsclient.DataKey{KeyID: arn, CiphertextBlob: blob, KeyMaterialID: materialID(material)}, nil
+	return &kmsclient.DataKey{KeyID: arn, CiphertextBlob: blob,
+		KeyMaterialID: materialID(material)}, nil
 }
 
-// maxPrivateKey is more than the longest private key that KMS makes: RSA_4096 has about 2 400 bytes of PKCS #8.
+// maxPrivateKey is more than the longest private key that KMS makes: RSA_4096 has about 2 400 bytes
+// of PKCS #8.
 const maxPrivateKey = 8 << 10
 
 // GenerateDataKeyPair implements kmsclient.Client.
-func (c *Client) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (c *Client) GenerateDataKeyPair(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
 	cl, err := c.beginPair(ctx, "GenerateDataKeyPair", in)
 	if err != nil {
 		return nil, err
@@ -115,22 +124,25 @@ func (c *Client) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateD
 }
 
 // GenerateDataKeyPairWithoutPlaintext implements kmsclient.Client.
-func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (c *Client) GenerateDataKeyPairWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
 	cl, err := c.beginPair(ctx, "GenerateDataKeyPairWithoutPlaintext", in)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPairWithoutPlaintext, &kms.GenerateDataKeyPairWithoutPlaintextInput{
-		KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
-		EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
-	})
+	out, _, err := run(ctx, cl, (*kms.Client).GenerateDataKeyPairWithoutPlaintext,
+		&kms.GenerateDataKeyPairWithoutPlaintextInput{
+			KeyId: &cl.keyID, KeyPairSpec: types.DataKeyPairSpec(in.KeyPairSpec),
+			EncryptionContext: in.EncryptionContext, DryRun: orNil(in.DryRun), GrantTokens: in.GrantTokens,
+		})
 	if err != nil {
 		return nil, err
 	}
 	return cl.keyPair(in.KeyPairSpec, out)
 }
 
-func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.GenerateDataKeyPairInput) (*call, error) {
+func (c *Client) beginPair(ctx context.Context, op string,
+	in kmsclient.GenerateDataKeyPairInput) (*call, error) {
 	cl, err := c.beginWithKey(ctx, op, in.KeyID, in.EncryptionContext)
 	if err != nil {
 		return nil, err
@@ -143,7 +155,8 @@ func (c *Client) beginPair(ctx context.Context, op string, in kmsclient.Generate
 }
 
 // keyPair checks what both operations answer.
-func (cl *call) keyPair(spec string, out *kms.GenerateDataKeyPairWithoutPlaintextOutput) (*kmsclient.KeyPair, error) {
+func (cl *call) keyPair(spec string,
+	out *kms.GenerateDataKeyPairWithoutPlaintextOutput) (*kmsclient.KeyPair, error) {
 	arn, err := cl.keyARN("KeyId", out.KeyId, cl.keyID)
 	err = cmp.Or(err, cl.blob("PrivateKeyCiphertextBlob", out.PrivateKeyCiphertextBlob))
 	switch {
@@ -155,7 +168,8 @@ func (cl *call) keyPair(spec string, out *kms.GenerateDataKeyPairWithoutPlaintex
 		return nil, cl.bad("it is a pair of the kind %q, not %s", oneLine(string(out.KeyPairSpec)), spec)
 	}
 	return &kmsclient.KeyPair{KeyID: arn, KeyPairSpec: spec, PublicKey: out.PublicKey,
-		PrivateKeyCiphertextBlob: out.PrivateKeyCiphertextBlob, KeyMaterialID: materialID(out.KeyMaterialId)}, nil
+		PrivateKeyCiphertextBlob: out.PrivateKeyCiphertextBlob,
+		KeyMaterialID:            materialID(out.KeyMaterialId)}, nil
 }
 
 // GenerateRandom implements kmsclient.Client.
@@ -168,7 +182,8 @@ func (c *Client) GenerateRandom(ctx context.Context, n int) (kmsclient.Secret, e
 		return nil, cl.invalid("NumberOfBytes is %d, not 1 to %d", n, kmsclient.MaxDataKey)
 	}
 	cl.secret = secretMember{"Plaintext", n, n}
-	_, secret, err := run(ctx, cl, (*kms.Client).GenerateRandom, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(int32(n))})
+	_, secret, err := run(ctx, cl, (*kms.Client).GenerateRandom,
+		&kms.GenerateRandomInput{NumberOfBytes: aws.Int32(int32(n))})
 	if err != nil { // or a nil Buffer would become a Secret that is not nil
 		return nil, err
 	}

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// dial connects to the host of u, through a proxy where the environment names one, and speaks TLS where u is https.
+// dial connects to the host of u, through a proxy where the environment names one, and speaks TLS
+// where u is https.
 func (w *wire) dial(ctx context.Context, u *url.URL, seen *traces) (net.Conn, error) {
 	proxy, err := w.proxyFor(u)
 	if err != nil {
@@ -34,7 +35,8 @@ func (w *wire) dial(ctx context.Context, u *url.URL, seen *traces) (net.Conn, er
 }
 
 // layers puts on the connection what lies between TCP and HTTP.
-func (w *wire) layers(ctx context.Context, conn net.Conn, u, proxy *url.URL, seen *traces) (net.Conn, error) {
+func (w *wire) layers(ctx context.Context, conn net.Conn, u, proxy *url.URL,
+	seen *traces) (net.Conn, error) {
 	var err error
 	if proxy != nil {
 		if proxy.Scheme == "https" {
@@ -134,7 +136,8 @@ func authHeader(proxy *url.URL) string {
 		return ""
 	}
 	password, _ := proxy.User.Password()
-	return "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)) + "\r\n"
+	return "Proxy-Authorization: Basic " +
+		base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)) + "\r\n"
 }
 
 // tunnel asks a proxy for a connection to target (RFC 9110, section 9.3.6).
@@ -154,12 +157,14 @@ func tunnel(conn net.Conn, target, header string) error {
 		}
 		answer.WriteByte(one[0])
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer.String())), &http.Request{Method: http.MethodConnect})
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer.String())),
+		&http.Request{Method: http.MethodConnect})
 	if err != nil {
 		return &permanentError{"the proxy does not speak HTTP"}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return &permanentError{fmt.Sprintf("the proxy refuses to connect to %s: HTTP %d", target, resp.StatusCode)}
+		return &permanentError{fmt.Sprintf("the proxy refuses to connect to %s: HTTP %d",
+			target, resp.StatusCode)}
 	}
 	return nil
 }

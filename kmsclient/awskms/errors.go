@@ -13,9 +13,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// kinds are further exceptions than those of kmsclient's table: rarer ones of KMS, those of the signature check before it, and of STS. KMS
-// sends most of them as codes without a type of their own, so that the code is what to go by (KMS API Reference, Common Errors and the
-// operations).
+// kinds are further exceptions than those of kmsclient's table: rarer ones of KMS, those of the
+// signature check before it, and of STS. KMS sends most of them as codes without a type of their
+// own, so that the code is what to go by (KMS API Reference, Common Errors and the operations).
 var kinds = map[string]error{
 	"ConflictException": kmsclient.ErrInvalidState,
 
@@ -84,7 +84,8 @@ func (cl *call) translate(x *exchange, err error) *kmsclient.Error {
 		e.Kind, e.Message = kmsclient.ErrUnavailable, oneLine(x.failure.Error())
 	case x.location != "" || x.status/100 == 3:
 		e.Kind = kmsclient.ErrBadAnswer
-		e.Message = fmt.Sprintf("%v: HTTP %d, a redirect to %q, which is not followed", kmsclient.ErrBadAnswer, x.status, oneLine(x.location))
+		e.Message = fmt.Sprintf("%v: HTTP %d, a redirect to %q, which is not followed",
+			kmsclient.ErrBadAnswer, x.status, oneLine(x.location))
 	case errors.As(err, &api) && x.status/100 != 2:
 		cl.translateAPI(e, x, api)
 	case x.begun:
@@ -123,8 +124,10 @@ func (cl *call) translateStatus(e *kmsclient.Error, x *exchange) {
 	e.Code = ""
 	switch {
 	case x.status/100 == 2:
-		e.Kind, e.Message = kmsclient.ErrBadAnswer, kmsclient.ErrBadAnswer.Error()+": it is not the JSON of KMS"
-	case x.status >= 500 || x.status == http.StatusTooManyRequests || x.status == http.StatusRequestTimeout:
+		e.Kind, e.Message = kmsclient.ErrBadAnswer,
+			kmsclient.ErrBadAnswer.Error()+": it is not the JSON of KMS"
+	case x.status >= 500 || x.status == http.StatusTooManyRequests ||
+		x.status == http.StatusRequestTimeout:
 		e.Kind = kmsclient.ErrUnavailable
 		if x.status == http.StatusTooManyRequests {
 			e.Kind = kmsclient.ErrThrottled
@@ -132,7 +135,8 @@ func (cl *call) translateStatus(e *kmsclient.Error, x *exchange) {
 		e.Message = fmt.Sprintf("%v: HTTP %d %s", e.Kind, x.status, http.StatusText(x.status))
 	default:
 		e.Kind = kmsclient.ErrBadAnswer
-		e.Message = fmt.Sprintf("%v: HTTP %d %s without an exception of KMS: is this the right endpoint?", kmsclient.ErrBadAnswer, x.status, http.StatusText(x.status))
+		e.Message = fmt.Sprintf("%v: HTTP %d %s without an exception of KMS: is this the right endpoint?",
+			kmsclient.ErrBadAnswer, x.status, http.StatusText(x.status))
 	}
 }
 
@@ -150,7 +154,8 @@ func translateSTS(err error) error {
 	if own, ok := errors.AsType[*kmsclient.Error](err); ok {
 		return own
 	}
-	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable, Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
+	e := &kmsclient.Error{Kind: kmsclient.ErrUnavailable,
+		Message: "cannot ask STS: " + cause(err), Err: hidden{err}}
 	status := 0
 	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status, e.RequestID = answer.HTTPStatusCode(), oneLine(answer.ServiceRequestID())

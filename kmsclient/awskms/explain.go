@@ -17,8 +17,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// explain says why there are no credentials, and what to do. The SDK's own words name files of its cache and try numbers; and those
-// of a credential_process may quote what the program printed, secret key included, so that no word of them is passed on.
+// explain says why there are no credentials, and what to do. The SDK's own words name files of its
+// cache and try numbers; and those of a credential_process may quote what the program printed,
+// secret key included, so that no word of them is passed on.
 func (c *credentials) explain(ctx context.Context, err error) error {
 	if own, ok := errors.AsType[*kmsclient.Error](err); ok {
 		return own
@@ -27,7 +28,8 @@ func (c *credentials) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !slow {
 		return ctx.Err()
 	}
-	return &kmsclient.Error{Kind: kmsclient.ErrCredentials, Message: c.why(err, slow), Err: hidden{err}}
+	return &kmsclient.Error{Kind: kmsclient.ErrCredentials,
+		Message: c.why(err, slow), Err: hidden{err}}
 }
 
 func (c *credentials) why(err error, slow bool) string {
@@ -39,15 +41,18 @@ func (c *credentials) why(err error, slow bool) string {
 	case c.onlyMetadata():
 		return c.lookedFor()
 	case process || c.from(aws.CredentialSourceProcess) && !fromService(err, "STS"):
-		return fmt.Sprintf("the credential_process of the profile %s failed: run it by hand to see why", c.profile)
+		return fmt.Sprintf("the credential_process of the profile %s failed: run it by hand to see why",
+			c.profile)
 	case slow:
 		return fmt.Sprintf("%s gave no credentials within %v", origin, somethingToAsk)
 	case fromService(err, "STS") && c.role != "":
 		return fmt.Sprintf("cannot assume the role %s: %s", c.role, cause(err))
 	case c.from(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
-		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s", c.profile, login)
+		return fmt.Sprintf("the SSO session of the profile %s is missing or has expired: %s",
+			c.profile, login)
 	case c.from(aws.CredentialSourceLogin):
-		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s", c.profile, login)
+		return fmt.Sprintf("the login session of the profile %s is missing or has expired: %s",
+			c.profile, login)
 	}
 	return fmt.Sprintf("no credentials from %s: %s", origin, cause(err))
 }
@@ -59,7 +64,8 @@ func (c *credentials) lookedFor() string {
 		metadata = "the instance metadata (AWS_EC2_METADATA_DISABLED is set)"
 	}
 	return "no AWS credentials: looked for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment; for keys, SSO, a role, " +
-		"a web identity or a credential_process in the profile " + c.profile + " of " + strings.Join(sharedFiles(), " and ") +
+		"a web identity or a credential_process in the profile " + c.profile + " of " +
+		strings.Join(sharedFiles(), " and ") +
 		"; for AWS_WEB_IDENTITY_TOKEN_FILE; for a container's AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI; and for " + metadata +
 		". Run `aws configure` or `aws sso login`, set AWS_PROFILE, or set the two variables"
 }
@@ -77,15 +83,18 @@ func explainLoad(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e := &kmsclient.Error{Op: "configuration", Kind: kmsclient.ErrCredentials, Err: hidden{err}, Message: "AWS configuration: " + oneLine(err.Error())}
+	e := &kmsclient.Error{Op: "configuration", Kind: kmsclient.ErrCredentials, Err: hidden{err},
+		Message: "AWS configuration: " + oneLine(err.Error())}
 	missing, noProfile := errors.AsType[config.SharedConfigProfileNotExistError](err)
 	switch {
 	case noProfile:
-		e.Message = fmt.Sprintf("profile %q is neither in %s: `aws configure list-profiles` shows those that are",
+		e.Message = fmt.Sprintf(
+			"profile %q is neither in %s: `aws configure list-profiles` shows those that are",
 			missing.Profile, strings.Join(sharedFiles(), " nor in "))
 	case strings.Contains(err.Error(), "CA bundle"):
 		e.Kind = kmsclient.ErrInvalidRequest
-		e.Message = "the CA bundle (--ca-bundle, AWS_CA_BUNDLE or ca_bundle in the profile) holds no PEM certificate"
+		e.Message =
+			"the CA bundle (--ca-bundle, AWS_CA_BUNDLE or ca_bundle in the profile) holds no PEM certificate"
 	}
 	return e
 }
@@ -109,7 +118,8 @@ func cause(err error) string {
 	return oneLine(err.Error())
 }
 
-// hidden keeps an error of the SDK in reach of errors.As and prints none of it: what it would print is not ours to vouch for.
+// hidden keeps an error of the SDK in reach of errors.As and prints none of it: what it would print
+// is not ours to vouch for.
 type hidden struct{ err error }
 
 func (h hidden) Error() string                { return "refused by the AWS SDK or the service" }
@@ -120,7 +130,8 @@ func (h hidden) MarshalText() ([]byte, error) { return []byte(h.Error()), nil }
 // longest is the most of a foreign message that is passed on.
 const longest = 1024
 
-// oneLine makes the words of others safe for a terminal and a log: one line, no control characters, not endless.
+// oneLine makes the words of others safe for a terminal and a log: one line, no control characters,
+// not endless.
 func oneLine(s string) string {
 	if len(s) > longest {
 		s = s[:longest] + "..."

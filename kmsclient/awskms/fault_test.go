@@ -19,7 +19,8 @@ func exception(status int, code, message string) http.HandlerFunc {
 	return says(status, object("__type", code, "message", message))
 }
 
-// TestExceptions: each exception of KMS becomes its kind, with code, message, request id and key, after the attempts it is worth.
+// TestExceptions: each exception of KMS becomes its kind, with code, message, request id and key,
+// after the attempts it is worth.
 func TestExceptions(t *testing.T) {
 	for _, test := range []struct {
 		code     string
@@ -131,7 +132,8 @@ func TestForeignAnswers(t *testing.T) {
 			if f.count() != test.attempts {
 				t.Errorf("%d attempts, want %d", f.count(), test.attempts)
 			}
-			if f.seen[0].Header.Get("Accept-Encoding") != "" && f.seen[0].Header.Get("Accept-Encoding") != "identity" {
+			if f.seen[0].Header.Get("Accept-Encoding") != "" &&
+				f.seen[0].Header.Get("Accept-Encoding") != "identity" {
 				t.Errorf("asked for the encoding %q", f.seen[0].Header.Get("Accept-Encoding"))
 			}
 		})
@@ -193,12 +195,15 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestBrokenOff: an answer that ends or stops at any byte is a failure of the network, also within a line of its head.
+// TestBrokenOff: an answer that ends or stops at any byte is a failure of the network, also within
+// a line of its head.
 func TestBrokenOff(t *testing.T) {
 	clean(t)
 	keys(t)
 	body := object("KeyId", testARN, "Plaintext", b64(32), "CiphertextBlob", b64(100))
-	whole := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	whole := fmt.Sprintf(
+		"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body)
 	for n := range len(whole) {
 		stops := n%16 == 9
 		f := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -235,7 +240,8 @@ func TestDeadHosts(t *testing.T) {
 		keys(t)
 		ln := listen(t)
 		must(t, ln.Close())
-		wantError(t, generate(t, awskms.New(quick("http://"+ln.Addr().String()))), kmsclient.ErrUnavailable, "cannot reach", ln.Addr().String())
+		wantError(t, generate(t, awskms.New(quick("http://"+ln.Addr().String()))),
+			kmsclient.ErrUnavailable, "cannot reach", ln.Addr().String())
 	})
 	t.Run("no TLS", func(t *testing.T) {
 		clean(t)

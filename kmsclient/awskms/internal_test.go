@@ -16,12 +16,14 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// TestPieceSize: the buffer that append makes for the head of a record and a piece has room for the type byte and the tag behind it,
-// so that crypto/tls does not move to a larger one and leave the text behind.
+// TestPieceSize: the buffer that append makes for the head of a record and a piece has room for the
+// type byte and the tag behind it, so that crypto/tls does not move to a larger one and leave the
+// text behind.
 func TestPieceSize(t *testing.T) {
 	const recordHead, typeByte, tag = 5, 1, 16
 	piece := make([]byte, pieceSize)
-	for _, had := range []int{0, 5, 48, 64, 128, 256} { // capacities that an earlier record may have left
+	// capacities that an earlier record may have left
+	for _, had := range []int{0, 5, 48, 64, 128, 256} {
 		record := append(append(make([]byte, 0, had), make([]byte, recordHead)...), piece...)
 		if room := cap(record) - len(record); room < typeByte+tag {
 			t.Errorf("from %d bytes append goes to %d, with %d left", had, cap(record), room)
@@ -29,10 +31,14 @@ func TestPieceSize(t *testing.T) {
 	}
 }
 
-// TestMFAStopsTheClock: the time in which somebody looks for the code does not count, the time after does.
+// TestMFAStopsTheClock: the time in which somebody looks for the code does not count, the time
+// after does.
 func TestMFAStopsTheClock(t *testing.T) {
 	var late atomic.Bool
-	code := &mfa{ask: func() (string, error) { time.Sleep(120 * time.Millisecond); return " 123456 ", nil }}
+	code := &mfa{ask: func() (string, error) {
+		time.Sleep(120 * time.Millisecond)
+		return " 123456 ", nil
+	}}
 	stop := code.bound(40*time.Millisecond, func() { late.Store(true) })
 	got, err := code.token()
 	if err != nil || got != "123456" || late.Load() {
@@ -67,7 +73,8 @@ func TestHidden(t *testing.T) {
 	inner := errors.New("TOPSECRET")
 	err := error(hidden{inner})
 	text, _ := json.Marshal(err)
-	if all := fmt.Sprintf("%v %+v %#v %s %q %s", err, err, err, err, err, text); strings.Contains(all, "TOPSECRET") {
+	all := fmt.Sprintf("%v %+v %#v %s %q %s", err, err, err, err, err, text)
+	if strings.Contains(all, "TOPSECRET") {
 		t.Error(all)
 	}
 	if !errors.Is(err, inner) {
@@ -78,8 +85,8 @@ func TestHidden(t *testing.T) {
 // corpus are the answers that FuzzAnswer begins with, one in a file.
 const corpus = "testdata/answers"
 
-// FuzzAnswer: cutSecret never panics, takes the text that encoding/json finds there and no other, leaves none of it in the body, and
-// leaves JSON as it was but for that.
+// FuzzAnswer: cutSecret never panics, takes the text that encoding/json finds there and no other,
+// leaves none of it in the body, and leaves JSON as it was but for that.
 func FuzzAnswer(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join(corpus, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -161,7 +168,8 @@ func checkRest(t *testing.T, left, body []byte, text string, err error) {
 	}
 }
 
-// members are those of a JSON object, its numbers as they are written: some are larger than any float64.
+// members are those of a JSON object, its numbers as they are written: some are larger than any
+// float64.
 func members(body []byte) (all map[string]any, err error) {
 	if !json.Valid(body) {
 		return nil, errors.New("not JSON")
@@ -172,12 +180,15 @@ func members(body []byte) (all map[string]any, err error) {
 	return all, err
 }
 
-// TestSplice: what is sent is the JSON that the SDK wrote with the text in its place, in whole pieces, and the hash is of that.
+// TestSplice: what is sent is the JSON that the SDK wrote with the text in its place, in whole
+// pieces, and the hash is of that.
 func TestSplice(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 31, 32, 33, 1024, 4096} {
 		plain := bytes.Repeat([]byte{0xfb}, n)
 		x := &exchange{call: &call{plaintext: plain}}
-		if err := x.splice([]byte(`{"EncryptionContext":{"Plaintext":""},"KeyId":"\"Plaintext\":\"\"","Plaintext":""}`)); err != nil {
+		err := x.splice([]byte(
+			`{"EncryptionContext":{"Plaintext":""},"KeyId":"\"Plaintext\":\"\"","Plaintext":""}`))
+		if err != nil {
 			t.Fatal(err)
 		}
 		var sent struct {
@@ -186,7 +197,8 @@ func TestSplice(t *testing.T) {
 			Plaintext         []byte
 		}
 		body := x.body.Bytes()
-		if err := json.Unmarshal(body, &sent); err != nil || !bytes.Equal(sent.Plaintext, plain) || sent.KeyId != `"Plaintext":""` {
+		err = json.Unmarshal(body, &sent)
+		if err != nil || !bytes.Equal(sent.Plaintext, plain) || sent.KeyId != `"Plaintext":""` {
 			t.Errorf("%d bytes: sent %s, %v", n, body, err)
 		}
 		if len(body)%pieceSize != 0 || bytes.Contains(body[len(body)-64:], []byte("+")) {

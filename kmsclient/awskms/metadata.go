@@ -23,25 +23,31 @@ func (cl *call) metadata(m *types.KeyMetadata) (*kmsclient.KeyMetadata, error) {
 	}
 	about := &kmsclient.KeyMetadata{
 		AccountID: aws.ToString(m.AWSAccountId), KeyID: *m.KeyId, ARN: arn,
-		CreationDate: aws.ToTime(m.CreationDate), Enabled: m.Enabled, Description: aws.ToString(m.Description),
-		KeyUsage: string(m.KeyUsage), KeyState: string(m.KeyState), DeletionDate: aws.ToTime(m.DeletionDate), ValidTo: aws.ToTime(m.ValidTo),
-		Origin: string(m.Origin), CustomKeyStoreID: aws.ToString(m.CustomKeyStoreId), CloudHSMClusterID: aws.ToString(m.CloudHsmClusterId),
-		ExpirationModel: string(m.ExpirationModel), KeyManager: string(m.KeyManager), KeySpec: string(m.KeySpec),
+		CreationDate: aws.ToTime(m.CreationDate), Enabled: m.Enabled,
+		Description: aws.ToString(m.Description), KeyUsage: string(m.KeyUsage),
+		KeyState: string(m.KeyState), DeletionDate: aws.ToTime(m.DeletionDate),
+		ValidTo: aws.ToTime(m.ValidTo), Origin: string(m.Origin),
+		CustomKeyStoreID:  aws.ToString(m.CustomKeyStoreId),
+		CloudHSMClusterID: aws.ToString(m.CloudHsmClusterId), ExpirationModel: string(m.ExpirationModel),
+		KeyManager: string(m.KeyManager), KeySpec: string(m.KeySpec),
 		Algorithms: texts(m.EncryptionAlgorithms), SigningAlgorithms: texts(m.SigningAlgorithms),
-		AgreementAlgorithms: texts(m.KeyAgreementAlgorithms), MACAlgorithms: texts(m.MacAlgorithms),
-		MultiRegion: aws.ToBool(m.MultiRegion), PendingDeletionWindowInDays: int(aws.ToInt32(m.PendingDeletionWindowInDays)),
-		CurrentKeyMaterialID: materialID(m.CurrentKeyMaterialId),
+		AgreementAlgorithms: texts(m.KeyAgreementAlgorithms),
+		MACAlgorithms:       texts(m.MacAlgorithms), MultiRegion: aws.ToBool(m.MultiRegion),
+		PendingDeletionWindowInDays: int(aws.ToInt32(m.PendingDeletionWindowInDays)),
+		CurrentKeyMaterialID:        materialID(m.CurrentKeyMaterialId),
 	}
 	if m.XksKeyConfiguration != nil {
 		about.XksKeyID = aws.ToString(m.XksKeyConfiguration.Id)
 	}
 	if c := m.MultiRegionConfiguration; c != nil {
-		about.MultiRegionConfiguration = &kmsclient.MultiRegionConfiguration{KeyType: string(c.MultiRegionKeyType)}
+		about.MultiRegionConfiguration =
+			&kmsclient.MultiRegionConfiguration{KeyType: string(c.MultiRegionKeyType)}
 		if c.PrimaryKey != nil {
 			about.MultiRegionConfiguration.Primary = regionKey(*c.PrimaryKey)
 		}
 		for _, k := range c.ReplicaKeys {
-			about.MultiRegionConfiguration.Replicas = append(about.MultiRegionConfiguration.Replicas, regionKey(k))
+			about.MultiRegionConfiguration.Replicas =
+				append(about.MultiRegionConfiguration.Replicas, regionKey(k))
 		}
 	}
 	return about, nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mfa asks for MFA codes, and stops the clock while somebody types. Who types may outlive the call that wanted the code: the SDK goes on asking
-// for the next one.
+// mfa asks for MFA codes, and stops the clock while somebody types. Who types may outlive the call
+// that wanted the code: the SDK goes on asking for the next one.
 type mfa struct {
 	ask func() (string, error)
 

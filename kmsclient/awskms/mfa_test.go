@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestMFAOutlivesItsCall: somebody still types the code that a cancelled call wanted, when the next call waits for the same code.
+// TestMFAOutlivesItsCall: somebody still types the code that a cancelled call wanted, when the next
+// call waits for the same code.
 func TestMFAOutlivesItsCall(t *testing.T) {
 	const limit = 40 * time.Millisecond
 	asked, typed, ended := make(chan bool), make(chan bool), make(chan error)

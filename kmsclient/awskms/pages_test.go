@@ -11,14 +11,16 @@ import (
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
-// TestLongAliases: a page of aliases with the longest names that there may be is not taken for an answer that is too long.
+// TestLongAliases: a page of aliases with the longest names that there may be is not taken for an
+// answer that is too long.
 func TestLongAliases(t *testing.T) {
 	const all = 150
 	l := start(t, devserver.Options{})
 	k, err := l.store.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
 	must(t, err)
 	for i := range all {
-		must(t, l.store.CreateAlias(t.Context(), fmt.Sprintf("alias/%s%03d", strings.Repeat("n", 247), i), k.KeyID))
+		must(t, l.store.CreateAlias(t.Context(),
+			fmt.Sprintf("alias/%s%03d", strings.Repeat("n", 247), i), k.KeyID))
 	}
 	aliases, err := awskms.New(awskms.Config{}).ListAliases(t.Context(), "")
 	must(t, err)
@@ -27,8 +29,8 @@ func TestLongAliases(t *testing.T) {
 	}
 }
 
-// TestPagesHaveAttempts: each page of a list has the attempts of a call of its own. A service that once did not answer for one page may
-// fail to for another.
+// TestPagesHaveAttempts: each page of a list has the attempts of a call of its own. A service that
+// once did not answer for one page may fail to for another.
 func TestPagesHaveAttempts(t *testing.T) {
 	clean(t)
 	keys(t)
@@ -39,7 +41,8 @@ func TestPagesHaveAttempts(t *testing.T) {
 			<-r.Context().Done()
 			return
 		}
-		says(200, fmt.Sprintf(`{"Keys":[{"KeyId":"a","KeyArn":"A"}],"Truncated":%v,"NextMarker":"%d"}`, n < 6, n))(w, r)
+		says(200, fmt.Sprintf(`{"Keys":[{"KeyId":"a","KeyArn":"A"}],"Truncated":%v,"NextMarker":"%d"}`,
+			n < 6, n))(w, r)
 	})
 	list, err := awskms.New(quick(f.URL)).ListKeys(t.Context())
 	must(t, err)

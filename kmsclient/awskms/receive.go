@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// receive reads the answer. The body of a good answer with a key in it goes into x.answer, and the response has none.
+// receive reads the answer. The body of a good answer with a key in it goes into x.answer, and the
+// response has none.
 func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http.Response, error) {
 	source := &lineEnds{r: seen.reader(conn)}
 	limited := &io.LimitedReader{R: source, N: maxHead + maxAnswer}
@@ -45,7 +46,8 @@ func receive(conn net.Conn, req *http.Request, x *exchange, seen *traces) (*http
 	return resp, nil
 }
 
-// readHead reads the status and the headers, and passes over interim answers (RFC 9110, section 15.2).
+// readHead reads the status and the headers, and passes over interim answers (RFC 9110, section
+// 15.2).
 func readHead(r *bufio.Reader, source *lineEnds, req *http.Request) (*http.Response, error) {
 	for range 5 {
 		resp, err := http.ReadResponse(r, req)
@@ -63,8 +65,9 @@ func readHead(r *bufio.Reader, source *lineEnds, req *http.Request) (*http.Respo
 	return nil, &badAnswer{"it does not come to an end"}
 }
 
-// lineEnds is a reader that keeps its failure if that came in the middle of a line: bufio's ReadLine, on which net/http stands, gives out
-// the piece as a whole line, so that what the network broke off looks like broken HTTP.
+// lineEnds is a reader that keeps its failure if that came in the middle of a line: bufio's
+// ReadLine, on which net/http stands, gives out the piece as a whole line, so that what the network
+// broke off looks like broken HTTP.
 type lineEnds struct {
 	r      io.Reader
 	inLine bool

@@ -37,7 +37,8 @@ func asked(f **fake) http.HandlerFunc {
 	}
 }
 
-// TestRegion: the ARN of the key says it, and otherwise Config, the environment, the profile; a contradiction is refused unsent.
+// TestRegion: the ARN of the key says it, and otherwise Config, the environment, the profile; a
+// contradiction is refused unsent.
 func TestRegion(t *testing.T) {
 	var f *fake
 	f = serve(t, asked(&f))
@@ -46,18 +47,25 @@ func TestRegion(t *testing.T) {
 		want, sends, words              string // Region and KeyId; empty: refused, with these words
 	}{
 		{"from the ARN", "", "", "", testARN, "eu-central-1", testARN, ""},
-		{"ARN before the environment", "", "us-west-2", "us-west-1", testARN, "eu-central-1", testARN, ""},
+		{"ARN before the environment", "", "us-west-2", "us-west-1", testARN,
+			"eu-central-1", testARN, ""},
 		{"the same twice", "eu-central-1", "us-west-2", "", testARN, "eu-central-1", testARN, ""},
 		{"contradiction", "us-west-2", "", "", testARN, "", "", "us-west-2"},
-		{"contradicting alias", "us-west-2", "", "", "arn:aws:kms:eu-central-1:111122223333:alias/app", "", "", "us-west-2"},
-		{"replica", "eu-west-1", "", "", replicated, "eu-west-1", strings.Replace(replicated, "us-east-1", "eu-west-1", 1), ""},
+		{"contradicting alias", "us-west-2", "", "", "arn:aws:kms:eu-central-1:111122223333:alias/app",
+			"", "", "us-west-2"},
+		{"replica", "eu-west-1", "", "", replicated, "eu-west-1",
+			strings.Replace(replicated, "us-east-1", "eu-west-1", 1), ""},
 		{"multi-Region key at home", "", "eu-west-1", "", replicated, "us-east-1", replicated, ""},
-		{"alias and Config", "ap-south-1", "us-west-2", "us-west-1", "alias/app", "ap-south-1", "alias/app", ""},
-		{"alias and environment", "", "us-west-2", "us-west-1", "alias/app", "us-west-2", "alias/app", ""},
+		{"alias and Config", "ap-south-1", "us-west-2", "us-west-1", "alias/app",
+			"ap-south-1", "alias/app", ""},
+		{"alias and environment", "", "us-west-2", "us-west-1", "alias/app",
+			"us-west-2", "alias/app", ""},
 		{"alias and profile", "", "", "us-west-1", "alias/app", "us-west-1", "alias/app", ""},
 		{"alias and nothing", "", "", "", "alias/app", "", "", "no Region"},
-		{"local", "", "", "", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", "local", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", ""},
-		{"local and multi-Region elsewhere", "eu-west-1", "", "", "arn:aws:kms:local:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab", "", "", "eu-west-1"},
+		{"local", "", "", "", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555",
+			"local", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", ""},
+		{"local and multi-Region elsewhere", "eu-west-1", "", "",
+			"arn:aws:kms:local:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab", "", "", "eu-west-1"},
 		{"no ARN", "", "", "", "arn:aws:s3:::bucket", "", "", "arn:aws:s3"},
 		{"endless", "eu-west-1", "", "", strings.Repeat("x", 2049), "", "", "longer than"},
 	} {
@@ -73,7 +81,8 @@ func TestRegion(t *testing.T) {
 			cfg := quick(f.URL)
 			cfg.Region = test.config
 			before := f.count()
-			out, err := awskms.New(cfg).Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: test.key, CiphertextBlob: []byte("b")})
+			out, err := awskms.New(cfg).Decrypt(t.Context(),
+				kmsclient.DecryptInput{KeyID: test.key, CiphertextBlob: []byte("b")})
 			if test.want == "" {
 				wantError(t, err, kmsclient.ErrInvalidRequest, test.words)
 				if f.count() != before {
@@ -86,21 +95,24 @@ func TestRegion(t *testing.T) {
 			if got := f.signedFor(t); got != test.want {
 				t.Errorf("signed for %s, want %s", got, test.want)
 			}
-			if body := string(f.bytes[len(f.bytes)-1]); !strings.Contains(body, fmt.Sprintf(`"KeyId":%q`, test.sends)) {
+			body := string(f.bytes[len(f.bytes)-1])
+			if !strings.Contains(body, fmt.Sprintf(`"KeyId":%q`, test.sends)) {
 				t.Errorf("sent %s", body)
 			}
 		})
 	}
 }
 
-// TestReplicaAnswer: the answer must come from the replica that was asked, not from the key it is a replica of.
+// TestReplicaAnswer: the answer must come from the replica that was asked, not from the key it is a
+// replica of.
 func TestReplicaAnswer(t *testing.T) {
 	clean(t)
 	keys(t)
 	f := serve(t, says(200, object("KeyId", replicated, "Plaintext", b64(32))))
 	cfg := quick(f.URL)
 	cfg.Region = "eu-west-1"
-	_, err := awskms.New(cfg).Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: replicated, CiphertextBlob: []byte("b")})
+	_, err := awskms.New(cfg).Decrypt(t.Context(),
+		kmsclient.DecryptInput{KeyID: replicated, CiphertextBlob: []byte("b")})
 	wantError(t, err, kmsclient.ErrBadAnswer)
 }
 
@@ -108,15 +120,18 @@ func TestReplicaAnswer(t *testing.T) {
 func TestReEncryptRegions(t *testing.T) {
 	clean(t)
 	keys(t)
-	f := serve(t, says(200, object("KeyId", testARN, "SourceKeyId", strings.Replace(replicated, "us-east-1", "eu-central-1", 1), "CiphertextBlob", b64(9))))
+	f := serve(t, says(200, object("KeyId", testARN, "SourceKeyId",
+		strings.Replace(replicated, "us-east-1", "eu-central-1", 1), "CiphertextBlob", b64(9))))
 	c := awskms.New(quick(f.URL))
-	_, err := c.ReEncrypt(t.Context(), kmsclient.ReEncryptInput{DestinationKeyID: testARN, CiphertextBlob: []byte("b"),
-		SourceKeyID: strings.Replace(otherARN, "eu-central-1", "us-east-1", 1)})
+	_, err := c.ReEncrypt(t.Context(),
+		kmsclient.ReEncryptInput{DestinationKeyID: testARN, CiphertextBlob: []byte("b"),
+			SourceKeyID: strings.Replace(otherARN, "eu-central-1", "us-east-1", 1)})
 	wantError(t, err, kmsclient.ErrInvalidRequest, "us-east-1", "eu-central-1", "stays within")
 	if f.count() != 0 {
 		t.Error("it was sent")
 	}
-	_, err = c.ReEncrypt(t.Context(), kmsclient.ReEncryptInput{DestinationKeyID: testARN, CiphertextBlob: []byte("b"), SourceKeyID: replicated})
+	_, err = c.ReEncrypt(t.Context(), kmsclient.ReEncryptInput{DestinationKeyID: testARN,
+		CiphertextBlob: []byte("b"), SourceKeyID: replicated})
 	must(t, err)
 	if body := string(f.bytes[0]); !strings.Contains(body, "eu-central-1:111122223333:key/mrk-") {
 		t.Errorf("sent %s", body)
@@ -132,13 +147,20 @@ func TestEndpoint(t *testing.T) {
 			cfg.EndpointURL = f.URL
 			setenv(t, "AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
 		},
-		"AWS_ENDPOINT_URL_KMS": func(t *testing.T, _ *awskms.Config) { setenv(t, "AWS_ENDPOINT_URL_KMS", f.URL) },
-		"AWS_ENDPOINT_URL":     func(t *testing.T, _ *awskms.Config) { setenv(t, "AWS_ENDPOINT_URL", f.URL) },
-		"profile":              func(t *testing.T, _ *awskms.Config) { profile(t, "[default]\nendpoint_url = "+f.URL+"\n") },
+		"AWS_ENDPOINT_URL_KMS": func(t *testing.T, _ *awskms.Config) {
+			setenv(t, "AWS_ENDPOINT_URL_KMS", f.URL)
+		},
+		"AWS_ENDPOINT_URL": func(t *testing.T, _ *awskms.Config) { setenv(t, "AWS_ENDPOINT_URL", f.URL) },
+		"profile": func(t *testing.T, _ *awskms.Config) {
+			profile(t, "[default]\nendpoint_url = "+f.URL+"\n")
+		},
 		"services section": func(t *testing.T, _ *awskms.Config) {
 			profile(t, "[default]\nservices = x\n[services x]\nkms =\n  endpoint_url = "+f.URL+"\n")
 		},
-		"http not verified elsewhere": func(t *testing.T, cfg *awskms.Config) { cfg.EndpointURL = f.URL; cfg.NoVerifySSL = true },
+		"http not verified elsewhere": func(t *testing.T, cfg *awskms.Config) {
+			cfg.EndpointURL = f.URL
+			cfg.NoVerifySSL = true
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
@@ -174,7 +196,8 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-// TestEndpointOfAWS: without an endpoint it is AWS's of the Region; FIPS is one of those, and goes with no other.
+// TestEndpointOfAWS: without an endpoint it is AWS's of the Region; FIPS is one of those, and goes
+// with no other.
 func TestEndpointOfAWS(t *testing.T) {
 	clean(t)
 	keys(t)
@@ -196,6 +219,7 @@ func TestEndpointOfAWS(t *testing.T) {
 	cfg.UseFIPS = true
 	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrInvalidRequest, "FIPS")
 
-	_, err := awskms.New(awskms.Config{}).DescribeKey(t.Context(), "arn:aws:kms:local:000000000000:key/a", kmsclient.Options{})
+	_, err := awskms.New(awskms.Config{}).DescribeKey(t.Context(),
+		"arn:aws:kms:local:000000000000:key/a", kmsclient.Options{})
 	wantError(t, err, kmsclient.ErrInvalidRequest, "keystore", "AWS_ENDPOINT_URL_KMS")
 }

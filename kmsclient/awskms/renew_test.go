@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/awskms"
 )
 
-// TestRenewedMeanwhile: a call learns that its credentials have expired when another call has already got new ones, and uses those.
+// TestRenewedMeanwhile: a call learns that its credentials have expired when another call has
+// already got new ones, and uses those.
 func TestRenewedMeanwhile(t *testing.T) {
 	clean(t)
 	dir := t.TempDir()
@@ -34,7 +35,8 @@ func TestRenewedMeanwhile(t *testing.T) {
 			arrived <- true
 			<-renewed
 		}
-		exception(400, "ExpiredTokenException", "The security token included in the request is expired")(w, r)
+		exception(400, "ExpiredTokenException",
+			"The security token included in the request is expired")(w, r)
 	})
 	cfg := quick(f.URL)
 	cfg.ReadTimeout = 10 * time.Second

@@ -16,21 +16,26 @@ import (
 
 const (
 	defaultAttempts = 5
-	silentAttempts  = 2 // of a service that takes the request and never answers: each costs a whole ReadTimeout
-	firstBackoff    = 500 * time.Millisecond
+	// of a service that takes the request and never answers: each costs a whole ReadTimeout
+	silentAttempts = 2
+	firstBackoff   = 500 * time.Millisecond
 
-	// A signature is good for 5 minutes either way (AWS General Reference, SigV4). The SDK corrects the clock from 4 on.
+	// A signature is good for 5 minutes either way (AWS General Reference, SigV4). The SDK corrects
+	// the clock from 4 on.
 	skewThatMatters = 4 * time.Minute
 )
 
-// again decides whether the failed attempt is worth another one, and after which wait. The SDK's retryer is not asked: it repeats
-// certificate failures, spends a minute and a half on a black hole, and does not know that the second CreateKey makes a second key.
-func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error) (time.Duration, bool) {
+// again decides whether the failed attempt is worth another one, and after which wait. The SDK's
+// retryer is not asked: it repeats certificate failures, spends a minute and a half on a black
+// hole, and does not know that the second CreateKey makes a second key.
+func (cl *call) again(ctx context.Context, x *exchange,
+	failure *kmsclient.Error) (time.Duration, bool) {
 	switch {
 	case !x.begun || x.attempt >= cl.mostAttempts():
 		return 0, false
 	case !cl.attempts.skewed && skewRefused(x, failure):
-		cl.attempts.skewed = true // the SDK's client has noted the difference and signs the next request with it
+		// the SDK's client has noted the difference and signs the next request with it
+		cl.attempts.skewed = true
 		return 0, true
 	case !cl.attempts.renewed && isExpired(failure.Code):
 		cl.attempts.renewed = true
@@ -50,26 +55,28 @@ func (cl *call) again(ctx context.Context, x *exchange, failure *kmsclient.Error
 	return cl.backoff(x.attempt), true
 }
 
-// doubles are the operations that do it twice when they are done twice, two keys or two rotations: an attempt
-// that may have arrived is not repeated.
+// doubles are the operations that do it twice when they are done twice, two keys or two rotations:
+// an attempt that may have arrived is not repeated.
 var doubles = map[string]bool{"CreateKey": true, "RotateKeyOnDemand": true}
 
 func (cl *call) mostAttempts() int {
 	return cmp.Or(max(cl.s.cfg.MaxAttempts, 0), max(cl.s.aws.RetryMaxAttempts, 0), defaultAttempts)
 }
 
-// backoff is exponential with full jitter: all of it random, so that many processes that were throttled together do not come back
-// together.
+// backoff is exponential with full jitter: all of it random, so that many processes that were
+// throttled together do not come back together.
 func (cl *call) backoff(attempt int) time.Duration {
 	return rand.N(min(cl.s.cfg.maxBackoff(), firstBackoff<<min(attempt-1, 10))) + time.Millisecond
 }
 
-// skewRefused tells whether the request was refused, by its looks, because this machine's clock is wrong.
+// skewRefused tells whether the request was refused, by its looks, because this machine's clock is
+// wrong.
 func skewRefused(x *exchange, failure *kmsclient.Error) bool {
 	return x.skew.Abs() >= skewThatMatters && slices.Contains(skewCodes, failure.Code)
 }
 
-var skewCodes = []string{"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure"}
+var skewCodes = []string{"InvalidSignatureException", "SignatureDoesNotMatch",
+	"RequestTimeTooSkewed", "RequestExpired", "AuthFailure"}
 
 func isExpired(code string) bool {
 	return code == "ExpiredTokenException" || code == "ExpiredToken"
@@ -95,14 +102,17 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// isFinal tells whether the next attempt would fail just the same: certificates, and what is not TLS or not HTTP.
+// isFinal tells whether the next attempt would fail just the same: certificates, and what is not
+// TLS or not HTTP.
 func isFinal(err error) bool {
-	return is[tls.RecordHeaderError](err) || is[*tls.CertificateVerificationError](err) || is[x509.UnknownAuthorityError](err) ||
-		is[x509.CertificateInvalidError](err) || is[x509.HostnameError](err) || is[*permanentError](err) || isAlert(err)
+	return is[tls.RecordHeaderError](err) || is[*tls.CertificateVerificationError](err) ||
+		is[x509.UnknownAuthorityError](err) || is[x509.CertificateInvalidError](err) ||
+		is[x509.HostnameError](err) || is[*permanentError](err) || isAlert(err)
 }
 
-// isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants another version, another name or a certificate of
-// ours. Its own failure, internal_error, may pass. crypto/tls does not export the type of the alerts that it received.
+// isAlert tells whether the other side ended TLS with an alert (RFC 8446, section 6.2): it wants
+// another version, another name or a certificate of ours. Its own failure, internal_error, may
+// pass. crypto/tls does not export the type of the alerts that it received.
 func isAlert(err error) bool {
 	const internalError = tls.AlertError(80)
 	op, ok := errors.AsType[*net.OpError](err)

@@ -20,7 +20,8 @@ func TestCallTimeout(t *testing.T) {
 	f := serve(t, exception(500, "KMSInternalException", "try later"))
 	cfg := quick(f.URL)
 	cfg.CallTimeout, cfg.MaxAttempts, cfg.MaxBackoff = 1500*time.Millisecond, 1000, 40*time.Millisecond
-	cfg.ConnectTimeout, cfg.ReadTimeout = time.Minute, time.Minute // two attempts without an answer would end the call before its time
+	// two attempts without an answer would end the call before its time
+	cfg.ConnectTimeout, cfg.ReadTimeout = time.Minute, time.Minute
 	start := time.Now()
 	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "try later")
 	if took := time.Since(start); took > 5*time.Second || f.count() < 3 {
@@ -28,7 +29,8 @@ func TestCallTimeout(t *testing.T) {
 	}
 }
 
-// TestCallTimeoutCutsAnAttempt: the attempt that the end of the call cut off says less than the one before it.
+// TestCallTimeoutCutsAnAttempt: the attempt that the end of the call cut off says less than the one
+// before it.
 func TestCallTimeoutCutsAnAttempt(t *testing.T) {
 	clean(t)
 	keys(t)
@@ -42,7 +44,8 @@ func TestCallTimeoutCutsAnAttempt(t *testing.T) {
 	})
 	cfg := quick(f.URL)
 	cfg.ReadTimeout, cfg.CallTimeout = time.Minute, time.Second
-	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "no success within 1s", "try later", "KMSInternalException")
+	wantError(t, generate(t, awskms.New(cfg)), kmsclient.ErrUnavailable, "no success within 1s",
+		"try later", "KMSInternalException")
 }
 
 // TestCancelled: the caller's own end is told as such, at once, and nothing is repeated.
@@ -58,7 +61,8 @@ func TestCancelled(t *testing.T) {
 	cfg.ReadTimeout = 10 * time.Second
 	start := time.Now()
 	_, err := awskms.New(cfg).DescribeKey(ctx, testARN, kmsclient.Options{})
-	if !errors.Is(err, context.Canceled) || errors.Is(err, kmsclient.ErrUnavailable) || !strings.Contains(err.Error(), "DescribeKey") {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, kmsclient.ErrUnavailable) ||
+		!strings.Contains(err.Error(), "DescribeKey") {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(start); took > 5*time.Second || f.count() != 1 {
@@ -90,7 +94,8 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
-// TestNotTwice: what would happen twice is not repeated once it may have arrived, but it is where it certainly did not.
+// TestNotTwice: what would happen twice is not repeated once it may have arrived, but it is where
+// it certainly did not.
 func TestNotTwice(t *testing.T) {
 	clean(t)
 	keys(t)
@@ -110,7 +115,8 @@ func TestNotTwice(t *testing.T) {
 	}
 }
 
-// TestClockSkew: the second attempt is signed with the service's time; where that is refused too, the error says how wrong the clock is.
+// TestClockSkew: the second attempt is signed with the service's time; where that is refused too,
+// the error says how wrong the clock is.
 func TestClockSkew(t *testing.T) {
 	const behind = 2 * time.Hour
 	for _, healed := range []bool{true, false} {

@@ -69,7 +69,8 @@ func keys(t testing.TB) {
 // quick are limits that make a test of a failure short.
 func quick(endpoint string) awskms.Config {
 	return awskms.Config{EndpointURL: endpoint, Region: "eu-central-1",
-		ConnectTimeout: 200 * time.Millisecond, ReadTimeout: 400 * time.Millisecond, MaxBackoff: 2 * time.Millisecond}
+		ConnectTimeout: 200 * time.Millisecond, ReadTimeout: 400 * time.Millisecond,
+		MaxBackoff: 2 * time.Millisecond}
 }
 
 // fake is a server that gives the answers of a test, and counts.
@@ -117,7 +118,8 @@ func says(status int, body string) http.HandlerFunc {
 // generate asks for a data key of 32 bytes.
 func generate(t testing.TB, c *awskms.Client) error {
 	t.Helper()
-	key, err := c.GenerateDataKey(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
+	key, err := c.GenerateDataKey(t.Context(),
+		kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
 	if err == nil {
 		key.Plaintext.Destroy()
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
-// shapes are the forms of a key of 32 bytes to look for: the whole, its halves, its base64 text, and pieces of that.
+// shapes are the forms of a key of 32 bytes to look for: the whole, its halves, its base64 text,
+// and pieces of that.
 func shapes(key []byte) [][]byte {
 	text := []byte(base64.StdEncoding.EncodeToString(key))
 	return [][]byte{key[:16], key[16:], text[:16], text[14:30], text[27:43]}
@@ -37,7 +38,8 @@ func scan(t *testing.T, pid int, key []byte) (locked, open int) {
 	for line := range strings.Lines(string(smaps)) {
 		if fields := strings.Fields(line); len(fields) >= 5 && strings.Contains(fields[0], "-") {
 			_, _ = fmt.Sscanf(fields[0], "%x-%x", &low, &high)
-		} else if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok && strings.Contains(flags, " rd ") {
+		} else if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok &&
+			strings.Contains(flags, " rd ") {
 			n := count(memory, pages, low, high, shapes(key))
 			if strings.Contains(flags, " dd ") {
 				locked += n
@@ -71,7 +73,8 @@ func count(memory, pages io.ReaderAt, low, high uint64, wanted [][]byte) (n int)
 			from++
 			continue
 		}
-		run := make([]byte, min((to-from)*page+64, high-low-from*page)) // a little more, for what lies across the edge
+		// a little more, for what lies across the edge
+		run := make([]byte, min((to-from)*page+64, high-low-from*page))
 		got, _ := memory.ReadAt(run, int64(low+from*page))
 		for _, shape := range wanted {
 			n += bytes.Count(run[:got], shape)
@@ -81,8 +84,9 @@ func count(memory, pages io.ReaderAt, low, high uint64, wanted [][]byte) (n int)
 	return n
 }
 
-// TestNoKeyInMemory reads the memory of a process that calls GenerateDataKey, Encrypt and Decrypt over TLS. Outside locked memory there
-// is nothing of the key, ever; in it there is, as long as the key is held.
+// TestNoKeyInMemory reads the memory of a process that calls GenerateDataKey, Encrypt and Decrypt
+// over TLS. Outside locked memory there is nothing of the key, ever; in it there is, as long as the
+// key is held.
 func TestNoKeyInMemory(t *testing.T) {
 	for _, leak := range []string{"", "1"} {
 		t.Run("leak="+leak, func(t *testing.T) {
@@ -92,7 +96,8 @@ func TestNoKeyInMemory(t *testing.T) {
 			must(t, err)
 			must(t, l.store.CreateAlias(t.Context(), "alias/app", key.KeyID))
 			cmd := exec.Command(os.Args[0], "-test.run=^$")
-			cmd.Env = append(os.Environ(), "ENVSEAL_TEST_CHILD=hold", "ENVSEAL_TEST_LEAK="+leak, "AWS_ENDPOINT_URL_KMS="+s.URL, "AWS_CA_BUNDLE="+bundle)
+			cmd.Env = append(os.Environ(), "ENVSEAL_TEST_CHILD=hold", "ENVSEAL_TEST_LEAK="+leak,
+				"AWS_ENDPOINT_URL_KMS="+s.URL, "AWS_CA_BUNDLE="+bundle)
 			cmd.Stderr = os.Stderr
 			in, err := cmd.StdinPipe()
 			must(t, err)

@@ -14,7 +14,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/kmstest"
 )
 
-// TestService runs what every key service must pass through this client, the SDK, HTTP and the development server.
+// TestService runs what every key service must pass through this client, the SDK, HTTP and the
+// development server.
 func TestService(t *testing.T) {
 	kmstest.Run(t, func(t *testing.T) kmsclient.Service {
 		start(t, devserver.Options{})
@@ -28,16 +29,20 @@ func TestFaults(t *testing.T) {
 	c := awskms.New(awskms.Config{MaxBackoff: time.Millisecond, ReadTimeout: 2 * time.Second})
 	key, err := c.CreateKey(t.Context(), kmsclient.CreateKeyInput{})
 	must(t, err)
-	faults, err := devserver.ParseFaults("seed=7,*=throttle:2%,*=500:2%,*=reset:2%,*=cut:2%,*=timeout:2%")
+	faults, err := devserver.ParseFaults(
+		"seed=7,*=throttle:2%,*=500:2%,*=reset:2%,*=cut:2%,*=timeout:2%")
 	must(t, err)
 	must(t, l.srv.SetFaults(faults))
 	const rounds = 100
 	for range rounds {
-		made, err := c.GenerateDataKey(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: key.ARN, KeySpec: kmsclient.AES256})
+		made, err := c.GenerateDataKey(t.Context(),
+			kmsclient.GenerateDataKeyInput{KeyID: key.ARN, KeySpec: kmsclient.AES256})
 		must(t, err)
-		sealed, err := c.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: key.ARN, Plaintext: made.Plaintext.Bytes()})
+		sealed, err := c.Encrypt(t.Context(),
+			kmsclient.EncryptInput{KeyID: key.ARN, Plaintext: made.Plaintext.Bytes()})
 		must(t, err)
-		opened, err := c.Decrypt(t.Context(), kmsclient.DecryptInput{KeyID: key.ARN, CiphertextBlob: sealed.CiphertextBlob})
+		opened, err := c.Decrypt(t.Context(),
+			kmsclient.DecryptInput{KeyID: key.ARN, CiphertextBlob: sealed.CiphertextBlob})
 		must(t, err)
 		if !bytes.Equal(opened.Plaintext.Bytes(), made.Plaintext.Bytes()) {
 			t.Fatal("another key came back")
@@ -62,7 +67,8 @@ func TestCallerIdentity(t *testing.T) {
 	must(t, err)
 	region, err := c.Region(t.Context())
 	must(t, err)
-	if who.Account != kmsclient.LocalAccount || who.ARN == "" || region != kmsclient.LocalRegion || c.Calls() != 0 {
+	if who.Account != kmsclient.LocalAccount || who.ARN == "" ||
+		region != kmsclient.LocalRegion || c.Calls() != 0 {
 		t.Errorf("%+v in %s after %d calls", who, region, c.Calls())
 	}
 	setenv(t, "AWS_SECRET_ACCESS_KEY", "another")
@@ -70,7 +76,8 @@ func TestCallerIdentity(t *testing.T) {
 	wantError(t, err, kmsclient.ErrCredentials, "GetCallerIdentity")
 }
 
-// TestCallerIdentityWhere: without a Region anywhere it is asked where the caller says, and otherwise not at all.
+// TestCallerIdentityWhere: without a Region anywhere it is asked where the caller says, and
+// otherwise not at all.
 func TestCallerIdentityWhere(t *testing.T) {
 	start(t, devserver.Options{StrictRegion: true, Region: "eu-west-1"})
 	setenv(t, "AWS_REGION", "")
@@ -86,8 +93,14 @@ func TestCallerIdentityWhere(t *testing.T) {
 func TestClockSkewTold(t *testing.T) {
 	l := start(t, devserver.Options{})
 	for faults, ask := range map[string]func(c *awskms.Client) error{
-		"ListKeys=skew:-2h":          func(c *awskms.Client) error { _, err := c.ListKeys(t.Context()); return err },
-		"GetCallerIdentity=skew:-2h": func(c *awskms.Client) error { _, err := c.CallerIdentity(t.Context(), ""); return err },
+		"ListKeys=skew:-2h": func(c *awskms.Client) error {
+			_, err := c.ListKeys(t.Context())
+			return err
+		},
+		"GetCallerIdentity=skew:-2h": func(c *awskms.Client) error {
+			_, err := c.CallerIdentity(t.Context(), "")
+			return err
+		},
 		"": func(c *awskms.Client) error {
 			_, err := c.DescribeKey(t.Context(), "alias/nobody", kmsclient.Options{})
 			if errors.Is(err, kmsclient.ErrNotFound) {
@@ -130,7 +143,9 @@ func TestPages(t *testing.T) {
 		case endless:
 			says(200, `{"Keys":[],"Truncated":true,"NextMarker":"again"}`)(w, nil)
 		case strings.Contains(asked, `"Marker":"two"`):
-			says(200, `{"Keys":[{"KeyId":"c","KeyArn":"C"}],"Aliases":[{"AliasName":"alias/c"}],"Truncated":false}`)(w, nil)
+			says(200,
+				`{"Keys":[{"KeyId":"c","KeyArn":"C"}],"Aliases":[{"AliasName":"alias/c"}],"Truncated":false}`)(
+				w, nil)
 		default:
 			says(200, `{"Keys":[{"KeyId":"a","KeyArn":"A"},{"KeyId":"b","KeyArn":"B"}],"Aliases":[{"AliasName":"alias/a"}],"Truncated":true,"NextMarker":"two"}`)(w, nil)
 		}
@@ -152,10 +167,12 @@ func TestPages(t *testing.T) {
 func BenchmarkGenerateDataKey(b *testing.B) {
 	clean(b)
 	keys(b)
-	s, bundle := secure(b, says(200, object("KeyId", testARN, "CiphertextBlob", b64(184), "Plaintext", b64(32))))
+	s, bundle := secure(b,
+		says(200, object("KeyId", testARN, "CiphertextBlob", b64(184), "Plaintext", b64(32))))
 	c := awskms.New(awskms.Config{EndpointURL: s.URL, CABundle: bundle})
 	for b.Loop() {
-		key, err := c.GenerateDataKey(b.Context(), kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
+		key, err := c.GenerateDataKey(b.Context(),
+			kmsclient.GenerateDataKeyInput{KeyID: testARN, KeySpec: kmsclient.AES256})
 		must(b, err)
 		key.Plaintext.Destroy()
 	}

@@ -38,20 +38,22 @@ type session struct {
 	clients map[string]*kms.Client // by Region
 }
 
-// loader loads a session once. turn holds one token: a caller that waits for another's load can still be cancelled.
+// loader loads a session once. turn holds one token: a caller that waits for another's load can
+// still be cancelled.
 type loader struct {
 	cfg    Config
 	turn   chan struct{}
 	loaded *session
 	proved bool
 	failed error
-	until  time.Time // failed holds until then: a tree of files must not wait for missing credentials at each file
+	// failed holds until then: a tree of files must not wait for missing credentials at each file
+	until time.Time
 }
 
 const failureHolds = 5 * time.Second
 
-// configuration loads the session without looking for credentials. Region is where role credentials are asked for if nothing else
-// says a Region.
+// configuration loads the session without looking for credentials. Region is where role credentials
+// are asked for if nothing else says a Region.
 func (l *loader) configuration(ctx context.Context, region string) (*session, error) {
 	return l.alone(ctx, func() (*session, error) { return l.load(ctx, region) })
 }
@@ -88,7 +90,8 @@ func (l *loader) alone(ctx context.Context, load func() (*session, error)) (*ses
 	}
 }
 
-// load loads the session, and once more if it was loaded without a Region to lend to STS and now there is one.
+// load loads the session, and once more if it was loaded without a Region to lend to STS and now
+// there is one.
 func (l *loader) load(ctx context.Context, region string) (*session, error) {
 	cfg := l.cfg
 	if l.loaded != nil {
@@ -129,8 +132,10 @@ func newSession(ctx context.Context, cfg Config, region string) (*session, error
 		return s, nil
 	}
 	if cfg.RoleARN != "" {
-		s.aws.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(loaded), cfg.RoleARN,
-			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "envseal" }))
+		s.aws.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(
+			sts.NewFromConfig(loaded), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+				o.RoleSessionName = "envseal"
+			}))
 	}
 	s.creds = newCredentials(cfg, &s.aws, code)
 	s.aws.Credentials = s.creds
@@ -155,20 +160,25 @@ func loadOptions(cfg Config, region string, code *mfa) ([]func(*config.LoadOptio
 	if cfg.CABundle != "" {
 		pem, err := os.ReadFile(cfg.CABundle)
 		if err != nil {
-			return nil, &kmsclient.Error{Op: "configuration", Kind: kmsclient.ErrInvalidRequest, Message: "CA bundle: " + err.Error(), Err: err}
+			return nil, &kmsclient.Error{Op: "configuration", Kind: kmsclient.ErrInvalidRequest,
+				Message: "CA bundle: " + err.Error(), Err: err}
 		}
 		opts = append(opts, config.WithCustomCABundle(bytes.NewReader(pem)))
 	}
 	if cfg.NoVerifySSL {
-		// A BuildableClient and not any other: with one of those LoadDefaultConfig cannot apply AWS_CA_BUNDLE, and fails.
-		opts = append(opts, config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			if t.TLSClientConfig == nil {
-				t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-			}
-			t.TLSClientConfig.InsecureSkipVerify = true
-		})))
+		// A BuildableClient and not any other: with one of those LoadDefaultConfig cannot apply
+		// AWS_CA_BUNDLE, and fails.
+		opts = append(opts,
+			config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+				if t.TLSClientConfig == nil {
+					t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+				}
+				t.TLSClientConfig.InsecureSkipVerify = true
+			})))
 	}
-	opts = append(opts, config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) { o.TokenProvider = code.token }))
+	opts = append(opts, config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+		o.TokenProvider = code.token
+	}))
 	return opts, nil
 }
 
@@ -233,7 +243,8 @@ func (s *session) checkEndpoint(o kms.Options, region string) error {
 		return refuse("endpoint %q is not a URL of the form https://HOST[:PORT]", redact(*o.BaseEndpoint))
 	}
 	if o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled {
-		return refuse("a FIPS endpoint and the endpoint %s cannot be had together: drop one of the two", u.Redacted())
+		return refuse("a FIPS endpoint and the endpoint %s cannot be had together: drop one of the two",
+			u.Redacted())
 	}
 	return s.wire.allow(u)
 }
@@ -260,9 +271,11 @@ func (s *session) endpoint(ctx context.Context, region string) (string, error) {
 	}
 	fips := o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled
 	dual := o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled
-	resolved, err := o.EndpointResolverV2.ResolveEndpoint(ctx, kms.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual})
+	resolved, err := o.EndpointResolverV2.ResolveEndpoint(ctx,
+		kms.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual})
 	if err != nil {
-		return "", &kmsclient.Error{Kind: kmsclient.ErrInvalidRequest, Message: "no endpoint for the Region " + region, Err: err}
+		return "", &kmsclient.Error{Kind: kmsclient.ErrInvalidRequest,
+			Message: "no endpoint for the Region " + region, Err: err}
 	}
 	return resolved.URI.String(), nil
 }

@@ -23,7 +23,8 @@ import (
 )
 
 // secure is a TLS server and the path of its certificate.
-func secure(t testing.TB, answer http.Handler, configure ...func(*httptest.Server)) (*httptest.Server, string) {
+func secure(t testing.TB, answer http.Handler,
+	configure ...func(*httptest.Server)) (*httptest.Server, string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(answer)
 	s.TLS = &tls.Config{}
@@ -34,11 +35,13 @@ func secure(t testing.TB, answer http.Handler, configure ...func(*httptest.Serve
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	must(t, os.WriteFile(bundle,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
 	return s, bundle
 }
 
-// TestTLS: certificates are checked against the bundle that Config, the environment or the profile name, and a failure is not repeated.
+// TestTLS: certificates are checked against the bundle that Config, the environment or the profile
+// name, and a failure is not repeated.
 func TestTLS(t *testing.T) {
 	var connections atomic.Int32
 	count := func(s *httptest.Server) {
@@ -54,11 +57,15 @@ func TestTLS(t *testing.T) {
 		kind  error // nil: succeeds
 		words string
 	}{
-		"unknown root":  {func(*testing.T, *awskms.Config) {}, kmsclient.ErrUnavailable, "certificate"},
-		"Config":        {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle }, nil, ""},
-		"AWS_CA_BUNDLE": {func(t *testing.T, _ *awskms.Config) { setenv(t, "AWS_CA_BUNDLE", bundle) }, nil, ""},
-		"profile":       {func(t *testing.T, _ *awskms.Config) { profile(t, "[default]\nca_bundle = "+bundle+"\n") }, nil, ""},
-		"not verified":  {func(_ *testing.T, cfg *awskms.Config) { cfg.NoVerifySSL = true }, nil, ""},
+		"unknown root": {func(*testing.T, *awskms.Config) {}, kmsclient.ErrUnavailable, "certificate"},
+		"Config":       {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle }, nil, ""},
+		"AWS_CA_BUNDLE": {func(t *testing.T, _ *awskms.Config) {
+			setenv(t, "AWS_CA_BUNDLE", bundle)
+		}, nil, ""},
+		"profile": {func(t *testing.T, _ *awskms.Config) {
+			profile(t, "[default]\nca_bundle = "+bundle+"\n")
+		}, nil, ""},
+		"not verified": {func(_ *testing.T, cfg *awskms.Config) { cfg.NoVerifySSL = true }, nil, ""},
 		"not verified, with a bundle": {func(t *testing.T, cfg *awskms.Config) {
 			setenv(t, "AWS_CA_BUNDLE", bundle)
 			cfg.NoVerifySSL = true
@@ -67,8 +74,10 @@ func TestTLS(t *testing.T) {
 			cfg.CABundle = bundle
 			cfg.EndpointURL = strings.Replace(cfg.EndpointURL, "127.0.0.1", "localhost", 1)
 		}, kmsclient.ErrUnavailable, "certificate"},
-		"no bundle":    {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle + "x" }, kmsclient.ErrInvalidRequest, "CA bundle"},
-		"empty bundle": {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = os.DevNull }, kmsclient.ErrInvalidRequest, "CA bundle"},
+		"no bundle": {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle + "x" },
+			kmsclient.ErrInvalidRequest, "CA bundle"},
+		"empty bundle": {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = os.DevNull },
+			kmsclient.ErrInvalidRequest, "CA bundle"},
 		"older TLS": {func(t *testing.T, cfg *awskms.Config) {
 			old, bundle := secure(t, goodKey(), func(s *httptest.Server) {
 				s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
@@ -114,8 +123,9 @@ func TestTLSVersions(t *testing.T) {
 		cfg.CABundle, cfg.ReadTimeout = bundle, 5*time.Second
 		c := awskms.New(cfg)
 		for _, n := range []int{1, 32, 4096} {
-			out, err := c.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: testARN, Plaintext: bytes.Repeat([]byte("k"), n),
-				EncryptionContext: map[string]string{"a": strings.Repeat("b", 3000)}})
+			out, err := c.Encrypt(t.Context(),
+				kmsclient.EncryptInput{KeyID: testARN, Plaintext: bytes.Repeat([]byte("k"), n),
+					EncryptionContext: map[string]string{"a": strings.Repeat("b", 3000)}})
 			must(t, err)
 			if len(out.CiphertextBlob) != 6144 || !bytes.Contains(body, []byte(`"Plaintext":"`+b64(n)+`"`)) {
 				t.Errorf("TLS %x, %d bytes: got %d, sent %s", version, n, len(out.CiphertextBlob), body)
@@ -124,21 +134,23 @@ func TestTLSVersions(t *testing.T) {
 	}
 }
 
-// throughProxy runs one call in a process of its own, since net/http reads the proxies of the environment once in a process's life.
+// throughProxy runs one call in a process of its own, since net/http reads the proxies of the
+// environment once in a process's life.
 func throughProxy(t *testing.T, env ...string) (string, error) {
 	t.Helper()
 	clean(t)
 	keys(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), append(env, "ENVSEAL_TEST_CHILD=describe", "AWS_REGION=eu-central-1")...)
+	cmd.Env = append(os.Environ(),
+		append(env, "ENVSEAL_TEST_CHILD=describe", "AWS_REGION=eu-central-1")...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
 // describe is the child of throughProxy.
 func describe() int {
-	c := awskms.New(awskms.Config{ConnectTimeout: time.Second, ReadTimeout: 2 * time.Second, MaxBackoff: time.Millisecond,
-		NoVerifySSL: os.Getenv("ENVSEAL_TEST_PLAIN") != ""})
+	c := awskms.New(awskms.Config{ConnectTimeout: time.Second, ReadTimeout: 2 * time.Second,
+		MaxBackoff: time.Millisecond, NoVerifySSL: os.Getenv("ENVSEAL_TEST_PLAIN") != ""})
 	about, err := c.DescribeKey(contextOfChild(), testARN, kmsclient.Options{})
 	if err != nil {
 		_, _ = os.Stdout.WriteString(err.Error())
@@ -156,7 +168,8 @@ type testProxy struct {
 }
 
 // serve starts the proxy. described answers what is not CONNECT.
-func (p *testProxy) serve(t *testing.T, target *httptest.Server, described http.HandlerFunc) (address string) {
+func (p *testProxy) serve(t *testing.T, target *httptest.Server,
+	described http.HandlerFunc) (address string) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.asked = append(p.asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
@@ -196,9 +209,11 @@ func (p *testProxy) was() []string {
 	return p.asked
 }
 
-// TestProxy: CONNECT with the user of the environment, whole URLs for http, NO_PROXY, and refusals that are not repeated.
+// TestProxy: CONNECT with the user of the environment, whole URLs for http, NO_PROXY, and refusals
+// that are not repeated.
 func TestProxy(t *testing.T) {
-	described := says(200, `{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`)
+	described := says(200,
+		`{"KeyMetadata":`+object("Arn", testARN, "KeyId", testARN[len(testARN)-36:])+`}`)
 	target, bundle := secure(t, described)
 	proxy := &testProxy{}
 	with := "http://user:hunter2@" + proxy.serve(t, target, described)
@@ -206,21 +221,26 @@ func TestProxy(t *testing.T) {
 
 	t.Run("CONNECT", func(t *testing.T) {
 		proxy.reset(http.StatusOK)
-		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_CA_BUNDLE="+bundle, "AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 || proxy.was()[0] != "CONNECT example.com:443"+auth {
+		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_CA_BUNDLE="+bundle,
+			"AWS_ENDPOINT_URL_KMS=https://example.com")
+		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 ||
+			proxy.was()[0] != "CONNECT example.com:443"+auth {
 			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("plain", func(t *testing.T) {
 		proxy.reset(http.StatusOK)
-		out, err := throughProxy(t, "HTTP_PROXY="+with, "ENVSEAL_TEST_PLAIN=1", "AWS_ENDPOINT_URL_KMS=http://example.com")
-		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 || proxy.was()[0] != "POST http://example.com/"+auth {
+		out, err := throughProxy(t, "HTTP_PROXY="+with, "ENVSEAL_TEST_PLAIN=1",
+			"AWS_ENDPOINT_URL_KMS=http://example.com")
+		if err != nil || !strings.HasSuffix(out, testARN) || len(proxy.was()) != 1 ||
+			proxy.was()[0] != "POST http://example.com/"+auth {
 			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("NO_PROXY", func(t *testing.T) {
 		proxy.reset(http.StatusOK)
-		out, err := throughProxy(t, "HTTPS_PROXY="+with, "NO_PROXY=.invalid", "AWS_ENDPOINT_URL_KMS=https://kms.invalid")
+		out, err := throughProxy(t, "HTTPS_PROXY="+with, "NO_PROXY=.invalid",
+			"AWS_ENDPOINT_URL_KMS=https://kms.invalid")
 		if err == nil || len(proxy.was()) != 0 || !strings.Contains(out, "kms.invalid") {
 			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
@@ -228,12 +248,14 @@ func TestProxy(t *testing.T) {
 	t.Run("refuses", func(t *testing.T) {
 		proxy.reset(http.StatusProxyAuthRequired)
 		out, err := throughProxy(t, "HTTPS_PROXY="+with, "AWS_ENDPOINT_URL_KMS=https://example.com")
-		if err == nil || len(proxy.was()) != 1 || !strings.Contains(out, "407") || strings.Contains(out, "hunter2") {
+		if err == nil || len(proxy.was()) != 1 || !strings.Contains(out, "407") ||
+			strings.Contains(out, "hunter2") {
 			t.Errorf("%v: %s; the proxy was asked %q", err, out, proxy.was())
 		}
 	})
 	t.Run("socks", func(t *testing.T) {
-		out, err := throughProxy(t, "HTTPS_PROXY=socks5://127.0.0.1:1", "AWS_ENDPOINT_URL_KMS=https://example.com")
+		out, err := throughProxy(t, "HTTPS_PROXY=socks5://127.0.0.1:1",
+			"AWS_ENDPOINT_URL_KMS=https://example.com")
 		if err == nil || !strings.Contains(out, `"socks5" are not supported`) {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -8,8 +8,9 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// traces are the buffers of others through which an answer went: the bytes.Buffer in which crypto/tls decrypts in place, and bufio's.
-// Whoever reads hands over such a buffer to be filled, and so it becomes known. One goroutine uses it.
+// traces are the buffers of others through which an answer went: the bytes.Buffer in which
+// crypto/tls decrypts in place, and bufio's. Whoever reads hands over such a buffer to be filled,
+// and so it becomes known. One goroutine uses it.
 type traces struct{ buffers [][]byte }
 
 // add remembers p up to its capacity, which is all that its owner may have filled.
@@ -47,8 +48,9 @@ func (r *tracedReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// recordConn lies under TLS. It hands out the five bytes of a record's head and then the record (RFC 8446, section 5.1), never
-// bytes of the next one: when crypto/tls then moves to a larger buffer, all it carries over and leaves behind is a head.
+// recordConn lies under TLS. It hands out the five bytes of a record's head and then the record
+// (RFC 8446, section 5.1), never bytes of the next one: when crypto/tls then moves to a larger
+// buffer, all it carries over and leaves behind is a head.
 type recordConn struct {
 	net.Conn
 	seen *traces

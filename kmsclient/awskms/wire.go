@@ -23,8 +23,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Limits of an answer. KMS's longest answers with a key in them have 14 KB (a blob of 6 144 bytes and a key, in base64); a page of
-// 100 keys has 20 KB, one of 50 aliases with long names 35 KB. A bare SDK reads on until memory ends.
+// Limits of an answer. KMS's longest answers with a key in them have 14 KB (a blob of 6 144 bytes
+// and a key, in base64); a page of 100 keys has 20 KB, one of 50 aliases with long names 35 KB. A
+// bare SDK reads on until memory ends.
 const (
 	maxAnswer       = 64 << 10
 	maxSecretAnswer = 16 << 10 // all of it in locked memory, which is scarce
@@ -32,8 +33,9 @@ const (
 	readSize        = 1024 // less than bufio's buffer, so that reads go through it and not around it
 )
 
-// wire is the HTTP client under the SDK, for KMS only: one HTTP/1.1 exchange a connection, on the goroutine of the caller, and nothing
-// left of it in memory afterwards. It follows no redirect and asks for no compression.
+// wire is the HTTP client under the SDK, for KMS only: one HTTP/1.1 exchange a connection, on the
+// goroutine of the caller, and nothing left of it in memory afterwards. It follows no redirect and
+// asks for no compression.
 type wire struct {
 	cfg   Config
 	tls   *tls.Config
@@ -41,7 +43,8 @@ type wire struct {
 	debug sync.Mutex // lines are written whole
 }
 
-// newWire takes over what the SDK's configuration made of AWS_CA_BUNDLE and the like, and the proxies of the environment.
+// newWire takes over what the SDK's configuration made of AWS_CA_BUNDLE and the like, and the
+// proxies of the environment.
 func newWire(cfg Config, loaded aws.Config) *wire {
 	transport := awshttp.NewBuildableClient().GetTransport()
 	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok {
@@ -71,10 +74,12 @@ func isLoopback(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback()
 	}
-	return host == "localhost" // and no name below it: that may be anywhere for DNS, and goes through proxies
+	// and no name below it: that may be anywhere for DNS, and goes through proxies
+	return host == "localhost"
 }
 
-// Do implements the HTTPClient of the SDK. The answer it returns has been read, and its connection closed and wiped.
+// Do implements the HTTPClient of the SDK. The answer it returns has been read, and its connection
+// closed and wiped.
 func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
 	if x == nil {
@@ -93,7 +98,8 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 
 func (w *wire) exchange(req *http.Request, x *exchange) (*http.Response, error) {
 	seen := &traces{}
-	defer keymem.Do(seen.wipe) // after the connection is closed: nothing reads into these buffers any more
+	// after the connection is closed: nothing reads into these buffers any more
+	defer keymem.Do(seen.wipe)
 	deadline := time.Now().Add(w.cfg.connectTimeout() + w.cfg.readTimeout())
 	conn, err := w.dial(req.Context(), req.URL, seen)
 	if err != nil {
@@ -111,7 +117,8 @@ func (w *wire) exchange(req *http.Request, x *exchange) (*http.Response, error) 
 	return resp, nil
 }
 
-// bound ends all reading and writing after limit, or when ctx is done. The function it returns takes the watch off ctx.
+// bound ends all reading and writing after limit, or when ctx is done. The function it returns
+// takes the watch off ctx.
 func bound(ctx context.Context, conn net.Conn, limit time.Duration) (stop func() bool) {
 	_ = conn.SetDeadline(time.Now().Add(limit))
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -125,7 +132,8 @@ func phase(err error, doing string, silent bool) error {
 	return err
 }
 
-// send writes the request. A locked body goes from locked memory into the connection, in pieces: see pieceSize.
+// send writes the request. A locked body goes from locked memory into the connection, in pieces:
+// see pieceSize.
 func (w *wire) send(conn net.Conn, req *http.Request, x *exchange) error {
 	var head bytes.Buffer
 	uri, proxyHeader := req.URL.RequestURI(), ""
@@ -134,7 +142,9 @@ func (w *wire) send(conn net.Conn, req *http.Request, x *exchange) error {
 	}
 	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n%s",
 		req.Method, uri, cmp.Or(req.Host, req.URL.Host), req.ContentLength, proxyHeader)
-	if err := req.Header.WriteSubset(&head, map[string]bool{"Host": true, "Content-Length": true, "Connection": true}); err != nil {
+	err := req.Header.WriteSubset(&head,
+		map[string]bool{"Host": true, "Content-Length": true, "Connection": true})
+	if err != nil {
 		return err
 	}
 	head.WriteString("\r\n")
@@ -168,14 +178,16 @@ func writePieces(conn net.Conn, body []byte) error {
 // note keeps what the error messages need.
 func (x *exchange) note(resp *http.Response) {
 	x.status = resp.StatusCode
-	x.requestID = oneLine(cmp.Or(resp.Header.Get("X-Amzn-Requestid"), resp.Header.Get("X-Amz-Request-Id")))
+	x.requestID = oneLine(cmp.Or(resp.Header.Get("X-Amzn-Requestid"),
+		resp.Header.Get("X-Amz-Request-Id")))
 	if resp.StatusCode/100 == 3 {
 		x.location = resp.Header.Get("Location")
 	}
 	x.skew = x.call.client.noteDate(resp.Header.Get("Date"))
 }
 
-// log writes the line of an exchange for --debug. Nothing of a header, of a body or of the query is in it.
+// log writes the line of an exchange for --debug. Nothing of a header, of a body or of the query is
+// in it.
 func (w *wire) log(req *http.Request, x *exchange, took time.Duration) {
 	if w.cfg.Debug == nil {
 		return
@@ -187,8 +199,8 @@ func (w *wire) log(req *http.Request, x *exchange, took time.Duration) {
 	if x.requestID != "" {
 		outcome += ", request id " + x.requestID
 	}
-	line := fmt.Sprintf("kms %s attempt %d: %s %s://%s%s: %s, %v\n",
-		x.call.op, x.attempt, req.Method, req.URL.Scheme, req.URL.Host, req.URL.Path, outcome, took.Round(100*time.Microsecond))
+	line := fmt.Sprintf("kms %s attempt %d: %s %s://%s%s: %s, %v\n", x.call.op, x.attempt, req.Method,
+		req.URL.Scheme, req.URL.Host, req.URL.Path, outcome, took.Round(100*time.Microsecond))
 	w.debug.Lock()
 	defer w.debug.Unlock()
 	_, _ = io.WriteString(w.cfg.Debug, line)

@@ -16,25 +16,29 @@ const (
 	defaultWindow  = 30 // days, of ScheduleKeyDeletion
 )
 
-// newKey reads a CreateKey, which makes symmetric encryption keys only. What the server would not keep is refused rather than ignored.
+// newKey reads a CreateKey, which makes symmetric encryption keys only. What the server would not
+// keep is refused rather than ignored.
 func (r *request) newKey() kmsclient.CreateKeyInput {
 	r.unsupported("Policy", "Tags", "CustomKeyStoreId", "XksKeyId")
 	r.only("KeyUsage", "ENCRYPT_DECRYPT")
 	r.only("KeySpec", kmsclient.Algorithm)
 	r.only("CustomerMasterKeySpec", kmsclient.Algorithm)
 	r.only("Origin", "AWS_KMS")
-	return kmsclient.CreateKeyInput{Description: r.text("Description", 0, maxDescription), MultiRegion: r.flag("MultiRegion")}
+	return kmsclient.CreateKeyInput{Description: r.text("Description", 0, maxDescription),
+		MultiRegion: r.flag("MultiRegion")}
 }
 
 // only refuses a member that has another value than the one there is.
 func (r *request) only(name, value string) {
 	if v := r.text(name, 1, 64); v != "" && v != value {
-		r.fail(refuse("UnsupportedOperationException", "%s %s is not supported by this development server, only %s", name, v, value))
+		r.fail(refuse("UnsupportedOperationException",
+			"%s %s is not supported by this development server, only %s", name, v, value))
 	}
 }
 
 func describeKey(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
-	id, opts := r.key(), kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens)}
+	id, opts := r.key(),
+		kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens)}
 	if r.err != nil {
 		return r.err
 	}
@@ -125,7 +129,8 @@ func scheduleKeyDeletion(ctx context.Context, svc kmsclient.Service, r *request,
 	})(ctx, svc, r, a)
 }
 
-func onAlias(do func(svc kmsclient.Service, ctx context.Context, name, target string) error) operation {
+func onAlias(do func(svc kmsclient.Service, ctx context.Context,
+	name, target string) error) operation {
 	return func(ctx context.Context, svc kmsclient.Service, r *request, _ *answer) error {
 		r.require("AliasName", "TargetKeyId")
 		name, target := r.text("AliasName", 1, maxAlias), r.keyID("TargetKeyId")
@@ -185,7 +190,8 @@ func listAliases(ctx context.Context, svc kmsclient.Service, r *request, a *answ
 	return nil
 }
 
-// page reads Limit and Marker. A marker names the last item of the page before, so that items that come or go meanwhile shift nothing.
+// page reads Limit and Marker. A marker names the last item of the page before, so that items that
+// come or go meanwhile shift nothing.
 func (r *request) page(usual, max int) (limit int, after string) {
 	limit = cmp.Or(r.number("Limit", 1, max), usual)
 	marker := r.text("Marker", 1, 1024)
@@ -196,9 +202,12 @@ func (r *request) page(usual, max int) (limit int, after string) {
 	return limit, string(name)
 }
 
-// cutPage sorts a copy of all by name and gives up to limit items whose names come after a name; next is the last one's where more follow.
+// cutPage sorts a copy of all by name and gives up to limit items whose names come after a name;
+// next is the last one's where more follow.
 func cutPage[T any](all []T, name func(T) string, after string, limit int) (page []T, next string) {
-	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return strings.Compare(name(a), name(b)) })
+	all = slices.SortedFunc(slices.Values(all), func(a, b T) int {
+		return strings.Compare(name(a), name(b))
+	})
 	from, _ := slices.BinarySearchFunc(all, after, func(e T, s string) int {
 		if name(e) <= s {
 			return -1

@@ -12,8 +12,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// answer is a JSON object that is written by hand, member after member. An answer with keys in it lies in memory from keymem and
-// never grows, so that no copy of a key stays behind on the heap.
+// answer is a JSON object that is written by hand, member after member. An answer with keys in it
+// lies in memory from keymem and never grows, so that no copy of a key stays behind on the heap.
 type answer struct {
 	b      []byte
 	locked *keymem.Buffer // where b lies; nil for an answer without keys
@@ -27,9 +27,9 @@ func newAnswer(f *Fault) *answer {
 	return &answer{b: append(make([]byte, 0, 1024), '{'), fault: f, fresh: true}
 }
 
-// secret writes a plaintext key and destroys it; nil is none. It is the first member: from here on the
-// answer lies in locked memory, with room for blobs of these lengths and a kilobyte of text beside a key
-// ARN.
+// secret writes a plaintext key and destroys it; nil is none. It is the first member: from here on
+// the answer lies in locked memory, with room for blobs of these lengths and a kilobyte of text
+// beside a key ARN.
 func (a *answer) secret(name string, key kmsclient.Secret, blobs ...[]byte) {
 	if key == nil {
 		return

@@ -1,18 +1,23 @@
-// Package devserver puts KMS's own wire protocol before any [kmsclient.Service], so that the aws command, boto3 and every AWS SDK can
-// talk to it: JSON 1.1 over HTTP, one POST to / an operation, its name in X-Amz-Target (AWS KMS API Reference). It also answers STS
-// GetCallerIdentity, since clients like to know who they are.
+// Package devserver puts KMS's own wire protocol before any [kmsclient.Service], so that the aws
+// command, boto3 and every AWS SDK can talk to it: JSON 1.1 over HTTP, one POST to / an operation,
+// its name in X-Amz-Target (AWS KMS API Reference). It also answers STS GetCallerIdentity, since
+// clients like to know who they are.
 //
-// It is for development and tests, and speaks on loopback addresses only. Other users of a machine can reach those too, so requests
-// must be signed (Signature Version 4) with the server's credentials. The Region in the signature is free, unless
-// [Options.StrictRegion]: it takes part in the signature, but chooses nothing here, and `aws --region us-east-1` by habit should work.
+// It is for development and tests, and speaks on loopback addresses only. Other users of a machine
+// can reach those too, so requests must be signed (Signature Version 4) with the server's
+// credentials. The Region in the signature is free, unless [Options.StrictRegion]: it takes part in
+// the signature, but chooses nothing here, and `aws --region us-east-1` by habit should work.
 //
-// What it does not do: IAM. Key policies, grants and IAM policies are neither kept nor enforced; grant tokens go to the Service.
-// [Options.Deny] refuses whole operations, for tests of least privilege. [Faults] makes it fail in the ways networks and services do.
+// What it does not do: IAM. Key policies, grants and IAM policies are neither kept nor enforced;
+// grant tokens go to the Service. [Options.Deny] refuses whole operations, for tests of least
+// privilege. [Faults] makes it fail in the ways networks and services do.
 //
-// Plaintext keys are written into memory from package keymem and wiped when sent, request bodies are wiped too. The buffers of
-// net/http and of the kernel's sockets are outside its reach: no key that matters should go through a development server.
+// Plaintext keys are written into memory from package keymem and wiped when sent, request bodies
+// are wiped too. The buffers of net/http and of the kernel's sockets are outside its reach: no key
+// that matters should go through a development server.
 //
-// Start reading at the table of operations (operations.go), and at exchange.serve (handler.go), through which every request goes.
+// Start reading at the table of operations (operations.go), and at exchange.serve (handler.go),
+// through which every request goes.
 package devserver
 
 import (
@@ -28,19 +33,22 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Options configure a [Server]. The zero value works: generated credentials, signatures checked, no faults.
+// Options configure a [Server]. The zero value works: generated credentials, signatures checked, no
+// faults.
 type Options struct {
 	Region string // what [Server.Region] says; empty means kmsclient.LocalRegion
 	// StrictRegion refuses signatures made for another Region than Region, as AWS does.
 	StrictRegion bool
-	// AccessKeyID and SecretAccessKey are what requests must be signed with. Both are generated when both are empty.
+	// AccessKeyID and SecretAccessKey are what requests must be signed with. Both are generated when
+	// both are empty.
 	AccessKeyID, SecretAccessKey string
 	SessionToken                 string // when set, requests must carry it too
 	AllowUnsigned                bool   // check no signature at all
 	// Log gets every request once it is answered. Calls may be concurrent.
 	Log    func(Call)
 	Faults *Faults // see [Server.SetFaults]; nil means none
-	// Deny names operations, or the permissions ReEncryptFrom and ReEncryptTo, whose lack is answered with AccessDeniedException.
+	// Deny names operations, or the permissions ReEncryptFrom and ReEncryptTo, whose lack is answered
+	// with AccessDeniedException.
 	Deny []string
 }
 
@@ -57,7 +65,8 @@ type Call struct {
 	Duration  time.Duration
 }
 
-// Server is an http.Handler that answers KMS requests from a Service. It is safe for concurrent use.
+// Server is an http.Handler that answers KMS requests from a Service. It is safe for concurrent
+// use.
 type Server struct {
 	svc    kmsclient.Service
 	opts   Options
@@ -110,7 +119,8 @@ func (s *Server) Counts() map[string]int {
 	return maps.Clone(s.counts)
 }
 
-// SetFaults replaces the faults, with all counters at zero; nil ends them. It may be called while the server works.
+// SetFaults replaces the faults, with all counters at zero; nil ends them. It may be called while
+// the server works.
 func (s *Server) SetFaults(f *Faults) error {
 	in, err := newInjector(f)
 	if err != nil {
@@ -130,7 +140,8 @@ func (s *Server) admit(op string) *Fault {
 	return s.faults.next(op)
 }
 
-// generateCredentials makes a key pair in the sizes of AWS's, but not to be taken for one: real ids start with AKIA or ASIA.
+// generateCredentials makes a key pair in the sizes of AWS's, but not to be taken for one: real ids
+// start with AKIA or ASIA.
 func generateCredentials() (id, secret string) {
 	var r [40]byte
 	rand.Read(r[:]) // never fails: crypto/rand ends the process instead

@@ -27,9 +27,11 @@ func (r *rig) environment(dir string) []string {
 		}
 	}
 	id, secret := r.srv.Credentials()
-	return append(env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_DEFAULT_REGION=local", "AWS_REGION=local",
-		"AWS_ENDPOINT_URL_KMS="+r.url, "AWS_ENDPOINT_URL_STS="+r.url, "AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE="+filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "none"), "AWS_PAGER=")
+	return append(env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret,
+		"AWS_DEFAULT_REGION=local", "AWS_REGION=local", "AWS_ENDPOINT_URL_KMS="+r.url,
+		"AWS_ENDPOINT_URL_STS="+r.url, "AWS_MAX_ATTEMPTS=1",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+filepath.Join(dir, "none"),
+		"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "none"), "AWS_PAGER=")
 }
 
 // tool runs a program that must be there.
@@ -89,18 +91,24 @@ func TestInteropAWSCommandDataKeys(t *testing.T) {
 	if size(t, key, "Plaintext") != 32 || key["KeyId"] != r.key.ARN {
 		t.Fatalf("generate-data-key: %v", key["KeyId"])
 	}
-	if n := size(t, r.aws(dir, "kms generate-data-key --key-id "+r.key.KeyID+" --number-of-bytes 64"), "Plaintext"); n != 64 {
+	n := size(t, r.aws(dir, "kms generate-data-key --key-id "+r.key.KeyID+" --number-of-bytes 64"),
+		"Plaintext")
+	if n != 64 {
 		t.Fatalf("generate-data-key of 64 bytes: %d", n)
 	}
-	blind := r.aws(dir, "kms generate-data-key-without-plaintext --key-spec AES_128 --key-id "+r.key.ARN)
+	blind := r.aws(dir, "kms generate-data-key-without-plaintext --key-spec AES_128 --key-id "+
+		r.key.ARN)
 	if _, has := blind["Plaintext"]; has || size(t, blind, "CiphertextBlob") == 0 {
 		t.Fatal("generate-data-key-without-plaintext")
 	}
-	pair := r.aws(dir, "kms generate-data-key-pair-without-plaintext --key-pair-spec ECC_NIST_P384 --key-id alias/app")
+	pair := r.aws(dir,
+		"kms generate-data-key-pair-without-plaintext --key-pair-spec ECC_NIST_P384 --key-id alias/app")
 	if size(t, pair, "PublicKey") == 0 || pair["KeyPairSpec"] != "ECC_NIST_P384" {
 		t.Fatalf("generate-data-key-pair-without-plaintext: %v", pair)
 	}
-	if n := size(t, r.aws(dir, "kms generate-data-key-pair --key-pair-spec RSA_2048 --key-id alias/app"), "PrivateKeyPlaintext"); n < 1000 {
+	n = size(t, r.aws(dir, "kms generate-data-key-pair --key-pair-spec RSA_2048 --key-id alias/app"),
+		"PrivateKeyPlaintext")
+	if n < 1000 {
 		t.Fatalf("generate-data-key-pair: private key of %d bytes", n)
 	}
 	if n := size(t, r.aws(dir, "kms generate-random --number-of-bytes 7"), "Plaintext"); n != 7 {
@@ -111,7 +119,8 @@ func TestInteropAWSCommandDataKeys(t *testing.T) {
 	saveBlob(t, sealed, "CiphertextBlob", file("sealed"))
 	moved := r.aws(dir, "kms re-encrypt --ciphertext-blob fileb://sealed --destination-key-id alias/app --source-encryption-context app=web,env=prod")
 	saveBlob(t, moved, "CiphertextBlob", file("moved"))
-	for _, line := range []string{"kms decrypt --ciphertext-blob fileb://sealed" + context, "kms decrypt --ciphertext-blob fileb://moved --key-id alias/app"} {
+	for _, line := range []string{"kms decrypt --ciphertext-blob fileb://sealed" + context,
+		"kms decrypt --ciphertext-blob fileb://moved --key-id alias/app"} {
 		if out := r.aws(dir, line); out["Plaintext"] != "aGVsbG8=" || out["KeyId"] != r.key.ARN {
 			t.Fatalf("%s: %v", line, out)
 		}
@@ -142,7 +151,8 @@ func TestInteropAWSCommandKeys(t *testing.T) {
 			t.Fatalf("after %s the key is %v", c.line, got)
 		}
 	}
-	for line, want := range map[string]int{"list-aliases --page-size 1": 2, "list-aliases --key-id " + id: 1, "list-keys --page-size 1": 2, "list-keys --max-items 1": 1} {
+	for line, want := range map[string]int{"list-aliases --page-size 1": 2,
+		"list-aliases --key-id " + id: 1, "list-keys --page-size 1": 2, "list-keys --max-items 1": 1} {
 		doc := r.aws(dir, "kms "+line)
 		aliases, _ := doc["Aliases"].([]any)
 		keys, _ := doc["Keys"].([]any)
@@ -214,9 +224,11 @@ func TestInteropBoto3(t *testing.T) {
 func TestInteropCurl(t *testing.T) {
 	r := start(t, devserver.Options{})
 	id, secret := r.srv.Credentials()
-	for user, want := range map[string]string{id + ":" + secret: `"Keys":[`, id + ":wrong": "InvalidSignatureException"} {
-		out, errs, _ := r.tool(t.TempDir(), "curl", "-sS", "--aws-sigv4", "aws:amz:local:kms", "--user", user, "-H", "Content-Type: application/x-amz-json-1.1",
-			"-H", "X-Amz-Target: TrentService.ListKeys", "-d", "{}", r.url+"/")
+	for user, want := range map[string]string{id + ":" + secret: `"Keys":[`,
+		id + ":wrong": "InvalidSignatureException"} {
+		out, errs, _ := r.tool(t.TempDir(), "curl", "-sS", "--aws-sigv4", "aws:amz:local:kms",
+			"--user", user, "-H", "Content-Type: application/x-amz-json-1.1", "-H",
+			"X-Amz-Target: TrentService.ListKeys", "-d", "{}", r.url+"/")
 		if !strings.Contains(out, want) {
 			t.Errorf("curl: %s %s, want %s", out, errs, want)
 		}

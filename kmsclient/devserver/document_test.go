@@ -13,7 +13,8 @@ import (
 // halfPair finds an escape of a surrogate, of which a half may stand alone.
 var halfPair = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 
-// TestHalfOfAPair: what stands for no text is refused, and what looks like it is taken as it is written.
+// TestHalfOfAPair: what stands for no text is refused, and what looks like it is taken as it is
+// written.
 func TestHalfOfAPair(t *testing.T) {
 	for text, want := range map[string]string{
 		`"\ud83d\uDE00"`:       "\U0001f600",
@@ -42,9 +43,11 @@ func TestHalfOfAPair(t *testing.T) {
 	}
 }
 
-// FuzzSplitObject compares splitObject with encoding/json: the same documents are objects, and have the same members.
+// FuzzSplitObject compares splitObject with encoding/json: the same documents are objects, and have
+// the same members.
 func FuzzSplitObject(f *testing.F) {
-	seeds := []string{`{}`, `{"a":1}`, ` { "a" : "}\"" , "b\u0041":[1,{"c":"]"}] ,"d":null}`, `{"a":-1.5e3,"b":true,"c":{}}`, `[1]`, `"{"`, `{"a":1}}`, "{\"a\":\"\\\\\"}"}
+	seeds := []string{`{}`, `{"a":1}`, ` { "a" : "}\"" , "b\u0041":[1,{"c":"]"}] ,"d":null}`,
+		`{"a":-1.5e3,"b":true,"c":{}}`, `[1]`, `"{"`, `{"a":1}}`, "{\"a\":\"\\\\\"}"}
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
@@ -53,9 +56,11 @@ func FuzzSplitObject(f *testing.F) {
 		var want map[string]json.RawMessage
 		fails := json.Unmarshal(b, &want) != nil || want == nil
 		if err != nil {
-			// Stricter than encoding/json in three things: text that is not UTF-8, names that come twice, and names with half of a surrogate pair.
+			// Stricter than encoding/json in three things: text that is not UTF-8, names that come twice,
+			// and names with half of a surrogate pair.
 			why := err.Error()
-			if !fails && !strings.Contains(why, "UTF-8") && !strings.Contains(why, "twice") && !(strings.Contains(why, "no text") && halfPair.Match(b)) {
+			if !fails && !strings.Contains(why, "UTF-8") && !strings.Contains(why, "twice") &&
+				!(strings.Contains(why, "no text") && halfPair.Match(b)) {
 				t.Fatalf("%q refused: %v", b, err)
 			}
 			return
@@ -86,7 +91,8 @@ func TestRequestIsWiped(t *testing.T) {
 	}
 }
 
-// TestSecretAnswerDoesNotGrow: memory that append would move is memory with a copy of the key left behind.
+// TestSecretAnswerDoesNotGrow: memory that append would move is memory with a copy of the key left
+// behind.
 func TestSecretAnswerDoesNotGrow(t *testing.T) {
 	key, err := keymem.New(32)
 	if err != nil {

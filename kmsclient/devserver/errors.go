@@ -26,7 +26,8 @@ func refuse(code, format string, args ...any) *refusal {
 	return &refusal{code: code, message: fmt.Sprintf(format, args...), status: statusOf(code)}
 }
 
-// statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each operation).
+// statusOf is 400 but for failures of the service itself (KMS API Reference, errors of each
+// operation).
 func statusOf(code string) int {
 	switch code {
 	case "KMSInternalException", "KeyUnavailableException", "InternalFailure":
@@ -37,7 +38,8 @@ func statusOf(code string) int {
 	return http.StatusBadRequest
 }
 
-// asRefusal translates an error of the Service: its Code where it has one, the name of its kind otherwise, KMSInternalException for the rest.
+// asRefusal translates an error of the Service: its Code where it has one, the name of its kind
+// otherwise, KMSInternalException for the rest.
 func asRefusal(err error) *refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
@@ -74,7 +76,8 @@ func (r *refusal) xml(requestID string) []byte {
 		code = r.code
 	}
 	var b strings.Builder
-	b.WriteString(`<ErrorResponse xmlns="` + stsNamespace + `"><Error><Type>Sender</Type><Code>` + code + `</Code><Message>`)
+	b.WriteString(`<ErrorResponse xmlns="` + stsNamespace + `"><Error><Type>Sender</Type><Code>` +
+		code + `</Code><Message>`)
 	xml.EscapeText(&b, []byte(r.message)) // a strings.Builder never fails
 	b.WriteString(`</Message></Error><RequestId>` + requestID + `</RequestId></ErrorResponse>`)
 	return []byte(b.String())

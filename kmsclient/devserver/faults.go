@@ -10,24 +10,28 @@ import (
 	"time"
 )
 
-// Fault says what goes wrong with which calls. Of several conditions all must hold; without any, every call is hit.
+// Fault says what goes wrong with which calls. Of several conditions all must hold; without any,
+// every call is hit.
 type Fault struct {
-	Operation   string        // name of an operation, or * for all
-	Kind        string        // one of FaultKinds, or an HTTP status from 500 to 599
-	First       int           // only the first so many calls of the operation
-	Every       int           // only every so manieth call of the operation
-	Probability float64       // only this share of the calls, 0..1; 0 means no such condition
-	Time        time.Duration // of delay, skew, skewed and trickle; 0 means one second, one hour, none, 100 ms
+	Operation   string  // name of an operation, or * for all
+	Kind        string  // one of FaultKinds, or an HTTP status from 500 to 599
+	First       int     // only the first so many calls of the operation
+	Every       int     // only every so manieth call of the operation
+	Probability float64 // only this share of the calls, 0..1; 0 means no such condition
+	// of delay, skew, skewed and trickle; 0 means one second, one hour, none, 100 ms
+	Time time.Duration
 }
 
-// Faults are tried in order; the first that hits a call is done to it. The counters live in the [Server].
+// Faults are tried in order; the first that hits a call is done to it. The counters live in the
+// [Server].
 type Faults struct {
 	List []Fault
 	Seed uint64 // of the chances; the same seed, faults and sequence of calls give the same failures
 }
 
-// FaultKinds are the kinds of fault with what each does, for help texts. Signatures are checked before all but skew, so that a wrong
-// secret is never mistaken for a fault. The kinds from empty to trickle carry the call out and spoil its answer.
+// FaultKinds are the kinds of fault with what each does, for help texts. Signatures are checked
+// before all but skew, so that a wrong secret is never mistaken for a fault. The kinds from empty
+// to trickle carry the call out and spoil its answer.
 var FaultKinds = []struct{ Name, Does string }{
 	{"throttle", "ThrottlingException"},
 	{"limit", "LimitExceededException"},
@@ -64,9 +68,10 @@ var FaultKinds = []struct{ Name, Does string }{
 	{"trickle", "one byte of the answer after the other, each after the time given, 100ms if none"},
 }
 
-// ParseFaults reads faults from text, for flags: OPERATION=KIND[:CONDITION...], separated by commas. A condition is 2 (the first two
-// calls), /3 (every third call), 5% (that share of the calls) or, for delay, skew, skewed and trickle, a time such as 250ms. seed=N
-// sets the seed. Example: GenerateDataKey=throttle:2,Decrypt=empty,*=500:5%.
+// ParseFaults reads faults from text, for flags: OPERATION=KIND[:CONDITION...], separated by
+// commas. A condition is 2 (the first two calls), /3 (every third call), 5% (that share of the
+// calls) or, for delay, skew, skewed and trickle, a time such as 250ms. seed=N sets the seed.
+// Example: GenerateDataKey=throttle:2,Decrypt=empty,*=500:5%.
 func ParseFaults(s string) (*Faults, error) {
 	out := &Faults{}
 	for item := range strings.SplitSeq(s, ",") {
@@ -141,7 +146,8 @@ func (f *Fault) check() error {
 	}
 	switch {
 	case !known:
-		return fmt.Errorf("kind %q is not known; there are %s, and statuses from 500 to 599", f.Kind, kindNames())
+		return fmt.Errorf("kind %q is not known; there are %s, and statuses from 500 to 599",
+			f.Kind, kindNames())
 	case f.First < 0 || f.Every < 0:
 		return errors.New("a count of calls is negative")
 	case !(f.Probability >= 0 && f.Probability <= 1):
@@ -192,7 +198,8 @@ func (f Fault) String() string {
 	return s
 }
 
-// injector has the faults of a server with their counters. Its owner guards it against concurrent use.
+// injector has the faults of a server with their counters. Its owner guards it against concurrent
+// use.
 type injector struct {
 	list []Fault
 	seen []int // calls that each fault's operation had
@@ -209,11 +216,12 @@ func newInjector(f *Faults) (*injector, error) {
 		}
 	}
 	list := append([]Fault(nil), f.List...)
-	return &injector{list: list, seen: make([]int, len(list)), rand: rand.New(rand.NewPCG(f.Seed, 0))}, nil
+	return &injector{list: list, seen: make([]int, len(list)),
+		rand: rand.New(rand.NewPCG(f.Seed, 0))}, nil
 }
 
-// next counts a call of op and says which fault hits it, nil for none. Every fault counts all calls of its operation, also those that
-// another one hit.
+// next counts a call of op and says which fault hits it, nil for none. Every fault counts all calls
+// of its operation, also those that another one hit.
 func (in *injector) next(op string) *Fault {
 	var hit *Fault
 	for i := range in.list {
@@ -223,7 +231,8 @@ func (in *injector) next(op string) *Fault {
 		}
 		in.seen[i]++
 		n := in.seen[i]
-		if f.First > 0 && n > f.First || f.Every > 0 && n%f.Every != 0 || f.Probability > 0 && in.rand.Float64() >= f.Probability {
+		if f.First > 0 && n > f.First || f.Every > 0 && n%f.Every != 0 ||
+			f.Probability > 0 && in.rand.Float64() >= f.Probability {
 			continue
 		}
 		hit = cmp.Or(hit, f)

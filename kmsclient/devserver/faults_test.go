@@ -35,7 +35,9 @@ func plaintext(p reply) []byte {
 // faultEffects say for each kind of fault whether this is what comes over the wire of it.
 func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
 	code := func(status int, want string) func(reply, error) bool {
-		return func(p reply, err error) bool { return err == nil && p.status == status && p.code() == want }
+		return func(p reply, err error) bool {
+			return err == nil && p.status == status && p.code() == want
+		}
 	}
 	has := func(p reply, name string) bool { _, ok := p.members[name]; return ok }
 	return map[string]func(p reply, err error) bool{
@@ -59,18 +61,26 @@ func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
 		"delay":         func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
 		"hang":          func(p reply, err error) bool { return err != nil },
 		"reset":         func(p reply, err error) bool { return err != nil && p.status == 0 },
-		"redirect":      func(p reply, err error) bool { return p.status == 307 && p.header.Get("Location") == "/elsewhere" },
+		"redirect": func(p reply, err error) bool {
+			return p.status == 307 && p.header.Get("Location") == "/elsewhere"
+		},
 		"html": func(p reply, err error) bool {
 			return p.status == 200 && p.members == nil && strings.HasPrefix(string(p.body), "<")
 		},
-		"huge":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
-		"gzip":        func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
-		"empty":       func(p reply, err error) bool { return p.status == 200 && string(p.body) == "{}" },
-		"short":       func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 31 },
-		"wrongkey":    func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 32 },
-		"noplaintext": func(p reply, err error) bool { return has(p, "CiphertextBlob") && !has(p, "Plaintext") },
-		"noblob":      func(p reply, err error) bool { return has(p, "Plaintext") && !has(p, "CiphertextBlob") },
-		"otherkey":    func(p reply, err error) bool { return len(plaintext(p)) == 32 && p.members["KeyId"] != keyARN },
+		"huge":     func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
+		"gzip":     func(p reply, err error) bool { return p.status == 200 && len(p.body) == 1<<20 },
+		"empty":    func(p reply, err error) bool { return p.status == 200 && string(p.body) == "{}" },
+		"short":    func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 31 },
+		"wrongkey": func(p reply, err error) bool { return p.status == 200 && len(plaintext(p)) == 32 },
+		"noplaintext": func(p reply, err error) bool {
+			return has(p, "CiphertextBlob") && !has(p, "Plaintext")
+		},
+		"noblob": func(p reply, err error) bool {
+			return has(p, "Plaintext") && !has(p, "CiphertextBlob")
+		},
+		"otherkey": func(p reply, err error) bool {
+			return len(plaintext(p)) == 32 && p.members["KeyId"] != keyARN
+		},
 		"badbase64": func(p reply, err error) bool {
 			s, _ := p.members["Plaintext"].(string)
 			return strings.HasPrefix(s, "!")
@@ -78,12 +88,15 @@ func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
 		"cutjson": func(p reply, err error) bool {
 			return err == nil && p.status == 200 && p.members == nil && p.body[0] == '{'
 		},
-		"cut":     func(p reply, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && len(p.body) > 10 },
+		"cut": func(p reply, err error) bool {
+			return errors.Is(err, io.ErrUnexpectedEOF) && len(p.body) > 10
+		},
 		"trickle": func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
 	}
 }
 
-// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the wire. A kind without a row fails.
+// TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the
+// wire. A kind without a row fails.
 func TestFaultKinds(t *testing.T) {
 	r := start(t, devserver.Options{})
 	rows := faultEffects(r.key.ARN)
@@ -96,7 +109,8 @@ func TestFaultKinds(t *testing.T) {
 	for kind, ok := range rows {
 		t.Run(kind, func(t *testing.T) {
 			must(t, r.srv.SetFaults(parse(t, "GenerateDataKey="+kind+times[kind]+":1")))
-			req := r.sign(r.request("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`), signing{})
+			req := r.sign(r.request("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`),
+				signing{})
 			if kind == "hang" {
 				ctx, cancel := timeout(t, 100*time.Millisecond)
 				defer cancel()
@@ -106,7 +120,8 @@ func TestFaultKinds(t *testing.T) {
 			if !ok(p, err) {
 				t.Fatalf("%d %.200s %v", p.status, p.body, err)
 			}
-			if p := r.ask("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`); len(plaintext(p)) != 32 {
+			p = r.ask("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256"}`)
+			if len(plaintext(p)) != 32 {
 				t.Fatalf("the call after the fault: %d %s", p.status, p.body)
 			}
 		})
@@ -117,7 +132,8 @@ func TestFaultKinds(t *testing.T) {
 func TestWrongKey(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c := r.client(1)
-	sealed, err := c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: make([]byte, 32)})
+	sealed, err := c.Encrypt(t.Context(),
+		&kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: make([]byte, 32)})
 	must(t, err)
 	must(t, r.srv.SetFaults(parse(t, "Decrypt=wrongkey")))
 	out, err := c.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob})
@@ -127,7 +143,8 @@ func TestWrongKey(t *testing.T) {
 	}
 }
 
-// TestSkew shows that a skewed clock looks as AWS's does: the SDK corrects itself by the Date header and gets through.
+// TestSkew shows that a skewed clock looks as AWS's does: the SDK corrects itself by the Date
+// header and gets through.
 func TestSkew(t *testing.T) {
 	for _, by := range []string{"1h", "-2h"} {
 		r := start(t, devserver.Options{Faults: parse(t, "*=skew:"+by)})
@@ -142,7 +159,8 @@ func TestSkew(t *testing.T) {
 			t.Fatalf("%s: got through where no clock is right", by)
 		}
 		p := r.ask("ListKeys", "{}")
-		if at, err := http.ParseTime(p.header.Get("Date")); err != nil || time.Until(at).Abs() < 59*time.Minute {
+		at, err := http.ParseTime(p.header.Get("Date"))
+		if err != nil || time.Until(at).Abs() < 59*time.Minute {
 			t.Fatalf("%s: Date %q", by, p.header.Get("Date"))
 		}
 	}
@@ -191,17 +209,20 @@ func hits(r *rig, n int) string {
 // TestSDKRetriesThrottling counts the attempts of a real client.
 func TestSDKRetriesThrottling(t *testing.T) {
 	r := start(t, devserver.Options{Faults: parse(t, "GenerateRandom=throttle:1")})
-	_, err := r.client(2).GenerateRandom(t.Context(), &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
+	_, err := r.client(2).GenerateRandom(t.Context(),
+		&kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
 	must(t, err)
 	if n := r.srv.Counts()["GenerateRandom"]; n != 2 {
 		t.Fatalf("%d attempts", n)
 	}
 	calls := r.logged(2)
-	if calls[0].Fault != "throttle" || calls[0].Code != "ThrottlingException" || calls[1].Fault != "" || calls[1].Status != 200 {
+	if calls[0].Fault != "throttle" || calls[0].Code != "ThrottlingException" ||
+		calls[1].Fault != "" || calls[1].Status != 200 {
 		t.Fatalf("logged %+v", calls)
 	}
 	must(t, r.srv.SetFaults(parse(t, "*=expired")))
-	_, err = r.client(1).GenerateRandom(t.Context(), &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
+	_, err = r.client(1).GenerateRandom(t.Context(),
+		&kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() != "ExpiredTokenException" {
 		t.Fatal(err)
@@ -215,7 +236,8 @@ func TestSetFaultsWhileServing(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 25 {
-				if p, err := r.do(r.request("ListKeys", "{}")); err != nil || p.status != 200 && p.status != 500 {
+				p, err := r.do(r.request("ListKeys", "{}"))
+				if err != nil || p.status != 200 && p.status != 500 {
 					t.Errorf("%d %v", p.status, err)
 				}
 			}
@@ -233,8 +255,11 @@ func TestSetFaultsWhileServing(t *testing.T) {
 }
 
 func TestParseFaults(t *testing.T) {
-	f := parse(t, " GenerateDataKey=throttle:2, Decrypt=empty,*=500:5%,seed=9,ListKeys=delay:/3:250ms,")
-	if got, want := fmt.Sprint(f.List), "[GenerateDataKey=throttle:2 Decrypt=empty *=500:5% ListKeys=delay:/3:250ms]"; got != want || f.Seed != 9 {
+	f := parse(t,
+		" GenerateDataKey=throttle:2, Decrypt=empty,*=500:5%,seed=9,ListKeys=delay:/3:250ms,")
+	got, want := fmt.Sprint(f.List),
+		"[GenerateDataKey=throttle:2 Decrypt=empty *=500:5% ListKeys=delay:/3:250ms]"
+	if got != want || f.Seed != 9 {
 		t.Fatalf("%s, seed %d", got, f.Seed)
 	}
 	for text, want := range map[string]string{

@@ -17,7 +17,8 @@ var fuzzSeeds = []struct{ target, body string }{
 	{"TrentService.ListAliases", `{"KeyId":"alias/app"}`},
 	{"TrentService.CreateAlias", `{"AliasName":"alias/b","TargetKeyId":"alias/app"}`},
 	{"TrentService.ScheduleKeyDeletion", `{"KeyId":"x","PendingWindowInDays":7}`},
-	{"TrentService.GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256","EncryptionContext":{"a":"\u00e4","b":"\"}"}}`},
+	{"TrentService.GenerateDataKey",
+		`{"KeyId":"alias/app","KeySpec":"AES_256","EncryptionContext":{"a":"\u00e4","b":"\"}"}}`},
 	{"TrentService.GenerateDataKeyPair", `{"KeyId":"alias/app","KeyPairSpec":"ECC_NIST_P256"}`},
 	{"TrentService.GenerateRandom", `{"NumberOfBytes":1024}`},
 	{"TrentService.Encrypt", `{"KeyId":"alias/app","Plaintext":"aGVsbG8=","DryRun":true}`},
@@ -27,7 +28,8 @@ var fuzzSeeds = []struct{ target, body string }{
 	{"", ` { "a" : "\\" , "b":[] } `},
 }
 
-// FuzzRequest sends any document to any operation: there is always an answer, and it is always JSON with a request id.
+// FuzzRequest sends any document to any operation: there is always an answer, and it is always JSON
+// with a request id.
 func FuzzRequest(f *testing.F) {
 	if len(fuzzSeeds) == 0 {
 		f.Fatal("no seeds")
@@ -63,13 +65,15 @@ func FuzzRequest(f *testing.F) {
 func FuzzAuthorization(f *testing.F) {
 	seeds := [][2]string{
 		{"AWS4-HMAC-SHA256 Credential=LOCAL/20260101/local/kms/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=00", "20260101T000000Z"},
-		{"AWS4-HMAC-SHA256 Credential=LOCAL/20260101/local/kms/aws4_request,SignedHeaders=date;host,Signature=ff", "Thu, 01 Jan 2026 00:00:00 GMT"},
+		{"AWS4-HMAC-SHA256 Credential=LOCAL/20260101/local/kms/aws4_request,SignedHeaders=date;host,Signature=ff",
+			"Thu, 01 Jan 2026 00:00:00 GMT"},
 		{"AWS4-HMAC-SHA256 Credential=////,SignedHeaders=;,Signature=", ""},
 	}
 	for _, s := range seeds {
 		f.Add(s[0], s[1])
 	}
-	srv, err := devserver.New(openStore(f), devserver.Options{AccessKeyID: "LOCAL", SecretAccessKey: "0123456789"})
+	srv, err := devserver.New(openStore(f),
+		devserver.Options{AccessKeyID: "LOCAL", SecretAccessKey: "0123456789"})
 	must(f, err)
 	f.Fuzz(func(t *testing.T, auth, date string) {
 		req := httptest.NewRequest("POST", "http://127.0.0.1/", strings.NewReader("{}"))

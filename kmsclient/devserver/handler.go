@@ -32,7 +32,8 @@ type exchange struct {
 	query bool // the Query protocol of STS: XML answers
 }
 
-// ServeHTTP answers one request. Every answer has an x-amzn-RequestId and, but for STS and where a fault says otherwise, a JSON body.
+// ServeHTTP answers one request. Every answer has an x-amzn-RequestId and, but for STS and where a
+// fault says otherwise, a JSON body.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Server: s, w: w, r: r}
 	x.call.Time, x.call.RequestID = time.Now(), newRequestID()
@@ -70,7 +71,8 @@ func (x *exchange) serve() *refusal {
 		return no
 	}
 	if x.call.Operation == "" {
-		return refuse("UnknownOperationException", "Operation %q is not one of this development server", op)
+		return refuse("UnknownOperationException",
+			"Operation %q is not one of this development server", op)
 	}
 	if done, no := x.interfere(); done || no != nil {
 		return no
@@ -115,24 +117,31 @@ func (x *exchange) perform(op string, body []byte) *refusal {
 func (x *exchange) checkShape() *refusal {
 	r := x.r
 	if !loopbackHost(r.Host) {
-		why := fmt.Sprintf("Host %q is not a loopback address: this server answers local requests only", r.Host)
+		why := fmt.Sprintf("Host %q is not a loopback address: this server answers local requests only",
+			r.Host)
 		return &refusal{"AccessDeniedException", why, http.StatusForbidden}
 	}
 	if r.URL.Query().Has("X-Amz-Signature") || r.URL.Query().Has("X-Amz-Algorithm") {
-		return refuse("IncompleteSignatureException", "Presigned requests are not supported: sign in the Authorization header")
+		return refuse("IncompleteSignatureException",
+			"Presigned requests are not supported: sign in the Authorization header")
 	}
 	if r.URL.Path != "/" || r.URL.RawQuery != "" {
-		return &refusal{"UnknownOperationException", "KMS has one path, / without a query; the operation is named in X-Amz-Target", http.StatusNotFound}
+		return &refusal{"UnknownOperationException",
+			"KMS has one path, / without a query; the operation is named in X-Amz-Target",
+			http.StatusNotFound}
 	}
 	if r.Method != http.MethodPost {
 		x.w.Header().Set("Allow", http.MethodPost)
-		return &refusal{"UnknownOperationException", "KMS takes POST requests only", http.StatusMethodNotAllowed}
+		return &refusal{"UnknownOperationException", "KMS takes POST requests only",
+			http.StatusMethodNotAllowed}
 	}
 	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if x.query = err == nil && mt == formType && r.Header.Get("X-Amz-Target") == ""; x.query || err == nil && mt == jsonType {
+	x.query = err == nil && mt == formType && r.Header.Get("X-Amz-Target") == ""
+	if x.query || err == nil && mt == jsonType {
 		return nil
 	}
-	return &refusal{"UnknownOperationException", "Content-Type must be " + jsonType, http.StatusUnsupportedMediaType}
+	return &refusal{"UnknownOperationException", "Content-Type must be " + jsonType,
+		http.StatusUnsupportedMediaType}
 }
 
 // operation is the name of what is asked for, and the service that has it.
@@ -153,7 +162,8 @@ func (x *exchange) operation(body []byte) (op, service string) {
 
 // readBody reads a body of at most maxBody into memory that the caller wipes, also after a failure.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	tooLarge := &refusal{"RequestEntityTooLargeException", fmt.Sprintf("The request is larger than %d bytes", maxBody), http.StatusRequestEntityTooLarge}
+	tooLarge := &refusal{"RequestEntityTooLargeException",
+		fmt.Sprintf("The request is larger than %d bytes", maxBody), http.StatusRequestEntityTooLarge}
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
@@ -167,7 +177,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	switch {
 	case errors.As(err, &over):
 		return body[:n], tooLarge
-	case err == io.EOF || err == io.ErrUnexpectedEOF && (r.ContentLength < 0 || int64(n) == r.ContentLength):
+	case err == io.EOF ||
+		err == io.ErrUnexpectedEOF && (r.ContentLength < 0 || int64(n) == r.ContentLength):
 		return body[:n], nil
 	}
 	return body[:n], malformed("The request ended before its announced length")

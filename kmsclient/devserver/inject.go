@@ -22,9 +22,10 @@ const (
 
 // faultRefusals are the faults that are no more than an exception.
 var faultRefusals = map[string]*refusal{
-	"throttle":      refuse("ThrottlingException", "Rate exceeded"),
-	"limit":         refuse("LimitExceededException", "A quota of the account was exceeded"),
-	"expired":       refuse("ExpiredTokenException", "The security token included in the request is expired"),
+	"throttle": refuse("ThrottlingException", "Rate exceeded"),
+	"limit":    refuse("LimitExceededException", "A quota of the account was exceeded"),
+	"expired": refuse("ExpiredTokenException",
+		"The security token included in the request is expired"),
 	"internal":      refuse("KMSInternalException", "An internal error occurred"),
 	"unavailable":   refuse("KeyUnavailableException", "The key is not available"),
 	"timeout":       refuse("DependencyTimeoutException", "A dependency timed out"),
@@ -32,12 +33,15 @@ var faultRefusals = map[string]*refusal{
 	"disabled":      refuse("DisabledException", "The key is disabled"),
 	"pending":       refuse("KMSInvalidStateException", "The key is pending deletion"),
 	"badciphertext": refuse("InvalidCiphertextException", "The ciphertext is not valid"),
-	"incorrectkey":  refuse("IncorrectKeyException", "The key ID in the request does not identify a key that can perform this operation"),
-	"keyusage":      refuse("InvalidKeyUsageException", "The key usage is SIGN_VERIFY, not ENCRYPT_DECRYPT"),
-	"granttoken":    refuse("InvalidGrantTokenException", "The grant token is not valid"),
+	"incorrectkey": refuse("IncorrectKeyException",
+		"The key ID in the request does not identify a key that can perform this operation"),
+	"keyusage": refuse("InvalidKeyUsageException",
+		"The key usage is SIGN_VERIFY, not ENCRYPT_DECRYPT"),
+	"granttoken": refuse("InvalidGrantTokenException", "The grant token is not valid"),
 }
 
-// skewClock is the server's time under a fault that moves its clock, which goes into the Date header too.
+// skewClock is the server's time under a fault that moves its clock, which goes into the Date
+// header too.
 func (x *exchange) skewClock(now time.Time) time.Time {
 	by := x.fault.Time
 	switch {
@@ -51,7 +55,8 @@ func (x *exchange) skewClock(now time.Time) time.Time {
 	return now
 }
 
-// interfere does what a fault does before or in place of the operation. done means that the request was answered, or never will be.
+// interfere does what a fault does before or in place of the operation. done means that the request
+// was answered, or never will be.
 func (x *exchange) interfere() (done bool, no *refusal) {
 	f := x.fault
 	if f == nil {
@@ -67,7 +72,8 @@ func (x *exchange) interfere() (done bool, no *refusal) {
 	case "deny":
 		return false, x.denial(x.call.Operation, "*")
 	case "skewed":
-		return false, refuse("InvalidSignatureException", "Signature expired: the request was signed too long ago")
+		return false, refuse("InvalidSignatureException",
+			"Signature expired: the request was signed too long ago")
 	case "delay":
 		x.wait(f.Time, time.Second)
 		return false, nil
@@ -79,7 +85,8 @@ func (x *exchange) interfere() (done bool, no *refusal) {
 		x.w.Header().Set("Location", "/elsewhere")
 		x.write(http.StatusTemporaryRedirect, jsonType, []byte("{}"))
 	case "html":
-		x.write(http.StatusOK, "text/html", []byte("<!doctype html><title>Welcome</title><p>Please log in to the network."))
+		x.write(http.StatusOK, "text/html",
+			[]byte("<!doctype html><title>Welcome</title><p>Please log in to the network."))
 	case "huge":
 		x.flood(`{"Plaintext":"`, strings.Repeat("A", hugePiece), `"}`)
 	case "gzip":
@@ -98,7 +105,8 @@ func (x *exchange) wait(d, usual time.Duration) {
 	<-ctx.Done()
 }
 
-// hangUp closes the connection with a reset. Where there is no connection to be had, the request ends with an empty answer.
+// hangUp closes the connection with a reset. Where there is no connection to be had, the request
+// ends with an empty answer.
 func (x *exchange) hangUp() {
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
@@ -110,7 +118,8 @@ func (x *exchange) hangUp() {
 	conn.Close()
 }
 
-// flood sends a head, a piece that stands for hugePiece bytes until there are hugeBody of them, and a tail; less if the client has had enough.
+// flood sends a head, a piece that stands for hugePiece bytes until there are hugeBody of them, and
+// a tail; less if the client has had enough.
 func (x *exchange) flood(head, piece, tail string) {
 	x.call.Status = http.StatusOK
 	x.w.Header().Set("Content-Type", jsonType)
@@ -123,7 +132,8 @@ func (x *exchange) flood(head, piece, tail string) {
 	}
 }
 
-// gzipped is a member of a gzip stream, of which there may be many behind one another (RFC 1952, section 2.2).
+// gzipped is a member of a gzip stream, of which there may be many behind one another (RFC 1952,
+// section 2.2).
 func gzipped(s string) string {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b) // a bytes.Buffer never fails
@@ -171,7 +181,8 @@ func (f *Fault) alterText(name, s string) string {
 	if f == nil || f.Kind != "otherkey" || name != "KeyId" && name != "Arn" {
 		return s
 	}
-	return "arn:aws:kms:" + kmsclient.LocalRegion + ":" + kmsclient.LocalAccount + ":key/00000000-0000-4000-8000-000000000000"
+	return "arn:aws:kms:" + kmsclient.LocalRegion + ":" + kmsclient.LocalAccount +
+		":key/00000000-0000-4000-8000-000000000000"
 }
 
 // onBlob is the kind of the fault if it changes this byte member of the answer, or else empty.

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Limits of a connection. A key pair of RSA_4096 may take seconds to make, so that writing has a long one.
+// Limits of a connection. A key pair of RSA_4096 may take seconds to make, so that writing has a
+// long one.
 const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
@@ -23,8 +24,8 @@ const (
 	grace          = 2 * time.Second // for requests under way when Serve is told to end
 )
 
-// Listen opens a TCP listener on a loopback address: 127.0.0.1:PORT, [::1]:PORT or localhost:PORT, port 0 for any free one.
-// Any other address is an error, also one that stands for all interfaces.
+// Listen opens a TCP listener on a loopback address: 127.0.0.1:PORT, [::1]:PORT or localhost:PORT,
+// port 0 for any free one. Any other address is an error, also one that stands for all interfaces.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -38,10 +39,12 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", net.JoinHostPort(ip.String(), port))
 }
 
-// loopbackIP is the address that host stands for, IPv4 before IPv6. It is an IP address, so that a name is looked up only once.
+// loopbackIP is the address that host stands for, IPv4 before IPv6. It is an IP address, so that a
+// name is looked up only once.
 func loopbackIP(ctx context.Context, host string) (netip.Addr, error) {
 	if host == "" {
-		return netip.Addr{}, errors.New("stands for all interfaces; the development server listens on loopback only, such as 127.0.0.1")
+		return netip.Addr{}, errors.New(
+			"stands for all interfaces; the development server listens on loopback only, such as 127.0.0.1")
 	}
 	addrs := []netip.Addr{}
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -65,8 +68,9 @@ func loopbackIP(ctx context.Context, host string) (netip.Addr, error) {
 	return found, nil
 }
 
-// Serve answers requests from ln until ctx ends, then lets requests under way finish for up to two seconds, closes ln and returns nil.
-// It refuses a listener that is not on loopback. It may run more than once at a time.
+// Serve answers requests from ln until ctx ends, then lets requests under way finish for up to two
+// seconds, closes ln and returns nil. It refuses a listener that is not on loopback. It may run
+// more than once at a time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if a, ok := ln.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		ln.Close()
@@ -77,10 +81,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cut()
 	srv := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		BaseContext:    func(net.Listener) context.Context { return base },
-		ErrorLog:       log.New(io.Discard, "", 0), // broken requests of clients, which they are told about
+		// broken requests of clients, which they are told about
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
@@ -98,8 +104,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// loopbackHost tells whether a Host header names this machine. A page of the web whose name was made to point at 127.0.0.1 (DNS
-// rebinding) sends its own name.
+// loopbackHost tells whether a Host header names this machine. A page of the web whose name was
+// made to point at 127.0.0.1 (DNS rebinding) sends its own name.
 func loopbackHost(hostport string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {

@@ -45,7 +45,8 @@ func TestServeRefusesOtherListeners(t *testing.T) {
 	must(t, err)
 	ln, err := net.Listen("tcp", "0.0.0.0:0")
 	must(t, err)
-	if err := srv.Serve(t.Context(), ln); err == nil || !strings.Contains(err.Error(), "loopback only") {
+	err = srv.Serve(t.Context(), ln)
+	if err == nil || !strings.Contains(err.Error(), "loopback only") {
 		t.Fatal(err)
 	}
 	if _, err := ln.Accept(); err == nil {
@@ -53,11 +54,13 @@ func TestServeRefusesOtherListeners(t *testing.T) {
 	}
 }
 
-// TestServeEnds ends a server with a call under way: a short one is answered, one that hangs is cut off after the time of grace.
+// TestServeEnds ends a server with a call under way: a short one is answered, one that hangs is cut
+// off after the time of grace.
 func TestServeEnds(t *testing.T) {
 	for fault, answered := range map[string]bool{"*=delay:300ms": true, "*=hang": false} {
 		t.Run(fault, func(t *testing.T) {
-			srv, err := devserver.New(openStore(t), devserver.Options{AllowUnsigned: true, Faults: parse(t, fault)})
+			srv, err := devserver.New(openStore(t),
+				devserver.Options{AllowUnsigned: true, Faults: parse(t, fault)})
 			must(t, err)
 			ln, err := devserver.Listen(t.Context(), "127.0.0.1:0")
 			must(t, err)

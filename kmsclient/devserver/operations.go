@@ -33,15 +33,18 @@ var operations = map[string]operation{
 		(*request).keyPair, (*answer).keyPair),
 	"GenerateDataKeyPairWithoutPlaintext": serve(kmsclient.Service.GenerateDataKeyPairWithoutPlaintext,
 		(*request).keyPair, (*answer).keyPair),
-	"GenerateRandom": serve(kmsclient.Service.GenerateRandom, (*request).randomBytes, (*answer).random),
-	"Encrypt":        serve(kmsclient.Service.Encrypt, (*request).encrypt, (*answer).encrypted),
-	"Decrypt":        serve(kmsclient.Service.Decrypt, (*request).decrypt, (*answer).decrypted),
-	"ReEncrypt":      serve(kmsclient.Service.ReEncrypt, (*request).reEncrypt, (*answer).reEncrypted),
+	"GenerateRandom": serve(kmsclient.Service.GenerateRandom,
+		(*request).randomBytes, (*answer).random),
+	"Encrypt":   serve(kmsclient.Service.Encrypt, (*request).encrypt, (*answer).encrypted),
+	"Decrypt":   serve(kmsclient.Service.Decrypt, (*request).decrypt, (*answer).decrypted),
+	"ReEncrypt": serve(kmsclient.Service.ReEncrypt, (*request).reEncrypt, (*answer).reEncrypted),
 }
 
-// serve makes an operation of a method of the Service: what to read for it, and what to write of its
-// answer. The Service is asked only if all could be read. write owes the Destroy of a plaintext.
-func serve[In, Out any](ask func(kmsclient.Service, context.Context, In) (Out, error), read func(*request) In, write func(*answer, Out)) operation {
+// serve makes an operation of a method of the Service: what to read for it, and what to write of
+// its answer. The Service is asked only if all could be read. write owes the Destroy of a
+// plaintext.
+func serve[In, Out any](ask func(kmsclient.Service, context.Context, In) (Out, error),
+	read func(*request) In, write func(*answer, Out)) operation {
 	return func(ctx context.Context, svc kmsclient.Service, r *request, a *answer) error {
 		in := read(r)
 		if r.err != nil {
@@ -57,7 +60,8 @@ func serve[In, Out any](ask func(kmsclient.Service, context.Context, In) (Out, e
 
 func knownOperation(op string) bool { return operations[op] != nil || op == callerIdentity }
 
-// The permissions that ReEncrypt needs (AWS KMS Developer Guide, "AWS KMS permissions"): the one on the source key, the other on the destination.
+// The permissions that ReEncrypt needs (AWS KMS Developer Guide, "AWS KMS permissions"): the one on
+// the source key, the other on the destination.
 const (
 	reEncryptFrom = "ReEncryptFrom"
 	reEncryptTo   = "ReEncryptTo"
@@ -86,8 +90,9 @@ func (s *Server) denial(op, key string) *refusal {
 	if key == "" {
 		key = "*"
 	}
-	return refuse("AccessDeniedException", "User: %s is not authorized to perform: %s:%s on resource: %s "+
-		"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key)
+	return refuse("AccessDeniedException",
+		"User: %s is not authorized to perform: %s:%s on resource: %s "+
+			"because no identity-based policy allows the %[2]s:%[3]s action", callerARN, service, op, key)
 }
 
 // keyName is how a request names its key, for the log. Failures are left to the operation.
@@ -104,7 +109,8 @@ func (r *request) keyName() string {
 func (r *request) keyID(name string) string { return r.text(name, 1, kmsclient.MaxKeyID) }
 
 func (r *request) options() kmsclient.Options {
-	return kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens), DryRun: r.flag("DryRun")}
+	return kmsclient.Options{GrantTokens: r.list("GrantTokens", kmsclient.MaxGrantTokens),
+		DryRun: r.flag("DryRun")}
 }
 
 func (r *request) dataKey() kmsclient.GenerateDataKeyInput {

@@ -12,9 +12,10 @@ import (
 	"github.com/envseal/envseal/kmsclient/internal/jsonobject"
 )
 
-// request reads the members of a request document. Member names are case sensitive and null is as good as absent, as in KMS; a member
-// that comes twice is refused. The getters keep the first failure in err and give zero values from then on, so that an operation reads
-// all it wants and looks at err once. Unknown members are ignored, as KMS does.
+// request reads the members of a request document. Member names are case sensitive and null is as
+// good as absent, as in KMS; a member that comes twice is refused. The getters keep the first
+// failure in err and give zero values from then on, so that an operation reads all it wants and
+// looks at err once. Unknown members are ignored, as KMS does.
 type request struct {
 	members map[string][]byte // raw JSON values, parts of the body
 	blobs   [][]byte          // decoded, to be wiped
@@ -25,7 +26,8 @@ func malformed(format string, args ...any) *refusal {
 	return refuse("SerializationException", format, args...)
 }
 
-// parseRequest splits a body into its members without copying it. An empty body is an empty document.
+// parseRequest splits a body into its members without copying it. An empty body is an empty
+// document.
 func parseRequest(body []byte) (*request, *refusal) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return &request{}, nil
@@ -62,14 +64,15 @@ func splitObject(b []byte) (map[string][]byte, *refusal) {
 	return members, nil
 }
 
-// unquote reads a JSON string. It refuses escapes such as \ud800 that stand for half of a surrogate pair: json makes U+FFFD of all of them, so
-// that encryption contexts that differ would be one.
+// unquote reads a JSON string. It refuses escapes such as \ud800 that stand for half of a surrogate
+// pair: json makes U+FFFD of all of them, so that encryption contexts that differ would be one.
 func unquote(raw []byte) (s string, ok bool) {
 	if json.Unmarshal(raw, &s) != nil {
 		return "", false
 	}
 	asWritten := strings.ReplaceAll(strings.ToLower(string(raw)), `\\`, "")
-	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+strings.Count(asWritten, `\ufffd`)
+	return s, strings.Count(s, "\ufffd") == strings.Count(asWritten, "\ufffd")+
+		strings.Count(asWritten, `\ufffd`)
 }
 
 // wipe overwrites all that was decoded. The body itself belongs to the caller.
@@ -95,10 +98,12 @@ func (r *request) fail(err error) {
 func (r *request) constraint(name, value, must string) {
 	name = strings.ToLower(name[:1]) + name[1:]
 	r.fail(refuse("ValidationException",
-		"1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, must))
+		"1 validation error detected: Value %sat '%s' failed to satisfy constraint: Member must %s",
+		value, name, must))
 }
 
-// decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v and tells whether it was there.
+// decode reads a member of the given JSON kind (the first byte of its value, 0 for any) into v and
+// tells whether it was there.
 func (r *request) decode(name string, first byte, v any) bool {
 	if r.err != nil || !r.has(name) {
 		return false
@@ -206,12 +211,13 @@ func (r *request) require(names ...string) {
 	}
 }
 
-// unsupported refuses members that this server has no answer to, so that nobody takes them for honoured. Empty lists and false ask
-// for nothing.
+// unsupported refuses members that this server has no answer to, so that nobody takes them for
+// honoured. Empty lists and false ask for nothing.
 func (r *request) unsupported(names ...string) {
 	for _, n := range names {
 		if r.has(n) && string(r.members[n]) != "[]" && string(r.members[n]) != "false" {
-			r.fail(refuse("UnsupportedOperationException", "%s is not supported by this development server", n))
+			r.fail(refuse("UnsupportedOperationException",
+				"%s is not supported by this development server", n))
 		}
 	}
 }

@@ -71,7 +71,8 @@ func start(t testing.TB, o devserver.Options) *rig {
 	return r
 }
 
-// logged is what the server logged so far. The log is written after the answer, so that the last call may take a moment to be there.
+// logged is what the server logged so far. The log is written after the answer, so that the last
+// call may take a moment to be there.
 func (r *rig) logged(n int) []devserver.Call {
 	r.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -91,9 +92,10 @@ func (r *rig) logged(n int) []devserver.Call {
 func (r *rig) client(attempts int) *kms.Client {
 	return kms.New(kms.Options{
 		BaseEndpoint: aws.String(r.url), Region: "local",
-		Retryer:     retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, time.Millisecond }),
-		HTTPClient:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second},
-		Credentials: aws.CredentialsProviderFunc(r.credentials),
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = attempts, time.Millisecond
+		}), HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+			Timeout: 20 * time.Second}, Credentials: aws.CredentialsProviderFunc(r.credentials),
 	})
 }
 
@@ -104,7 +106,8 @@ func (r *rig) credentials(context.Context) (aws.Credentials, error) {
 
 // request is an unsigned request for op.
 func (r *rig) request(op, body string) *http.Request {
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+"/", bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+"/",
+		bytes.NewReader([]byte(body)))
 	must(r.t, err)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("X-Amz-Target", "TrentService."+op)
@@ -130,8 +133,10 @@ func (r *rig) sign(req *http.Request, how signing) *http.Request {
 	}
 	sum := sha256.Sum256(body)
 	id, secret := r.srv.Credentials()
-	cred := aws.Credentials{AccessKeyID: or(how.keyID, id), SecretAccessKey: or(how.secret, secret), SessionToken: how.token}
-	err := v4.NewSigner().SignHTTP(r.t.Context(), cred, req, hex.EncodeToString(sum[:]), or(how.service, "kms"), or(how.region, "local"), time.Now().Add(-how.ago))
+	cred := aws.Credentials{AccessKeyID: or(how.keyID, id),
+		SecretAccessKey: or(how.secret, secret), SessionToken: how.token}
+	err := v4.NewSigner().SignHTTP(r.t.Context(), cred, req, hex.EncodeToString(sum[:]),
+		or(how.service, "kms"), or(how.region, "local"), time.Now().Add(-how.ago))
 	must(r.t, err)
 	return req
 }
@@ -154,7 +159,8 @@ type reply struct {
 func (p reply) code() string { s, _ := p.members["__type"].(string); return s }
 
 func (r *rig) do(req *http.Request) (reply, error) {
-	c := http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c := http.Client{Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := c.Do(req)
 	if err != nil {
 		return reply{}, err

@@ -20,23 +20,43 @@ var shapes = []struct {
 	{"right", describe, nil, 200, ""},
 	{"loopback name", describe, func(q *http.Request) { q.Host = "localhost:80" }, 200, ""},
 	{"loopback address", describe, func(q *http.Request) { q.Host = "[::1]" }, 200, ""},
-	{"foreign name", describe, func(q *http.Request) { q.Host = "rebind.example.com:80" }, 403, "AccessDeniedException"},
-	{"foreign address", describe, func(q *http.Request) { q.Host = "192.0.2.1" }, 403, "AccessDeniedException"},
-	{"name that starts well", describe, func(q *http.Request) { q.Host = "127.0.0.1.example.com" }, 403, "AccessDeniedException"},
+	{"foreign name", describe, func(q *http.Request) { q.Host = "rebind.example.com:80" }, 403,
+		"AccessDeniedException"},
+	{"foreign address", describe, func(q *http.Request) { q.Host = "192.0.2.1" }, 403,
+		"AccessDeniedException"},
+	{"name that starts well", describe, func(q *http.Request) { q.Host = "127.0.0.1.example.com" },
+		403, "AccessDeniedException"},
 	{"GET", describe, func(q *http.Request) { q.Method = "GET" }, 405, "UnknownOperationException"},
-	{"OPTIONS", describe, func(q *http.Request) { q.Method = "OPTIONS" }, 405, "UnknownOperationException"},
-	{"path", describe, func(q *http.Request) { q.URL.Path = "/kms" }, 404, "UnknownOperationException"},
-	{"query", describe, func(q *http.Request) { q.URL.RawQuery = "a=b" }, 404, "UnknownOperationException"},
-	{"no content type", describe, func(q *http.Request) { q.Header.Del("Content-Type") }, 415, "UnknownOperationException"},
-	{"plain JSON", describe, func(q *http.Request) { q.Header.Set("Content-Type", "application/json") }, 415, "UnknownOperationException"},
-	{"text", describe, func(q *http.Request) { q.Header.Set("Content-Type", "text/plain") }, 415, "UnknownOperationException"},
-	{"no target", describe, func(q *http.Request) { q.Header.Del("X-Amz-Target") }, 400, "UnknownOperationException"},
-	{"unknown operation", describe, func(q *http.Request) { q.Header.Set("X-Amz-Target", "TrentService.Explode") }, 400, "UnknownOperationException"},
-	{"another service", describe, func(q *http.Request) { q.Header.Set("X-Amz-Target", "DynamoDB.DescribeKey") }, 400, "UnknownOperationException"},
-	{"STS in JSON", describe, func(q *http.Request) { q.Header.Set("X-Amz-Target", "TrentService.GetCallerIdentity") }, 400, "UnknownOperationException"},
-	{"largest body", `{"KeyId":"alias/app"` + strings.Repeat(" ", 64<<10-len(describe)) + "}", nil, 200, ""},
-	{"large body", `{"KeyId":"alias/app"` + strings.Repeat(" ", 64<<10) + "}", nil, 413, "RequestEntityTooLargeException"},
-	{"large chunked body", strings.Repeat(" ", 1<<20), func(q *http.Request) { q.ContentLength = -1 }, 413, "RequestEntityTooLargeException"},
+	{"OPTIONS", describe, func(q *http.Request) { q.Method = "OPTIONS" }, 405,
+		"UnknownOperationException"},
+	{"path", describe, func(q *http.Request) { q.URL.Path = "/kms" }, 404,
+		"UnknownOperationException"},
+	{"query", describe, func(q *http.Request) { q.URL.RawQuery = "a=b" }, 404,
+		"UnknownOperationException"},
+	{"no content type", describe, func(q *http.Request) { q.Header.Del("Content-Type") }, 415,
+		"UnknownOperationException"},
+	{"plain JSON", describe, func(q *http.Request) {
+		q.Header.Set("Content-Type", "application/json")
+	}, 415, "UnknownOperationException"},
+	{"text", describe, func(q *http.Request) { q.Header.Set("Content-Type", "text/plain") }, 415,
+		"UnknownOperationException"},
+	{"no target", describe, func(q *http.Request) { q.Header.Del("X-Amz-Target") }, 400,
+		"UnknownOperationException"},
+	{"unknown operation", describe, func(q *http.Request) {
+		q.Header.Set("X-Amz-Target", "TrentService.Explode")
+	}, 400, "UnknownOperationException"},
+	{"another service", describe, func(q *http.Request) {
+		q.Header.Set("X-Amz-Target", "DynamoDB.DescribeKey")
+	}, 400, "UnknownOperationException"},
+	{"STS in JSON", describe, func(q *http.Request) {
+		q.Header.Set("X-Amz-Target", "TrentService.GetCallerIdentity")
+	}, 400, "UnknownOperationException"},
+	{"largest body", `{"KeyId":"alias/app"` + strings.Repeat(" ", 64<<10-len(describe)) + "}",
+		nil, 200, ""},
+	{"large body", `{"KeyId":"alias/app"` + strings.Repeat(" ", 64<<10) + "}", nil, 413,
+		"RequestEntityTooLargeException"},
+	{"large chunked body", strings.Repeat(" ", 1<<20), func(q *http.Request) { q.ContentLength = -1 },
+		413, "RequestEntityTooLargeException"},
 	{"chunked body", describe, func(q *http.Request) { q.ContentLength = -1 }, 200, ""},
 	{"empty body", "", nil, 400, "ValidationException"},
 	{"array", "[]", nil, 400, "SerializationException"},
@@ -51,8 +71,10 @@ var shapes = []struct {
 	{"other case", `{"keyid":"alias/app"}`, nil, 400, "ValidationException"},
 	{"unknown member", `{"Extra":{"a":[1,"}",{}]},"KeyId":"alias/app","Z":[[]]}`, nil, 200, ""},
 	{"spaced and escaped", " {\t\"KeyId\" : \"alias\\/\\u0061pp\" \n, \"B\":1 } ", nil, 200, ""},
-	{"grant tokens of numbers", `{"KeyId":"alias/app","GrantTokens":[1]}`, nil, 400, "SerializationException"},
-	{"grant token null", `{"KeyId":"alias/app","GrantTokens":[null]}`, nil, 400, "SerializationException"},
+	{"grant tokens of numbers", `{"KeyId":"alias/app","GrantTokens":[1]}`, nil, 400,
+		"SerializationException"},
+	{"grant token null", `{"KeyId":"alias/app","GrantTokens":[null]}`, nil, 400,
+		"SerializationException"},
 }
 
 // TestShapeOfRequests sends what is no request to KMS, or a broken one.
@@ -69,7 +91,8 @@ func TestShapeOfRequests(t *testing.T) {
 			if p.status != c.status || p.code() != c.code || p.members == nil {
 				t.Fatalf("%d %s, want %d %s", p.status, p.body, c.status, c.code)
 			}
-			if len(p.header.Get("x-amzn-RequestId")) != 36 || p.header.Get("Content-Type") != "application/x-amz-json-1.1" {
+			if len(p.header.Get("x-amzn-RequestId")) != 36 ||
+				p.header.Get("Content-Type") != "application/x-amz-json-1.1" {
 				t.Fatalf("header %v", p.header)
 			}
 		})
@@ -89,7 +112,8 @@ var members = []struct{ op, body, code string }{
 	{"Encrypt", `{"KeyId":"alias/app"}`, "ValidationException"},
 	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":{"a":1}}`, "SerializationException"},
 	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":{"a":null}}`, "SerializationException"},
-	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":{"a":"1","a":"2"}}`, "SerializationException"},
+	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":{"a":"1","a":"2"}}`,
+		"SerializationException"},
 	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":["a"]}`, "SerializationException"},
 	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":{}}`, ""},
 	{"Encrypt", key + `"Plaintext":"aGk=","EncryptionContext":null,"DryRun":false}`, ""},
@@ -103,7 +127,8 @@ var members = []struct{ op, body, code string }{
 	{"GenerateDataKeyPair", `{"KeyId":"alias/app"}`, "ValidationException"},
 	{"GenerateRandom", `{}`, "ValidationException"},
 	{"Decrypt", `{}`, "ValidationException"},
-	{"Decrypt", `{"CiphertextBlob":"aGk=","DryRunModifiers":["IGNORE_CIPHERTEXT"]}`, "UnsupportedOperationException"},
+	{"Decrypt", `{"CiphertextBlob":"aGk=","DryRunModifiers":["IGNORE_CIPHERTEXT"]}`,
+		"UnsupportedOperationException"},
 	{"ReEncrypt", `{"CiphertextBlob":"aGk="}`, "ValidationException"},
 	{"CreateKey", `{"KeySpec":"RSA_2048"}`, "UnsupportedOperationException"},
 	{"CreateKey", `{"KeyUsage":"SIGN_VERIFY"}`, "UnsupportedOperationException"},
@@ -143,7 +168,8 @@ func TestCallerIdentity(t *testing.T) {
 		return p
 	}
 	p := form("Action=GetCallerIdentity&Version=2011-06-15", "sts")
-	if p.status != 200 || !strings.Contains(string(p.body), "<Account>000000000000</Account>") || p.header.Get("Content-Type") != "text/xml" {
+	if p.status != 200 || !strings.Contains(string(p.body), "<Account>000000000000</Account>") ||
+		p.header.Get("Content-Type") != "text/xml" {
 		t.Fatalf("%d %s", p.status, p.body)
 	}
 	p = form("Action=GetCallerIdentity&Version=2011-06-15", "kms")
@@ -159,10 +185,12 @@ func TestCallerIdentity(t *testing.T) {
 func TestOptions(t *testing.T) {
 	store := openStore(t)
 	for name, o := range map[string]devserver.Options{
-		"half a credential":  {AccessKeyID: "A"},
-		"unknown denial":     {Deny: []string{"Explode"}},
-		"unknown fault":      {Faults: &devserver.Faults{List: []devserver.Fault{{Operation: "*", Kind: "explode"}}}},
-		"fault of no action": {Faults: &devserver.Faults{List: []devserver.Fault{{Operation: "Explode", Kind: "deny"}}}},
+		"half a credential": {AccessKeyID: "A"},
+		"unknown denial":    {Deny: []string{"Explode"}},
+		"unknown fault": {Faults: &devserver.Faults{
+			List: []devserver.Fault{{Operation: "*", Kind: "explode"}}}},
+		"fault of no action": {
+			Faults: &devserver.Faults{List: []devserver.Fault{{Operation: "Explode", Kind: "deny"}}}},
 	} {
 		if _, err := devserver.New(store, o); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -177,7 +205,8 @@ func TestOptions(t *testing.T) {
 	must(t, err)
 	id, secret := a.Credentials()
 	otherID, otherSecret := b.Credentials()
-	if len(id) != 20 || len(secret) != 40 || id == otherID || secret == otherSecret || a.Region() != "local" {
+	if len(id) != 20 || len(secret) != 40 || id == otherID ||
+		secret == otherSecret || a.Region() != "local" {
 		t.Fatalf("credentials of %d and %d characters, Region %s", len(id), len(secret), a.Region())
 	}
 }

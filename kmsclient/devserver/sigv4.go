@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Signature Version 4, header form (AWS General Reference, "Create a signed AWS API request"). Only what this server can be sent is
-// canonicalised: the path is always / and there is no query.
+// Signature Version 4, header form (AWS General Reference, "Create a signed AWS API request"). Only
+// what this server can be sent is canonicalised: the path is always / and there is no query.
 const (
 	sigAlgorithm = "AWS4-HMAC-SHA256"
 	sigTime      = "20060102T150405Z"
@@ -27,9 +27,10 @@ type signature struct {
 	value                              string   // hex
 }
 
-// authenticate checks that a request was signed for service with the server's credentials, at about now. The signature covers the body,
-// the Host and every X-Amz header, or it is refused.
-func (s *Server) authenticate(r *http.Request, body []byte, service string, now time.Time) *refusal {
+// authenticate checks that a request was signed for service with the server's credentials, at about
+// now. The signature covers the body, the Host and every X-Amz header, or it is refused.
+func (s *Server) authenticate(r *http.Request, body []byte, service string,
+	now time.Time) *refusal {
 	if s.opts.AllowUnsigned {
 		return nil
 	}
@@ -38,7 +39,8 @@ func (s *Server) authenticate(r *http.Request, body []byte, service string, now 
 		return no
 	}
 	if subtle.ConstantTimeCompare([]byte(sig.accessKeyID), []byte(s.opts.AccessKeyID)) != 1 {
-		return refuse("UnrecognizedClientException", "The security token included in the request is invalid: this server knows another access key id")
+		return refuse("UnrecognizedClientException",
+			"The security token included in the request is invalid: this server knows another access key id")
 	}
 	if no := s.checkToken(r); no != nil {
 		return no
@@ -55,8 +57,9 @@ func (s *Server) authenticate(r *http.Request, body []byte, service string, now 
 	}
 	want := hex.EncodeToString(s.sign(sig, when, canonicalRequest(r, sig, body)))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(sig.value)) != 1 {
-		return badSignature("The request signature we calculated does not match the signature you provided. " +
-			"Check your AWS Secret Access Key and signing method.")
+		return badSignature(
+			"The request signature we calculated does not match the signature you provided. " +
+				"Check your AWS Secret Access Key and signing method.")
 	}
 	return checkPayloadHeader(r, body)
 }
@@ -66,7 +69,8 @@ func badSignature(format string, args ...any) *refusal {
 	return refuse("InvalidSignatureException", format, args...)
 }
 
-// parseAuthorization reads "AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, SignedHeaders=a;b, Signature=hex".
+// parseAuthorization reads "AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request,
+// SignedHeaders=a;b, Signature=hex".
 func parseAuthorization(r *http.Request) (*signature, *refusal) {
 	incomplete := func(why string) *refusal {
 		return refuse("IncompleteSignatureException", "Authorization header: %s", why)
@@ -87,7 +91,8 @@ func parseAuthorization(r *http.Request) (*signature, *refusal) {
 		}
 		fields[k] = v
 	}
-	if fields["Credential"] == "" || fields["SignedHeaders"] == "" || fields["Signature"] == "" || len(fields) != 3 {
+	if fields["Credential"] == "" || fields["SignedHeaders"] == "" ||
+		fields["Signature"] == "" || len(fields) != 3 {
 		return nil, incomplete("it needs Credential, SignedHeaders and Signature, each once")
 	}
 	scope := strings.Split(fields["Credential"], "/")
@@ -111,7 +116,8 @@ func (s *Server) checkToken(r *http.Request) *refusal {
 	if s.opts.SessionToken == "" {
 		hint = "this server gave out no session token; unset AWS_SESSION_TOKEN"
 	}
-	return refuse("UnrecognizedClientException", "The security token included in the request is invalid: %s", hint)
+	return refuse("UnrecognizedClientException",
+		"The security token included in the request is invalid: %s", hint)
 }
 
 func (s *Server) checkScope(sig *signature, service string) *refusal {
@@ -125,8 +131,8 @@ func (s *Server) checkScope(sig *signature, service string) *refusal {
 	return nil
 }
 
-// checkCovered sees to it that nothing that decides the answer is left out of the signature. The content type is not asked for: curl
-// leaves it out, and only one is accepted anyhow.
+// checkCovered sees to it that nothing that decides the answer is left out of the signature. The
+// content type is not asked for: curl leaves it out, and only one is accepted anyhow.
 func checkCovered(r *http.Request, sig *signature) *refusal {
 	for _, h := range sig.headers {
 		if h != "host" && h != "content-length" && len(r.Header.Values(h)) == 0 {
@@ -144,13 +150,15 @@ func checkCovered(r *http.Request, sig *signature) *refusal {
 	return nil
 }
 
-// signingTime is the time a request says it was signed at, X-Amz-Date before Date. It must be near now and on the day of the scope.
+// signingTime is the time a request says it was signed at, X-Amz-Date before Date. It must be near
+// now and on the day of the scope.
 func signingTime(r *http.Request, sig *signature, now time.Time) (time.Time, *refusal) {
 	name, layouts := "X-Amz-Date", []string{sigTime}
 	if r.Header.Get(name) == "" {
 		name, layouts = "Date", []string{sigTime, http.TimeFormat, time.RFC1123Z}
 		if !slices.Contains(sig.headers, "date") {
-			return time.Time{}, refuse("IncompleteSignatureException", "The request needs a signed 'X-Amz-Date' or 'Date' header")
+			return time.Time{}, refuse("IncompleteSignatureException",
+				"The request needs a signed 'X-Amz-Date' or 'Date' header")
 		}
 	}
 	values := r.Header.Values(name)
@@ -162,7 +170,8 @@ func signingTime(r *http.Request, sig *signature, now time.Time) (time.Time, *re
 		}
 	}
 	if err != nil || len(values) != 1 {
-		return when, refuse("IncompleteSignatureException", "'%s' must come once, in the form %s", name, sigTime)
+		return when, refuse("IncompleteSignatureException", "'%s' must come once, in the form %s",
+			name, sigTime)
 	}
 	when, now = when.UTC(), now.UTC()
 	if when.Format("20060102") != sig.date {
@@ -170,15 +179,18 @@ func signingTime(r *http.Request, sig *signature, now time.Time) (time.Time, *re
 	}
 	stamp, clock := when.Format(sigTime), now.Format(sigTime)
 	if edge := now.Add(-maxSkew); when.Before(edge) {
-		return when, badSignature("Signature expired: %s is now earlier than %s (%s - 5 min.)", stamp, edge.Format(sigTime), clock)
+		return when, badSignature("Signature expired: %s is now earlier than %s (%s - 5 min.)",
+			stamp, edge.Format(sigTime), clock)
 	}
 	if edge := now.Add(maxSkew); when.After(edge) {
-		return when, badSignature("Signature not yet current: %s is still later than %s (%s + 5 min.)", stamp, edge.Format(sigTime), clock)
+		return when, badSignature("Signature not yet current: %s is still later than %s (%s + 5 min.)",
+			stamp, edge.Format(sigTime), clock)
 	}
 	return when, nil
 }
 
-// canonicalRequest is the text whose hash is signed: method, path, query, signed headers, their names, hash of the body.
+// canonicalRequest is the text whose hash is signed: method, path, query, signed headers, their
+// names, hash of the body.
 func canonicalRequest(r *http.Request, sig *signature, body []byte) string {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n/\n\n")
@@ -197,7 +209,8 @@ func canonicalRequest(r *http.Request, sig *signature, body []byte) string {
 	return b.String()
 }
 
-// headerValues are the values of a signed header. Host, and where net/http took it out the length, are not in the header map.
+// headerValues are the values of a signed header. Host, and where net/http took it out the length,
+// are not in the header map.
 func headerValues(r *http.Request, lower string) []string {
 	switch v := r.Header.Values(lower); {
 	case lower == "host":
@@ -226,7 +239,8 @@ func (s *Server) sign(sig *signature, when time.Time, canonical string) []byte {
 	}
 	sum := sha256.Sum256([]byte(canonical))
 	scope := strings.Join([]string{sig.date, sig.region, sig.service, "aws4_request"}, "/")
-	return mac(key, strings.Join([]string{sigAlgorithm, when.Format(sigTime), scope, hex.EncodeToString(sum[:])}, "\n"))
+	return mac(key, strings.Join(
+		[]string{sigAlgorithm, when.Format(sigTime), scope, hex.EncodeToString(sum[:])}, "\n"))
 }
 
 func mac(key []byte, text string) []byte {
@@ -235,12 +249,14 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// checkPayloadHeader compares X-Amz-Content-Sha256, where there is one, with the body. The signature itself always covers the body's hash.
+// checkPayloadHeader compares X-Amz-Content-Sha256, where there is one, with the body. The
+// signature itself always covers the body's hash.
 func checkPayloadHeader(r *http.Request, body []byte) *refusal {
 	sum := sha256.Sum256(body)
 	for _, v := range r.Header.Values("X-Amz-Content-Sha256") {
 		if v != hex.EncodeToString(sum[:]) {
-			return badSignature("The value passed in as x-amz-content-sha256 does not match the payload of the request")
+			return badSignature(
+				"The value passed in as x-amz-content-sha256 does not match the payload of the request")
 		}
 	}
 	return nil

@@ -57,39 +57,69 @@ func signedRequests(t *testing.T, r *rig) []signedRequest {
 		{"four minutes old", signed(signing{ago: 4 * time.Minute}, nil), "", ""},
 		{"unsigned header that decides nothing", signed(signing{}, set("User-Agent", "other")), "", ""},
 		{"not signed", r.request("ListKeys", listAll), "MissingAuthenticationTokenException", "Missing"},
-		{"wrong secret", signed(signing{secret: "wrong"}, nil), "InvalidSignatureException", "does not match"},
-		{"unknown key id", signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}, nil), "UnrecognizedClientException", "access key id"},
-		{"foreign session token", signed(signing{token: "stale"}, nil), "UnrecognizedClientException", "unset AWS_SESSION_TOKEN"},
-		{"another service", signed(signing{service: "s3"}, nil), "InvalidSignatureException", "correct service: 'kms'"},
-		{"six minutes old", signed(signing{ago: 6 * time.Minute}, nil), "InvalidSignatureException", "Signature expired"},
-		{"six minutes ahead", signed(signing{ago: -6 * time.Minute}, nil), "InvalidSignatureException", "not yet current"},
-		{"a year old", signed(signing{ago: 365 * 24 * time.Hour}, nil), "InvalidSignatureException", "Signature expired"},
-		{"altered body", signed(signing{}, func(q *http.Request) { q.Body = io.NopCloser(strings.NewReader(other)) }), "InvalidSignatureException", "does not match"},
-		{"altered target", signed(signing{}, set("X-Amz-Target", "TrentService.ListAliases")), "InvalidSignatureException", "does not match"},
-		{"altered content type", signed(signing{}, set("Content-Type", "application/x-amz-json-1.1; charset=x")), "InvalidSignatureException", "does not match"},
-		{"altered host", signed(signing{}, func(q *http.Request) { q.Host = "localhost:1" }), "InvalidSignatureException", "does not match"},
-		{"altered date", signed(signing{}, set("X-Amz-Date", time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))), "InvalidSignatureException", ""},
-		{"added x-amz header", signed(signing{}, set("X-Amz-More", "1")), "InvalidSignatureException", "must be a signed header"},
-		{"second target", signed(signing{}, func(q *http.Request) { q.Header.Add("X-Amz-Target", "TrentService.ListAliases") }), "InvalidSignatureException", ""},
-		{"removed header", signed(signing{}, func(q *http.Request) { q.Header.Del("X-Amz-Target") }), "InvalidSignatureException", "not in the request"},
+		{"wrong secret", signed(signing{secret: "wrong"}, nil),
+			"InvalidSignatureException", "does not match"},
+		{"unknown key id", signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}, nil),
+			"UnrecognizedClientException", "access key id"},
+		{"foreign session token", signed(signing{token: "stale"}, nil), "UnrecognizedClientException",
+			"unset AWS_SESSION_TOKEN"},
+		{"another service", signed(signing{service: "s3"}, nil), "InvalidSignatureException",
+			"correct service: 'kms'"},
+		{"six minutes old", signed(signing{ago: 6 * time.Minute}, nil),
+			"InvalidSignatureException", "Signature expired"},
+		{"six minutes ahead", signed(signing{ago: -6 * time.Minute}, nil),
+			"InvalidSignatureException", "not yet current"},
+		{"a year old", signed(signing{ago: 365 * 24 * time.Hour}, nil),
+			"InvalidSignatureException", "Signature expired"},
+		{"altered body", signed(signing{}, func(q *http.Request) {
+			q.Body = io.NopCloser(strings.NewReader(other))
+		}), "InvalidSignatureException", "does not match"},
+		{"altered target", signed(signing{}, set("X-Amz-Target", "TrentService.ListAliases")),
+			"InvalidSignatureException", "does not match"},
+		{"altered content type",
+			signed(signing{}, set("Content-Type", "application/x-amz-json-1.1; charset=x")),
+			"InvalidSignatureException", "does not match"},
+		{"altered host", signed(signing{}, func(q *http.Request) { q.Host = "localhost:1" }),
+			"InvalidSignatureException", "does not match"},
+		{"altered date", signed(signing{},
+			set("X-Amz-Date", time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))),
+			"InvalidSignatureException", ""},
+		{"added x-amz header", signed(signing{}, set("X-Amz-More", "1")), "InvalidSignatureException",
+			"must be a signed header"},
+		{"second target", signed(signing{}, func(q *http.Request) {
+			q.Header.Add("X-Amz-Target", "TrentService.ListAliases")
+		}), "InvalidSignatureException", ""},
+		{"removed header", signed(signing{}, func(q *http.Request) { q.Header.Del("X-Amz-Target") }),
+			"InvalidSignatureException", "not in the request"},
 		{"host not signed", signed(signing{}, edit("host;", "")), "InvalidSignatureException", "'Host'"},
-		{"altered scope date", signed(signing{}, edit("/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")), "InvalidSignatureException", "scope"},
-		{"altered scope Region", signed(signing{}, edit("/local/", "/us-east-1/")), "InvalidSignatureException", "does not match"},
-		{"cut signature", signed(signing{}, edit("Signature=", "Signature=0")), "InvalidSignatureException", ""},
-		{"no signature", signed(signing{}, edit(", Signature=", ", Sig=")), "IncompleteSignatureException", "each once"},
-		{"no terminator", signed(signing{}, edit("aws4_request", "aws4")), "IncompleteSignatureException", "aws4_request"},
-		{"unsorted headers", signed(signing{}, edit("SignedHeaders=", "SignedHeaders=z;")), "IncompleteSignatureException", "sorted"},
-		{"basic", signed(signing{}, set("Authorization", "Basic QTpC")), "IncompleteSignatureException", "AWS4-HMAC-SHA256"},
-		{"two", signed(signing{}, func(q *http.Request) { q.Header.Add("Authorization", "x") }), "IncompleteSignatureException", "once"},
+		{"altered scope date",
+			signed(signing{}, edit("/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")),
+			"InvalidSignatureException", "scope"},
+		{"altered scope Region", signed(signing{}, edit("/local/", "/us-east-1/")),
+			"InvalidSignatureException", "does not match"},
+		{"cut signature", signed(signing{}, edit("Signature=", "Signature=0")),
+			"InvalidSignatureException", ""},
+		{"no signature", signed(signing{}, edit(", Signature=", ", Sig=")),
+			"IncompleteSignatureException", "each once"},
+		{"no terminator", signed(signing{}, edit("aws4_request", "aws4")),
+			"IncompleteSignatureException", "aws4_request"},
+		{"unsorted headers", signed(signing{}, edit("SignedHeaders=", "SignedHeaders=z;")),
+			"IncompleteSignatureException", "sorted"},
+		{"basic", signed(signing{}, set("Authorization", "Basic QTpC")),
+			"IncompleteSignatureException", "AWS4-HMAC-SHA256"},
+		{"two", signed(signing{}, func(q *http.Request) { q.Header.Add("Authorization", "x") }),
+			"IncompleteSignatureException", "once"},
 		{"no date", signed(signing{}, func(q *http.Request) {
 			edit(";x-amz-date", "")(q)
 			q.Header.Del("X-Amz-Date")
 		}), "IncompleteSignatureException", "Date"},
-		{"date is no date", signed(signing{}, set("X-Amz-Date", "yesterday")), "IncompleteSignatureException", "in the form"},
+		{"date is no date", signed(signing{}, set("X-Amz-Date", "yesterday")),
+			"IncompleteSignatureException", "in the form"},
 	}
 }
 
-// TestSignature sends requests that are wrong in one way each. The first is right, so that the others are refused for their own fault.
+// TestSignature sends requests that are wrong in one way each. The first is right, so that the
+// others are refused for their own fault.
 func TestSignature(t *testing.T) {
 	r := start(t, devserver.Options{})
 	for _, c := range signedRequests(t, r) {
@@ -100,7 +130,8 @@ func TestSignature(t *testing.T) {
 			if p.code() != c.code || !strings.Contains(message, c.message) {
 				t.Fatalf("%d %s, want %s with %q", p.status, p.body, c.code, c.message)
 			}
-			if want := map[bool]int{true: 200, false: 400}[c.code == ""]; p.status != want || p.members == nil {
+			want := map[bool]int{true: 200, false: 400}[c.code == ""]
+			if p.status != want || p.members == nil {
 				t.Fatalf("status %d with %q, want %d", p.status, p.body, want)
 			}
 		})
@@ -125,8 +156,9 @@ func TestPayloadHashHeader(t *testing.T) {
 func TestPresignedIsRefused(t *testing.T) {
 	r := start(t, devserver.Options{})
 	id, secret := r.srv.Credentials()
-	uri, head, err := v4.NewSigner().PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: id, SecretAccessKey: secret},
-		r.request("ListKeys", listAll), "UNSIGNED-PAYLOAD", "kms", "local", time.Now())
+	uri, head, err := v4.NewSigner().PresignHTTP(t.Context(),
+		aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, r.request("ListKeys", listAll),
+		"UNSIGNED-PAYLOAD", "kms", "local", time.Now())
 	must(t, err)
 	req, err := http.NewRequest(http.MethodPost, uri, strings.NewReader(listAll))
 	must(t, err)
@@ -145,14 +177,17 @@ func TestStrictRegion(t *testing.T) {
 	}
 	p, err := r.do(r.sign(r.request("ListKeys", listAll), signing{region: "us-east-1"}))
 	must(t, err)
-	if p.code() != "InvalidSignatureException" || !strings.Contains(string(p.body), "set AWS_REGION=local") {
+	if p.code() != "InvalidSignatureException" ||
+		!strings.Contains(string(p.body), "set AWS_REGION=local") {
 		t.Fatalf("%s", p.body)
 	}
 }
 
 func TestSessionToken(t *testing.T) {
-	r := start(t, devserver.Options{AccessKeyID: "ASIALOCAL", SecretAccessKey: "very secret", SessionToken: "token"})
-	for token, want := range map[string]string{"token": "", "": "UnrecognizedClientException", "other": "UnrecognizedClientException"} {
+	r := start(t, devserver.Options{AccessKeyID: "ASIALOCAL",
+		SecretAccessKey: "very secret", SessionToken: "token"})
+	for token, want := range map[string]string{"token": "", "": "UnrecognizedClientException",
+		"other": "UnrecognizedClientException"} {
 		p, err := r.do(r.sign(r.request("ListKeys", listAll), signing{token: token}))
 		must(t, err)
 		if p.code() != want {

@@ -6,7 +6,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// The one operation of STS that is here (AWS STS API Reference, GetCallerIdentity), in the Query protocol: a form in, XML out.
+// The one operation of STS that is here (AWS STS API Reference, GetCallerIdentity), in the Query
+// protocol: a form in, XML out.
 const (
 	callerIdentity = "GetCallerIdentity"
 	stsNamespace   = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -25,6 +26,8 @@ func queryAction(body []byte) string {
 
 func (x *exchange) callerIdentity() []byte {
 	return []byte(`<GetCallerIdentityResponse xmlns="` + stsNamespace + `"><GetCallerIdentityResult>` +
-		`<Arn>` + callerARN + `</Arn><UserId>` + callerUserID + `</UserId><Account>` + kmsclient.LocalAccount + `</Account>` +
-		`</GetCallerIdentityResult><ResponseMetadata><RequestId>` + x.call.RequestID + `</RequestId></ResponseMetadata></GetCallerIdentityResponse>`)
+		`<Arn>` + callerARN + `</Arn><UserId>` + callerUserID + `</UserId><Account>` +
+		kmsclient.LocalAccount + `</Account>` +
+		`</GetCallerIdentityResult><ResponseMetadata><RequestId>` + x.call.RequestID +
+		`</RequestId></ResponseMetadata></GetCallerIdentityResponse>`)
 }

@@ -25,34 +25,45 @@ var webContext = map[string]string{"app": "web", "Größe": `"<&>\`}
 // opened is what Decrypt makes of a blob.
 func (r *rig) opened(blob []byte, ec map[string]string) []byte {
 	r.t.Helper()
-	out, err := r.client(1).Decrypt(r.t.Context(), &kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec, KeyId: aws.String("alias/app")})
+	out, err := r.client(1).Decrypt(r.t.Context(),
+		&kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec, KeyId: aws.String("alias/app")})
 	must(r.t, err)
-	if *out.KeyId != r.key.ARN || out.EncryptionAlgorithm != types.EncryptionAlgorithmSpecSymmetricDefault || len(aws.ToString(out.KeyMaterialId)) != 64 {
+	if *out.KeyId != r.key.ARN ||
+		out.EncryptionAlgorithm != types.EncryptionAlgorithmSpecSymmetricDefault ||
+		len(aws.ToString(out.KeyMaterialId)) != 64 {
 		r.t.Fatalf("Decrypt answered %+v", out.KeyId)
 	}
 	return out.Plaintext
 }
 
-// TestDataKeyOperations runs the operations on data keys through the AWS SDK and decrypts what they made.
+// TestDataKeyOperations runs the operations on data keys through the AWS SDK and decrypts what they
+// made.
 func TestDataKeyOperations(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
-	key, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String("alias/app"), KeySpec: types.DataKeySpecAes256, EncryptionContext: webContext})
+	key, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String("alias/app"),
+		KeySpec: types.DataKeySpecAes256, EncryptionContext: webContext})
 	must(t, err)
-	if len(key.Plaintext) != 32 || *key.KeyId != r.key.ARN || len(aws.ToString(key.KeyMaterialId)) != 64 || !bytes.Equal(r.opened(key.CiphertextBlob, webContext), key.Plaintext) {
+	if len(key.Plaintext) != 32 || *key.KeyId != r.key.ARN ||
+		len(aws.ToString(key.KeyMaterialId)) != 64 ||
+		!bytes.Equal(r.opened(key.CiphertextBlob, webContext), key.Plaintext) {
 		t.Fatalf("GenerateDataKey answered %d bytes of %s", len(key.Plaintext), *key.KeyId)
 	}
-	large, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &r.key.ARN, NumberOfBytes: aws.Int32(1024)})
+	large, err := c.GenerateDataKey(ctx,
+		&kms.GenerateDataKeyInput{KeyId: &r.key.ARN, NumberOfBytes: aws.Int32(1024)})
 	must(t, err)
-	if len(large.Plaintext) != 1024 || !bytes.Equal(r.opened(large.CiphertextBlob, nil), large.Plaintext) {
+	if len(large.Plaintext) != 1024 ||
+		!bytes.Equal(r.opened(large.CiphertextBlob, nil), large.Plaintext) {
 		t.Fatalf("GenerateDataKey answered %d bytes", len(large.Plaintext))
 	}
-	blind, err := c.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &r.key.KeyID, KeySpec: types.DataKeySpecAes128})
+	blind, err := c.GenerateDataKeyWithoutPlaintext(ctx,
+		&kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &r.key.KeyID, KeySpec: types.DataKeySpecAes128})
 	must(t, err)
 	if len(r.opened(blind.CiphertextBlob, nil)) != 16 || *blind.KeyId != r.key.ARN {
 		t.Fatalf("GenerateDataKeyWithoutPlaintext answered %+v", blind)
 	}
-	if n := r.srv.Counts(); n["Decrypt"] != 3 || n["GenerateDataKey"] != 2 || n["GenerateDataKeyWithoutPlaintext"] != 1 {
+	n := r.srv.Counts()
+	if n["Decrypt"] != 3 || n["GenerateDataKey"] != 2 || n["GenerateDataKeyWithoutPlaintext"] != 1 {
 		t.Fatalf("counted %v", n)
 	}
 }
@@ -60,15 +71,18 @@ func TestDataKeyOperations(t *testing.T) {
 func TestEncryptAndReEncrypt(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
-	sealed, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("hello"), EncryptionContext: webContext})
+	sealed, err := c.Encrypt(ctx,
+		&kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("hello"), EncryptionContext: webContext})
 	must(t, err)
 	if string(r.opened(sealed.CiphertextBlob, webContext)) != "hello" || *sealed.KeyId != r.key.ARN {
 		t.Fatalf("Encrypt answered %+v", sealed)
 	}
-	moved, err := c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceEncryptionContext: webContext, DestinationKeyId: aws.String("alias/app")})
+	moved, err := c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob,
+		SourceEncryptionContext: webContext, DestinationKeyId: aws.String("alias/app")})
 	must(t, err)
-	if string(r.opened(moved.CiphertextBlob, nil)) != "hello" || *moved.SourceKeyId != r.key.ARN || *moved.KeyId != r.key.ARN ||
-		len(aws.ToString(moved.SourceKeyMaterialId)) != 64 || len(aws.ToString(moved.DestinationKeyMaterialId)) != 64 {
+	if string(r.opened(moved.CiphertextBlob, nil)) != "hello" || *moved.SourceKeyId != r.key.ARN ||
+		*moved.KeyId != r.key.ARN || len(aws.ToString(moved.SourceKeyMaterialId)) != 64 ||
+		len(aws.ToString(moved.DestinationKeyMaterialId)) != 64 {
 		t.Fatalf("ReEncrypt answered %+v", moved)
 	}
 	random, err := c.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(33)})
@@ -81,11 +95,15 @@ func TestEncryptAndReEncrypt(t *testing.T) {
 func TestKeyPairs(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
-	pair, err := c.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: aws.String("alias/app"), KeyPairSpec: types.DataKeyPairSpecEccNistP384, EncryptionContext: webContext})
+	pair, err := c.GenerateDataKeyPair(ctx,
+		&kms.GenerateDataKeyPairInput{KeyId: aws.String("alias/app"),
+			KeyPairSpec: types.DataKeyPairSpecEccNistP384, EncryptionContext: webContext})
 	must(t, err)
-	private, err := c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: pair.PrivateKeyCiphertextBlob, EncryptionContext: webContext})
+	private, err := c.Decrypt(ctx,
+		&kms.DecryptInput{CiphertextBlob: pair.PrivateKeyCiphertextBlob, EncryptionContext: webContext})
 	must(t, err)
-	if !bytes.Equal(private.Plaintext, pair.PrivateKeyPlaintext) || *pair.KeyId != r.key.ARN || pair.KeyPairSpec != types.DataKeyPairSpecEccNistP384 {
+	if !bytes.Equal(private.Plaintext, pair.PrivateKeyPlaintext) || *pair.KeyId != r.key.ARN ||
+		pair.KeyPairSpec != types.DataKeyPairSpecEccNistP384 {
 		t.Fatalf("pair of %s, %s", *pair.KeyId, pair.KeyPairSpec)
 	}
 	if _, err := x509.ParsePKCS8PrivateKey(private.Plaintext); err != nil {
@@ -95,9 +113,11 @@ func TestKeyPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	// ML-KEM is unknown to some SDKs; the wire does not mind.
-	blind, err := c.GenerateDataKeyPairWithoutPlaintext(ctx, &kms.GenerateDataKeyPairWithoutPlaintextInput{KeyId: &r.key.ARN, KeyPairSpec: "ML_KEM_768"})
+	blind, err := c.GenerateDataKeyPairWithoutPlaintext(ctx,
+		&kms.GenerateDataKeyPairWithoutPlaintextInput{KeyId: &r.key.ARN, KeyPairSpec: "ML_KEM_768"})
 	must(t, err)
-	if len(blind.PublicKey) < 1184 || len(blind.PrivateKeyCiphertextBlob) == 0 || *blind.KeyId != r.key.ARN {
+	if len(blind.PublicKey) < 1184 || len(blind.PrivateKeyCiphertextBlob) == 0 ||
+		*blind.KeyId != r.key.ARN {
 		t.Fatalf("public key of %d bytes", len(blind.PublicKey))
 	}
 }
@@ -106,17 +126,21 @@ func TestKeyPairs(t *testing.T) {
 func TestLifeOfAKey(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
-	made, err := c.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String("mine"), MultiRegion: aws.Bool(true)})
+	made, err := c.CreateKey(ctx,
+		&kms.CreateKeyInput{Description: aws.String("mine"), MultiRegion: aws.Bool(true)})
 	must(t, err)
 	m := made.KeyMetadata
-	if *m.Description != "mine" || !*m.MultiRegion || m.MultiRegionConfiguration == nil || *m.MultiRegionConfiguration.PrimaryKey.Arn != *m.Arn || time.Since(*m.CreationDate) > time.Minute {
+	if *m.Description != "mine" || !*m.MultiRegion || m.MultiRegionConfiguration == nil ||
+		*m.MultiRegionConfiguration.PrimaryKey.Arn != *m.Arn ||
+		time.Since(*m.CreationDate) > time.Minute {
 		t.Fatalf("CreateKey answered %+v", m)
 	}
 	state := func(want types.KeyState) *types.KeyMetadata {
 		t.Helper()
 		out, err := c.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: m.KeyId})
 		must(t, err)
-		if out.KeyMetadata.KeyState != want || out.KeyMetadata.Enabled != (want == types.KeyStateEnabled) {
+		if out.KeyMetadata.KeyState != want ||
+			out.KeyMetadata.Enabled != (want == types.KeyStateEnabled) {
 			t.Fatalf("key is %s, want %s", out.KeyMetadata.KeyState, want)
 		}
 		return out.KeyMetadata
@@ -124,7 +148,8 @@ func TestLifeOfAKey(t *testing.T) {
 	first := *state(types.KeyStateEnabled).CurrentKeyMaterialId
 	rotated, err := c.RotateKeyOnDemand(ctx, &kms.RotateKeyOnDemandInput{KeyId: m.KeyId})
 	must(t, err)
-	if now := *state(types.KeyStateEnabled).CurrentKeyMaterialId; now == first || *rotated.KeyId != *m.Arn {
+	now := *state(types.KeyStateEnabled).CurrentKeyMaterialId
+	if now == first || *rotated.KeyId != *m.Arn {
 		t.Fatalf("RotateKeyOnDemand answered %s, key material is %s", *rotated.KeyId, now)
 	}
 	_, err = c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: m.KeyId})
@@ -133,9 +158,12 @@ func TestLifeOfAKey(t *testing.T) {
 	_, err = c.EnableKey(ctx, &kms.EnableKeyInput{KeyId: m.KeyId})
 	must(t, err)
 	state(types.KeyStateEnabled)
-	gone, err := c.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: m.KeyId, PendingWindowInDays: aws.Int32(7)})
+	gone, err := c.ScheduleKeyDeletion(ctx,
+		&kms.ScheduleKeyDeletionInput{KeyId: m.KeyId, PendingWindowInDays: aws.Int32(7)})
 	must(t, err)
-	if days := time.Until(*gone.DeletionDate).Hours() / 24; days < 6 || days > 8 || *gone.KeyId != *m.Arn || *gone.PendingWindowInDays != 7 || gone.KeyState != types.KeyStatePendingDeletion {
+	days := time.Until(*gone.DeletionDate).Hours() / 24
+	if days < 6 || days > 8 || *gone.KeyId != *m.Arn || *gone.PendingWindowInDays != 7 ||
+		gone.KeyState != types.KeyStatePendingDeletion {
 		t.Fatalf("ScheduleKeyDeletion answered %+v", gone)
 	}
 	if at := state(types.KeyStatePendingDeletion).DeletionDate; !at.Equal(*gone.DeletionDate) {
@@ -152,7 +180,8 @@ func TestAliasesAndPages(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
 	for i := range 7 {
-		_, err := c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(fmt.Sprint("alias/n", i)), TargetKeyId: &r.key.KeyID})
+		_, err := c.CreateAlias(ctx, &kms.CreateAliasInput{
+			AliasName: aws.String(fmt.Sprint("alias/n", i)), TargetKeyId: &r.key.KeyID})
 		must(t, err)
 	}
 	_, err := c.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: aws.String("alias/n0")})
@@ -167,17 +196,21 @@ func TestAliasesAndPages(t *testing.T) {
 		}
 		for _, a := range page.Aliases {
 			names = append(names, *a.AliasName)
-			if *a.TargetKeyId != r.key.KeyID || !strings.HasSuffix(*a.AliasArn, *a.AliasName) || a.CreationDate.IsZero() {
+			if *a.TargetKeyId != r.key.KeyID || !strings.HasSuffix(*a.AliasArn, *a.AliasName) ||
+				a.CreationDate.IsZero() {
 				t.Fatalf("alias %+v", a)
 			}
 		}
 	}
-	if got, want := strings.Join(names, " "), "alias/app alias/n1 alias/n2 alias/n3 alias/n4 alias/n5 alias/n6"; got != want {
+	got, want := strings.Join(names, " "),
+		"alias/app alias/n1 alias/n2 alias/n3 alias/n4 alias/n5 alias/n6"
+	if got != want {
 		t.Fatalf("aliases %s", got)
 	}
 	other, err := c.CreateKey(ctx, &kms.CreateKeyInput{})
 	must(t, err)
-	_, err = c.UpdateAlias(ctx, &kms.UpdateAliasInput{AliasName: aws.String("alias/n1"), TargetKeyId: other.KeyMetadata.KeyId})
+	_, err = c.UpdateAlias(ctx,
+		&kms.UpdateAliasInput{AliasName: aws.String("alias/n1"), TargetKeyId: other.KeyMetadata.KeyId})
 	must(t, err)
 	one, err := c.ListAliases(ctx, &kms.ListAliasesInput{KeyId: other.KeyMetadata.KeyId})
 	must(t, err)
@@ -214,8 +247,10 @@ func TestDeniedHalves(t *testing.T) {
 		c, ctx := r.client(1), t.Context()
 		sealed, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("x")})
 		must(t, err)
-		_, err = c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob, SourceKeyId: &r.key.ARN, DestinationKeyId: aws.String("alias/app")})
-		if err == nil || !strings.Contains(err.Error(), "AccessDeniedException") || !strings.Contains(err.Error(), "kms:"+permission+" on resource: ") {
+		_, err = c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: sealed.CiphertextBlob,
+			SourceKeyId: &r.key.ARN, DestinationKeyId: aws.String("alias/app")})
+		if err == nil || !strings.Contains(err.Error(), "AccessDeniedException") ||
+			!strings.Contains(err.Error(), "kms:"+permission+" on resource: ") {
 			t.Errorf("%s: %v", permission, err)
 		}
 	}
@@ -225,37 +260,54 @@ func TestDeniedHalves(t *testing.T) {
 func TestServiceErrors(t *testing.T) {
 	r := start(t, devserver.Options{Deny: []string{"GenerateRandom"}})
 	c, ctx := r.client(1), t.Context()
-	sealed, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("x"), EncryptionContext: webContext})
+	sealed, err := c.Encrypt(ctx,
+		&kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: []byte("x"), EncryptionContext: webContext})
 	must(t, err)
 	other, err := c.CreateKey(ctx, &kms.CreateKeyInput{})
 	must(t, err)
 	_, err = c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: other.KeyMetadata.KeyId})
 	must(t, err)
-	dataKey := func(in kms.GenerateDataKeyInput) error { _, err := c.GenerateDataKey(ctx, &in); return err }
+	dataKey := func(in kms.GenerateDataKeyInput) error {
+		_, err := c.GenerateDataKey(ctx, &in)
+		return err
+	}
 	opened := func(in kms.DecryptInput) error { _, err := c.Decrypt(ctx, &in); return err }
 	_, random := c.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
-	_, again := c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/app"), TargetKeyId: &r.key.KeyID})
+	_, again := c.CreateAlias(ctx,
+		&kms.CreateAliasInput{AliasName: aws.String("alias/app"), TargetKeyId: &r.key.KeyID})
 	app := aws.String("alias/app")
 	for name, c := range map[string]struct {
 		err  error
 		code string
 	}{
-		"unknown alias":   {dataKey(kms.GenerateDataKeyInput{KeyId: aws.String("alias/none"), KeySpec: "AES_256"}), "NotFoundException"},
-		"both sizes":      {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", NumberOfBytes: aws.Int32(3)}), "ValidationException"},
-		"no size":         {dataKey(kms.GenerateDataKeyInput{KeyId: app}), "ValidationException"},
-		"size 0":          {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", NumberOfBytes: aws.Int32(0)}), "ValidationException"},
-		"size 1025":       {dataKey(kms.GenerateDataKeyInput{KeyId: app, NumberOfBytes: aws.Int32(1025)}), "ValidationException"},
-		"unknown spec":    {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_512"}), "ValidationException"},
-		"dry run":         {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", DryRun: aws.Bool(true)}), "DryRunOperationException"},
-		"grant token":     {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", GrantTokens: []string{"x"}}), "InvalidGrantTokenException"},
-		"11 grant tokens": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", GrantTokens: make([]string, 11)}), "ValidationException"},
-		"disabled":        {dataKey(kms.GenerateDataKeyInput{KeyId: other.KeyMetadata.KeyId, KeySpec: "AES_256"}), "DisabledException"},
-		"enclave": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256", Recipient: &types.RecipientInfo{AttestationDocument: []byte("x")}}),
+		"unknown alias": {dataKey(kms.GenerateDataKeyInput{KeyId: aws.String("alias/none"),
+			KeySpec: "AES_256"}), "NotFoundException"},
+		"both sizes": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			NumberOfBytes: aws.Int32(3)}), "ValidationException"},
+		"no size": {dataKey(kms.GenerateDataKeyInput{KeyId: app}), "ValidationException"},
+		"size 0": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			NumberOfBytes: aws.Int32(0)}), "ValidationException"},
+		"size 1025": {dataKey(kms.GenerateDataKeyInput{KeyId: app, NumberOfBytes: aws.Int32(1025)}),
+			"ValidationException"},
+		"unknown spec": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_512"}),
+			"ValidationException"},
+		"dry run": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			DryRun: aws.Bool(true)}), "DryRunOperationException"},
+		"grant token": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			GrantTokens: []string{"x"}}), "InvalidGrantTokenException"},
+		"11 grant tokens": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			GrantTokens: make([]string, 11)}), "ValidationException"},
+		"disabled": {dataKey(kms.GenerateDataKeyInput{KeyId: other.KeyMetadata.KeyId,
+			KeySpec: "AES_256"}), "DisabledException"},
+		"enclave": {dataKey(kms.GenerateDataKeyInput{KeyId: app, KeySpec: "AES_256",
+			Recipient: &types.RecipientInfo{AttestationDocument: []byte("x")}}),
 			"UnsupportedOperationException"},
-		"wrong context": {opened(kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}), "InvalidCiphertextException"},
-		"foreign blob":  {opened(kms.DecryptInput{CiphertextBlob: []byte("nonsense")}), "InvalidCiphertextException"},
-		"denied":        {random, "AccessDeniedException"},
-		"alias exists":  {again, "AlreadyExistsException"},
+		"wrong context": {opened(kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}),
+			"InvalidCiphertextException"},
+		"foreign blob": {opened(kms.DecryptInput{CiphertextBlob: []byte("nonsense")}),
+			"InvalidCiphertextException"},
+		"denied":       {random, "AccessDeniedException"},
+		"alias exists": {again, "AlreadyExistsException"},
 	} {
 		var api smithy.APIError
 		if !errors.As(c.err, &api) || api.ErrorCode() != c.code {
@@ -268,23 +320,28 @@ func TestServiceErrors(t *testing.T) {
 func TestLogHoldsNoKeys(t *testing.T) {
 	r := start(t, devserver.Options{})
 	c, ctx := r.client(1), t.Context()
-	key, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String("alias/app"), KeySpec: types.DataKeySpecAes256})
+	key, err := c.GenerateDataKey(ctx,
+		&kms.GenerateDataKeyInput{KeyId: aws.String("alias/app"), KeySpec: types.DataKeySpecAes256})
 	must(t, err)
 	_, err = c.Encrypt(ctx, &kms.EncryptInput{KeyId: &r.key.ARN, Plaintext: key.Plaintext})
 	must(t, err)
-	r.ask("Encrypt", `{"KeyId":"none","Plaintext":"`+base64.StdEncoding.EncodeToString(key.Plaintext)+`"}`)
+	r.ask("Encrypt", `{"KeyId":"none","Plaintext":"`+
+		base64.StdEncoding.EncodeToString(key.Plaintext)+`"}`)
 	calls := r.logged(3)
 	text := fmt.Sprintf("%+v", calls)
-	for _, form := range []string{string(key.Plaintext), hex.EncodeToString(key.Plaintext), base64.StdEncoding.EncodeToString(key.Plaintext)} {
+	for _, form := range []string{string(key.Plaintext), hex.EncodeToString(key.Plaintext),
+		base64.StdEncoding.EncodeToString(key.Plaintext)} {
 		if strings.Contains(text, form) {
 			t.Fatal("a key is in the log")
 		}
 	}
 	first, last := calls[0], calls[2]
-	if first.Operation != "GenerateDataKey" || first.KeyID != "alias/app" || first.Status != 200 || first.Code != "" || first.Duration <= 0 || len(first.RequestID) != 36 {
+	if first.Operation != "GenerateDataKey" || first.KeyID != "alias/app" || first.Status != 200 ||
+		first.Code != "" || first.Duration <= 0 || len(first.RequestID) != 36 {
 		t.Fatalf("logged %+v", first)
 	}
-	if last.Operation != "Encrypt" || last.KeyID != "none" || last.Status != 400 || last.Code != "NotFoundException" || last.Message == "" {
+	if last.Operation != "Encrypt" || last.KeyID != "none" || last.Status != 400 ||
+		last.Code != "NotFoundException" || last.Message == "" {
 		t.Fatalf("logged %+v", last)
 	}
 }

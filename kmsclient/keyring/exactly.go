@@ -6,9 +6,11 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// HasExactly tells whether the slots of a file are those that Rewrap makes To these keys: each secret in them, the data key and the private keys of pairs, once for each of the
-// keys, and for no other. It asks nobody, so that a key named by an alias is never one that the file has: see DescribeKey. Slots of types and schemes that this version does not
-// know, which stay as they are, do not count. The error is that of a slot that cannot be read.
+// HasExactly tells whether the slots of a file are those that Rewrap makes To these keys: each
+// secret in them, the data key and the private keys of pairs, once for each of the keys, and for no
+// other. It asks nobody, so that a key named by an alias is never one that the file has: see
+// DescribeKey. Slots of types and schemes that this version does not know, which stay as they are,
+// do not count. The error is that of a slot that cannot be read.
 func HasExactly(h *format.Header, keys []Destination) (bool, error) {
 	all, err := wrappedSlots(h)
 	if err != nil {
@@ -30,7 +32,8 @@ func HasExactly(h *format.Header, keys []Destination) (bool, error) {
 // areExactly tells the same of the slots of one group.
 func areExactly(group []wrapped, keys []Destination) bool {
 	for i, w := range group {
-		if hasKey(group[:i], w.keyID) || !slices.ContainsFunc(keys, func(d Destination) bool { return d.is(w) }) {
+		if hasKey(group[:i], w.keyID) ||
+			!slices.ContainsFunc(keys, func(d Destination) bool { return d.is(w) }) {
 			return false
 		}
 	}

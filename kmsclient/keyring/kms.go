@@ -1,10 +1,14 @@
-// Package keyring makes recipients and identities of package envelope out of KMS keys and of data key pairs.
+// Package keyring makes recipients and identities of package envelope out of KMS keys and of data
+// key pairs.
 //
-// It is the one place where the file format meets a key service: a slot of type 1 holds what GenerateDataKey, Encrypt or ReEncrypt returned, and opens by
-// Decrypt; a slot of type 2 holds a data key that was sealed to the public key of a pair, and opens with the private key that Decrypt returns.
+// It is the one place where the file format meets a key service: a slot of type 1 holds what
+// GenerateDataKey, Encrypt or ReEncrypt returned, and opens by Decrypt; a slot of type 2 holds a
+// data key that was sealed to the public key of a pair, and opens with the private key that Decrypt
+// returns.
 //
-// A header is not authenticated before its data key is there: it must never decide whom to trust, nor how often KMS is asked ([MaxCalls]). Start
-// reading at [KMSKey] and [PairRecipient] for sealing, [Discovery] for opening, [Rewrap] for other keys.
+// A header is not authenticated before its data key is there: it must never decide whom to trust,
+// nor how often KMS is asked ([MaxCalls]). Start reading at [KMSKey] and [PairRecipient] for
+// sealing, [Discovery] for opening, [Rewrap] for other keys.
 package keyring
 
 import (
@@ -15,7 +19,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// KMSKey seals for one KMS key: it is an envelope.Generator. The slot holds the key ARN that KMS returned, whatever KeyID was given as.
+// KMSKey seals for one KMS key: it is an envelope.Generator. The slot holds the key ARN that KMS
+// returned, whatever KeyID was given as.
 type KMSKey struct {
 	Client      kmsclient.Client
 	KeyID       string // key id, key ARN, alias/name or alias ARN
@@ -25,7 +30,8 @@ type KMSKey struct {
 var _ envelope.Generator = (*KMSKey)(nil)
 
 // Generate calls GenerateDataKey for an AES_256 key.
-func (k *KMSKey) Generate(ctx context.Context, ec format.Context) (envelope.Secret, format.Slot, error) {
+func (k *KMSKey) Generate(ctx context.Context,
+	ec format.Context) (envelope.Secret, format.Slot, error) {
 	out, err := k.Client.GenerateDataKey(ctx, kmsclient.GenerateDataKeyInput{
 		KeyID:             k.KeyID,
 		KeySpec:           kmsclient.AES256,
@@ -44,7 +50,8 @@ func (k *KMSKey) Generate(ctx context.Context, ec format.Context) (envelope.Secr
 }
 
 // Wrap calls Encrypt on a data key that another recipient generated.
-func (k *KMSKey) Wrap(ctx context.Context, key []byte, file envelope.FileInfo) (format.Slot, error) {
+func (k *KMSKey) Wrap(ctx context.Context, key []byte,
+	file envelope.FileInfo) (format.Slot, error) {
 	out, err := k.Client.Encrypt(ctx, kmsclient.EncryptInput{
 		KeyID:             k.KeyID,
 		Plaintext:         key,

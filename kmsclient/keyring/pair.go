@@ -10,14 +10,17 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// infoPair begins the info of every sealed data key (format specification, "Slot type 2"); the digest of the file's descriptor follows.
+// infoPair begins the info of every sealed data key (format specification, "Slot type 2"); the
+// digest of the file's descriptor follows.
 const infoPair = "envseal/v1 pair"
 
-// ErrPair: a public or private key of a data key pair cannot be used: it is malformed, of another kind than it is said to be, or not the other's half.
+// ErrPair: a public or private key of a data key pair cannot be used: it is malformed, of another
+// kind than it is said to be, or not the other's half.
 var ErrPair = errors.New("key pair cannot be used")
 
-// PairRecipient seals for the holder of a data key pair's private key, which is KMS. It needs the pair file and nothing else: no
-// credentials, no network. It is an envelope.FileRecipient, as what it seals is bound to one file. It is safe for concurrent use.
+// PairRecipient seals for the holder of a data key pair's private key, which is KMS. It needs the
+// pair file and nothing else: no credentials, no network. It is an envelope.FileRecipient, as what
+// it seals is bound to one file. It is safe for concurrent use.
 type PairRecipient struct {
 	public *publicKey
 	slot   format.PairSlot // all but SealedDataKey
@@ -25,14 +28,16 @@ type PairRecipient struct {
 
 var _ envelope.FileRecipient = (*PairRecipient)(nil)
 
-// NewPairRecipient takes what a pair file says. Its errors wrap [ErrPair] or name a field outside its limits. f may be changed afterwards.
+// NewPairRecipient takes what a pair file says. Its errors wrap [ErrPair] or name a field outside
+// its limits. f may be changed afterwards.
 func NewPairRecipient(f *format.PairFile) (*PairRecipient, error) {
 	public, err := parsePublicKey(f.PublicKey)
 	if err != nil {
 		return nil, err
 	}
 	if public.spec != f.KeyPairSpec {
-		return nil, fmt.Errorf("%w: the public key is of %s, not of %q", ErrPair, public.spec, f.KeyPairSpec)
+		return nil, fmt.Errorf("%w: the public key is of %s, not of %q",
+			ErrPair, public.spec, f.KeyPairSpec)
 	}
 	r := &PairRecipient{public: public, slot: format.PairSlot{
 		Scheme:                   public.scheme,
@@ -41,7 +46,8 @@ func NewPairRecipient(f *format.PairFile) (*PairRecipient, error) {
 		PrivateKeyCiphertextBlob: append([]byte{}, f.PrivateKeyCiphertextBlob...),
 		PairContext:              f.Context,
 	}}
-	// The context is kept as the slot that it becomes a part of, so that later changes of f's map count for nothing.
+	// The context is kept as the slot that it becomes a part of, so that later changes of f's map
+	// count for nothing.
 	r.slot.SealedDataKey = []byte{0}
 	slot, err := r.slot.Slot()
 	if err != nil {
@@ -54,9 +60,11 @@ func NewPairRecipient(f *format.PairFile) (*PairRecipient, error) {
 // BoundToFile marks the slots as belonging to one file each.
 func (r *PairRecipient) BoundToFile() {}
 
-// Wrap seals key to the public key, for the file with this digest only. The numbers that RSA and HPKE compute with lie on the heap of
-// Go's packages until it is used again; key itself is not copied there.
-func (r *PairRecipient) Wrap(_ context.Context, key []byte, file envelope.FileInfo) (format.Slot, error) {
+// Wrap seals key to the public key, for the file with this digest only. The numbers that RSA and
+// HPKE compute with lie on the heap of Go's packages until it is used again; key itself is not
+// copied there.
+func (r *PairRecipient) Wrap(_ context.Context, key []byte,
+	file envelope.FileInfo) (format.Slot, error) {
 	if file.Digest == [64]byte{} {
 		return format.Slot{}, errors.New("a data key can be sealed to a key pair for one file only")
 	}
@@ -69,19 +77,23 @@ func (r *PairRecipient) Wrap(_ context.Context, key []byte, file envelope.FileIn
 }
 
 // pairInfo binds a sealed data key to its file.
-func pairInfo(digest [format.DigestSize]byte) []byte { return append([]byte(infoPair), digest[:]...) }
+func pairInfo(digest [format.DigestSize]byte) []byte {
+	return append([]byte(infoPair), digest[:]...)
+}
 
-// openPair opens the data key of a slot with the private key, a DER PKCS #8 PrivateKeyInfo in locked memory.
+// openPair opens the data key of a slot with the private key, a DER PKCS #8 PrivateKeyInfo in
+// locked memory.
 //
-// All that can be wrong with slot and private key is envelope.ErrDamaged; where it is the private key, [ErrPair] too. The data key comes back
-// in locked memory.
+// All that can be wrong with slot and private key is envelope.ErrDamaged; where it is the private
+// key, [ErrPair] too. The data key comes back in locked memory.
 //
-// The private key, as Go's packages expand it, is on the heap while this runs, and is wiped there. What is left there until the garbage collector's
-// memory is used again, and cannot be reached:
+// The private key, as Go's packages expand it, is on the heap while this runs, and is wiped there.
+// What is left there until the garbage collector's memory is used again, and cannot be reached:
 //
 //   - of an RSA pair, copies of the private key's numbers that package crypto/rsa makes on the way;
-//   - of the other pairs nothing of the private key, but the shared secret of HPKE and the key derived from it. Whoever reads those from the
-//     process's memory, and has the file, has the data key of that one file.
+//   - of the other pairs nothing of the private key, but the shared secret of HPKE and the key
+//     derived from it. Whoever reads those from the process's memory, and has the file, has the
+//     data key of that one file.
 func openPair(private []byte, slot *format.PairSlot, info []byte) (envelope.Secret, error) {
 	var dataKey *keymem.Buffer
 	var err error
@@ -103,12 +115,14 @@ func openPairNow(private []byte, slot *format.PairSlot, info []byte) (*keymem.Bu
 		return nil, err
 	}
 	if k.public.scheme != slot.Scheme || id != slot.PublicKeyID {
-		return nil, fmt.Errorf("pair slot: %w: it names another public key than that of its private key", envelope.ErrDamaged)
+		return nil, fmt.Errorf("pair slot: %w: it names another public key than that of its private key",
+			envelope.ErrDamaged)
 	}
 	plain, err := k.open(info, slot.SealedDataKey)
 	defer keymem.Wipe(plain)
 	if err != nil || len(plain) == 0 {
-		return nil, fmt.Errorf("pair slot: %w: the sealed data key is not of this file, or was altered", envelope.ErrDamaged)
+		return nil, fmt.Errorf("pair slot: %w: the sealed data key is not of this file, or was altered",
+			envelope.ErrDamaged)
 	}
 	buf, err := keymem.New(len(plain))
 	if err != nil {

@@ -63,7 +63,8 @@ func TestPublishedExamples(t *testing.T) {
 		if slot.SealedDataKey, err = public.seal(info, dataKey); err != nil {
 			t.Fatalf("%s: %v", e.Name, err)
 		}
-		if key, err = openPair(e.PrivateKey, slot, info); err != nil || !bytes.Equal(key.Bytes(), dataKey) {
+		key, err = openPair(e.PrivateKey, slot, info)
+		if err != nil || !bytes.Equal(key.Bytes(), dataKey) {
 			t.Errorf("%s, sealed here: %v", e.Name, err)
 		}
 	}
@@ -98,14 +99,16 @@ func TestPrivateKeysAreWiped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recipient, err := hpke.NewRecipient(e.SealedDataKey[:public.hpke.encSize], again.kem, public.hpke.kdf, hpke.AES256GCM(), info)
+		recipient, err := hpke.NewRecipient(e.SealedDataKey[:public.hpke.encSize], again.kem,
+			public.hpke.kdf, hpke.AES256GCM(), info)
 		if err != nil || !wipeContext(recipient) {
 			t.Errorf("%s: the recipient's AES key was not found, %v", e.Name, err)
 		}
 	}
 }
 
-// TestPrivateKeysThatAreNone: every cut and a flip of every byte of the examples is either refused or another key; nothing panics.
+// TestPrivateKeysThatAreNone: every cut and a flip of every byte of the examples is either refused
+// or another key; nothing panics.
 func TestPrivateKeysThatAreNone(t *testing.T) {
 	all, _, _ := examples(t)
 	for _, e := range all {

@@ -9,7 +9,8 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// A sealed data key of scheme 1 has the size of the modulus: without its leading zero it is the same number, which package rsa takes, and another slot.
+// A sealed data key of scheme 1 has the size of the modulus: without its leading zero it is the
+// same number, which package rsa takes, and another slot.
 func TestRSASealedDataKeyHasTheSizeOfTheModulus(t *testing.T) {
 	all, info, dataKey := examples(t)
 	e := all[0]
@@ -30,7 +31,8 @@ func TestRSASealedDataKeyHasTheSizeOfTheModulus(t *testing.T) {
 		t.Fatalf("as it is: %v, %v", key, err)
 	}
 	key.Destroy()
-	for name, wrong := range map[string][]byte{"without its leading zero": sealed[1:], "with one zero more": append([]byte{0}, sealed...), "empty": {}} {
+	for name, wrong := range map[string][]byte{"without its leading zero": sealed[1:],
+		"with one zero more": append([]byte{0}, sealed...), "empty": {}} {
 		slot.SealedDataKey = wrong
 		if key, err := openPair(e.PrivateKey, slot, info); !errors.Is(err, envelope.ErrDamaged) {
 			t.Errorf("%s: %v, %v", name, key, err)

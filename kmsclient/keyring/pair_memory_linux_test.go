@@ -38,8 +38,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// holdPair does what opening a file does, with a private key that goes from standard input straight into locked memory. The careless child
-// goes the way of package x509, so that the scan has something to find.
+// holdPair does what opening a file does, with a private key that goes from standard input straight
+// into locked memory. The careless child goes the way of package x509, so that the scan has
+// something to find.
 func holdPair(careless bool) error {
 	var sizes [4]uint16
 	if err := binary.Read(os.Stdin, binary.BigEndian, &sizes); err != nil {
@@ -76,7 +77,8 @@ func holdPair(careless bool) error {
 }
 
 // scanChild gives what the child's memory holds of the private key and of the data key.
-func scanChild(t *testing.T, how string, e example, info, dataKey []byte) (private, data []memscan.Hit) {
+func scanChild(t *testing.T, how string, e example,
+	info, dataKey []byte) (private, data []memscan.Hit) {
 	t.Helper()
 	exe, err := os.Executable()
 	must(t, err)
@@ -106,9 +108,11 @@ func scanChild(t *testing.T, how string, e example, info, dataKey []byte) (priva
 	return writable(private), writable(data)
 }
 
-// writable leaves out the constants of the program and its libraries: some examples have keys such as 00 01 02 ...
+// writable leaves out the constants of the program and its libraries: some examples have keys such
+// as 00 01 02 ...
 func writable(hits []memscan.Hit) []memscan.Hit {
-	return slices.DeleteFunc(hits, func(h memscan.Hit) bool { return !strings.HasPrefix(h.Mapping, "rw") })
+	return slices.DeleteFunc(hits,
+		func(h memscan.Hit) bool { return !strings.HasPrefix(h.Mapping, "rw") })
 }
 
 func must(t *testing.T, err error) {
@@ -125,7 +129,8 @@ func privatePatterns(t *testing.T, e example) (all []memscan.Pattern) {
 		all = append(all, memscan.KeyPatterns(name, b)...)
 		reversed := slices.Clone(b)
 		slices.Reverse(reversed)
-		all = append(all, memscan.Pattern{Name: name + " reversed", Bytes: reversed[:16]}, memscan.Pattern{Name: name + " reversed, end", Bytes: reversed[len(b)-16:]})
+		all = append(all, memscan.Pattern{Name: name + " reversed", Bytes: reversed[:16]},
+			memscan.Pattern{Name: name + " reversed, end", Bytes: reversed[len(b)-16:]})
 	}
 	if at := bytes.Index(e.PrivateKey, []byte{0x80, 0x40}); e.Scheme >= format.PairHPKEMLKEM768 {
 		add("d", e.PrivateKey[at+2:at+34])
@@ -141,15 +146,17 @@ func privatePatterns(t *testing.T, e example) (all []memscan.Pattern) {
 		must(t, err)
 		add("scalar", exchange.Bytes())
 	case *rsa.PrivateKey:
-		for name, n := range map[string]*big.Int{"d": k.D, "p": k.Primes[0], "q": k.Primes[1], "dp": k.Precomputed.Dp, "dq": k.Precomputed.Dq, "qinv": k.Precomputed.Qinv} {
+		for name, n := range map[string]*big.Int{"d": k.D, "p": k.Primes[0], "q": k.Primes[1],
+			"dp": k.Precomputed.Dp, "dq": k.Precomputed.Dq, "qinv": k.Precomputed.Qinv} {
 			add(name, n.Bytes())
 		}
 	}
 	return all
 }
 
-// TestPairLeavesNoKey reads the memory of a process that has opened a pair slot. Of RSA private keys, and of them only, something is known to
-// be left; see openPair. The data key is in locked memory only, whatever the scheme.
+// TestPairLeavesNoKey reads the memory of a process that has opened a pair slot. Of RSA private
+// keys, and of them only, something is known to be left; see openPair. The data key is in locked
+// memory only, whatever the scheme.
 func TestPairLeavesNoKey(t *testing.T) {
 	all, info, _ := examples(t)
 	for _, e := range all {

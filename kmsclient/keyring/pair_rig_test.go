@@ -38,13 +38,15 @@ func (r *pairRig) check(err error) {
 // pair makes a pair file.
 func (r *pairRig) pair(spec string) *format.PairFile {
 	r.Helper()
-	made, err := r.store.GenerateDataKeyPairWithoutPlaintext(r.Context(), kmsclient.GenerateDataKeyPairInput{
-		KeyID: r.key, KeyPairSpec: spec, EncryptionContext: pairContext,
-	})
+	made, err := r.store.GenerateDataKeyPairWithoutPlaintext(r.Context(),
+		kmsclient.GenerateDataKeyPairInput{
+			KeyID: r.key, KeyPairSpec: spec, EncryptionContext: pairContext,
+		})
 	r.check(err)
 	return &format.PairFile{
-		KeyID: made.KeyID, KeyPairSpec: spec, PublicKey: made.PublicKey, PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob,
-		Context: pairContext, Created: time.Now(),
+		KeyID: made.KeyID, KeyPairSpec: spec, PublicKey: made.PublicKey,
+		PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob,
+		Context:                  pairContext, Created: time.Now(),
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 
 func TestEverySchemeSealsAndOpens(t *testing.T) {
 	r := newPairRig(t)
-	for _, spec := range []string{"RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ML_KEM_768", "ML_KEM_1024"} {
+	for _, spec := range []string{"RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521",
+		"ML_KEM_768", "ML_KEM_1024"} {
 		f := r.pair(spec)
 		r.store.calls = nil
 		sealed := r.seal(r.recipient(f))
@@ -25,24 +26,28 @@ func TestEverySchemeSealsAndOpens(t *testing.T) {
 			t.Errorf("%s: sealing called %v", spec, r.store.calls)
 		}
 		used := ""
-		if calls, err := r.open(sealed, keyring.Discovery{Used: func(arn string) { used = arn }}); err != nil || calls != 1 || used != r.key {
+		calls, err := r.open(sealed, keyring.Discovery{Used: func(arn string) { used = arn }})
+		if err != nil || calls != 1 || used != r.key {
 			t.Errorf("%s: %d calls, opened with %q, %v", spec, calls, used, err)
 		}
 		h, err := format.ReadHeader(bytes.NewReader(sealed), format.Limits{})
 		r.check(err)
 		slot, err := h.Slots[0].Pair()
 		want, _ := format.PairSchemeOf(spec)
-		if err != nil || len(h.Slots) != 1 || slot.Scheme != want || slot.PublicKeyID != sha256.Sum256(f.PublicKey) || slot.PairContext["team"] != "backup" {
+		if err != nil || len(h.Slots) != 1 || slot.Scheme != want ||
+			slot.PublicKeyID != sha256.Sum256(f.PublicKey) || slot.PairContext["team"] != "backup" {
 			t.Errorf("%s: slot %+v, %v", spec, slot, err)
 		}
 	}
 }
 
-// TestPairBesideKMSKey: with a KMS key beside it, each of the two opens the file where the other does not.
+// TestPairBesideKMSKey: with a KMS key beside it, each of the two opens the file where the other
+// does not.
 func TestPairBesideKMSKey(t *testing.T) {
 	r := newPairRig(t)
 	other := r.store.key(t)
-	sealed := r.seal(r.recipient(r.pair("ECC_NIST_P256")), &keyring.KMSKey{Client: r.store, KeyID: other})
+	sealed := r.seal(r.recipient(r.pair("ECC_NIST_P256")),
+		&keyring.KMSKey{Client: r.store, KeyID: other})
 	opens := func(key string, calls int) {
 		t.Helper()
 		used := ""
@@ -59,17 +64,21 @@ func TestPairBesideKMSKey(t *testing.T) {
 	opens(other, 1)
 }
 
-// TestOneDataKeyManyFiles: a data key made in advance seals for its own slots and for a pair, each file anew.
+// TestOneDataKeyManyFiles: a data key made in advance seals for its own slots and for a pair, each
+// file anew.
 func TestOneDataKeyManyFiles(t *testing.T) {
 	r := newPairRig(t)
 	ec := format.Context{"job": "nightly"}
-	made, err := r.store.GenerateDataKeyWithoutPlaintext(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: r.key, KeySpec: "AES_256", EncryptionContext: ec})
+	made, err := r.store.GenerateDataKeyWithoutPlaintext(t.Context(),
+		kmsclient.GenerateDataKeyInput{KeyID: r.key, KeySpec: "AES_256", EncryptionContext: ec})
 	r.check(err)
 	slot, err := format.KMSSlot{KeyID: made.KeyID, CiphertextBlob: made.CiphertextBlob}.Slot()
 	r.check(err)
 	pair, err := keyring.NewPairRecipient(r.pair("ML_KEM_768"))
 	r.check(err)
-	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }}
+	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return r.store, nil
+	}}
 	r.store.calls = nil
 	key, err := envelope.UnwrapDataKey(t.Context(), ec, []format.Slot{slot}, id, pair)
 	r.check(err)
@@ -105,7 +114,8 @@ func TestPairSlotRefusals(t *testing.T) {
 	second := r.seal(r.recipient(f))
 	twin := r.pair("ECC_NIST_P384")
 	rsaPair := r.pair("RSA_2048")
-	junk, err := r.store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: r.key, Plaintext: []byte("no private key"), EncryptionContext: pairContext})
+	junk, err := r.store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: r.key,
+		Plaintext: []byte("no private key"), EncryptionContext: pairContext})
 	r.check(err)
 	var stolen format.Slot
 	r.edit(second, func(h *format.Header) { stolen = h.Slots[0] })
@@ -114,23 +124,50 @@ func TestPairSlotRefusals(t *testing.T) {
 		file []byte
 		is   error
 	}{
-		{"slot of another file", r.edit(sealed, func(h *format.Header) { h.Slots[0] = stolen }), envelope.ErrDamaged},
-		{"flipped encapsulated key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[40] ^= 1 }), envelope.ErrDamaged},
-		{"flipped data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[100] ^= 1 }), envelope.ErrDamaged},
-		{"short sealed data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey = p.SealedDataKey[:50] }), envelope.ErrDamaged},
-		{"long sealed data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey = append(p.SealedDataKey, 0) }), envelope.ErrDamaged},
-		{"other public key id", r.editPair(sealed, func(p *format.PairSlot) { p.PublicKeyID[0] ^= 1 }), envelope.ErrDamaged},
-		{"other scheme", r.editPair(sealed, func(p *format.PairSlot) { p.Scheme = format.PairHPKEP256 }), envelope.ErrDamaged},
-		{"other private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = twin.PrivateKeyCiphertextBlob }), envelope.ErrDamaged},
-		{"RSA private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = rsaPair.PrivateKeyCiphertextBlob }), envelope.ErrDamaged},
-		{"no private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = junk.CiphertextBlob }), keyring.ErrPair},
-		{"no private key is damage", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = junk.CiphertextBlob }), envelope.ErrDamaged},
-		{"other pair context", r.editPair(sealed, func(p *format.PairSlot) { p.PairContext = nil }), kmsclient.ErrInvalidCiphertext},
-		{"flipped private key", r.editPair(sealed, func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob[60] ^= 1 }), kmsclient.ErrInvalidCiphertext},
-		{"other KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.store.key(t) }), kmsclient.ErrIncorrectKey},
-		{"unknown KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.key[:len(r.key)-12] + "ffffffffffff" }), kmsclient.ErrNotFound},
-		{"unknown scheme", r.edit(sealed, func(h *format.Header) { h.Slots[0].Body = append([]byte{99}, h.Slots[0].Body[1:]...) }), envelope.ErrNoMatch},
-		{"other context of the file", r.edit(sealed, func(h *format.Header) { h.Context = format.Context{"app": "wen"} }), envelope.ErrDamaged},
+		{"slot of another file", r.edit(sealed, func(h *format.Header) { h.Slots[0] = stolen }),
+			envelope.ErrDamaged},
+		{"flipped encapsulated key",
+			r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[40] ^= 1 }), envelope.ErrDamaged},
+		{"flipped data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[100] ^= 1 }),
+			envelope.ErrDamaged},
+		{"short sealed data key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.SealedDataKey = p.SealedDataKey[:50]
+		}), envelope.ErrDamaged},
+		{"long sealed data key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.SealedDataKey = append(p.SealedDataKey, 0)
+		}), envelope.ErrDamaged},
+		{"other public key id", r.editPair(sealed, func(p *format.PairSlot) { p.PublicKeyID[0] ^= 1 }),
+			envelope.ErrDamaged},
+		{"other scheme", r.editPair(sealed, func(p *format.PairSlot) { p.Scheme = format.PairHPKEP256 }),
+			envelope.ErrDamaged},
+		{"other private key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.PrivateKeyCiphertextBlob = twin.PrivateKeyCiphertextBlob
+		}), envelope.ErrDamaged},
+		{"RSA private key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.PrivateKeyCiphertextBlob = rsaPair.PrivateKeyCiphertextBlob
+		}), envelope.ErrDamaged},
+		{"no private key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.PrivateKeyCiphertextBlob = junk.CiphertextBlob
+		}), keyring.ErrPair},
+		{"no private key is damage", r.editPair(sealed, func(p *format.PairSlot) {
+			p.PrivateKeyCiphertextBlob = junk.CiphertextBlob
+		}), envelope.ErrDamaged},
+		{"other pair context", r.editPair(sealed, func(p *format.PairSlot) { p.PairContext = nil }),
+			kmsclient.ErrInvalidCiphertext},
+		{"flipped private key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.PrivateKeyCiphertextBlob[60] ^= 1
+		}), kmsclient.ErrInvalidCiphertext},
+		{"other KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.store.key(t) }),
+			kmsclient.ErrIncorrectKey},
+		{"unknown KMS key", r.editPair(sealed, func(p *format.PairSlot) {
+			p.KeyID = r.key[:len(r.key)-12] + "ffffffffffff"
+		}), kmsclient.ErrNotFound},
+		{"unknown scheme", r.edit(sealed, func(h *format.Header) {
+			h.Slots[0].Body = append([]byte{99}, h.Slots[0].Body[1:]...)
+		}), envelope.ErrNoMatch},
+		{"other context of the file", r.edit(sealed, func(h *format.Header) {
+			h.Context = format.Context{"app": "wen"}
+		}), envelope.ErrDamaged},
 	} {
 		if _, err := r.open(c.file, keyring.Discovery{}); !errors.Is(err, c.is) {
 			t.Errorf("%s: %v", c.name, err)
@@ -141,7 +178,8 @@ func TestPairSlotRefusals(t *testing.T) {
 	}
 }
 
-// TestPairOfUnusableKey: the state of the KMS key that encrypted the private key counts when a file is opened, not when it is sealed.
+// TestPairOfUnusableKey: the state of the KMS key that encrypted the private key counts when a file
+// is opened, not when it is sealed.
 func TestPairOfUnusableKey(t *testing.T) {
 	r := newPairRig(t)
 	f := r.pair("ECC_NIST_P256")
@@ -166,7 +204,8 @@ func TestPairOfUnusableKey(t *testing.T) {
 func TestCallsAreSharedBySlots(t *testing.T) {
 	r := newPairRig(t)
 	lost := r.store.key(t)
-	recipients := []envelope.Recipient{&keyring.KMSKey{Client: r.store, KeyID: lost}, &keyring.KMSKey{Client: r.store, KeyID: lost}}
+	recipients := []envelope.Recipient{&keyring.KMSKey{Client: r.store, KeyID: lost},
+		&keyring.KMSKey{Client: r.store, KeyID: lost}}
 	for range 4 {
 		recipients = append(recipients, r.recipient(r.pair("ECC_NIST_P256")))
 	}
@@ -176,7 +215,8 @@ func TestCallsAreSharedBySlots(t *testing.T) {
 		t.Errorf("the third opens: %d calls, %v", calls, err)
 	}
 	r.check(r.store.DisableKey(t.Context(), r.key))
-	if calls, err := r.open(sealed, keyring.Discovery{}); !errors.Is(err, kmsclient.ErrDisabled) || calls != keyring.MaxCalls {
+	calls, err := r.open(sealed, keyring.Discovery{})
+	if !errors.Is(err, kmsclient.ErrDisabled) || calls != keyring.MaxCalls {
 		t.Errorf("none opens: %d calls, %v", calls, err)
 	}
 }
@@ -193,9 +233,13 @@ func TestPoliciesHoldForPairs(t *testing.T) {
 		is    error
 	}{
 		{"its key", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.key}}}, 1, nil},
-		{"its alias", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/pairs", Client: r.store}}}, 1, nil},
-		{"another alias", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/other", Client: r.store}}}, 1, kmsclient.ErrIncorrectKey},
-		{"another key", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.store.key(t)}}}, 0, keyring.ErrPolicy},
+		{"its alias",
+			keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/pairs", Client: r.store}}}, 1, nil},
+		{"another alias",
+			keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: "alias/other", Client: r.store}}}, 1,
+			kmsclient.ErrIncorrectKey},
+		{"another key", keyring.Discovery{Keys: []keyring.AllowedKey{{KeyID: r.store.key(t)}}}, 0,
+			keyring.ErrPolicy},
 		{"its account", keyring.Discovery{Accounts: []string{kmsclient.LocalAccount}}, 1, nil},
 		{"another account", keyring.Discovery{Accounts: []string{"111122223333"}}, 0, keyring.ErrPolicy},
 	} {
@@ -211,22 +255,29 @@ func TestKeysNamedTwice(t *testing.T) {
 	sealed := r.seal(&keyring.KMSKey{Client: r.store, KeyID: r.key})
 	r.check(r.store.CreateAlias(t.Context(), "alias/app", r.key))
 	r.check(r.store.CreateAlias(t.Context(), "alias/other", r.store.key(t)))
-	other, app := keyring.AllowedKey{KeyID: "alias/other", Client: r.store}, keyring.AllowedKey{KeyID: "alias/app", Client: r.store}
-	if calls, err := r.open(sealed, keyring.Discovery{Keys: []keyring.AllowedKey{other, other, other, app}}); err != nil || calls != 2 {
+	other, app := keyring.AllowedKey{KeyID: "alias/other", Client: r.store},
+		keyring.AllowedKey{KeyID: "alias/app", Client: r.store}
+	calls, err := r.open(sealed,
+		keyring.Discovery{Keys: []keyring.AllowedKey{other, other, other, app}})
+	if err != nil || calls != 2 {
 		t.Errorf("the second alias opens: %d calls, %v", calls, err)
 	}
 	elsewhere := newStore(t, r.store.region)
 	r.check(elsewhere.CreateAlias(t.Context(), "alias/app", elsewhere.key(t)))
 	abroad := keyring.AllowedKey{KeyID: "alias/app", Client: elsewhere}
-	if calls, err := r.open(sealed, keyring.Discovery{Keys: []keyring.AllowedKey{abroad, abroad, abroad, app}}); err != nil || calls != 1 || len(elsewhere.calls) != 1 {
+	calls, err = r.open(sealed,
+		keyring.Discovery{Keys: []keyring.AllowedKey{abroad, abroad, abroad, app}})
+	if err != nil || calls != 1 || len(elsewhere.calls) != 1 {
 		t.Errorf("one alias at two services: %d and %d calls, %v", len(elsewhere.calls), calls, err)
 	}
 }
 
-// TestServiceThatCannotBeAsked: one slot of which the key service is not there does not keep another from opening.
+// TestServiceThatCannotBeAsked: one slot of which the key service is not there does not keep
+// another from opening.
 func TestServiceThatCannotBeAsked(t *testing.T) {
 	r := newPairRig(t)
-	sealed := r.seal(&keyring.KMSKey{Client: r.store, KeyID: r.key}, r.recipient(r.pair("ECC_NIST_P256")))
+	sealed := r.seal(&keyring.KMSKey{Client: r.store, KeyID: r.key},
+		r.recipient(r.pair("ECC_NIST_P256")))
 	gone := errors.New("no such service")
 	asked := 0
 	d := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
@@ -235,11 +286,13 @@ func TestServiceThatCannotBeAsked(t *testing.T) {
 		}
 		return r.store, nil
 	}}
-	if _, err := envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d); err != nil {
+	_, err := envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d)
+	if err != nil {
 		t.Error(err)
 	}
 	d.Client = func(kmsclient.ARN) (kmsclient.Client, error) { return nil, gone }
-	if _, err := envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d); !errors.Is(err, gone) {
+	_, err = envelope.Verify(t.Context(), bytes.NewReader(sealed), envelope.OpenOptions{}, d)
+	if !errors.Is(err, gone) {
 		t.Errorf("no service at all: %v", err)
 	}
 }
@@ -248,14 +301,21 @@ func TestPairFilesThatCannotBeUsed(t *testing.T) {
 	r := newPairRig(t)
 	good := r.pair("ECC_NIST_P256")
 	for name, edit := range map[string]func(f *format.PairFile){
-		"other spec":     func(f *format.PairFile) { f.KeyPairSpec = "ECC_NIST_P384" },
-		"no key":         func(f *format.PairFile) { f.PublicKey = []byte("key") },
-		"cut key":        func(f *format.PairFile) { f.PublicKey = f.PublicKey[:len(f.PublicKey)-1] },
-		"bytes behind":   func(f *format.PairFile) { f.PublicKey = append(bytes.Clone(f.PublicKey), 0) },
-		"not on curve":   func(f *format.PairFile) { f.PublicKey = bytes.Clone(f.PublicKey); f.PublicKey[60] ^= 1 },
-		"other curve":    func(f *format.PairFile) { f.PublicKey = r.pair("ECC_SECG_P256K1").PublicKey },
-		"Edwards key":    func(f *format.PairFile) { f.PublicKey = r.pair("ECC_NIST_EDWARDS25519").PublicKey },
-		"cut ML-KEM key": func(f *format.PairFile) { f.PublicKey = r.pair("ML_KEM_768").PublicKey[:1000] },
+		"other spec":   func(f *format.PairFile) { f.KeyPairSpec = "ECC_NIST_P384" },
+		"no key":       func(f *format.PairFile) { f.PublicKey = []byte("key") },
+		"cut key":      func(f *format.PairFile) { f.PublicKey = f.PublicKey[:len(f.PublicKey)-1] },
+		"bytes behind": func(f *format.PairFile) { f.PublicKey = append(bytes.Clone(f.PublicKey), 0) },
+		"not on curve": func(f *format.PairFile) {
+			f.PublicKey = bytes.Clone(f.PublicKey)
+			f.PublicKey[60] ^= 1
+		},
+		"other curve": func(f *format.PairFile) { f.PublicKey = r.pair("ECC_SECG_P256K1").PublicKey },
+		"Edwards key": func(f *format.PairFile) {
+			f.PublicKey = r.pair("ECC_NIST_EDWARDS25519").PublicKey
+		},
+		"cut ML-KEM key": func(f *format.PairFile) {
+			f.PublicKey = r.pair("ML_KEM_768").PublicKey[:1000]
+		},
 	} {
 		f := *good
 		edit(&f)
@@ -280,7 +340,8 @@ func TestDataKeyTooLongForRSA(t *testing.T) {
 	if _, err := p.Wrap(context.Background(), make([]byte, 190), file); err != nil {
 		t.Errorf("190 bytes: %v", err)
 	}
-	if _, err := p.Wrap(context.Background(), make([]byte, 191), file); err == nil || !strings.Contains(err.Error(), r.key) {
+	_, err := p.Wrap(context.Background(), make([]byte, 191), file)
+	if err == nil || !strings.Contains(err.Error(), r.key) {
 		t.Errorf("191 bytes: %v", err)
 	}
 	if _, err := p.Wrap(context.Background(), make([]byte, 32), envelope.FileInfo{}); err == nil {

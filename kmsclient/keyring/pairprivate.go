@@ -15,7 +15,8 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// privateKey is the private half of a pair, as Go's packages hold it: on the heap. It is made, used and wiped within one call.
+// privateKey is the private half of a pair, as Go's packages hold it: on the heap. It is made, used
+// and wiped within one call.
 type privateKey struct {
 	public *publicKey
 	rsa    *rsa.PrivateKey // scheme 1
@@ -25,8 +26,9 @@ type privateKey struct {
 
 var errPrivateKey = errors.New("it is no PKCS #8 private key of a kind that is used here")
 
-// parsePrivateKey reads a DER PrivateKeyInfo (RFC 5958). Package x509 would do for most of it, but knows no ML-KEM, and leaves copies behind that nobody could wipe.
-// Nothing is copied here but into the key itself.
+// parsePrivateKey reads a DER PrivateKeyInfo (RFC 5958). Package x509 would do for most of it, but
+// knows no ML-KEM, and leaves copies behind that nobody could wipe. Nothing is copied here but into
+// the key itself.
 func parsePrivateKey(der []byte) (*privateKey, error) {
 	k, err := readPrivateKey(der)
 	if err != nil {
@@ -46,7 +48,8 @@ func readPrivateKey(der []byte) (*privateKey, error) {
 	}
 	var algorithm pkix.AlgorithmIdentifier
 	info, err := asn1.Unmarshal(info, &algorithm)
-	key, _, ok := element(info, asn1.ClassUniversal, asn1.TagOctetString) // attributes and a public key may follow
+	// attributes and a public key may follow
+	key, _, ok := element(info, asn1.ClassUniversal, asn1.TagOctetString)
 	if err != nil || !ok {
 		return k, errPrivateKey
 	}
@@ -63,14 +66,16 @@ func readPrivateKey(der []byte) (*privateKey, error) {
 	return k, errPrivateKey
 }
 
-// element takes one DER element of the given class and tag from the front of b. Contents and rest alias b.
+// element takes one DER element of the given class and tag from the front of b. Contents and rest
+// alias b.
 func element(b []byte, class, tag int) (contents, rest []byte, ok bool) {
 	var v asn1.RawValue
 	rest, err := asn1.Unmarshal(b, &v)
 	return v.Bytes, rest, err == nil && v.Class == class && v.Tag == tag
 }
 
-// readRSA takes an RSAPrivateKey (RFC 8017, A.1.2), which package x509 reads into numbers that the key keeps, and checks.
+// readRSA takes an RSAPrivateKey (RFC 8017, A.1.2), which package x509 reads into numbers that the
+// key keeps, and checks.
 func (k *privateKey) readRSA(der []byte) error {
 	var err error
 	if k.rsa, err = x509.ParsePKCS1PrivateKey(der); err != nil {
@@ -108,7 +113,9 @@ func (k *privateKey) readEC(der, parameters []byte) error {
 	if err != nil {
 		return err
 	}
-	k.wipes = append(k.wipes, func() bool { return keymem.WipeField(key, "privateKey") }, func() bool { return keymem.WipeField(key, "fips", "d") })
+	k.wipes = append(k.wipes, func() bool {
+		return keymem.WipeField(key, "privateKey")
+	}, func() bool { return keymem.WipeField(key, "fips", "d") })
 	if k.kem, err = hpke.NewDHKEMPrivateKey(key); err != nil {
 		return err
 	}
@@ -147,7 +154,8 @@ func (k *privateKey) publicKeyID() ([32]byte, error) {
 func (k *privateKey) open(info, sealed []byte) ([]byte, error) {
 	if k.rsa != nil {
 		if len(sealed) != k.rsa.Size() {
-			return nil, errors.New("not of the size of the modulus") // package rsa takes it without its leading zeros (RFC 8017, 7.1.2 does not)
+			// package rsa takes it without its leading zeros (RFC 8017, 7.1.2 does not)
+			return nil, errors.New("not of the size of the modulus")
 		}
 		return rsa.DecryptOAEP(sha256.New(), nil, k.rsa, sealed, info)
 	}
@@ -164,7 +172,8 @@ func (k *privateKey) open(info, sealed []byte) ([]byte, error) {
 	return recipient.Open(nil, sealed[size:])
 }
 
-// wipe clears every copy of the private key that can be reached, and tells whether it found all that it looked for.
+// wipe clears every copy of the private key that can be reached, and tells whether it found all
+// that it looked for.
 func (k *privateKey) wipe() bool {
 	done := true
 	for _, wipe := range k.wipes {

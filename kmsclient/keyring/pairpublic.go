@@ -38,23 +38,32 @@ type hpkeSpec struct {
 }
 
 var hpkeSpecs = []*hpkeSpec{
-	curveSpec("ECC_NIST_P256", asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, ecdh.P256(), hpke.HKDFSHA256(), 65),
-	curveSpec("ECC_NIST_P384", asn1.ObjectIdentifier{1, 3, 132, 0, 34}, ecdh.P384(), hpke.HKDFSHA384(), 97),
-	curveSpec("ECC_NIST_P521", asn1.ObjectIdentifier{1, 3, 132, 0, 35}, ecdh.P521(), hpke.HKDFSHA512(), 133),
+	curveSpec("ECC_NIST_P256", asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7},
+		ecdh.P256(), hpke.HKDFSHA256(), 65),
+	curveSpec("ECC_NIST_P384", asn1.ObjectIdentifier{1, 3, 132, 0, 34},
+		ecdh.P384(), hpke.HKDFSHA384(), 97),
+	curveSpec("ECC_NIST_P521", asn1.ObjectIdentifier{1, 3, 132, 0, 35},
+		ecdh.P521(), hpke.HKDFSHA512(), 133),
 	{
 		name: "ML_KEM_768", oid: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 2},
 		kem: hpke.MLKEM768(), kdf: hpke.HKDFSHA512(), encSize: mlkem.CiphertextSize768,
-		expand: func(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey768(seed) },
+		expand: func(seed []byte) (crypto.Decapsulator, error) {
+			return mlkem.NewDecapsulationKey768(seed)
+		},
 	},
 	{
 		name: "ML_KEM_1024", oid: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, 3},
 		kem: hpke.MLKEM1024(), kdf: hpke.HKDFSHA512(), encSize: mlkem.CiphertextSize1024,
-		expand: func(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey1024(seed) },
+		expand: func(seed []byte) (crypto.Decapsulator, error) {
+			return mlkem.NewDecapsulationKey1024(seed)
+		},
 	},
 }
 
-func curveSpec(name string, oid asn1.ObjectIdentifier, curve ecdh.Curve, kdf hpke.KDF, encSize int) *hpkeSpec {
-	return &hpkeSpec{name: name, oid: oid, kem: hpke.DHKEM(curve), kdf: kdf, encSize: encSize, curve: curve}
+func curveSpec(name string, oid asn1.ObjectIdentifier, curve ecdh.Curve,
+	kdf hpke.KDF, encSize int) *hpkeSpec {
+	return &hpkeSpec{name: name, oid: oid, kem: hpke.DHKEM(curve), kdf: kdf,
+		encSize: encSize, curve: curve}
 }
 
 // specOf finds the spec of a curve or of ML-KEM; nil for others.
@@ -81,8 +90,8 @@ type subjectPublicKeyInfo struct {
 	PublicKey asn1.BitString
 }
 
-// parsePublicKey reads a DER SubjectPublicKeyInfo in the one spelling that a reader derives from the private key; by another its public
-// key id would not be found again.
+// parsePublicKey reads a DER SubjectPublicKeyInfo in the one spelling that a reader derives from
+// the private key; by another its public key id would not be found again.
 func parsePublicKey(der []byte) (*publicKey, error) {
 	var info subjectPublicKeyInfo
 	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) > 0 {
@@ -175,7 +184,8 @@ func (k *publicKey) marshal() ([]byte, error) {
 	})
 }
 
-// seal makes a sealed data key, by which a data key goes to whoever has the private key and the same info.
+// seal makes a sealed data key, by which a data key goes to whoever has the private key and the
+// same info.
 func (k *publicKey) seal(info, dataKey []byte) ([]byte, error) {
 	if k.rsa != nil {
 		return rsa.EncryptOAEP(sha256.New(), rand.Reader, k.rsa, dataKey, info)
@@ -192,10 +202,12 @@ func (k *publicKey) seal(info, dataKey []byte) ([]byte, error) {
 	return append(enc, ciphertext...), nil
 }
 
-// wipeContext clears what an HPKE context, an *hpke.Sender or *hpke.Recipient, holds of its AES key.
+// wipeContext clears what an HPKE context, an *hpke.Sender or *hpke.Recipient, holds of its AES
+// key.
 func wipeContext(c any) bool {
 	nonce := keymem.WipeField(c, "context", "baseNonce")
 	key := keymem.WipeField(c, "context", "aead", "g") ||
-		keymem.WipeField(c, "context", "aead") // with GOFIPS140=v1.0.0 it is AES-GCM itself, not a wrapper
+		// with GOFIPS140=v1.0.0 it is AES-GCM itself, not a wrapper
+		keymem.WipeField(c, "context", "aead")
 	return key && nonce
 }

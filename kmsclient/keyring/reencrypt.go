@@ -21,7 +21,8 @@ type route struct {
 }
 
 // newSlot makes a slot for d out of any slot of the group, and the event to report if it is used.
-func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped, d Destination) (wrapped, SlotEvent, error) {
+func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped,
+	d Destination) (wrapped, SlotEvent, error) {
 	routes, err := r.routes(group, d)
 	if err != nil {
 		return wrapped{}, SlotEvent{}, err
@@ -30,7 +31,8 @@ func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped,
 	for _, way := range routes[:min(len(routes), MaxCalls)] {
 		m, err := r.follow(ctx, h, way, d)
 		if err == nil {
-			return m, SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID, Decrypted: way.source == ""}, nil
+			return m, SlotEvent{Pair: m.isPair(), From: m.from, To: m.keyID,
+				Decrypted: way.source == ""}, nil
 		}
 		if ctx.Err() != nil {
 			return wrapped{}, SlotEvent{}, err
@@ -42,7 +44,8 @@ func (r *Rewrap) newSlot(ctx context.Context, h *format.Header, group []wrapped,
 	return wrapped{}, SlotEvent{}, errors.Join(failed...)
 }
 
-// routes lists the ways to d: those within its Region first, then those that need the secret in memory, where that is allowed.
+// routes lists the ways to d: those within its Region first, then those that need the secret in
+// memory, where that is allowed.
 func (r *Rewrap) routes(group []wrapped, d Destination) ([]route, error) {
 	var within, across []route
 	var foreign, elsewhere []string
@@ -57,7 +60,8 @@ func (r *Rewrap) routes(group []wrapped, d Destination) ([]route, error) {
 			within = append(within, route{wrapped: w, source: w.keyID})
 			continue
 		case w.arn.IsMultiRegion():
-			within = append(within, route{wrapped: w, source: w.arn.InRegion(d.Region).String(), replica: true})
+			within = append(within,
+				route{wrapped: w, source: w.arn.InRegion(d.Region).String(), replica: true})
 		}
 		elsewhere = append(elsewhere, w.keyID)
 		if r.ViaDecrypt {
@@ -71,7 +75,8 @@ func (r *Rewrap) routes(group []wrapped, d Destination) ([]route, error) {
 	case len(elsewhere) > 0:
 		return nil, fmt.Errorf("%s is not where %s is: %w", d, elsewhere[0], ErrOtherRegion)
 	case len(foreign) > 0:
-		return nil, fmt.Errorf("%w: the slot is of %s", ErrPolicy, strings.Join(foreign[:min(len(foreign), MaxCalls)], ", "))
+		return nil, fmt.Errorf("%w: the slot is of %s",
+			ErrPolicy, strings.Join(foreign[:min(len(foreign), MaxCalls)], ", "))
 	}
 	return nil, fmt.Errorf("%w: none of the file's names a KMS key", ErrNoSlot)
 }
@@ -85,7 +90,8 @@ func (d Destination) String() string {
 }
 
 // follow makes a slot in the way of a route.
-func (r *Rewrap) follow(ctx context.Context, h *format.Header, way route, d Destination) (wrapped, error) {
+func (r *Rewrap) follow(ctx context.Context, h *format.Header, way route,
+	d Destination) (wrapped, error) {
 	w, err := way.decode(h)
 	if err != nil {
 		return wrapped{}, err
@@ -95,7 +101,8 @@ func (r *Rewrap) follow(ctx context.Context, h *format.Header, way route, d Dest
 	}
 	m, err := r.reEncrypt(ctx, w, way.source, d)
 	if way.replica && errors.Is(err, kmsclient.ErrNotFound) {
-		return m, fmt.Errorf("%s has no replica in %s, or %s does not exist: %w: %w", way.keyID, d.Region, d, ErrOtherRegion, err)
+		return m, fmt.Errorf("%s has no replica in %s, or %s does not exist: %w: %w",
+			way.keyID, d.Region, d, ErrOtherRegion, err)
 	}
 	return m, err
 }
@@ -104,7 +111,8 @@ func (r *Rewrap) options() kmsclient.Options {
 	return kmsclient.Options{GrantTokens: r.GrantTokens, DryRun: r.DryRun}
 }
 
-func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string, d Destination) (wrapped, error) {
+func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string,
+	d Destination) (wrapped, error) {
 	out, err := d.Client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
 		CiphertextBlob:               w.blob,
 		SourceKeyID:                  source,
@@ -120,16 +128,19 @@ func (r *Rewrap) reEncrypt(ctx context.Context, w decoded, source string, d Dest
 		return wrapped{}, err
 	}
 	if out.SourceKeyID != source {
-		return wrapped{}, fmt.Errorf("%s: answer is of the source key %q: %w", source, out.SourceKeyID, kmsclient.ErrBadAnswer)
+		return wrapped{}, fmt.Errorf("%s: answer is of the source key %q: %w",
+			source, out.SourceKeyID, kmsclient.ErrBadAnswer)
 	}
 	if bytes.Equal(out.CiphertextBlob, w.blob) {
-		return wrapped{}, fmt.Errorf("%s: answer is the blob that was sent: %w", d, kmsclient.ErrBadAnswer)
+		return wrapped{}, fmt.Errorf("%s: answer is the blob that was sent: %w",
+			d, kmsclient.ErrBadAnswer)
 	}
 	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
 // viaDecrypt has the secret in locked memory between one key service and another.
-func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d Destination) (wrapped, error) {
+func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded,
+	d Destination) (wrapped, error) {
 	arn := w.arn.ReplicaIn(r.Region)
 	source, err := r.Client(arn)
 	if err != nil {
@@ -149,7 +160,8 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d 
 	case err != nil:
 		return wrapped{}, err
 	case plain.KeyID != arn.String():
-		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w", arn, plain.KeyID, kmsclient.ErrBadAnswer)
+		return wrapped{}, fmt.Errorf("%s: answer is of the key %q: %w",
+			arn, plain.KeyID, kmsclient.ErrBadAnswer)
 	default:
 		if err := w.checkSecret(plain, h); err != nil {
 			return wrapped{}, err
@@ -168,8 +180,9 @@ func (r *Rewrap) viaDecrypt(ctx context.Context, h *format.Header, w decoded, d 
 	return w.rewrapped(d, out.KeyID, out.CiphertextBlob)
 }
 
-// checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret of this file: so a slot that somebody else put in shows
-// now, and not when the file is needed, and nobody gets by it what the file never was about.
+// checkSecret tells whether plain, which is at hand here as it is not in ReEncrypt, is the secret
+// of this file: so a slot that somebody else put in shows now, and not when the file is needed, and
+// nobody gets by it what the file never was about.
 func (w decoded) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) error {
 	if w.pair == nil {
 		if err := checkLength(w.keyID, plain); err != nil {
@@ -189,11 +202,13 @@ func (w decoded) checkSecret(plain *kmsclient.DecryptOutput, h *format.Header) e
 	return envelope.CheckDataKey(key, h)
 }
 
-// dry reads the answer to a dry run. The slot that would be made is w's own under the destination's name.
+// dry reads the answer to a dry run. The slot that would be made is w's own under the destination's
+// name.
 func (w wrapped) dry(d Destination, err error) (wrapped, error) {
 	switch {
 	case err == nil:
-		return wrapped{}, fmt.Errorf("%s: the service did what was asked for as a dry run only: %w", d, kmsclient.ErrBadAnswer)
+		return wrapped{}, fmt.Errorf("%s: the service did what was asked for as a dry run only: %w",
+			d, kmsclient.ErrBadAnswer)
 	case !errors.Is(err, kmsclient.ErrDryRun):
 		return wrapped{}, err
 	}
@@ -203,7 +218,8 @@ func (w wrapped) dry(d Destination, err error) (wrapped, error) {
 	return made, nil
 }
 
-// checkAnswer refuses a KeyId that is not the ARN of the destination, as far as the destination says which that is.
+// checkAnswer refuses a KeyId that is not the ARN of the destination, as far as the destination
+// says which that is.
 func (d Destination) checkAnswer(got string) error {
 	arn, err := kmsclient.ParseARN(got)
 	switch want, wantErr := kmsclient.ParseARN(d.KeyID); {

@@ -18,17 +18,20 @@ func TestRewrapDryRun(t *testing.T) {
 	was := w.header.Slots[0].Body
 	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, DryRun: true}))
 	w.wantCalls(w.here, "ReEncrypt")
-	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}, DryRun: true, ViaDecrypt: true}))
+	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)},
+		DryRun: true, ViaDecrypt: true}))
 	w.wantCalls(w.here, "Decrypt")
 	w.wantCalls(w.there, "Encrypt")
 	if len(w.events) != 1 || w.events[0] != (keyring.SlotEvent{From: a, To: far, Decrypted: true}) {
 		t.Errorf("events %+v", w.events)
 	}
 	w.must(w.here.DisableKey(context.Background(), w.here.in(b)))
-	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, DryRun: true}); !errors.Is(err, kmsclient.ErrDisabled) {
+	err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, DryRun: true})
+	if !errors.Is(err, kmsclient.ErrDisabled) {
 		t.Errorf("disabled: %v", err)
 	}
-	if err := w.rewrap(keyring.Rewrap{Drop: []string{a}, DryRun: true}); !errors.Is(err, envelope.ErrLastSlot) {
+	err = w.rewrap(keyring.Rewrap{Drop: []string{a}, DryRun: true})
+	if !errors.Is(err, envelope.ErrLastSlot) {
 		t.Errorf("last slot: %v", err)
 	}
 	if !bytes.Equal(was, w.header.Slots[0].Body) {
@@ -42,7 +45,8 @@ type heedless struct {
 	gave []kmsclient.Secret
 }
 
-func (s *heedless) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s *heedless) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	in.DryRun = false
 	out, err := s.abroad.Decrypt(ctx, in)
 	if err == nil {

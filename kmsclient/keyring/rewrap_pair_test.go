@@ -71,11 +71,14 @@ func TestRewrapViaDecryptChecksThePair(t *testing.T) {
 	other := w.pairSlot(a)
 	w.seal(a)
 	elsewhere := w.pairSlot(a) // of another file
-	secret, err := w.here.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: a, Plaintext: []byte("the password of the payroll"), EncryptionContext: format.Context{"app": "payroll"}})
+	secret, err := w.here.Encrypt(t.Context(),
+		kmsclient.EncryptInput{KeyID: a, Plaintext: []byte("the password of the payroll"),
+			EncryptionContext: format.Context{"app": "payroll"}})
 	w.must(err)
 	for name, change := range map[string]func(p *format.PairSlot){
 		"no private key at all": func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob, p.PairContext = secret.CiphertextBlob, format.Context{"app": "payroll"}
+			p.PrivateKeyCiphertextBlob, p.PairContext = secret.CiphertextBlob,
+				format.Context{"app": "payroll"}
 		},
 		"the private key of another pair": func(p *format.PairSlot) {
 			q, err := other.slot.Pair()

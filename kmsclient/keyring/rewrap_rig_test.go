@@ -17,7 +17,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// abroad is a keystore that stands in another Region: the same service, its ARNs translated on the way in and out. It counts the calls.
+// abroad is a keystore that stands in another Region: the same service, its ARNs translated on the
+// way in and out. It counts the calls.
 type abroad struct {
 	*keystore.Store
 	region string
@@ -55,7 +56,8 @@ func (a *abroad) key(t *testing.T) string {
 	return a.out(meta.ARN)
 }
 
-func (a *abroad) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (a *abroad) GenerateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	a.calls = append(a.calls, "GenerateDataKey")
 	in.KeyID = a.in(in.KeyID)
 	out, err := a.Store.GenerateDataKey(ctx, in)
@@ -65,7 +67,8 @@ func (a *abroad) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataK
 	return out, err
 }
 
-func (a *abroad) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
+func (a *abroad) Encrypt(ctx context.Context,
+	in kmsclient.EncryptInput) (*kmsclient.EncryptOutput, error) {
 	a.calls = append(a.calls, "Encrypt")
 	in.KeyID = a.in(in.KeyID)
 	out, err := a.Store.Encrypt(ctx, in)
@@ -75,7 +78,8 @@ func (a *abroad) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (*kmscl
 	return out, err
 }
 
-func (a *abroad) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (a *abroad) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	a.calls = append(a.calls, "Decrypt")
 	in.KeyID = a.in(in.KeyID)
 	out, err := a.Store.Decrypt(ctx, in)
@@ -85,7 +89,8 @@ func (a *abroad) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmscl
 	return out, err
 }
 
-func (a *abroad) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+func (a *abroad) ReEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
 	a.calls = append(a.calls, "ReEncrypt")
 	if in.SourceKeyID == "" {
 		return nil, errors.New("no SourceKeyId was sent")
@@ -138,7 +143,8 @@ func (w *world) seal(keys ...string) {
 	w.must(err)
 	defer key.Destroy()
 	var b bytes.Buffer
-	w.header, err = envelope.Seal(context.Background(), &b, strings.NewReader(plain), key, envelope.SealOptions{})
+	w.header, err = envelope.Seal(context.Background(), &b, strings.NewReader(plain),
+		key, envelope.SealOptions{})
 	w.must(err)
 	w.sealed = b.Bytes()
 }
@@ -180,7 +186,9 @@ func (w *world) opens(keys ...string) bool {
 	old, err := format.ReadHeader(bytes.NewReader(w.sealed), format.Limits{})
 	w.must(err)
 	var out bytes.Buffer
-	_, err = envelope.Open(context.Background(), &out, bytes.NewReader(append(raw, w.sealed[old.Length:]...)), envelope.OpenOptions{}, &keyring.Discovery{Client: w.client})
+	_, err = envelope.Open(context.Background(), &out,
+		bytes.NewReader(append(raw, w.sealed[old.Length:]...)), envelope.OpenOptions{},
+		&keyring.Discovery{Client: w.client})
 	return err == nil && out.String() == plain
 }
 
@@ -223,25 +231,30 @@ type aPair struct {
 	private []byte
 }
 
-// pairSlot seals the file's data key to a new pair of key. The file's first slot must be of type 1, for a key of here.
+// pairSlot seals the file's data key to a new pair of key. The file's first slot must be of type 1,
+// for a key of here.
 func (w *world) pairSlot(key string) aPair {
 	w.Helper()
 	ctx, ec := context.Background(), format.Context{"team": "backup"}
-	pair, err := w.here.GenerateDataKeyPair(ctx, kmsclient.GenerateDataKeyPairInput{KeyID: w.here.in(key), KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec})
+	pair, err := w.here.GenerateDataKeyPair(ctx, kmsclient.GenerateDataKeyPairInput{
+		KeyID: w.here.in(key), KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec})
 	w.must(err)
 	defer pair.PrivateKeyPlaintext.Destroy()
 	to, err := keyring.NewPairRecipient(&format.PairFile{
-		PublicKey: pair.PublicKey, KeyPairSpec: "ECC_NIST_P256", KeyID: key, PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, Context: ec,
+		PublicKey: pair.PublicKey, KeyPairSpec: "ECC_NIST_P256", KeyID: key,
+		PrivateKeyCiphertextBlob: pair.PrivateKeyCiphertextBlob, Context: ec,
 	})
 	w.must(err)
 	digest, err := w.header.Digest()
 	w.must(err)
 	k, err := w.header.Slots[0].KMS()
 	w.must(err)
-	dataKey, err := w.here.Decrypt(ctx, kmsclient.DecryptInput{KeyID: k.KeyID, CiphertextBlob: k.CiphertextBlob, EncryptionContext: w.header.Context})
+	dataKey, err := w.here.Decrypt(ctx, kmsclient.DecryptInput{KeyID: k.KeyID,
+		CiphertextBlob: k.CiphertextBlob, EncryptionContext: w.header.Context})
 	w.must(err)
 	defer dataKey.Plaintext.Destroy()
-	slot, err := to.Wrap(ctx, dataKey.Plaintext.Bytes(), envelope.FileInfo{Context: w.header.Context, Digest: digest})
+	slot, err := to.Wrap(ctx, dataKey.Plaintext.Bytes(),
+		envelope.FileInfo{Context: w.header.Context, Digest: digest})
 	w.must(err)
 	return aPair{slot, bytes.Clone(pair.PrivateKeyPlaintext.Bytes())}
 }
@@ -261,7 +274,8 @@ func (w *world) wantPrivate(i int, old aPair) {
 	w.must(err)
 	client, err := w.client(arn)
 	w.must(err)
-	out, err := client.Decrypt(context.Background(), kmsclient.DecryptInput{KeyID: p.KeyID, CiphertextBlob: p.PrivateKeyCiphertextBlob, EncryptionContext: p.PairContext})
+	out, err := client.Decrypt(context.Background(), kmsclient.DecryptInput{KeyID: p.KeyID,
+		CiphertextBlob: p.PrivateKeyCiphertextBlob, EncryptionContext: p.PairContext})
 	w.must(err)
 	defer out.Plaintext.Destroy()
 	if !bytes.Equal(out.Plaintext.Bytes(), old.private) {

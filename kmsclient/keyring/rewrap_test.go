@@ -25,14 +25,16 @@ func TestRewrapTo(t *testing.T) {
 	if !w.opens(c) {
 		t.Error("does not open")
 	}
-	if w.header.Length != before.Length || w.header.Commitment != before.Commitment || w.header.FileID != before.FileID {
+	if w.header.Length != before.Length || w.header.Commitment != before.Commitment ||
+		w.header.FileID != before.FileID {
 		t.Error("more than the slots changed")
 	}
 	want := []keyring.SlotEvent{{From: a, To: c}, {From: b}}
 	if !slices.Equal(w.events, want) {
 		t.Errorf("events %+v, want %+v", w.events, want)
 	}
-	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(a), w.here.to(b), w.here.to(a)}}))
+	w.must(w.rewrap(keyring.Rewrap{
+		To: []keyring.Destination{w.here.to(a), w.here.to(b), w.here.to(a)}}))
 	w.wantKeys(a, b)
 	if !w.opens(a) || !w.opens(b) {
 		t.Error("does not open with each of two")
@@ -56,7 +58,8 @@ func TestRewrapSurvivesADisabledSource(t *testing.T) {
 		t.Error("does not open once both old keys are disabled")
 	}
 	w.must(w.here.DisableKey(context.Background(), w.here.in(c)))
-	if err := w.rewrap(keyring.Rewrap{Add: []keyring.Destination{w.here.to(a)}}); !errors.Is(err, kmsclient.ErrDisabled) {
+	err := w.rewrap(keyring.Rewrap{Add: []keyring.Destination{w.here.to(a)}})
+	if !errors.Is(err, kmsclient.ErrDisabled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -98,7 +101,8 @@ func TestRewrapForAKeyByTwoNames(t *testing.T) {
 	a, b := w.here.key(t), w.here.key(t)
 	w.must(w.here.CreateAlias(context.Background(), "alias/b", w.here.in(b)))
 	both := []keyring.Destination{w.here.to("alias/b"), w.here.to(b)}
-	for name, change := range map[string]keyring.Rewrap{"to": {To: both}, "add": {Add: both, Drop: []string{a}}} {
+	for name, change := range map[string]keyring.Rewrap{"to": {To: both},
+		"add": {Add: both, Drop: []string{a}}} {
 		w.seal(a)
 		w.must(w.rewrap(change))
 		made := slices.DeleteFunc(w.events, func(e keyring.SlotEvent) bool { return e.To == "" })
@@ -118,7 +122,8 @@ func TestRewrapRegions(t *testing.T) {
 	a, far := w.here.key(t), w.there.key(t)
 	w.seal(a)
 	err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}})
-	if !errors.Is(err, keyring.ErrOtherRegion) || !strings.Contains(err.Error(), a) || !strings.Contains(err.Error(), far) {
+	if !errors.Is(err, keyring.ErrOtherRegion) || !strings.Contains(err.Error(), a) ||
+		!strings.Contains(err.Error(), far) {
 		t.Errorf("error %v", err)
 	}
 	w.wantCalls(w.here)
@@ -152,13 +157,16 @@ func TestRewrapViaDecryptChecksTheKey(t *testing.T) {
 	if !errors.Is(err, envelope.ErrCommitment) {
 		t.Errorf("the slot of another file: %v", err)
 	}
-	// what is too short for a data key is refused as decrypt refuses it: the service answered, but not with a key
-	out, err := w.here.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: a, Plaintext: make([]byte, format.MinDataKeySize-1), EncryptionContext: w.header.Context})
+	// what is too short for a data key is refused as decrypt refuses it: the service answered, but not
+	// with a key
+	out, err := w.here.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: a,
+		Plaintext: make([]byte, format.MinDataKeySize-1), EncryptionContext: w.header.Context})
 	w.must(err)
 	short, err := format.KMSSlot{KeyID: a, CiphertextBlob: out.CiphertextBlob}.Slot()
 	w.must(err)
 	w.header.Slots = []format.Slot{short}
-	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}, ViaDecrypt: true}); !errors.Is(err, kmsclient.ErrBadAnswer) {
+	err = w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}, ViaDecrypt: true})
+	if !errors.Is(err, kmsclient.ErrBadAnswer) {
 		t.Errorf("31 bytes: %v", err)
 	}
 	w.wantCalls(w.there)
@@ -168,19 +176,22 @@ func TestRewrapAccounts(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.here.key(t), w.here.key(t)
 	w.seal(a)
-	err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, Accounts: []string{"111122223333"}})
+	err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)},
+		Accounts: []string{"111122223333"}})
 	if !errors.Is(err, keyring.ErrPolicy) {
 		t.Errorf("error %v", err)
 	}
 	w.wantCalls(w.here)
-	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}, Accounts: []string{kmsclient.LocalAccount}}))
+	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)},
+		Accounts: []string{kmsclient.LocalAccount}}))
 }
 
 func TestRewrapKeepsWhatItDoesNotKnow(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.here.key(t), w.here.key(t)
 	w.seal(a)
-	unknown, err := format.PrivateSlot{Type: 200, Name: "another.example", Body: []byte("theirs")}.Slot()
+	unknown, err := format.PrivateSlot{Type: 200, Name: "another.example",
+		Body: []byte("theirs")}.Slot()
 	w.must(err)
 	w.header.Slots = append([]format.Slot{unknown}, w.header.Slots...)
 	w.must(w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}}))
@@ -195,7 +206,8 @@ func TestRewrapKeepsWhatItDoesNotKnow(t *testing.T) {
 		t.Errorf("only an unknown slot would be left: %v", err)
 	}
 	w.header.Slots = []format.Slot{unknown}
-	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}}); !errors.Is(err, keyring.ErrNoSlot) {
+	err = w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.here.to(b)}})
+	if !errors.Is(err, keyring.ErrNoSlot) {
 		t.Errorf("only an unknown slot is there: %v", err)
 	}
 }
@@ -208,7 +220,8 @@ func TestRewrapManySlots(t *testing.T) {
 	for range format.DefaultMaxSlots {
 		all = append(all, w.here.to(w.here.key(t)))
 	}
-	if err := w.rewrap(keyring.Rewrap{Add: all}); err == nil || !strings.Contains(err.Error(), "65 key slots") {
+	err := w.rewrap(keyring.Rewrap{Add: all})
+	if err == nil || !strings.Contains(err.Error(), "65 key slots") {
 		t.Errorf("error %v", err)
 	}
 	w.must(w.rewrap(keyring.Rewrap{To: all}))
@@ -223,7 +236,8 @@ type lying struct {
 	change func(*kmsclient.ReEncryptInput, *kmsclient.ReEncryptOutput)
 }
 
-func (l lying) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
+func (l lying) ReEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (*kmsclient.ReEncryptOutput, error) {
 	out, err := l.abroad.ReEncrypt(ctx, in)
 	if err == nil {
 		l.change(&in, out)
@@ -242,9 +256,15 @@ func TestRewrapRefusesWrongAnswers(t *testing.T) {
 		"alias": func(_ *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) {
 			o.KeyID = "arn:aws:kms:eu-west-1:000000000000:alias/b"
 		},
-		"region":     func(_ *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) { o.KeyID = w.here.in(o.KeyID) },
-		"old blob":   func(i *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) { o.CiphertextBlob = i.CiphertextBlob },
-		"empty blob": func(_ *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) { o.CiphertextBlob = nil },
+		"region": func(_ *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) {
+			o.KeyID = w.here.in(o.KeyID)
+		},
+		"old blob": func(i *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) {
+			o.CiphertextBlob = i.CiphertextBlob
+		},
+		"empty blob": func(_ *kmsclient.ReEncryptInput, o *kmsclient.ReEncryptOutput) {
+			o.CiphertextBlob = nil
+		},
 	} {
 		for _, ref := range []string{b, strings.TrimPrefix(b[strings.LastIndex(b, "/"):], "/")} {
 			d := keyring.Destination{KeyID: ref, Client: lying{w.here, change}, Region: w.here.region}
@@ -263,7 +283,8 @@ func TestRewrapByReplica(t *testing.T) {
 	multi := w.here.out(meta.ARN)
 	w.seal(multi)
 	far := w.there.key(t)
-	if err := w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}}); !errors.Is(err, keyring.ErrOtherRegion) {
+	err = w.rewrap(keyring.Rewrap{To: []keyring.Destination{w.there.to(far)}})
+	if !errors.Is(err, keyring.ErrOtherRegion) {
 		t.Errorf("without a replica: %v", err)
 	}
 	w.wantCalls(w.there, "ReEncrypt")

@@ -9,14 +9,16 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// openable lists the slots of the types and schemes that are known, those of KMS keys before those of pairs: they need no key on the heap.
+// openable lists the slots of the types and schemes that are known, those of KMS keys before those
+// of pairs: they need no key on the heap.
 func openable(h *format.Header) ([]wrapped, error) {
 	all, err := wrappedSlots(h)
 	if err != nil {
 		return nil, err
 	}
 	known := slices.DeleteFunc(all, func(w wrapped) bool { return w.group == "" })
-	slices.SortStableFunc(known, func(a, b wrapped) int { return cmp.Compare(a.slot.Type, b.slot.Type) })
+	slices.SortStableFunc(known,
+		func(a, b wrapped) int { return cmp.Compare(a.slot.Type, b.slot.Type) })
 	return known, nil
 }
 
@@ -28,7 +30,8 @@ func isAlias(ref string) bool {
 // groupKMS is the group of all slots of type 1.
 const groupKMS = "kms"
 
-// wrapped is a slot and the secret in it: a file's data key or a pair's private key, as a KMS key wrapped it.
+// wrapped is a slot and the secret in it: a file's data key or a pair's private key, as a KMS key
+// wrapped it.
 type wrapped struct {
 	slot  format.Slot
 	group string // slots of one group hold the same secret; empty: not known how to re-wrap
@@ -70,8 +73,8 @@ func wrappedSlots(h *format.Header) ([]wrapped, error) {
 	return all, nil
 }
 
-// decoded is a slot with what a key service is sent of it. Only the few slots that one is asked about are decoded: all those of a hostile header
-// would take a hundred MiB together.
+// decoded is a slot with what a key service is sent of it. Only the few slots that one is asked
+// about are decoded: all those of a hostile header would take a hundred MiB together.
 type decoded struct {
 	wrapped
 	blob    []byte

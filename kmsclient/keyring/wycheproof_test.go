@@ -109,7 +109,8 @@ type ecdhCurve struct {
 
 // Curves have their names from RFC 5480.
 var ecdhCurves = []ecdhCurve{
-	{"secp256r1", format.PairHPKEP256, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, elliptic.P256()},
+	{"secp256r1", format.PairHPKEP256, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7},
+		elliptic.P256()},
 	{"secp384r1", format.PairHPKEP384, asn1.ObjectIdentifier{1, 3, 132, 0, 34}, elliptic.P384()},
 	{"secp521r1", format.PairHPKEP521, asn1.ObjectIdentifier{1, 3, 132, 0, 35}, elliptic.P521()},
 }

@@ -16,16 +16,19 @@ const (
 )
 
 // CreateKey makes a symmetric encryption key, enabled.
-func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (made *kmsclient.KeyMetadata, err error) {
+func (s *Store) CreateKey(ctx context.Context,
+	in kmsclient.CreateKeyInput) (made *kmsclient.KeyMetadata, err error) {
 	defer complete(&err, "CreateKey", "")
 	if !utf8.ValidString(in.Description) || utf8.RuneCountInString(in.Description) > maxDescription {
-		return nil, invalid("description", "Member must have length less than or equal to %d", maxDescription)
+		return nil, invalid("description", "Member must have length less than or equal to %d",
+			maxDescription)
 	}
 	err = s.change(ctx, 1, func(st *state, now time.Time) error {
 		if len(st.keys) >= maxKeys {
 			return limitExceeded("keys", maxKeys)
 		}
-		k := &key{ID: newKeyID(in.MultiRegion), Description: in.Description, Created: now, State: kmsclient.StateEnabled}
+		k := &key{ID: newKeyID(in.MultiRegion), Description: in.Description, Created: now,
+			State: kmsclient.StateEnabled}
 		st.rotate(k, now)
 		st.add(k)
 		made = k.metadata()
@@ -38,7 +41,8 @@ func (s *Store) CreateKey(ctx context.Context, in kmsclient.CreateKeyInput) (mad
 }
 
 // DescribeKey tells about a key in any state.
-func (s *Store) DescribeKey(ctx context.Context, keyID string, o kmsclient.Options) (_ *kmsclient.KeyMetadata, err error) {
+func (s *Store) DescribeKey(ctx context.Context, keyID string,
+	o kmsclient.Options) (_ *kmsclient.KeyMetadata, err error) {
 	defer complete(&err, "DescribeKey", keyID)
 	st, err := s.enter(ctx, o)
 	if err != nil {
@@ -89,13 +93,16 @@ func (s *Store) setState(ctx context.Context, op, keyID, to string) error {
 	})
 }
 
-// ScheduleKeyDeletion makes a key unusable at once, and lets it vanish with its backing keys and aliases once days (7..30, 0 means 30) have
-// passed: what it encrypted is then lost for good. The bytes leave the file with the first change after that day.
-func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string, days int) (due time.Time, err error) {
+// ScheduleKeyDeletion makes a key unusable at once, and lets it vanish with its backing keys and
+// aliases once days (7..30, 0 means 30) have passed: what it encrypted is then lost for good. The
+// bytes leave the file with the first change after that day.
+func (s *Store) ScheduleKeyDeletion(ctx context.Context, keyID string,
+	days int) (due time.Time, err error) {
 	defer complete(&err, "ScheduleKeyDeletion", keyID)
 	days = cmp.Or(days, maxDeletion)
 	if days < minDeletion || days > maxDeletion {
-		return time.Time{}, invalid("pendingWindowInDays", "Member must have value between %d and %d", minDeletion, maxDeletion)
+		return time.Time{}, invalid("pendingWindowInDays", "Member must have value between %d and %d",
+			minDeletion, maxDeletion)
 	}
 	err = s.changeKey(ctx, "ScheduleKeyDeletion", keyID, func(_ *state, k *key, now time.Time) error {
 		if err := k.checkNotPending(); err != nil {
@@ -119,7 +126,8 @@ func (s *Store) CancelKeyDeletion(ctx context.Context, keyID string) error {
 	})
 }
 
-// RotateKeyOnDemand gives the key new key material for what is encrypted from now on. Older blobs still open.
+// RotateKeyOnDemand gives the key new key material for what is encrypted from now on. Older blobs
+// still open.
 func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 	return s.changeKey(ctx, "RotateKeyOnDemand", keyID, func(st *state, k *key, now time.Time) error {
 		if err := k.checkUsable(); err != nil {
@@ -134,7 +142,8 @@ func (s *Store) RotateKeyOnDemand(ctx context.Context, keyID string) error {
 }
 
 // changeKey applies a change to one key, which must be named by id or key ARN.
-func (s *Store) changeKey(ctx context.Context, op, keyID string, apply func(*state, *key, time.Time) error) (err error) {
+func (s *Store) changeKey(ctx context.Context, op, keyID string,
+	apply func(*state, *key, time.Time) error) (err error) {
 	defer complete(&err, op, keyID)
 	return s.change(ctx, 1, func(st *state, now time.Time) error {
 		k, err := st.resolveID(keyID)

@@ -14,7 +14,8 @@ func (s *Store) CreateAlias(ctx context.Context, name, targetKeyID string) error
 			return err
 		}
 		if st.aliases[name] != nil {
-			return refuse(kmsclient.ErrAlreadyExists, "An alias with the name %s already exists", localARN(name))
+			return refuse(kmsclient.ErrAlreadyExists, "An alias with the name %s already exists",
+				localARN(name))
 		}
 		if len(st.aliases) >= maxAliases {
 			return limitExceeded("aliases", maxAliases)
@@ -55,12 +56,14 @@ func (s *Store) DeleteAlias(ctx context.Context, name string) error {
 	})
 }
 
-func (s *Store) changeAlias(ctx context.Context, op, name string, apply func(*state, time.Time) error) (err error) {
+func (s *Store) changeAlias(ctx context.Context, op, name string,
+	apply func(*state, time.Time) error) (err error) {
 	defer complete(&err, op, name)
 	return s.change(ctx, 0, apply)
 }
 
-// aliasTarget is the id of the key that an alias is to stand for: named by id or ARN, in any state but PendingDeletion.
+// aliasTarget is the id of the key that an alias is to stand for: named by id or ARN, in any state
+// but PendingDeletion.
 func (st *state) aliasTarget(keyID string) (string, error) {
 	k, err := st.resolveID(keyID)
 	if err != nil {
@@ -69,8 +72,10 @@ func (st *state) aliasTarget(keyID string) (string, error) {
 	return k.ID, k.checkNotPending()
 }
 
-// ListAliases lists the aliases of a key (named by id or key ARN) or, without one, all; sorted by name.
-func (s *Store) ListAliases(ctx context.Context, keyID string) (out []kmsclient.AliasEntry, err error) {
+// ListAliases lists the aliases of a key (named by id or key ARN) or, without one, all; sorted by
+// name.
+func (s *Store) ListAliases(ctx context.Context,
+	keyID string) (out []kmsclient.AliasEntry, err error) {
 	defer complete(&err, "ListAliases", keyID)
 	st, err := s.enter(ctx, kmsclient.Options{})
 	if err != nil {
@@ -85,7 +90,8 @@ func (s *Store) ListAliases(ctx context.Context, keyID string) (out []kmsclient.
 	}
 	for _, a := range st.sortedAliases() {
 		if only == nil || a.Target == only.ID {
-			out = append(out, kmsclient.AliasEntry{Name: a.Name, ARN: localARN(a.Name), TargetKeyID: a.Target, CreatedAt: a.Created, UpdatedAt: a.Updated})
+			out = append(out, kmsclient.AliasEntry{Name: a.Name, ARN: localARN(a.Name),
+				TargetKeyID: a.Target, CreatedAt: a.Created, UpdatedAt: a.Updated})
 		}
 	}
 	return out, nil

@@ -34,7 +34,8 @@ type blob struct {
 	sealed   []byte // ciphertext and tag
 }
 
-// IsBlob tells whether a CiphertextBlob looks like that of a keystore, this one or another. It does not mean that it opens.
+// IsBlob tells whether a CiphertextBlob looks like that of a keystore, this one or another. It does
+// not mean that it opens.
 func IsBlob(b []byte) bool { return bytes.HasPrefix(b, []byte(blobMagic)) }
 
 func parseBlob(b []byte) (blob, error) {
@@ -78,7 +79,8 @@ func (st *state) seal(k *key, plaintext []byte, context map[string]string) ([]by
 	return out, err
 }
 
-// open decrypts into locked memory. The caller owes the Destroy. Every failure of the blob's is InvalidCiphertextException.
+// open decrypts into locked memory. The caller owes the Destroy. Every failure of the blob's is
+// InvalidCiphertextException.
 func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer, error) {
 	i := slices.IndexFunc(k.Backing, func(own backing) bool { return own.ID == b.material })
 	if i < 0 {
@@ -89,7 +91,8 @@ func (st *state) open(k *key, b blob, context map[string]string) (*keymem.Buffer
 		return nil, err
 	}
 	err = withBlobKey(st.bytesOf(k.Backing[i]), b.salt, func(aead *keymem.AEAD) error {
-		if _, err := aead.Open(buf.Bytes()[:0], b.iv, b.sealed, additionalData(b.head, context)); err != nil {
+		_, err := aead.Open(buf.Bytes()[:0], b.iv, b.sealed, additionalData(b.head, context))
+		if err != nil {
 			return badBlob("it is damaged, or its encryption context differs")
 		}
 		return nil
@@ -127,8 +130,8 @@ func withBlobKey(backing, salt []byte, use func(*keymem.AEAD) error) (err error)
 	return err
 }
 
-// additionalData binds a blob to its head and its encryption context. Every field carries its length, so that no two contexts give the
-// same bytes; nil and empty are the same.
+// additionalData binds a blob to its head and its encryption context. Every field carries its
+// length, so that no two contexts give the same bytes; nil and empty are the same.
 func additionalData(head []byte, context map[string]string) []byte {
 	out := bytes.Clone(head)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(context)))

@@ -18,7 +18,8 @@ const (
 	bodyVersion = 1
 )
 
-// fileState is the metadata in the file. Unknown fields are refused: writing the file back would lose them.
+// fileState is the metadata in the file. Unknown fields are refused: writing the file back would
+// lose them.
 type fileState struct {
 	guard
 	Keys    []key
@@ -60,8 +61,8 @@ func (st *state) file() fileState {
 	return f
 }
 
-// decodeBody parses what encodeBody made and checks all of it. It copies the backing keys into locked memory of the state's own, and
-// nothing else of them. Errors wrap ErrDamaged or ErrNewer.
+// decodeBody parses what encodeBody made and checks all of it. It copies the backing keys into
+// locked memory of the state's own, and nothing else of them. Errors wrap ErrDamaged or ErrNewer.
 func decodeBody(body []byte) (*state, error) {
 	meta, material, err := splitBody(body)
 	if err != nil {
@@ -81,7 +82,8 @@ func decodeBody(body []byte) (*state, error) {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	if st.used*materialSize != len(material) {
-		return nil, fmt.Errorf("%w: %d bytes of key material for %d backing keys", ErrDamaged, len(material), st.used)
+		return nil, fmt.Errorf("%w: %d bytes of key material for %d backing keys",
+			ErrDamaged, len(material), st.used)
 	}
 	if err := st.allocate(st.used); err != nil {
 		return nil, err
@@ -103,7 +105,8 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: no version", ErrDamaged)
 	case v > bodyVersion:
-		return nil, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrNewer, v, bodyVersion)
+		return nil, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d",
+			ErrNewer, v, bodyVersion)
 	case v != bodyVersion || version != strconv.Itoa(bodyVersion):
 		return nil, nil, fmt.Errorf("%w: no version %s", ErrDamaged, version)
 	}
@@ -115,7 +118,8 @@ func splitBody(body []byte) (meta, material []byte, err error) {
 	return rest[4 : 4+n], rest[4+n:], nil
 }
 
-// state builds the state, all but the backing keys' bytes, and refuses what no keystore would have written.
+// state builds the state, all but the backing keys' bytes, and refuses what no keystore would have
+// written.
 func (f *fileState) state() (*state, error) {
 	st := &state{guard: f.guard, aliases: map[string]*alias{}, byID: map[string]*key{}}
 	if f.WorkFactor < 0 || f.WorkFactor > maxReadWorkFactor {

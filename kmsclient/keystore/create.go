@@ -16,22 +16,26 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// CreateOptions says how a new keystore is protected: by exactly one of Passphrase, IdentityFile and PlaintextInsecure.
+// CreateOptions says how a new keystore is protected: by exactly one of Passphrase, IdentityFile
+// and PlaintextInsecure.
 type CreateOptions struct {
-	Passphrase   []byte // the caller keeps it and wipes it
-	WorkFactor   int    // of scrypt for the passphrase: 16..18, 0 means 17. One more doubles the time of opening
+	Passphrase []byte // the caller keeps it and wipes it
+	// of scrypt for the passphrase: 16..18, 0 means 17. One more doubles the time of opening
+	WorkFactor   int
 	IdentityFile string // path of an age identity file to make, mode 0600; it must not exist
 	// PlaintextInsecure writes the keys in the clear: for keystores that live as long as a test.
 	PlaintextInsecure bool
 }
 
-// DefaultPath is $ENVSEAL_KEYSTORE, or $XDG_DATA_HOME/envseal/keystore, or ~/.local/share/envseal/keystore. ErrNoPath where none of them is known.
+// DefaultPath is $ENVSEAL_KEYSTORE, or $XDG_DATA_HOME/envseal/keystore, or
+// ~/.local/share/envseal/keystore. ErrNoPath where none of them is known.
 func DefaultPath() (string, error) {
 	if path := os.Getenv("ENVSEAL_KEYSTORE"); path != "" {
 		return path, nil
 	}
 	data := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(data) { // the XDG base directory specification: a relative path is to be ignored
+	// the XDG base directory specification: a relative path is to be ignored
+	if !filepath.IsAbs(data) {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrNoPath, err)
@@ -41,8 +45,9 @@ func DefaultPath() (string, error) {
 	return filepath.Join(data, "envseal", "keystore"), nil
 }
 
-// Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces nothing: ErrExists. ErrWrite where it cannot be made. On failure it
-// leaves neither keystore nor identity file. ErrStrictFIPS is as for Open.
+// Create makes an empty keystore, mode 0600, and its directory where that is missing. It replaces
+// nothing: ErrExists. ErrWrite where it cannot be made. On failure it leaves neither keystore nor
+// identity file. ErrStrictFIPS is as for Open.
 func Create(path string, o CreateOptions) error {
 	if fips140.Enforced() {
 		return fmt.Errorf("%s: %w", path, ErrStrictFIPS)
@@ -70,7 +75,8 @@ func Create(path string, o CreateOptions) error {
 		g.Recipients = []string{recipient}
 	}
 	if err := writeEmpty(path, g, o.Passphrase); err != nil {
-		if o.IdentityFile != "" && refuseExisting(path) == nil { // nobody loses the identity of a keystore that could not be removed
+		// nobody loses the identity of a keystore that could not be removed
+		if o.IdentityFile != "" && refuseExisting(path) == nil {
 			os.Remove(o.IdentityFile)
 		}
 		return err
@@ -78,7 +84,8 @@ func Create(path string, o CreateOptions) error {
 	return nil
 }
 
-// makeDirs is os.MkdirAll whose directories outlive a crash as the keystore in them does: the name of each is synced.
+// makeDirs is os.MkdirAll whose directories outlive a crash as the keystore in them does: the name
+// of each is synced.
 func makeDirs(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err // nil where it exists
@@ -116,7 +123,8 @@ func count(options ...bool) (chosen int) {
 func scryptGuard(workFactor int) (guard, error) {
 	workFactor = cmp.Or(workFactor, defaultWorkFactor)
 	if workFactor < minWorkFactor || workFactor > maxWorkFactor {
-		return guard{}, fmt.Errorf("work factor %d is not in %d..%d", workFactor, minWorkFactor, maxWorkFactor)
+		return guard{}, fmt.Errorf("work factor %d is not in %d..%d",
+			workFactor, minWorkFactor, maxWorkFactor)
 	}
 	return guard{WorkFactor: workFactor}, nil
 }
@@ -131,7 +139,8 @@ func refuseExisting(path string) error {
 	return nil
 }
 
-// writeEmpty makes the file, which must not exist. It leaves none behind where it is not certain to outlive a crash.
+// writeEmpty makes the file, which must not exist. It leaves none behind where it is not certain to
+// outlive a crash.
 func writeEmpty(path string, g guard, passphrase []byte) error {
 	raw, err := seal(&state{guard: g}, passphrase)
 	if err != nil {
@@ -145,7 +154,8 @@ func writeEmpty(path string, g guard, passphrase []byte) error {
 	return err
 }
 
-// createIdentity makes an X25519 identity in the file format of age-keygen and returns its recipient. It leaves no file behind on failure.
+// createIdentity makes an X25519 identity in the file format of age-keygen and returns its
+// recipient. It leaves no file behind on failure.
 func createIdentity(path string) (recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -153,7 +163,8 @@ func createIdentity(path string) (recipient string, err error) {
 	}
 	defer keymem.WipeField(id, "secretKey")
 	recipient = id.Recipient().String()
-	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, id)
+	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n",
+		time.Now().UTC().Format(time.RFC3339), recipient, id)
 	defer clear(text)
 	f, err := writeNew(path, text)
 	if errors.Is(err, fs.ErrExist) {

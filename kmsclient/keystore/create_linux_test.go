@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCreateThatCannotSync makes files in a directory that may be written but not read, so that it cannot be opened to be synced: nothing is
-// left behind, and the next try finds nothing in its way.
+// TestCreateThatCannotSync makes files in a directory that may be written but not read, so that it
+// cannot be opened to be synced: nothing is left behind, and the next try finds nothing in its way.
 func TestCreateThatCannotSync(t *testing.T) {
 	for name, c := range map[string]struct{ keystoreMode, identityMode os.FileMode }{
 		"identity": {0o700, 0o300},
@@ -39,13 +39,15 @@ func TestCreateThatCannotSync(t *testing.T) {
 	}
 }
 
-// unprivileged runs f on a thread to which modes of files apply, even for root. The thread ends with it.
+// unprivileged runs f on a thread to which modes of files apply, even for root. The thread ends
+// with it.
 func unprivileged(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		none := [2]unix.CapUserData{} // version 3 has two of 32 bits
-		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+		err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
+		if err != nil {
 			done <- err
 			return
 		}

@@ -8,7 +8,8 @@ import (
 )
 
 // Encrypt encrypts 1..4096 bytes under a key.
-func (s *Store) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (_ *kmsclient.EncryptOutput, err error) {
+func (s *Store) Encrypt(ctx context.Context,
+	in kmsclient.EncryptInput) (_ *kmsclient.EncryptOutput, err error) {
 	defer complete(&err, "Encrypt", in.KeyID)
 	if err := checkLength("plaintext", len(in.Plaintext), 1, kmsclient.MaxPlaintext); err != nil {
 		return nil, err
@@ -28,11 +29,13 @@ func (s *Store) Encrypt(ctx context.Context, in kmsclient.EncryptInput) (_ *kmsc
 	if err != nil {
 		return nil, err
 	}
-	return &kmsclient.EncryptOutput{KeyID: k.arn(), CiphertextBlob: sealed, Algorithm: kmsclient.Algorithm}, nil
+	return &kmsclient.EncryptOutput{KeyID: k.arn(), CiphertextBlob: sealed,
+		Algorithm: kmsclient.Algorithm}, nil
 }
 
 // Decrypt opens a CiphertextBlob of this keystore into locked memory.
-func (s *Store) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (_ *kmsclient.DecryptOutput, err error) {
+func (s *Store) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (_ *kmsclient.DecryptOutput, err error) {
 	defer complete(&err, "Decrypt", in.KeyID)
 	if err := checkAlgorithm("encryptionAlgorithm", in.Algorithm); err != nil {
 		return nil, err
@@ -58,8 +61,10 @@ func (s *Store) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (_ *kmsc
 	}, nil
 }
 
-// openFor finds the blob's key, checks it against keyID where that is given, and decrypts. The caller owes the plaintext's Destroy.
-func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (k *key, b blob, plaintext *keymem.Buffer, err error) {
+// openFor finds the blob's key, checks it against keyID where that is given, and decrypts. The
+// caller owes the plaintext's Destroy.
+func (st *state) openFor(keyID string, sealed []byte,
+	ec map[string]string) (k *key, b blob, plaintext *keymem.Buffer, err error) {
 	if err = checkLength("ciphertextBlob", len(sealed), 1, kmsclient.MaxCiphertextBlob); err != nil {
 		return nil, b, nil, err
 	}
@@ -73,8 +78,7 @@ func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (k *
 		return nil, b, nil, err
 	}
 	if wanted != nil && wanted.ID != b.keyID {
-		return nil, b, nil, refuse(kmsclient.ErrIncorrectKey,
-			"The key ID in the request does not identify a key that can perform this operation: the ciphertext is of another one.")
+		return nil, b, nil, refuse(kmsclient.ErrIncorrectKey, "The key ID in the request does not identify a key that can perform this operation: the ciphertext is of another one.")
 	}
 	if k = st.byID[b.keyID]; k == nil {
 		return nil, b, nil, badBlob("it is of a key that this keystore does not hold")
@@ -85,8 +89,10 @@ func (st *state) openFor(keyID string, sealed []byte, ec map[string]string) (k *
 	return k, b, plaintext, err
 }
 
-// ReEncrypt moves a blob to another key or context. The plaintext stays in locked memory and is wiped.
-func (s *Store) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (_ *kmsclient.ReEncryptOutput, err error) {
+// ReEncrypt moves a blob to another key or context. The plaintext stays in locked memory and is
+// wiped.
+func (s *Store) ReEncrypt(ctx context.Context,
+	in kmsclient.ReEncryptInput) (_ *kmsclient.ReEncryptOutput, err error) {
 	defer complete(&err, "ReEncrypt", in.DestinationKeyID)
 	if err := checkAlgorithm("sourceEncryptionAlgorithm", in.SourceAlgorithm); err != nil {
 		return nil, err
@@ -103,7 +109,8 @@ func (s *Store) ReEncrypt(ctx context.Context, in kmsclient.ReEncryptInput) (_ *
 	if err != nil {
 		return nil, err
 	}
-	from, b, plaintext, err := st.openFor(in.SourceKeyID, in.CiphertextBlob, in.SourceEncryptionContext)
+	from, b, plaintext, err := st.openFor(in.SourceKeyID, in.CiphertextBlob,
+		in.SourceEncryptionContext)
 	if err != nil {
 		return nil, err
 	}

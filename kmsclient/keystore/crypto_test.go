@@ -18,11 +18,13 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// TestPayloadAgainstAge opens what the age library sealed, and the other way round, around every chunk edge.
+// TestPayloadAgainstAge opens what the age library sealed, and the other way round, around every
+// chunk edge.
 func TestPayloadAgainstAge(t *testing.T) {
 	id, err := age.GenerateX25519Identity()
 	must(t, err)
-	for _, n := range []int{1, 100, chunkSize - 1, chunkSize, chunkSize + 1, 2*chunkSize - 1, 2 * chunkSize, 3*chunkSize + 5} {
+	for _, n := range []int{1, 100, chunkSize - 1, chunkSize, chunkSize + 1, 2*chunkSize - 1,
+		2 * chunkSize, 3*chunkSize + 5} {
 		body := make([]byte, n)
 		rand.Read(body)
 		var theirs bytes.Buffer
@@ -50,7 +52,8 @@ func TestPayloadAgainstAge(t *testing.T) {
 		if !bytes.Equal(got, body) {
 			t.Errorf("age opens our %d bytes as something else", n)
 		}
-		for _, bad := range [][]byte{ours[:len(ours)-1], append(bytes.Clone(ours), 0), ours[:max(0, len(ours)-chunkSize-chunkTag)]} {
+		for _, bad := range [][]byte{ours[:len(ours)-1], append(bytes.Clone(ours), 0),
+			ours[:max(0, len(ours)-chunkSize-chunkTag)]} {
 			if _, err := openPayload(fileKey, bad); err == nil {
 				t.Errorf("a payload of %d bytes cut or lengthened to %d opened", len(ours), len(bad))
 			}
@@ -58,7 +61,8 @@ func TestPayloadAgainstAge(t *testing.T) {
 	}
 }
 
-// TestWipeField checks every field that the package wipes inside values of others: that it is there, and zero afterwards.
+// TestWipeField checks every field that the package wipes inside values of others: that it is
+// there, and zero afterwards.
 func TestWipeField(t *testing.T) {
 	scryptID, err := age.NewScryptIdentity("x")
 	must(t, err)
@@ -86,7 +90,8 @@ func TestWipeField(t *testing.T) {
 			t.Errorf("%T has no %s to wipe", c.in, c.path)
 		}
 	}
-	if len(bytes.Trim(curve.Bytes(), "\x00")) > 0 || len(bytes.Trim(kem768.Bytes(), "\x00")) > 0 || len(bytes.Trim(kem1024.Bytes(), "\x00")) > 0 {
+	if len(bytes.Trim(curve.Bytes(), "\x00")) > 0 || len(bytes.Trim(kem768.Bytes(), "\x00")) > 0 ||
+		len(bytes.Trim(kem1024.Bytes(), "\x00")) > 0 {
 		t.Error("something is left of a key that was wiped")
 	}
 	plain, err := chacha20poly1305.New(make([]byte, 32))
@@ -97,7 +102,8 @@ func TestWipeField(t *testing.T) {
 	}
 }
 
-// TestSecp256k1 compares with points that others published: multiples of the generator (SEC 2 for the first). Zero, the order and what is above it are no keys.
+// TestSecp256k1 compares with points that others published: multiples of the generator (SEC 2 for
+// the first). Zero, the order and what is above it are no keys.
 func TestSecp256k1(t *testing.T) {
 	const order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
 	for scalar, x := range map[string]string{
@@ -124,7 +130,8 @@ func TestSecp256k1(t *testing.T) {
 func TestContextIsUnambiguous(t *testing.T) {
 	seen := map[string]bool{}
 	for _, ec := range []map[string]string{
-		nil, {"": ""}, {"a": "1", "b": "2"}, {"a": "1b2"}, {"a1": "b2"}, {"a1b2": ""}, {"": "a1b2"}, {"a": "", "1b2": ""}, {"a\x00": "1"}, {"a": "\x001"},
+		nil, {"": ""}, {"a": "1", "b": "2"}, {"a": "1b2"}, {"a1": "b2"}, {"a1b2": ""}, {"": "a1b2"},
+		{"a": "", "1b2": ""}, {"a\x00": "1"}, {"a": "\x001"},
 	} {
 		data := string(additionalData([]byte("head"), ec))
 		if seen[data] {
@@ -138,7 +145,8 @@ func TestContextIsUnambiguous(t *testing.T) {
 }
 
 func TestLargestBlobs(t *testing.T) {
-	if blobOverhead+kmsclient.MaxPlaintext > kmsclient.MaxCiphertextBlob || blobOverhead+maxPrivateDER > kmsclient.MaxCiphertextBlob {
+	if blobOverhead+kmsclient.MaxPlaintext > kmsclient.MaxCiphertextBlob ||
+		blobOverhead+maxPrivateDER > kmsclient.MaxCiphertextBlob {
 		t.Errorf("a blob adds %d bytes: too many", blobOverhead)
 	}
 }
@@ -148,8 +156,10 @@ func TestMalformedReferences(t *testing.T) {
 	s := newStore(t)
 	k := createKey(t, s)
 	for _, ref := range []string{
-		"arn:", "arn:aws:kms:local:000000000000", "arn:aws:s3:local:000000000000:key/" + k.KeyID, "arn:aws-cn:kms:local:000000000000:key/" + k.KeyID,
-		"arn:aws:kms:eu-central-1:000000000000:key/" + k.KeyID, "arn:aws:kms:local:111122223333:key/" + k.KeyID, "key/" + k.KeyID,
+		"arn:", "arn:aws:kms:local:000000000000", "arn:aws:s3:local:000000000000:key/" + k.KeyID,
+		"arn:aws-cn:kms:local:000000000000:key/" + k.KeyID,
+		"arn:aws:kms:eu-central-1:000000000000:key/" + k.KeyID,
+		"arn:aws:kms:local:111122223333:key/" + k.KeyID, "key/" + k.KeyID,
 		strings.ToUpper(k.KeyID), strings.ReplaceAll(k.KeyID, "-", ""), k.KeyID + "\x00", " " + k.KeyID,
 	} {
 		_, err := s.DescribeKey(t.Context(), ref, kmsclient.Options{})
@@ -164,7 +174,8 @@ func TestMalformedReferences(t *testing.T) {
 		}
 	}
 	for _, spec := range unmadeSpecs {
-		_, err := s.GenerateDataKeyPair(t.Context(), kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: spec})
+		_, err := s.GenerateDataKeyPair(t.Context(),
+			kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: spec})
 		wantIs(t, err, kmsclient.ErrInvalidRequest)
 	}
 }

@@ -21,7 +21,8 @@ func filled(t testing.TB) *Store {
 	must(t, Create(path, CreateOptions{PlaintextInsecure: true}))
 	s := openStore(t, path)
 	a, b := createKey(t, s), createKey(t, s)
-	_, err := s.CreateKey(t.Context(), kmsclient.CreateKeyInput{Description: "with ümlaut", MultiRegion: true})
+	_, err := s.CreateKey(t.Context(),
+		kmsclient.CreateKeyInput{Description: "with ümlaut", MultiRegion: true})
 	must(t, err)
 	must(t, s.CreateAlias(t.Context(), "alias/a", a.KeyID))
 	must(t, s.RotateKeyOnDemand(t.Context(), a.KeyID))
@@ -31,7 +32,8 @@ func filled(t testing.TB) *Store {
 	return s
 }
 
-// TestDamagedFile flips a bit of every byte and cuts at every other length: always an error, never a panic, never keys.
+// TestDamagedFile flips a bit of every byte and cuts at every other length: always an error, never
+// a panic, never keys.
 func TestDamagedFile(t *testing.T) {
 	small := newStore(t)
 	createKey(t, small)
@@ -49,7 +51,8 @@ func TestDamagedFile(t *testing.T) {
 				if err == nil {
 					t.Fatalf("%s at %d of %d: opened", what, at, len(raw))
 				}
-				if !errors.Is(err, ErrDamaged) && !(errors.Is(err, ErrNotKeystore) && at < len(clearIntro)) && !errors.Is(err, ErrWrongIdentity) && !errors.Is(err, ErrNewer) {
+				if !errors.Is(err, ErrDamaged) && !(errors.Is(err, ErrNotKeystore) && at < len(clearIntro)) &&
+					!errors.Is(err, ErrWrongIdentity) && !errors.Is(err, ErrNewer) {
 					t.Errorf("%s at %d: %v", what, at, err)
 				}
 			}
@@ -108,15 +111,18 @@ const (
 	testVersion = "envseal keystore 1\n"
 	testKeyID   = "01234567-89ab-4cde-8f01-23456789abcd"
 	testHex     = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-	testMeta    = `"CreationDate":"2024-01-02T03:04:05Z","Material":[{"KeyMaterialId":"` + testHex + `","CreationDate":"2024-01-02T03:04:05Z"}]}`
-	testKey     = `{"KeyId":"` + testKeyID + `","KeyState":"Enabled",` + testMeta
+	testMeta    = `"CreationDate":"2024-01-02T03:04:05Z","Material":[{"KeyMaterialId":"` + testHex +
+		`","CreationDate":"2024-01-02T03:04:05Z"}]}`
+	testKey = `{"KeyId":"` + testKeyID + `","KeyState":"Enabled",` + testMeta
 )
 
 func TestDecodeBody(t *testing.T) {
-	good := testBody(testVersion, `{"Keys":[`+testKey+`],"Aliases":[{"AliasName":"alias/x","TargetKeyId":"`+testKeyID+`"}]}`, 32)
+	good := testBody(testVersion,
+		`{"Keys":[`+testKey+`],"Aliases":[{"AliasName":"alias/x","TargetKeyId":"`+testKeyID+`"}]}`, 32)
 	st, err := decodeBody(good)
 	must(t, err)
-	if k := st.byID[testKeyID]; k == nil || st.aliases["alias/x"].Target != testKeyID || st.bytesOf(k.current())[31] != 7 {
+	k := st.byID[testKeyID]
+	if k == nil || st.aliases["alias/x"].Target != testKeyID || st.bytesOf(k.current())[31] != 7 {
 		t.Error("the good one was read wrongly")
 	}
 	st.destroy()
@@ -135,13 +141,19 @@ func TestDecodeBody(t *testing.T) {
 		"material too much": testBody(testVersion, `{"Keys":[`+testKey+`]}`, 64),
 		"material alone":    testBody(testVersion, `{}`, 32),
 		"key doubled":       testBody(testVersion, `{"Keys":[`+testKey+`,`+testKey+`]}`, 64),
-		"key id":            testBody(testVersion, `{"Keys":[{"KeyId":"x","KeyState":"Enabled",`+testMeta+`]}`, 32),
-		"state":             testBody(testVersion, `{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"Unheard",`+testMeta+`]}`, 32),
-		"pending, no date":  testBody(testVersion, `{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"PendingDeletion",`+testMeta+`]}`, 32),
-		"no material":       testBody(testVersion, `{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"Enabled"}]}`, 0),
-		"alias to nowhere":  testBody(testVersion, `{"Aliases":[{"AliasName":"alias/x","TargetKeyId":"`+testKeyID+`"}]}`, 0),
-		"alias name":        testBody(testVersion, `{"Keys":[`+testKey+`],"Aliases":[{"AliasName":"x","TargetKeyId":"`+testKeyID+`"}]}`, 32),
-		"work factor":       testBody(testVersion, `{"WorkFactor":40}`, 0),
+		"key id": testBody(testVersion,
+			`{"Keys":[{"KeyId":"x","KeyState":"Enabled",`+testMeta+`]}`, 32),
+		"state": testBody(testVersion,
+			`{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"Unheard",`+testMeta+`]}`, 32),
+		"pending, no date": testBody(testVersion,
+			`{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"PendingDeletion",`+testMeta+`]}`, 32),
+		"no material": testBody(testVersion,
+			`{"Keys":[{"KeyId":"`+testKeyID+`","KeyState":"Enabled"}]}`, 0),
+		"alias to nowhere": testBody(testVersion,
+			`{"Aliases":[{"AliasName":"alias/x","TargetKeyId":"`+testKeyID+`"}]}`, 0),
+		"alias name": testBody(testVersion,
+			`{"Keys":[`+testKey+`],"Aliases":[{"AliasName":"x","TargetKeyId":"`+testKeyID+`"}]}`, 32),
+		"work factor": testBody(testVersion, `{"WorkFactor":40}`, 0),
 	} {
 		if _, err := decodeBody(bad); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
@@ -177,7 +189,8 @@ func TestDeletionIsDue(t *testing.T) {
 	_, err = s.Decrypt(t.Context(), kmsclient.DecryptInput{CiphertextBlob: blob})
 	wantIs(t, err, kmsclient.ErrInvalidCiphertext)
 	opens(t, s, other)
-	must(t, s.RotateKeyOnDemand(t.Context(), kept.KeyID)) // the first change takes the bytes out of the file
+	// the first change takes the bytes out of the file
+	must(t, s.RotateKeyOnDemand(t.Context(), kept.KeyID))
 	opens(t, s, other)
 	fresh := openStore(t, s.path)
 	opens(t, fresh, other)
@@ -186,8 +199,8 @@ func TestDeletionIsDue(t *testing.T) {
 	}
 }
 
-// TestClockThatWasWrong: a clock that runs ahead for a while hides a key that waits for its deletion, but a change after it is set right
-// does not take the key out of the file.
+// TestClockThatWasWrong: a clock that runs ahead for a while hides a key that waits for its
+// deletion, but a change after it is set right does not take the key out of the file.
 func TestClockThatWasWrong(t *testing.T) {
 	s := newStore(t)
 	waiting := createKey(t, s)
@@ -217,7 +230,8 @@ func TestQuota(t *testing.T) {
 	err := openStore(t, path).CreateAlias(t.Context(), "alias/more", testKeyID)
 	wantIs(t, err, kmsclient.ErrQuota, kmsclient.ErrThrottled)
 	var refusal *kmsclient.Error
-	if !errors.As(err, &refusal) || refusal.Code != "LimitExceededException" || !strings.Contains(err.Error(), "a quota is reached: a keystore holds at most 10000 aliases") {
+	if !errors.As(err, &refusal) || refusal.Code != "LimitExceededException" ||
+		!strings.Contains(err.Error(), "a quota is reached: a keystore holds at most 10000 aliases") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,13 +13,15 @@ import (
 var keySpecs = map[string]int{kmsclient.AES128: 16, kmsclient.AES256: 32}
 
 // GenerateDataKey makes a data key in locked memory and its CiphertextBlob.
-func (s *Store) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
+func (s *Store) GenerateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
 	defer complete(&err, "GenerateDataKey", in.KeyID)
 	return s.generateDataKey(ctx, in)
 }
 
 // GenerateDataKeyWithoutPlaintext makes a data key that nobody has seen. Plaintext is nil.
-func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
+func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (_ *kmsclient.DataKey, err error) {
 	defer complete(&err, "GenerateDataKeyWithoutPlaintext", in.KeyID)
 	out, err := s.generateDataKey(ctx, in)
 	if err != nil {
@@ -30,16 +32,19 @@ func (s *Store) GenerateDataKeyWithoutPlaintext(ctx context.Context, in kmsclien
 	return out, nil
 }
 
-func (s *Store) generateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (s *Store) generateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	n, err := dataKeyLength(in)
 	if err != nil {
 		return nil, err
 	}
-	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext, func() (*keymem.Buffer, error) { return randomSecret(n) })
+	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext,
+		func() (*keymem.Buffer, error) { return randomSecret(n) })
 	if err != nil {
 		return nil, err
 	}
-	return &kmsclient.DataKey{KeyID: made.key.arn(), Plaintext: made.secret, CiphertextBlob: made.blob, KeyMaterialID: made.key.currentID()}, nil
+	return &kmsclient.DataKey{KeyID: made.key.arn(), Plaintext: made.secret, CiphertextBlob: made.blob,
+		KeyMaterialID: made.key.currentID()}, nil
 }
 
 // newSecret is a secret that was just made, and its CiphertextBlob under a key.
@@ -49,8 +54,10 @@ type newSecret struct {
 	blob   []byte
 }
 
-// sealNew lets generate make a secret and encrypts it, unless the request is wrong or a dry run. The caller owes the secret's Destroy.
-func (s *Store) sealNew(ctx context.Context, keyID string, o kmsclient.Options, ec map[string]string, generate func() (*keymem.Buffer, error)) (*newSecret, error) {
+// sealNew lets generate make a secret and encrypts it, unless the request is wrong or a dry run.
+// The caller owes the secret's Destroy.
+func (s *Store) sealNew(ctx context.Context, keyID string, o kmsclient.Options,
+	ec map[string]string, generate func() (*keymem.Buffer, error)) (*newSecret, error) {
 	st, k, err := s.begin(ctx, keyID, o, ec)
 	if err != nil {
 		return nil, err
@@ -77,7 +84,8 @@ func (s *Store) sealNew(ctx context.Context, keyID string, o kmsclient.Options, 
 // dataKeyLength is the length that KeySpec or NumberOfBytes asks for: one of them, not both.
 func dataKeyLength(in kmsclient.GenerateDataKeyInput) (int, error) {
 	if (in.KeySpec == "") == (in.NumberOfBytes == 0) {
-		return 0, refuse(kmsclient.ErrInvalidRequest, "Please specify either number of bytes or key spec.")
+		return 0, refuse(kmsclient.ErrInvalidRequest,
+			"Please specify either number of bytes or key spec.")
 	}
 	if in.KeySpec == "" {
 		return in.NumberOfBytes, checkNumberOfBytes(in.NumberOfBytes)
@@ -94,7 +102,8 @@ func checkNumberOfBytes(n int) error {
 		return invalid("numberOfBytes", "Member must have value greater than or equal to 1")
 	}
 	if n > kmsclient.MaxDataKey {
-		return invalid("numberOfBytes", "Member must have value less than or equal to %d", kmsclient.MaxDataKey)
+		return invalid("numberOfBytes", "Member must have value less than or equal to %d",
+			kmsclient.MaxDataKey)
 	}
 	return nil
 }
@@ -109,7 +118,8 @@ func randomSecret(n int) (*keymem.Buffer, error) {
 }
 
 // GenerateRandom gives random bytes, 1..1024, in locked memory.
-func (s *Store) GenerateRandom(ctx context.Context, numberOfBytes int) (_ kmsclient.Secret, err error) {
+func (s *Store) GenerateRandom(ctx context.Context,
+	numberOfBytes int) (_ kmsclient.Secret, err error) {
 	defer complete(&err, "GenerateRandom", "")
 	if err := cmp.Or(checkNumberOfBytes(numberOfBytes), ctx.Err()); err != nil {
 		return nil, err

@@ -11,11 +11,12 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// The DER of private keys is written here because package x509 copies them about the heap; that of public
-// keys where x509 does not know their kind: secp256k1 and ML-KEM.
+// The DER of private keys is written here because package x509 copies them about the heap; that of
+// public keys where x509 does not know their kind: secp256k1 and ML-KEM.
 var (
-	oidRSA       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}     // RFC 8017, with NULL parameters
-	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}         // RFC 5480, with the curve as parameter
+	oidRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1} // RFC 8017, with NULL parameters
+	// RFC 5480, with the curve as parameter
+	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
 	oidP256      = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}      // RFC 5480
 	oidP384      = asn1.ObjectIdentifier{1, 3, 132, 0, 34}               // RFC 5480
 	oidP521      = asn1.ObjectIdentifier{1, 3, 132, 0, 35}               // RFC 5480
@@ -83,13 +84,15 @@ func seedPKCS8(oid asn1.ObjectIdentifier, tag der.Tag, seed []byte) (*keymem.Buf
 	})
 }
 
-// ecPKCS8 holds an ECPrivateKey (RFC 5915) with the public key in it and without the curve, which stands outside.
+// ecPKCS8 holds an ECPrivateKey (RFC 5915) with the public key in it and without the curve, which
+// stands outside.
 func ecPKCS8(curve fields, scalar, point []byte) (*keymem.Buffer, error) {
 	return pkcs8(oidEC, curve, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(1)
 			b.AddASN1OctetString(scalar)
-			b.AddASN1(der.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1BitString(point) })
+			b.AddASN1(der.Tag(1).ContextSpecific().Constructed(),
+				func(b *cryptobyte.Builder) { b.AddASN1BitString(point) })
 		})
 	})
 }

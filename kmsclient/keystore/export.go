@@ -6,19 +6,23 @@ import (
 	"io"
 )
 
-// ExportOptions says how a backup is protected. The zero value protects it as the keystore itself is protected, so that the same
-// passphrase or identity opens it. Otherwise exactly one of Passphrase, Recipients and PlaintextInsecure is set.
+// ExportOptions says how a backup is protected. The zero value protects it as the keystore itself
+// is protected, so that the same passphrase or identity opens it. Otherwise exactly one of
+// Passphrase, Recipients and PlaintextInsecure is set.
 type ExportOptions struct {
 	Passphrase []byte // the caller keeps it and wipes it
 	WorkFactor int    // of scrypt for Passphrase: 16..18, 0 means 17
-	// Recipients are age recipients, age1...; any one of their identities opens the backup: an operator's and one in a safe.
+	// Recipients are age recipients, age1...; any one of their identities opens the backup: an
+	// operator's and one in a safe.
 	Recipients []string
-	// PlaintextInsecure writes the keys in the clear. It is also needed to export a clear-text keystore as it is.
+	// PlaintextInsecure writes the keys in the clear. It is also needed to export a clear-text
+	// keystore as it is.
 	PlaintextInsecure bool
 }
 
-// Export writes the whole keystore, with keys in every state, as a keystore file of its own: put in place it is a working keystore,
-// protected from then on as the backup was. It is a consistent picture though other processes may change the keystore meanwhile.
+// Export writes the whole keystore, with keys in every state, as a keystore file of its own: put in
+// place it is a working keystore, protected from then on as the backup was. It is a consistent
+// picture though other processes may change the keystore meanwhile.
 func (s *Store) Export(w io.Writer, o ExportOptions) error {
 	st, err := s.acquire()
 	if err != nil {

@@ -36,9 +36,12 @@ func TestExport(t *testing.T) {
 	must(t, err)
 	own := Options{IdentityFile: s.path + identitySuffix}
 	for name, r := range map[string]*Store{
-		"as it is":   restored(t, s, ExportOptions{}, own),
-		"passphrase": restored(t, s, ExportOptions{Passphrase: []byte("safe"), WorkFactor: minWorkFactor}, Options{Passphrase: passphraseOf("safe")}),
-		"recipients": restored(t, s, ExportOptions{Recipients: []string{other.Recipient().String(), recipient}}, Options{IdentityFile: spare}),
+		"as it is": restored(t, s, ExportOptions{}, own),
+		"passphrase": restored(t, s, ExportOptions{Passphrase: []byte("safe"), WorkFactor: minWorkFactor},
+			Options{Passphrase: passphraseOf("safe")}),
+		"recipients": restored(t, s,
+			ExportOptions{Recipients: []string{other.Recipient().String(), recipient}},
+			Options{IdentityFile: spare}),
 		"clear text": restored(t, s, ExportOptions{PlaintextInsecure: true}, Options{}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// The reasons for which a keystore file cannot be made, opened or changed. Where they come out of an operation of [kmsclient.Service]
-// they are wrapped in a [kmsclient.Error] of the kind ErrUnavailable, but for ErrWrite, whose has no kind: to try again would not help.
+// The reasons for which a keystore file cannot be made, opened or changed. Where they come out of
+// an operation of [kmsclient.Service] they are wrapped in a [kmsclient.Error] of the kind
+// ErrUnavailable, but for ErrWrite, whose has no kind: to try again would not help.
 var (
 	ErrNoKeystore      = fmt.Errorf("no keystore: %w", fs.ErrNotExist)
 	ErrNoPath          = errors.New("no place for a keystore")
@@ -32,7 +33,8 @@ var (
 
 // refuse makes KMS's answer to a misuse. The operation and the key are added by [complete].
 func refuse(kind error, format string, args ...any) *kmsclient.Error {
-	return &kmsclient.Error{Kind: kind, Code: kmsclient.Exception(kind), Message: fmt.Sprintf(format, args...)}
+	return &kmsclient.Error{Kind: kind, Code: kmsclient.Exception(kind),
+		Message: fmt.Sprintf(format, args...)}
 }
 
 // refuseAs is refuse for a request that is not valid, with the name of a special exception.
@@ -42,10 +44,12 @@ func refuseAs(code, format string, args ...any) *kmsclient.Error {
 	return e
 }
 
-// invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown where it may be secret.
+// invalid is a parameter that breaks a constraint, in the words of KMS. The value is not shown
+// where it may be secret.
 func invalid(parameter, constraint string, args ...any) *kmsclient.Error {
 	return refuse(kmsclient.ErrInvalidRequest,
-		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, fmt.Sprintf(constraint, args...))
+		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s",
+		parameter, fmt.Sprintf(constraint, args...))
 }
 
 // checkLength is for a parameter of least to most bytes. The bounds are told as KMS tells them.
@@ -64,15 +68,18 @@ func outsideEnum(parameter string, values []string) *kmsclient.Error {
 }
 
 func dryRunDone() *kmsclient.Error {
-	return refuse(kmsclient.ErrDryRun, "The request would have succeeded, but the DryRun option is set.")
+	return refuse(kmsclient.ErrDryRun,
+		"The request would have succeeded, but the DryRun option is set.")
 }
 
 func limitExceeded(what string, limit int) *kmsclient.Error {
-	return refuse(kmsclient.ErrQuota, "a quota is reached: a keystore holds at most %d %s", limit, what)
+	return refuse(kmsclient.ErrQuota, "a quota is reached: a keystore holds at most %d %s",
+		limit, what)
 }
 
-// complete makes the error of an operation whole, if there is one: every operation defers it. What is not an answer of the service (the file is
-// gone, the deadline is over) becomes an error of the kind ErrUnavailable around its cause; a call that its caller took back has no kind.
+// complete makes the error of an operation whole, if there is one: every operation defers it. What
+// is not an answer of the service (the file is gone, the deadline is over) becomes an error of the
+// kind ErrUnavailable around its cause; a call that its caller took back has no kind.
 func complete(err *error, op, keyID string) {
 	var e *kmsclient.Error
 	switch {

@@ -21,14 +21,16 @@ const (
 	lockWait = 10 * time.Second
 )
 
-// stamp tells one version of the file from the next. It keeps the file open, so that its inode number is not given to a successor.
+// stamp tells one version of the file from the next. It keeps the file open, so that its inode
+// number is not given to a successor.
 type stamp struct {
 	info os.FileInfo
 	file *os.File // nil on Windows, where an open file cannot be replaced
 }
 
 func (s stamp) matches(info os.FileInfo) bool {
-	return os.SameFile(s.info, info) && s.info.Size() == info.Size() && s.info.ModTime().Equal(info.ModTime())
+	return os.SameFile(s.info, info) && s.info.Size() == info.Size() &&
+		s.info.ModTime().Equal(info.ModTime())
 }
 
 func (s stamp) close() {
@@ -74,10 +76,10 @@ func newStamp(f *os.File, info os.FileInfo) stamp {
 	return stamp{info: info, file: f}
 }
 
-// replaceFile puts content in the place of the file, so that a crash at any moment leaves the old or the new one. The caller holds the
-// lock, which makes the temporary name its own; a temporary file left by a crash is removed. A stamp beside the error tells that content is in
-// place, but that a crash may still bring the old file back.
-// Errors wrap ErrWrite.
+// replaceFile puts content in the place of the file, so that a crash at any moment leaves the old
+// or the new one. The caller holds the lock, which makes the temporary name its own; a temporary
+// file left by a crash is removed. A stamp beside the error tells that content is in place, but
+// that a crash may still bring the old file back. Errors wrap ErrWrite.
 func replaceFile(path string, content []byte) (s stamp, err error) {
 	defer func() {
 		if err != nil {
@@ -107,7 +109,8 @@ func replaceFile(path string, content []byte) (s stamp, err error) {
 	return s, syncDir(filepath.Dir(path))
 }
 
-// writeNew makes a file of mode 0600 that must not exist, syncs it and leaves it open. It leaves nothing behind on failure.
+// writeNew makes a file of mode 0600 that must not exist, syncs it and leaves it open. It leaves
+// nothing behind on failure.
 func writeNew(path string, content []byte) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -136,7 +139,8 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// lockFile takes the exclusive lock that belongs to the keystore at path. It waits for at most lockWait or until ctx ends.
+// lockFile takes the exclusive lock that belongs to the keystore at path. It waits for at most
+// lockWait or until ctx ends.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

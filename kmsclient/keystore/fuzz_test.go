@@ -15,7 +15,8 @@ func FuzzBlob(f *testing.F) {
 	k := createKey(f, s)
 	good := encryptTo(f, s, k.ARN)
 	must(f, s.RotateKeyOnDemand(f.Context(), k.KeyID))
-	seeds := [][]byte{good, encryptTo(f, s, k.ARN), good[:blobOverhead], good[:headSize], []byte(blobMagic), bytes.Repeat([]byte{0xff}, 200)}
+	seeds := [][]byte{good, encryptTo(f, s, k.ARN), good[:blobOverhead], good[:headSize],
+		[]byte(blobMagic), bytes.Repeat([]byte{0xff}, 200)}
 	for _, seed := range seeds {
 		f.Add(seed, "")
 		f.Add(seed, "a")
@@ -34,13 +35,15 @@ func FuzzBlob(f *testing.F) {
 			return
 		}
 		var e *kmsclient.Error
-		if !errors.As(err, &e) || !errors.Is(err, kmsclient.ErrInvalidCiphertext) && !errors.Is(err, kmsclient.ErrInvalidRequest) {
+		if !errors.As(err, &e) ||
+			!errors.Is(err, kmsclient.ErrInvalidCiphertext) && !errors.Is(err, kmsclient.ErrInvalidRequest) {
 			t.Fatal(err)
 		}
 	})
 }
 
-// FuzzStore gives bodies to the parser: what it takes must come out of the encoder as the same keystore.
+// FuzzStore gives bodies to the parser: what it takes must come out of the encoder as the same
+// keystore.
 func FuzzStore(f *testing.F) {
 	s := filled(f)
 	raw, err := os.ReadFile(s.path)
@@ -84,7 +87,8 @@ func BenchmarkOpenAndGenerate(b *testing.B) {
 	for b.Loop() {
 		s, err := Open(path, Options{})
 		must(b, err)
-		key, err := s.GenerateDataKey(b.Context(), kmsclient.GenerateDataKeyInput{KeyID: k.ARN, KeySpec: kmsclient.AES256})
+		key, err := s.GenerateDataKey(b.Context(),
+			kmsclient.GenerateDataKeyInput{KeyID: k.ARN, KeySpec: kmsclient.AES256})
 		must(b, err)
 		key.Plaintext.Destroy()
 		must(b, s.Close())
@@ -95,7 +99,8 @@ func BenchmarkGenerateDataKey(b *testing.B) {
 	s := newStore(b)
 	k := createKey(b, s)
 	for b.Loop() {
-		key, err := s.GenerateDataKey(b.Context(), kmsclient.GenerateDataKeyInput{KeyID: k.ARN, KeySpec: kmsclient.AES256})
+		key, err := s.GenerateDataKey(b.Context(),
+			kmsclient.GenerateDataKeyInput{KeyID: k.ARN, KeySpec: kmsclient.AES256})
 		must(b, err)
 		key.Plaintext.Destroy()
 	}

@@ -31,7 +31,8 @@ const (
 	maxIdentities = 64 << 10 // bytes of an identity file
 )
 
-// guard is how the file is protected: to age recipients, by a passphrase, or not at all. It is part of the state, and of the file.
+// guard is how the file is protected: to age recipients, by a passphrase, or not at all. It is part
+// of the state, and of the file.
 type guard struct {
 	Recipients []string `json:",omitempty"`
 	WorkFactor int      `json:",omitempty"` // of scrypt, where a passphrase protects the file
@@ -108,7 +109,8 @@ func wipeIdentities(ids []age.Identity) {
 	}
 }
 
-// identitySecrets are the fields to wipe of each kind of identity that this package makes or age.ParseIdentities returns.
+// identitySecrets are the fields to wipe of each kind of identity that this package makes or
+// age.ParseIdentities returns.
 func identitySecrets(id age.Identity) [][]string {
 	switch id.(type) {
 	case *age.ScryptIdentity:
@@ -135,10 +137,12 @@ func (o *opener) scryptIdentity() ([]age.Identity, error) {
 	return []age.Identity{id}, nil
 }
 
-// borrowed lends b as a string for the length of a call, so that no string copy of a secret is made.
+// borrowed lends b as a string for the length of a call, so that no string copy of a secret is
+// made.
 func borrowed(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// fileIdentities reads the identity file anew each time, so that the identity is not kept in memory between.
+// fileIdentities reads the identity file anew each time, so that the identity is not kept in memory
+// between.
 func (o *opener) fileIdentities() ([]age.Identity, error) {
 	if o.identity == "" {
 		return nil, ErrNeedIdentity
@@ -165,7 +169,8 @@ func (o *opener) fileIdentities() ([]age.Identity, error) {
 	return ids, nil
 }
 
-// seal encodes and encrypts the state as its guard says. passphrase may be nil where the guard needs none.
+// seal encodes and encrypts the state as its guard says. passphrase may be nil where the guard
+// needs none.
 func seal(st *state, passphrase []byte) ([]byte, error) {
 	body, err := encodeBody(st)
 	if err != nil {
@@ -230,7 +235,8 @@ func (g *grabbing) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, erro
 	return stanzas, nil, err
 }
 
-// addSum makes a clear-text file. Its keys lie open on the disk, so nothing is gained by keeping them off the heap here.
+// addSum makes a clear-text file. Its keys lie open on the disk, so nothing is gained by keeping
+// them off the heap here.
 func addSum(body []byte) []byte {
 	sum := sha256.Sum256(body)
 	out := append([]byte(clearIntro), body...)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestBackingKeysStayLocked reads the memory of another process that has opened, changed and used a keystore: its backing keys must be
-// found in locked memory, and nowhere else.
+// TestBackingKeysStayLocked reads the memory of another process that has opened, changed and used a
+// keystore: its backing keys must be found in locked memory, and nowhere else.
 func TestBackingKeysStayLocked(t *testing.T) {
 	for i, half := range scanHolder(t, newStore(t)) {
 		if half.locked == 0 || half.open > 0 {
@@ -20,7 +20,8 @@ func TestBackingKeysStayLocked(t *testing.T) {
 	}
 }
 
-// TestScanFindsKeys shows that the scan would find them: the keys of a clear-text keystore do pass through the heap.
+// TestScanFindsKeys shows that the scan would find them: the keys of a clear-text keystore do pass
+// through the heap.
 func TestScanFindsKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keystore")
 	must(t, Create(path, CreateOptions{PlaintextInsecure: true}))
@@ -65,7 +66,8 @@ func scanHolder(t *testing.T, s *Store) (counts []copies) {
 	return counts
 }
 
-// countInMemory counts where pattern stands in the memory of a process, by /proc/PID/smaps and /proc/PID/mem.
+// countInMemory counts where pattern stands in the memory of a process, by /proc/PID/smaps and
+// /proc/PID/mem.
 func countInMemory(t *testing.T, pid int, pattern []byte) (locked, open int) {
 	t.Helper()
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
@@ -83,7 +85,8 @@ func countInMemory(t *testing.T, pid int, pattern []byte) (locked, open int) {
 			continue
 		}
 		flags, ok := strings.CutPrefix(line, "VmFlags:")
-		if !ok || !strings.HasPrefix(access, "rw") || end-start > 1<<30 { // the race detector's shadow holds no bytes of the program
+		// the race detector's shadow holds no bytes of the program
+		if !ok || !strings.HasPrefix(access, "rw") || end-start > 1<<30 {
 			continue
 		}
 		if found := countInRegion(mem, start, end, pattern); strings.Contains(flags, " lo") {
@@ -99,7 +102,8 @@ func countInRegion(mem *os.File, start, end int64, pattern []byte) (found int) {
 	const step = 4 << 20
 	chunk := make([]byte, step+len(pattern)-1)
 	for at := start; at < end; at += step {
-		n, _ := mem.ReadAt(chunk[:min(int64(len(chunk)), end-at)], at) // pages without memory end the read early
+		// pages without memory end the read early
+		n, _ := mem.ReadAt(chunk[:min(int64(len(chunk)), end-at)], at)
 		found += bytes.Count(chunk[:n], pattern)
 	}
 	return found

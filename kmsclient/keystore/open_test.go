@@ -54,7 +54,8 @@ func createKey(t testing.TB, s *Store) *kmsclient.KeyMetadata {
 
 func encryptTo(t testing.TB, s *Store, keyID string) []byte {
 	t.Helper()
-	out, err := s.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte("plain")})
+	out, err := s.Encrypt(t.Context(),
+		kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte("plain")})
 	must(t, err)
 	return out.CiphertextBlob
 }
@@ -101,7 +102,8 @@ func TestPassphraseIsAskedOnce(t *testing.T) {
 	createKey(t, other) // so that the first one has to read again
 	opens(t, s, blob)
 	if asked != 1 || len(bytes.Trim(given, "\x00")) != 0 {
-		t.Errorf("asked %d times; the passphrase it was given is wiped: %v", asked, len(bytes.Trim(given, "\x00")) == 0)
+		t.Errorf("asked %d times; the passphrase it was given is wiped: %v",
+			asked, len(bytes.Trim(given, "\x00")) == 0)
 	}
 	raw, err := os.ReadFile(path)
 	must(t, err)
@@ -124,7 +126,10 @@ func TestWrongWayIn(t *testing.T) {
 
 	path = filepath.Join(t.TempDir(), "keystore")
 	must(t, Create(path, CreateOptions{IdentityFile: path + ".id"}))
-	never := func() ([]byte, error) { t.Error("asked for a passphrase that is not needed"); return nil, nil }
+	never := func() ([]byte, error) {
+		t.Error("asked for a passphrase that is not needed")
+		return nil, nil
+	}
 	_, err = Open(path, Options{Passphrase: never})
 	wantIs(t, err, ErrNeedIdentity)
 	_, err = Open(path, Options{IdentityFile: path + ".absent"})

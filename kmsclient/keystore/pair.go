@@ -24,7 +24,8 @@ type pair struct {
 	private *keymem.Buffer
 }
 
-// pairMakers are the key pair specs. RSA takes its time: some 0.1 s for 2048 bits, a second and more for 4096.
+// pairMakers are the key pair specs. RSA takes its time: some 0.1 s for 2048 bits, a second and
+// more for 4096.
 var pairMakers = map[string]func() (pair, error){
 	"RSA_2048":              rsaPair(2048),
 	"RSA_3072":              rsaPair(3072),
@@ -54,14 +55,18 @@ func pairFrom(size int, expand func(secret []byte) (pair, error)) func() (pair, 
 // unmadeSpecs are the key pair specs of KMS that Go's standard library has no key generation for.
 var unmadeSpecs = []string{"ML_KEM_512", "SM2"}
 
-// GenerateDataKeyPair makes a key pair, and the private key's CiphertextBlob. Making an RSA pair does not stop when ctx ends.
-func (s *Store) GenerateDataKeyPair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
+// GenerateDataKeyPair makes a key pair, and the private key's CiphertextBlob. Making an RSA pair
+// does not stop when ctx ends.
+func (s *Store) GenerateDataKeyPair(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
 	defer complete(&err, "GenerateDataKeyPair", in.KeyID)
 	return s.generatePair(ctx, in)
 }
 
-// GenerateDataKeyPairWithoutPlaintext makes a key pair whose private key nobody has seen. PrivateKeyPlaintext is nil.
-func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
+// GenerateDataKeyPairWithoutPlaintext makes a key pair whose private key nobody has seen.
+// PrivateKeyPlaintext is nil.
+func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (_ *kmsclient.KeyPair, err error) {
 	defer complete(&err, "GenerateDataKeyPairWithoutPlaintext", in.KeyID)
 	out, err := s.generatePair(ctx, in)
 	if err != nil {
@@ -72,20 +77,23 @@ func (s *Store) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in kmsc
 	return out, nil
 }
 
-func (s *Store) generatePair(ctx context.Context, in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
+func (s *Store) generatePair(ctx context.Context,
+	in kmsclient.GenerateDataKeyPairInput) (*kmsclient.KeyPair, error) {
 	generate := pairMakers[in.KeyPairSpec]
 	switch {
 	case slices.Contains(unmadeSpecs, in.KeyPairSpec):
-		return nil, refuseAs("UnsupportedOperationException", "KeyPairSpec %s is not supported by the embedded keystore.", in.KeyPairSpec)
+		return nil, refuseAs("UnsupportedOperationException",
+			"KeyPairSpec %s is not supported by the embedded keystore.", in.KeyPairSpec)
 	case generate == nil:
 		return nil, outsideEnum("keyPairSpec", kmsclient.KeyPairSpecs)
 	}
 	out := &kmsclient.KeyPair{KeyPairSpec: in.KeyPairSpec}
-	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext, func() (*keymem.Buffer, error) {
-		p, err := generate()
-		out.PublicKey = p.public
-		return p.private, err
-	})
+	made, err := s.sealNew(ctx, in.KeyID, in.Options, in.EncryptionContext,
+		func() (*keymem.Buffer, error) {
+			p, err := generate()
+			out.PublicKey = p.public
+			return p.private, err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +112,8 @@ func rsaPair(bits int) func() (pair, error) {
 	}
 }
 
-// takeRSA encodes the key and wipes it. What rsa.GenerateKey leaves of its own steps cannot be reached.
+// takeRSA encodes the key and wipes it. What rsa.GenerateKey leaves of its own steps cannot be
+// reached.
 func takeRSA(private *rsa.PrivateKey) (pair, error) {
 	defer keymem.WipeRSA(private)
 	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
@@ -115,8 +124,8 @@ func takeRSA(private *rsa.PrivateKey) (pair, error) {
 	return pair{public, secret}, err
 }
 
-// nistPair draws the scalar into locked memory, as FIPS 186-5 has it in appendix A.2.2 (rejection of candidates). The package's own GenerateKey leaves it on
-// the heap, where nobody can wipe it.
+// nistPair draws the scalar into locked memory, as FIPS 186-5 has it in appendix A.2.2 (rejection
+// of candidates). The package's own GenerateKey leaves it on the heap, where nobody can wipe it.
 func nistPair(curve ecdh.Curve, oid []int, bits int) func() (pair, error) {
 	return pairFrom((bits+7)/8, func(d []byte) (pair, error) {
 		for candidate := 1; ; candidate++ {
@@ -135,7 +144,8 @@ func nistPair(curve ecdh.Curve, oid []int, bits int) func() (pair, error) {
 	})
 }
 
-// maxCandidates bounds the search for a scalar below the order of the curve. One candidate in 2^32 is refused, or fewer.
+// maxCandidates bounds the search for a scalar below the order of the curve. One candidate in 2^32
+// is refused, or fewer.
 const maxCandidates = 16
 
 func secpPair(scalar []byte) (pair, error) {
@@ -181,7 +191,8 @@ func edwardsPair(seed []byte) (p pair, err error) {
 }
 
 // kemPair makes ML-KEM pairs whose private key is the seed (RFC 9935).
-func kemPair(oid []int, expand func(seed []byte) (crypto.Decapsulator, error)) func() (pair, error) {
+func kemPair(oid []int,
+	expand func(seed []byte) (crypto.Decapsulator, error)) func() (pair, error) {
 	return pairFrom(mlkem.SeedSize, func(seed []byte) (p pair, err error) {
 		private, err := expand(seed)
 		if err != nil {
@@ -195,5 +206,7 @@ func kemPair(oid []int, expand func(seed []byte) (crypto.Decapsulator, error)) f
 	})
 }
 
-func kem768(seed []byte) (crypto.Decapsulator, error)  { return mlkem.NewDecapsulationKey768(seed) }
-func kem1024(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey1024(seed) }
+func kem768(seed []byte) (crypto.Decapsulator, error) { return mlkem.NewDecapsulationKey768(seed) }
+func kem1024(seed []byte) (crypto.Decapsulator, error) {
+	return mlkem.NewDecapsulationKey1024(seed)
+}

@@ -13,8 +13,9 @@ import (
 	"github.com/envseal/envseal/envelope/keymem"
 )
 
-// The payload of an age file (C2SP age.md, "Payload"): a nonce of 16 bytes, then chunks of 64 KiB under ChaCha20-Poly1305 with a counter
-// and a last-chunk flag for nonce. It is done here because the age library decrypts into memory that nobody can wipe afterwards.
+// The payload of an age file (C2SP age.md, "Payload"): a nonce of 16 bytes, then chunks of 64 KiB
+// under ChaCha20-Poly1305 with a counter and a last-chunk flag for nonce. It is done here because
+// the age library decrypts into memory that nobody can wipe afterwards.
 const (
 	payloadNonce = 16
 	chunkSize    = 64 << 10
@@ -77,7 +78,8 @@ func openPayload(fileKey, payload []byte) (*keymem.Buffer, error) {
 func withPayloadKey(fileKey, nonce []byte, use func(cipher.AEAD) error) (err error) {
 	keymem.Do(func() {
 		var payloadKey []byte
-		if payloadKey, err = hkdf.Key(sha256.New, fileKey, nonce, "payload", chacha20poly1305.KeySize); err != nil {
+		payloadKey, err = hkdf.Key(sha256.New, fileKey, nonce, "payload", chacha20poly1305.KeySize)
+		if err != nil {
 			return
 		}
 		defer keymem.Wipe(payloadKey)

@@ -17,7 +17,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// childVariable makes the test binary work as another process on the keystore it names: "ACTION PATH".
+// childVariable makes the test binary work as another process on the keystore it names:
+// "ACTION PATH".
 const childVariable = "ENVSEAL_KEYSTORE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -31,7 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(testhome.Run(m.Run))
 }
 
-var childActions = map[string]func(path string) error{"change": childChange, "spin": childSpin, "hold": childHold}
+var childActions = map[string]func(path string) error{"change": childChange,
+	"spin": childSpin, "hold": childHold}
 
 func child(t *testing.T, action, path string) *exec.Cmd {
 	t.Helper()
@@ -55,7 +57,8 @@ func childChange(path string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.CreateAlias(context.Background(), fmt.Sprintf("alias/%d-%d", os.Getpid(), i), k.KeyID); err != nil {
+		err = s.CreateAlias(context.Background(), fmt.Sprintf("alias/%d-%d", os.Getpid(), i), k.KeyID)
+		if err != nil {
 			return err
 		}
 	}
@@ -103,7 +106,8 @@ func TestProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestKilledWhileWriting kills a writer at random moments: what is left must open, with every key that was there.
+// TestKilledWhileWriting kills a writer at random moments: what is left must open, with every key
+// that was there.
 func TestKilledWhileWriting(t *testing.T) {
 	const enough, tooMany = 20, 200
 	s := newStore(t)
@@ -164,7 +168,8 @@ func TestLeftOverTemporary(t *testing.T) {
 	}
 }
 
-// TestFailedWrite lets the write fail, by a directory where the temporary file belongs: nothing may have changed.
+// TestFailedWrite lets the write fail, by a directory where the temporary file belongs: nothing may
+// have changed.
 func TestFailedWrite(t *testing.T) {
 	s := newStore(t)
 	k := createKey(t, s)
@@ -201,7 +206,8 @@ func TestOtherStoreIsNoticed(t *testing.T) {
 	blob := encryptTo(t, b, k.KeyID)
 	for range 50 { // as fast as can be: more than one version within a tick of the file system's clock
 		must(t, a.DisableKey(t.Context(), k.KeyID))
-		if _, err := b.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x")}); !errors.Is(err, kmsclient.ErrDisabled) {
+		_, err := b.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x")})
+		if !errors.Is(err, kmsclient.ErrDisabled) {
 			t.Fatalf("the other store did not see it: %v", err)
 		}
 		must(t, a.EnableKey(t.Context(), k.KeyID))

@@ -7,12 +7,14 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// algorithms are the values of EncryptionAlgorithm that KMS knows; only the first fits a symmetric key.
+// algorithms are the values of EncryptionAlgorithm that KMS knows; only the first fits a symmetric
+// key.
 var algorithms = []string{kmsclient.Algorithm, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"}
 
-// begin is the common start of the operations that use a key: it checks the request and lends the state with the enabled key in it. The
-// caller owes the release of the state.
-func (s *Store) begin(ctx context.Context, keyID string, o kmsclient.Options, ec map[string]string) (*state, *key, error) {
+// begin is the common start of the operations that use a key: it checks the request and lends the
+// state with the enabled key in it. The caller owes the release of the state.
+func (s *Store) begin(ctx context.Context, keyID string, o kmsclient.Options,
+	ec map[string]string) (*state, *key, error) {
 	st, err := s.enter(ctx, o, ec)
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +37,8 @@ func (st *state) usable(keyID string) (*key, error) {
 }
 
 // enter checks what needs no key and lends the state.
-func (s *Store) enter(ctx context.Context, o kmsclient.Options, contexts ...map[string]string) (*state, error) {
+func (s *Store) enter(ctx context.Context, o kmsclient.Options,
+	contexts ...map[string]string) (*state, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -52,11 +55,13 @@ func (s *Store) enter(ctx context.Context, o kmsclient.Options, contexts ...map[
 func checkGrantTokens(tokens []string) error {
 	switch {
 	case len(tokens) > kmsclient.MaxGrantTokens:
-		return invalid("grantTokens", "Member must have length less than or equal to %d", kmsclient.MaxGrantTokens)
+		return invalid("grantTokens", "Member must have length less than or equal to %d",
+			kmsclient.MaxGrantTokens)
 	case slices.Contains(tokens, ""):
 		return invalid("grantTokens", "Member must have length greater than or equal to 1")
 	case len(tokens) > 0:
-		return refuse(kmsclient.ErrInvalidGrantToken, "The grant token is invalid: a keystore has no grants.")
+		return refuse(kmsclient.ErrInvalidGrantToken,
+			"The grant token is invalid: a keystore has no grants.")
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ func (st *state) findAlias(name string) (*alias, error) {
 
 func parseLocalARN(s string) (kmsclient.ARN, error) {
 	arn, err := kmsclient.ParseARN(s)
-	if err != nil || arn.Partition != "aws" || arn.Region != kmsclient.LocalRegion || arn.Account != kmsclient.LocalAccount {
+	if err != nil || arn.Partition != "aws" || arn.Region != kmsclient.LocalRegion ||
+		arn.Account != kmsclient.LocalAccount {
 		return kmsclient.ARN{}, notFound("Invalid arn %s", s)
 	}
 	return arn, nil
@@ -90,11 +91,13 @@ func checkAliasName(name string) error {
 	rest, ok := strings.CutPrefix(name, aliasPrefix)
 	switch {
 	case !ok || rest == "":
-		return refuseAs("InvalidAliasNameException", `Alias must start with the prefix "alias/" and a name.`)
+		return refuseAs("InvalidAliasNameException",
+			`Alias must start with the prefix "alias/" and a name.`)
 	case len(name) > maxAliasName:
 		return checkLength("aliasName", len(name), 1, maxAliasName)
 	case strings.HasPrefix(name, reservedPrefix):
-		return refuseAs("InvalidAliasNameException", "Alias must not start with the reserved prefix %q.", reservedPrefix)
+		return refuseAs("InvalidAliasNameException", "Alias must not start with the reserved prefix %q.",
+			reservedPrefix)
 	}
 	if !aliasPattern.MatchString(name) {
 		return invalid("aliasName", "Member must satisfy regular expression pattern: %s", aliasPattern)
@@ -106,7 +109,8 @@ var aliasPattern = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
 
 func isMultiRegionID(id string) bool { return strings.HasPrefix(id, mrkPrefix) }
 
-// packKeyID turns a key id into its kind and 16 bytes. It accepts the canonical spelling only: lower case, UUID or mrk-.
+// packKeyID turns a key id into its kind and 16 bytes. It accepts the canonical spelling only:
+// lower case, UUID or mrk-.
 func packKeyID(id string) (kind byte, packed [16]byte, ok bool) {
 	digits, multi := strings.CutPrefix(id, mrkPrefix)
 	if multi {

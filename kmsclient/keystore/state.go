@@ -16,15 +16,16 @@ import (
 
 const materialSize = 32 // bytes of a backing key, and of the id that names it
 
-// Limits of one keystore. KMS ends on-demand rotation after 25 times; a keystore has no other kind, so it goes on for longer.
+// Limits of one keystore. KMS ends on-demand rotation after 25 times; a keystore has no other kind,
+// so it goes on for longer.
 const (
 	maxKeys      = 10_000
 	maxAliases   = 10_000
 	maxRotations = 1_000
 )
 
-// state is what one version of the file says. It does not change once it is published: a change works on a clone. So an operation
-// that holds one sees the same keys from its start to its end.
+// state is what one version of the file says. It does not change once it is published: a change
+// works on a clone. So an operation that holds one sees the same keys from its start to its end.
 type state struct {
 	keys    []*key // in the order of their creation
 	aliases map[string]*alias
@@ -83,7 +84,8 @@ func (k *key) arn() string {
 }
 
 func localARN(resource string) string {
-	return kmsclient.ARN{Partition: "aws", Region: kmsclient.LocalRegion, Account: kmsclient.LocalAccount, Resource: resource}.String()
+	return kmsclient.ARN{Partition: "aws", Region: kmsclient.LocalRegion,
+		Account: kmsclient.LocalAccount, Resource: resource}.String()
 }
 
 func (k *key) current() backing { return k.Backing[len(k.Backing)-1] }
@@ -108,20 +110,24 @@ func (k *key) metadata() *kmsclient.KeyMetadata {
 		MultiRegion:          isMultiRegionID(k.ID),
 		CurrentKeyMaterialID: k.currentID(),
 	}
-	if about.MultiRegion { // there is but one Region here, so every key is a primary key without replicas
+	// there is but one Region here, so every key is a primary key without replicas
+	if about.MultiRegion {
 		primary := kmsclient.RegionKey{ARN: k.arn(), Region: kmsclient.LocalRegion}
-		about.MultiRegionConfiguration = &kmsclient.MultiRegionConfiguration{KeyType: kmsclient.PrimaryKey, Primary: primary}
+		about.MultiRegionConfiguration =
+			&kmsclient.MultiRegionConfiguration{KeyType: kmsclient.PrimaryKey, Primary: primary}
 	}
 	return about
 }
 
-// bytesOf is the backing key itself, in locked memory. The caller must not keep it beyond its hold on the state.
+// bytesOf is the backing key itself, in locked memory. The caller must not keep it beyond its hold
+// on the state.
 func (st *state) bytesOf(b backing) []byte {
 	at := b.index * materialSize
 	return st.material.Bytes()[at : at+materialSize]
 }
 
-// clone copies the state, with room for extra more backing keys and without the keys whose deletion is due.
+// clone copies the state, with room for extra more backing keys and without the keys whose deletion
+// is due.
 func (st *state) clone(extra int, now time.Time) (*state, error) {
 	next := &state{guard: st.guard, aliases: map[string]*alias{}, byID: map[string]*key{}}
 	next.Recipients = slices.Clone(st.Recipients)
@@ -188,7 +194,8 @@ func (st *state) destroy() {
 
 // sortedAliases are all aliases, by name.
 func (st *state) sortedAliases() []*alias {
-	return slices.SortedFunc(maps.Values(st.aliases), func(a, b *alias) int { return strings.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(maps.Values(st.aliases),
+		func(a, b *alias) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func newKeyID(multiRegion bool) string {

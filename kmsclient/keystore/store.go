@@ -13,7 +13,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Store is an open keystore. It implements [kmsclient.Service] and is safe for concurrent use; other processes may use the same file.
+// Store is an open keystore. It implements [kmsclient.Service] and is safe for concurrent use;
+// other processes may use the same file.
 type Store struct {
 	path    string // with symbolic links resolved: a rename must replace the file, not a link to it
 	opener  opener
@@ -28,16 +29,19 @@ type Store struct {
 
 var _ kmsclient.Service = (*Store)(nil)
 
-// Options says how to open a keystore. The zero value opens one whose identity file stands beside it.
+// Options says how to open a keystore. The zero value opens one whose identity file stands beside
+// it.
 type Options struct {
 	// Passphrase is asked only when the file needs one, and once. The slice it returns is wiped.
 	Passphrase func() ([]byte, error)
-	// IdentityFile is an age identity file. Empty means the keystore's path and ".identity", when that exists.
+	// IdentityFile is an age identity file. Empty means the keystore's path and ".identity", when that
+	// exists.
 	IdentityFile string
 }
 
-// Open opens a keystore, reading it once. The caller owes the Close. Errors wrap ErrNoKeystore, ErrNeedPassphrase, ErrWrongPassphrase,
-// ErrNeedIdentity, ErrWrongIdentity, ErrExposed, ErrNotKeystore, ErrDamaged, ErrNewer or ErrStrictFIPS, or come from the operating system.
+// Open opens a keystore, reading it once. The caller owes the Close. Errors wrap ErrNoKeystore,
+// ErrNeedPassphrase, ErrWrongPassphrase, ErrNeedIdentity, ErrWrongIdentity, ErrExposed,
+// ErrNotKeystore, ErrDamaged, ErrNewer or ErrStrictFIPS, or come from the operating system.
 func Open(path string, o Options) (*Store, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -95,7 +99,8 @@ func askPassphrase(ask func() ([]byte, error)) (*keymem.Buffer, error) {
 	return buf, nil
 }
 
-// Close wipes all keys, once the operations that are under way have ended. It may be called more than once.
+// Close wipes all keys, once the operations that are under way have ended. It may be called more
+// than once.
 func (s *Store) Close() error {
 	s.writing <- struct{}{} // a change in this process may need the passphrase
 	defer func() { <-s.writing }()
@@ -115,8 +120,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// HasKey tells whether the keystore holds the key or alias, named in any of the forms that KMS takes. A file that cannot be read holds
-// none.
+// HasKey tells whether the keystore holds the key or alias, named in any of the forms that KMS
+// takes. A file that cannot be read holds none.
 func (s *Store) HasKey(keyID string) bool {
 	st, err := s.acquire()
 	if err != nil {
@@ -127,8 +132,9 @@ func (s *Store) HasKey(keyID string) bool {
 	return err == nil
 }
 
-// acquire lends the current state, read again where the file has been replaced. The caller owes the release. Keys whose deletion is due are
-// not in what it lends, but stay in the current state: where a clock was wrong and is set right, they are there again.
+// acquire lends the current state, read again where the file has been replaced. The caller owes the
+// release. Keys whose deletion is due are not in what it lends, but stay in the current state:
+// where a clock was wrong and is set right, they are there again.
 func (s *Store) acquire() (*state, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +178,8 @@ func (s *Store) refresh() error {
 	return nil
 }
 
-// publish makes next, read or written with this stamp, the current state. It is called with mu held.
+// publish makes next, read or written with this stamp, the current state. It is called with mu
+// held.
 func (s *Store) publish(next *state, stamp stamp) {
 	next.refs = 1
 	s.drop(s.current)
@@ -194,8 +201,9 @@ func (s *Store) drop(st *state) {
 	}
 }
 
-// change applies one change and writes the file, alone among all goroutines and processes. Nothing has changed when it fails, but for
-// one case: the directory could not be synced after the rename. apply may add up to extra backing keys.
+// change applies one change and writes the file, alone among all goroutines and processes. Nothing
+// has changed when it fails, but for one case: the directory could not be synced after the rename.
+// apply may add up to extra backing keys.
 func (s *Store) change(ctx context.Context, extra int, apply func(*state, time.Time) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

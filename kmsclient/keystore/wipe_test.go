@@ -31,7 +31,8 @@ func TestMadeRSAPairIsWiped(t *testing.T) {
 	}
 	made, err := x509.ParsePKCS8PrivateKey(p.private.Bytes())
 	must(t, err)
-	if text, err := rsa.DecryptOAEP(sha256.New(), nil, made.(*rsa.PrivateKey), sealed, nil); err != nil || string(text) != "text" {
+	text, err := rsa.DecryptOAEP(sha256.New(), nil, made.(*rsa.PrivateKey), sealed, nil)
+	if err != nil || string(text) != "text" {
 		t.Errorf("the pair that was made opens %q, %v", text, err)
 	}
 }
@@ -64,7 +65,8 @@ func TestIdentitiesAreWiped(t *testing.T) {
 			}
 			if h, ok := id.(*age.HybridIdentity); ok {
 				inner := reflect.ValueOf(h).Elem().FieldByName("k").Elem().Elem()
-				kem, curve := inner.FieldByName("pq").Elem().Elem().FieldByName("key").Elem(), inner.FieldByName("t").Elem().Elem().FieldByName("privateKey")
+				kem, curve := inner.FieldByName("pq").Elem().Elem().FieldByName("key").Elem(),
+					inner.FieldByName("t").Elem().Elem().FieldByName("privateKey")
 				if !kem.IsZero() || len(bytes.Trim(curve.Bytes(), "\x00")) > 0 {
 					t.Error("one of the halves of the hybrid identity is left")
 				}

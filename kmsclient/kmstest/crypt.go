@@ -14,7 +14,8 @@ func testEncrypt(s *suite) {
 	for _, n := range []int{1, 2, 15, 16, 17, 4095, 4096} {
 		plaintext := strings.Repeat("p", n-1) + "\x00"
 		given := []byte(plaintext)
-		out, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: given, EncryptionContext: ec, Algorithm: kmsclient.Algorithm})
+		out, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: given,
+			EncryptionContext: ec, Algorithm: kmsclient.Algorithm})
 		s.must(err)
 		if out.KeyID != k.ARN || out.Algorithm != kmsclient.Algorithm {
 			s.Errorf("answer names %s, %s", out.KeyID, out.Algorithm)
@@ -32,9 +33,11 @@ func testEncrypt(s *suite) {
 		_, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: bad})
 		s.refused("Encrypt", err, kmsclient.ErrInvalidRequest)
 	}
-	_, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), Algorithm: "RSAES_OAEP_SHA_256"})
+	_, err := s.Encrypt(s.ctx,
+		kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), Algorithm: "RSAES_OAEP_SHA_256"})
 	s.coded("Encrypt", err, kmsclient.ErrInvalidKeyUsage, "InvalidKeyUsageException")
-	_, err = s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), Algorithm: "ROT13"})
+	_, err = s.Encrypt(s.ctx,
+		kmsclient.EncryptInput{KeyID: k.KeyID, Plaintext: []byte("x"), Algorithm: "ROT13"})
 	s.refused("Encrypt", err, kmsclient.ErrInvalidRequest)
 }
 
@@ -42,7 +45,8 @@ func testDecrypt(s *suite) {
 	k, other := s.key(), s.key()
 	blob := s.encrypt(k.ARN, "secret", nil)
 	given := bytes.Clone(blob)
-	out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{CiphertextBlob: given, Algorithm: kmsclient.Algorithm})
+	out, err := s.Decrypt(s.ctx,
+		kmsclient.DecryptInput{CiphertextBlob: given, Algorithm: kmsclient.Algorithm})
 	s.must(err)
 	if !bytes.Equal(given, blob) {
 		s.Error("Decrypt changed the caller's CiphertextBlob")
@@ -61,7 +65,8 @@ func testDecrypt(s *suite) {
 	err = s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, Algorithm: "RSAES_OAEP_SHA_1"})
 	s.coded("Decrypt", err, kmsclient.ErrInvalidKeyUsage, "InvalidKeyUsageException")
 	for _, bad := range [][]byte{nil, make([]byte, kmsclient.MaxCiphertextBlob+1)} {
-		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: bad}), kmsclient.ErrInvalidRequest)
+		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: bad}),
+			kmsclient.ErrInvalidRequest)
 	}
 	s.must(s.DisableKey(s.ctx, other.KeyID)) // a wrong key that is disabled is a disabled key first
 	err = s.decryptError(kmsclient.DecryptInput{KeyID: other.KeyID, CiphertextBlob: blob})
@@ -100,8 +105,10 @@ func testContexts(s *suite) {
 	}
 	for _, pair := range different {
 		for _, way := range [][2]map[string]string{pair, {pair[1], pair[0]}} {
-			in := kmsclient.DecryptInput{CiphertextBlob: s.encrypt(k.ARN, "bound", way[0]), EncryptionContext: way[1]}
-			s.coded("Decrypt", s.decryptError(in), kmsclient.ErrInvalidCiphertext, "InvalidCiphertextException")
+			in := kmsclient.DecryptInput{CiphertextBlob: s.encrypt(k.ARN, "bound", way[0]),
+				EncryptionContext: way[1]}
+			s.coded("Decrypt", s.decryptError(in), kmsclient.ErrInvalidCiphertext,
+				"InvalidCiphertextException")
 		}
 	}
 	ec := map[string]string{"a": "1"}
@@ -112,7 +119,8 @@ func testContexts(s *suite) {
 	}
 }
 
-// testContextsOfNoText: JSON carries text only, and U+FFFD in place of all else. Contexts that differ must not become one.
+// testContextsOfNoText: JSON carries text only, and U+FFFD in place of all else. Contexts that
+// differ must not become one.
 func testContextsOfNoText(s *suite) {
 	k := s.key()
 	blob := s.encrypt(k.ARN, "bound", map[string]string{"a": "\ufffd"})
@@ -120,14 +128,17 @@ func testContextsOfNoText(s *suite) {
 		for _, use := range s.usesIn(ec, k.KeyID, blob, kmsclient.Options{}) {
 			s.refused(use.op, use.call(), kmsclient.ErrInvalidRequest)
 		}
-		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec}), kmsclient.ErrInvalidRequest)
-		_, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blob, DestinationKeyID: k.KeyID, DestinationEncryptionContext: ec})
+		s.refused("Decrypt",
+			s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: ec}),
+			kmsclient.ErrInvalidRequest)
+		_, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blob,
+			DestinationKeyID: k.KeyID, DestinationEncryptionContext: ec})
 		s.refused("ReEncrypt", err, kmsclient.ErrInvalidRequest)
 	}
 }
 
-// testDamage cuts a blob at every length and flips a bit of every byte. With a KeyID in the request a blob whose key id is damaged may
-// also be one of another key.
+// testDamage cuts a blob at every length and flips a bit of every byte. With a KeyID in the request
+// a blob whose key id is damaged may also be one of another key.
 func testDamage(s *suite) {
 	k := s.key()
 	ec := map[string]string{"app": "web"}
@@ -150,9 +161,11 @@ func testDamage(s *suite) {
 	check(bytes.Repeat([]byte{0xff}, len(blob)))
 	check(make([]byte, kmsclient.MaxCiphertextBlob))
 	for _, bad := range [][]byte{append(bytes.Clone(blob), 0), blob[:len(blob)-1]} {
-		err := s.decryptError(kmsclient.DecryptInput{KeyID: k.ARN, CiphertextBlob: bad, EncryptionContext: ec})
+		err := s.decryptError(kmsclient.DecryptInput{KeyID: k.ARN,
+			CiphertextBlob: bad, EncryptionContext: ec})
 		s.refused("Decrypt", err, kmsclient.ErrInvalidCiphertext)
-		_, err = s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: bad, SourceEncryptionContext: ec, DestinationKeyID: k.ARN})
+		_, err = s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: bad,
+			SourceEncryptionContext: ec, DestinationKeyID: k.ARN})
 		s.refused("ReEncrypt", err, kmsclient.ErrInvalidCiphertext)
 	}
 	s.opens(blob, "x", ec)

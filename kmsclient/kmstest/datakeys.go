@@ -11,7 +11,8 @@ func testDataKeys(s *suite) {
 	seen := map[string]bool{}
 	ask := []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128}, {KeySpec: kmsclient.AES256}}
 	want := []int{16, 32}
-	for _, n := range []int{1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257, 511, 512, 1000, 1023, 1024} {
+	for _, n := range []int{1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257,
+		511, 512, 1000, 1023, 1024} {
 		ask, want = append(ask, kmsclient.GenerateDataKeyInput{NumberOfBytes: n}), append(want, n)
 	}
 	for i, in := range ask {
@@ -22,7 +23,8 @@ func testDataKeys(s *suite) {
 		if len(plaintext) != want[i] || key.KeyID != k.ARN {
 			s.Errorf("asked for %d bytes of %s, got %d of %s", want[i], k.ARN, len(plaintext), key.KeyID)
 		}
-		if len(plaintext) >= 16 && (seen[string(plaintext)] || bytes.Count(plaintext, []byte{0}) == len(plaintext)) {
+		if len(plaintext) >= 16 &&
+			(seen[string(plaintext)] || bytes.Count(plaintext, []byte{0}) == len(plaintext)) {
 			s.Errorf("a data key of %d bytes is not random", len(plaintext))
 		}
 		seen[string(plaintext)] = true
@@ -66,7 +68,8 @@ func testDataKeyErrors(s *suite) {
 func testWithoutPlaintext(s *suite) {
 	k := s.key()
 	ec := map[string]string{"app": "web"}
-	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128}, {KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 1024}} {
+	for _, in := range []kmsclient.GenerateDataKeyInput{{KeySpec: kmsclient.AES128},
+		{KeySpec: kmsclient.AES256}, {NumberOfBytes: 1}, {NumberOfBytes: 1024}} {
 		in.KeyID, in.EncryptionContext = k.ARN, ec
 		key, err := s.GenerateDataKeyWithoutPlaintext(s.ctx, in)
 		s.must(err)
@@ -77,13 +80,16 @@ func testWithoutPlaintext(s *suite) {
 			s.Errorf("KeyID is %s", key.KeyID)
 		}
 		s.isBlob("GenerateDataKeyWithoutPlaintext", key.CiphertextBlob, nil)
-		out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
+		out, err := s.Decrypt(s.ctx,
+			kmsclient.DecryptInput{CiphertextBlob: key.CiphertextBlob, EncryptionContext: ec})
 		s.must(err)
-		want := max(in.NumberOfBytes, map[string]int{kmsclient.AES128: 16, kmsclient.AES256: 32}[in.KeySpec])
+		want := max(in.NumberOfBytes,
+			map[string]int{kmsclient.AES128: 16, kmsclient.AES256: 32}[in.KeySpec])
 		if got := take(out.Plaintext); len(got) != want {
 			s.Errorf("the data key has %d bytes, want %d", len(got), want)
 		}
-		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: key.CiphertextBlob}), kmsclient.ErrInvalidCiphertext)
+		s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: key.CiphertextBlob}),
+			kmsclient.ErrInvalidCiphertext)
 	}
 }
 

@@ -19,10 +19,12 @@ func testCreateKey(s *suite) {
 	if arn.KeyID() != k.KeyID || arn.Account != k.AccountID || k.KeyID == "" {
 		s.Errorf("ARN %s does not fit id %s and account %s", k.ARN, k.KeyID, k.AccountID)
 	}
-	if !k.Enabled || k.KeyState != kmsclient.StateEnabled || k.KeyUsage != "ENCRYPT_DECRYPT" || k.KeySpec != kmsclient.Algorithm {
+	if !k.Enabled || k.KeyState != kmsclient.StateEnabled || k.KeyUsage != "ENCRYPT_DECRYPT" ||
+		k.KeySpec != kmsclient.Algorithm {
 		s.Errorf("a new key is %+v", k)
 	}
-	if k.Origin != "AWS_KMS" || k.KeyManager != "CUSTOMER" || !slices.Equal(k.Algorithms, []string{kmsclient.Algorithm}) {
+	if k.Origin != "AWS_KMS" || k.KeyManager != "CUSTOMER" ||
+		!slices.Equal(k.Algorithms, []string{kmsclient.Algorithm}) {
 		s.Errorf("a new key is %+v", k)
 	}
 	if k.Description != "für Sicherungen" || k.MultiRegion || !k.DeletionDate.IsZero() {
@@ -34,7 +36,8 @@ func testCreateKey(s *suite) {
 	s.isMaterialID("CreateKey", k.CurrentKeyMaterialID)
 	again, err := s.DescribeKey(s.ctx, k.KeyID, kmsclient.Options{})
 	s.must(err)
-	if again.ARN != k.ARN || again.Description != k.Description || !again.CreationDate.Truncate(time.Second).Equal(k.CreationDate.Truncate(time.Second)) {
+	if again.ARN != k.ARN || again.Description != k.Description ||
+		!again.CreationDate.Truncate(time.Second).Equal(k.CreationDate.Truncate(time.Second)) {
 		s.Errorf("made %+v, described %+v", k, again)
 	}
 	multi, err := s.CreateKey(s.ctx, kmsclient.CreateKeyInput{MultiRegion: true})
@@ -45,11 +48,15 @@ func testCreateKey(s *suite) {
 		s.Errorf("a multi-Region key is %+v", multi)
 	}
 	c := multi.MultiRegionConfiguration
-	if c == nil || c.KeyType != kmsclient.PrimaryKey || c.Primary != (kmsclient.RegionKey{ARN: multi.ARN, Region: arn.Region}) || len(c.Replicas) != 0 || k.MultiRegionConfiguration != nil {
-		s.Errorf("a new multi-Region key has the configuration %+v, another key %+v", c, k.MultiRegionConfiguration)
+	if c == nil || c.KeyType != kmsclient.PrimaryKey ||
+		c.Primary != (kmsclient.RegionKey{ARN: multi.ARN, Region: arn.Region}) || len(c.Replicas) != 0 ||
+		k.MultiRegionConfiguration != nil {
+		s.Errorf("a new multi-Region key has the configuration %+v, another key %+v",
+			c, k.MultiRegionConfiguration)
 	}
 	s.opens(s.encrypt(multi.KeyID, "x", nil), "x", nil)
-	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("ü", 8192)}) // characters, not bytes
+	// characters, not bytes
+	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("ü", 8192)})
 	s.must(err)
 	_, err = s.CreateKey(s.ctx, kmsclient.CreateKeyInput{Description: strings.Repeat("ü", 8193)})
 	s.refused("CreateKey", err, kmsclient.ErrInvalidRequest)
@@ -105,7 +112,8 @@ func (s *suite) unusable(k *kmsclient.KeyMetadata, blob []byte, kind error, code
 	for _, use := range s.uses(k.ARN, blob, kmsclient.Options{}) {
 		s.coded(use.op, use.call(), kind, code)
 	}
-	_, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: free, DestinationKeyID: k.ARN})
+	_, err := s.ReEncrypt(s.ctx,
+		kmsclient.ReEncryptInput{CiphertextBlob: free, DestinationKeyID: k.ARN})
 	s.coded("ReEncrypt", err, kind, code)
 	s.coded("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob}), kind, code)
 	s.coded("RotateKeyOnDemand", s.RotateKeyOnDemand(s.ctx, k.KeyID), kind, code)
@@ -135,7 +143,8 @@ func testDeletion(s *suite) {
 		s.refused("ScheduleKeyDeletion", err, kmsclient.ErrInvalidRequest)
 	}
 	s.inState(k.KeyID, kmsclient.StateEnabled)
-	s.coded("CancelKeyDeletion", s.CancelKeyDeletion(s.ctx, k.KeyID), kmsclient.ErrInvalidState, "KMSInvalidStateException")
+	s.coded("CancelKeyDeletion", s.CancelKeyDeletion(s.ctx, k.KeyID), kmsclient.ErrInvalidState,
+		"KMSInvalidStateException")
 	due, err := s.ScheduleKeyDeletion(s.ctx, k.ARN, 7)
 	s.must(err)
 	near(s, due, 7*day)
@@ -147,7 +156,8 @@ func testDeletion(s *suite) {
 	s.coded("ScheduleKeyDeletion", err, kmsclient.ErrInvalidState, code)
 	s.coded("EnableKey", s.EnableKey(s.ctx, k.KeyID), kmsclient.ErrInvalidState, code)
 	s.coded("DisableKey", s.DisableKey(s.ctx, k.KeyID), kmsclient.ErrInvalidState, code)
-	s.coded("CreateAlias", s.CreateAlias(s.ctx, "alias/late", k.KeyID), kmsclient.ErrInvalidState, code)
+	s.coded("CreateAlias", s.CreateAlias(s.ctx, "alias/late", k.KeyID),
+		kmsclient.ErrInvalidState, code)
 	s.must(s.CancelKeyDeletion(s.ctx, k.ARN))
 	s.inState(k.KeyID, kmsclient.StateDisabled)
 	if d := s.describe(k.KeyID).DeletionDate; !d.IsZero() {
@@ -162,7 +172,8 @@ func testDeletion(s *suite) {
 
 func near(s *suite, due time.Time, wait time.Duration) {
 	s.Helper()
-	if off := time.Until(due) - wait; off.Abs() > 2*time.Hour { // a day of 23 or 25 hours is still a day
+	// a day of 23 or 25 hours is still a day
+	if off := time.Until(due) - wait; off.Abs() > 2*time.Hour {
 		s.Errorf("deletion is due %v, that is %v away from %v", due, off, wait)
 	}
 }
@@ -174,7 +185,8 @@ func testRotation(s *suite) {
 	seen := map[string]bool{}
 	var blobs [][]byte
 	for range 4 {
-		key, err := s.GenerateDataKey(s.ctx, kmsclient.GenerateDataKeyInput{KeyID: "alias/turning", KeySpec: kmsclient.AES256, EncryptionContext: ec})
+		key, err := s.GenerateDataKey(s.ctx, kmsclient.GenerateDataKeyInput{KeyID: "alias/turning",
+			KeySpec: kmsclient.AES256, EncryptionContext: ec})
 		s.must(err)
 		key.Plaintext.Destroy()
 		s.isMaterialID("GenerateDataKey", key.KeyMaterialID)
@@ -186,7 +198,8 @@ func testRotation(s *suite) {
 		s.must(s.RotateKeyOnDemand(s.ctx, k.KeyID))
 	}
 	for i, blob := range blobs {
-		out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: k.ARN, CiphertextBlob: blob, EncryptionContext: ec})
+		out, err := s.Decrypt(s.ctx,
+			kmsclient.DecryptInput{KeyID: k.ARN, CiphertextBlob: blob, EncryptionContext: ec})
 		s.must(err)
 		if got := take(out.Plaintext); i%2 == 0 && string(got) != "old and new" {
 			s.Errorf("blob %d decrypts to something else", i)
@@ -195,9 +208,12 @@ func testRotation(s *suite) {
 			s.Errorf("blob %d: Decrypt names the key material %q", i, out.KeyMaterialID)
 		}
 	}
-	moved, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blobs[0], SourceEncryptionContext: ec, DestinationKeyID: k.ARN})
+	moved, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{CiphertextBlob: blobs[0],
+		SourceEncryptionContext: ec, DestinationKeyID: k.ARN})
 	s.must(err)
-	if moved.DestinationKeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID || !seen[moved.SourceKeyMaterialID] {
-		s.Errorf("ReEncrypt went from %s to %s", moved.SourceKeyMaterialID, moved.DestinationKeyMaterialID)
+	if moved.DestinationKeyMaterialID != s.describe(k.KeyID).CurrentKeyMaterialID ||
+		!seen[moved.SourceKeyMaterialID] {
+		s.Errorf("ReEncrypt went from %s to %s",
+			moved.SourceKeyMaterialID, moved.DestinationKeyMaterialID)
 	}
 }

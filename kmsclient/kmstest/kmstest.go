@@ -1,8 +1,9 @@
-// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API reference and developer guide tell it. Only
-// tests import it. Start at [Run].
+// Package kmstest is what every [kmsclient.Service] must pass: the behaviour of AWS KMS as its API
+// reference and developer guide tell it. Only tests import it. Start at [Run].
 //
-// It asks through the interface only and compares what the wire carries: times to the second, kinds and exception names of errors, no
-// wording. So the same suite runs on the embedded keystore directly and through the AWS SDK over HTTP.
+// It asks through the interface only and compares what the wire carries: times to the second, kinds
+// and exception names of errors, no wording. So the same suite runs on the embedded keystore
+// directly and through the AWS SDK over HTTP.
 package kmstest
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Run tests a service. newService gives a service without keys, its own for each call, and ends it with t.Cleanup.
+// Run tests a service. newService gives a service without keys, its own for each call, and ends it
+// with t.Cleanup.
 func Run(t *testing.T, newService func(t *testing.T) kmsclient.Service) {
 	tests := []struct {
 		name string
@@ -114,7 +116,8 @@ func (s *suite) key() *kmsclient.KeyMetadata {
 // encrypt makes a blob.
 func (s *suite) encrypt(keyID, plaintext string, ec map[string]string) []byte {
 	s.Helper()
-	out, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(plaintext), EncryptionContext: ec})
+	out, err := s.Encrypt(s.ctx,
+		kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(plaintext), EncryptionContext: ec})
 	s.must(err)
 	return out.CiphertextBlob
 }

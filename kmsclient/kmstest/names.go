@@ -23,7 +23,8 @@ func testAliases(s *suite) {
 	s.must(s.CreateAlias(s.ctx, "alias/second", a.ARN))
 	s.must(s.CreateAlias(s.ctx, "alias/third", b.ARN))
 	list := s.aliases(a.KeyID)
-	if len(list) != 2 || len(s.aliases(a.ARN)) != 2 || len(s.aliases(b.KeyID)) != 1 || len(s.aliases("")) != 3 {
+	if len(list) != 2 || len(s.aliases(a.ARN)) != 2 || len(s.aliases(b.KeyID)) != 1 ||
+		len(s.aliases("")) != 3 {
 		s.Fatalf("aliases of the first key: %+v; all: %+v", list, s.aliases(""))
 	}
 	i := slices.IndexFunc(list, func(e kmsclient.AliasEntry) bool { return e.Name == name })
@@ -33,7 +34,8 @@ func testAliases(s *suite) {
 	e := list[i]
 	arn, err := kmsclient.ParseARN(e.ARN)
 	s.must(err)
-	if e.TargetKeyID != a.KeyID || arn.Resource != name || e.CreatedAt.Before(before) || e.UpdatedAt.Before(before) {
+	if e.TargetKeyID != a.KeyID || arn.Resource != name || e.CreatedAt.Before(before) ||
+		e.UpdatedAt.Before(before) {
 		s.Errorf("alias entry %+v", e)
 	}
 	blob := s.encrypt(name, "by name", nil)
@@ -56,8 +58,10 @@ func testAliases(s *suite) {
 func testAliasErrors(s *suite) {
 	k := s.key()
 	s.must(s.CreateAlias(s.ctx, "alias/taken", k.KeyID))
-	s.coded("CreateAlias", s.CreateAlias(s.ctx, "alias/taken", k.KeyID), kmsclient.ErrAlreadyExists, "AlreadyExistsException")
-	for _, bad := range []string{"name", "alias/", "Alias/x", "alias/a b", "alias/ä", "alias/x:y", "alias/aws/s3", "alias/" + strings.Repeat("x", 251)} {
+	s.coded("CreateAlias", s.CreateAlias(s.ctx, "alias/taken", k.KeyID), kmsclient.ErrAlreadyExists,
+		"AlreadyExistsException")
+	for _, bad := range []string{"name", "alias/", "Alias/x", "alias/a b", "alias/ä", "alias/x:y",
+		"alias/aws/s3", "alias/" + strings.Repeat("x", 251)} {
 		s.refused("CreateAlias", s.CreateAlias(s.ctx, bad, k.KeyID), kmsclient.ErrInvalidRequest)
 	}
 	s.must(s.CreateAlias(s.ctx, "alias/"+strings.Repeat("x", 250), k.KeyID))
@@ -70,7 +74,8 @@ func testAliasErrors(s *suite) {
 	doomed := s.key()
 	_, err := s.ScheduleKeyDeletion(s.ctx, doomed.KeyID, 7)
 	s.must(err)
-	s.refused("UpdateAlias", s.UpdateAlias(s.ctx, "alias/taken", doomed.KeyID), kmsclient.ErrInvalidState)
+	s.refused("UpdateAlias", s.UpdateAlias(s.ctx, "alias/taken", doomed.KeyID),
+		kmsclient.ErrInvalidState)
 	if got := s.describe("alias/taken").KeyID; got != k.KeyID {
 		s.Errorf("after refusals the alias leads to %s", got)
 	}
@@ -88,7 +93,8 @@ func testKeyReferences(s *suite) {
 		if got := s.describe(ref); got.ARN != k.ARN {
 			s.Errorf("%s leads to %s", ref, got.ARN)
 		}
-		key, err := s.GenerateDataKey(s.ctx, kmsclient.GenerateDataKeyInput{KeyID: ref, KeySpec: kmsclient.AES128})
+		key, err := s.GenerateDataKey(s.ctx,
+			kmsclient.GenerateDataKeyInput{KeyID: ref, KeySpec: kmsclient.AES128})
 		s.must(err)
 		key.Plaintext.Destroy()
 		sealed, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: ref, Plaintext: []byte("text")})
@@ -96,9 +102,11 @@ func testKeyReferences(s *suite) {
 		opened, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: ref, CiphertextBlob: blob})
 		s.must(err)
 		opened.Plaintext.Destroy()
-		moved, err := s.ReEncrypt(s.ctx, kmsclient.ReEncryptInput{SourceKeyID: ref, CiphertextBlob: blob, DestinationKeyID: ref})
+		moved, err := s.ReEncrypt(s.ctx,
+			kmsclient.ReEncryptInput{SourceKeyID: ref, CiphertextBlob: blob, DestinationKeyID: ref})
 		s.must(err)
-		for _, got := range []string{key.KeyID, sealed.KeyID, opened.KeyID, moved.KeyID, moved.SourceKeyID} {
+		for _, got := range []string{key.KeyID, sealed.KeyID, opened.KeyID,
+			moved.KeyID, moved.SourceKeyID} {
 			if got != k.ARN {
 				s.Errorf("asked for %s, the answer names %s and not the key ARN", ref, got)
 			}
@@ -127,7 +135,8 @@ func testUnknownKeys(s *suite) {
 	foreignAccount.Account = "444455556666"
 	const absent = "11111111-2222-4333-8444-555555555555"
 	arn.Resource = "key/" + absent
-	unknown := []string{absent, "mrk-" + strings.Repeat("0", 32), "alias/unknown", "word", strings.ToUpper(k.KeyID) + "x", arn.String(), foreignAccount.String()}
+	unknown := []string{absent, "mrk-" + strings.Repeat("0", 32), "alias/unknown", "word",
+		strings.ToUpper(k.KeyID) + "x", arn.String(), foreignAccount.String()}
 	for _, ref := range unknown {
 		for _, use := range s.uses(ref, blob, kmsclient.Options{}) {
 			s.refused(use.op, use.call(), kmsclient.ErrNotFound)

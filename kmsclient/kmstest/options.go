@@ -16,26 +16,34 @@ type use struct {
 	call func() error
 }
 
-// uses are the operations that take a key and Options. blob is one that the key made, without a context.
+// uses are the operations that take a key and Options. blob is one that the key made, without a
+// context.
 func (s *suite) uses(keyID string, blob []byte, o kmsclient.Options) []use {
 	return s.usesIn(nil, keyID, blob, o)
 }
 
 // usesIn are uses with an encryption context, of ReEncrypt the source's.
 func (s *suite) usesIn(ec map[string]string, keyID string, blob []byte, o kmsclient.Options) []use {
-	data := kmsclient.GenerateDataKeyInput{KeyID: keyID, KeySpec: kmsclient.AES256, EncryptionContext: ec, Options: o}
-	pair := kmsclient.GenerateDataKeyPairInput{KeyID: keyID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: ec, Options: o}
-	seal := kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte("x"), EncryptionContext: ec, Options: o}
-	open := kmsclient.DecryptInput{KeyID: keyID, CiphertextBlob: blob, EncryptionContext: ec, Options: o}
-	move := kmsclient.ReEncryptInput{CiphertextBlob: blob, SourceKeyID: keyID, SourceEncryptionContext: ec, DestinationKeyID: keyID, Options: o}
+	data := kmsclient.GenerateDataKeyInput{KeyID: keyID, KeySpec: kmsclient.AES256,
+		EncryptionContext: ec, Options: o}
+	pair := kmsclient.GenerateDataKeyPairInput{KeyID: keyID, KeyPairSpec: "ECC_NIST_P256",
+		EncryptionContext: ec, Options: o}
+	seal := kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte("x"),
+		EncryptionContext: ec, Options: o}
+	open := kmsclient.DecryptInput{KeyID: keyID, CiphertextBlob: blob,
+		EncryptionContext: ec, Options: o}
+	move := kmsclient.ReEncryptInput{CiphertextBlob: blob, SourceKeyID: keyID,
+		SourceEncryptionContext: ec, DestinationKeyID: keyID, Options: o}
 	return []use{
 		{"GenerateDataKey", func() error { return second(s.GenerateDataKey(s.ctx, data)) }},
-		{"GenerateDataKeyWithoutPlaintext", func() error { return second(s.GenerateDataKeyWithoutPlaintext(s.ctx, data)) }},
+		{"GenerateDataKeyWithoutPlaintext",
+			func() error { return second(s.GenerateDataKeyWithoutPlaintext(s.ctx, data)) }},
 		{"Encrypt", func() error { return second(s.Encrypt(s.ctx, seal)) }},
 		{"Decrypt", func() error { return second(s.Decrypt(s.ctx, open)) }},
 		{"ReEncrypt", func() error { return second(s.ReEncrypt(s.ctx, move)) }},
 		{"GenerateDataKeyPair", func() error { return second(s.GenerateDataKeyPair(s.ctx, pair)) }},
-		{"GenerateDataKeyPairWithoutPlaintext", func() error { return second(s.GenerateDataKeyPairWithoutPlaintext(s.ctx, pair)) }},
+		{"GenerateDataKeyPairWithoutPlaintext",
+			func() error { return second(s.GenerateDataKeyPairWithoutPlaintext(s.ctx, pair)) }},
 	}
 }
 
@@ -44,12 +52,14 @@ func second(_ any, err error) error { return err }
 func testOptions(s *suite) {
 	k := s.key()
 	blob := s.encrypt(k.ARN, "x", nil)
-	for _, o := range []kmsclient.Options{{GrantTokens: []string{"AQpAM2RhZ"}}, {GrantTokens: []string{"a", "b"}, DryRun: true}} {
+	for _, o := range []kmsclient.Options{{GrantTokens: []string{"AQpAM2RhZ"}},
+		{GrantTokens: []string{"a", "b"}, DryRun: true}} {
 		for _, use := range s.uses(k.KeyID, blob, o) {
 			s.coded(use.op, use.call(), kmsclient.ErrInvalidGrantToken, "InvalidGrantTokenException")
 		}
 	}
-	for _, tokens := range [][]string{strings.Split(strings.Repeat("t", kmsclient.MaxGrantTokens+1), ""), {""}} {
+	for _, tokens := range [][]string{
+		strings.Split(strings.Repeat("t", kmsclient.MaxGrantTokens+1), ""), {""}} {
 		for _, use := range s.uses(k.KeyID, blob, kmsclient.Options{GrantTokens: tokens}) {
 			s.refused(use.op, use.call(), kmsclient.ErrInvalidRequest)
 		}
@@ -75,9 +85,11 @@ func testDryRun(s *suite) {
 		_, err := s.GenerateDataKey(s.ctx, in)
 		s.refused("GenerateDataKey", err, kmsclient.ErrInvalidRequest)
 	}
-	err := s.decryptError(kmsclient.DecryptInput{KeyID: k.KeyID, CiphertextBlob: foreign, Options: dry})
+	err := s.decryptError(kmsclient.DecryptInput{KeyID: k.KeyID,
+		CiphertextBlob: foreign, Options: dry})
 	s.refused("Decrypt", err, kmsclient.ErrIncorrectKey)
-	err = s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob, EncryptionContext: map[string]string{"a": "1"}, Options: dry})
+	err = s.decryptError(kmsclient.DecryptInput{CiphertextBlob: blob,
+		EncryptionContext: map[string]string{"a": "1"}, Options: dry})
 	s.refused("Decrypt", err, kmsclient.ErrInvalidCiphertext)
 	s.must(s.DisableKey(s.ctx, k.KeyID))
 	for _, use := range s.uses(k.KeyID, blob, dry) {
@@ -103,7 +115,8 @@ func testConcurrency(s *suite) {
 		group.Go(func() {
 			for n := range 4 {
 				name := fmt.Sprintf("alias/c-%d-%d", i, n)
-				failures <- errors.Join(s.RotateKeyOnDemand(s.ctx, k.KeyID), s.CreateAlias(s.ctx, name, k.KeyID), s.roundTrip(name, name))
+				failures <- errors.Join(s.RotateKeyOnDemand(s.ctx, k.KeyID),
+					s.CreateAlias(s.ctx, name, k.KeyID), s.roundTrip(name, name))
 			}
 		})
 	}
@@ -119,11 +132,13 @@ func testConcurrency(s *suite) {
 
 func (s *suite) roundTrip(keyID, text string) error {
 	ec := map[string]string{"text": text}
-	sealed, err := s.Encrypt(s.ctx, kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(text), EncryptionContext: ec})
+	sealed, err := s.Encrypt(s.ctx,
+		kmsclient.EncryptInput{KeyID: keyID, Plaintext: []byte(text), EncryptionContext: ec})
 	if err != nil {
 		return err
 	}
-	out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: keyID, CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
+	out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: keyID,
+		CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: ec})
 	if err != nil {
 		return err
 	}

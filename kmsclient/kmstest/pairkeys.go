@@ -46,13 +46,16 @@ func fits(spec string, pub, priv any) error {
 	switch k := priv.(type) {
 	case *rsa.PrivateKey:
 		if fmt.Sprintf("RSA_%d", k.N.BitLen()) != spec || !k.PublicKey.Equal(pub) {
-			return fmt.Errorf("an RSA pair of %d bits whose halves are equal: %v", k.N.BitLen(), k.PublicKey.Equal(pub))
+			return fmt.Errorf("an RSA pair of %d bits whose halves are equal: %v",
+				k.N.BitLen(), k.PublicKey.Equal(pub))
 		}
 		return k.Validate()
 	case *ecdsa.PrivateKey:
-		curves := map[string]elliptic.Curve{"ECC_NIST_P256": elliptic.P256(), "ECC_NIST_P384": elliptic.P384(), "ECC_NIST_P521": elliptic.P521()}
+		curves := map[string]elliptic.Curve{"ECC_NIST_P256": elliptic.P256(),
+			"ECC_NIST_P384": elliptic.P384(), "ECC_NIST_P521": elliptic.P521()}
 		if k.Curve != curves[spec] || !k.PublicKey.Equal(pub) {
-			return fmt.Errorf("an ECDSA pair on %s whose halves are equal: %v", k.Curve.Params().Name, k.PublicKey.Equal(pub))
+			return fmt.Errorf("an ECDSA pair on %s whose halves are equal: %v",
+				k.Curve.Params().Name, k.PublicKey.Equal(pub))
 		}
 		return nil
 	case ed25519.PrivateKey:
@@ -105,7 +108,8 @@ func matchKEM(spec string, public, private []byte) error {
 		return err
 	}
 	last := map[string]int{"ML_KEM_768": 2, "ML_KEM_1024": 3}[spec]
-	if !pub.Algorithm.Algorithm.Equal(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, last}) || len(pub.Algorithm.Parameters.FullBytes) > 0 {
+	if !pub.Algorithm.Algorithm.Equal(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 4, last}) ||
+		len(pub.Algorithm.Parameters.FullBytes) > 0 {
 		return fmt.Errorf("%s has the algorithm %v", spec, pub.Algorithm)
 	}
 	seed, ok := bytes.CutPrefix(priv.Key, []byte{0x80, mlkem.SeedSize})
@@ -150,7 +154,8 @@ func matchSecp(public, private []byte) error {
 	if err := whole(asn1.Unmarshal(pub.Algorithm.Parameters.FullBytes, &curve)); err != nil {
 		return err
 	}
-	if !pub.Algorithm.Algorithm.Equal(asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}) || !curve.Equal(asn1.ObjectIdentifier{1, 3, 132, 0, 10}) {
+	if !pub.Algorithm.Algorithm.Equal(asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}) ||
+		!curve.Equal(asn1.ObjectIdentifier{1, 3, 132, 0, 10}) {
 		return fmt.Errorf("not secp256k1: %v on %v", pub.Algorithm.Algorithm, curve)
 	}
 	var ec ecPrivateKey
@@ -158,11 +163,13 @@ func matchSecp(public, private []byte) error {
 		return err
 	}
 	point := pub.Key.Bytes
-	if ec.Version != 1 || len(ec.Key) != 32 || len(point) != 65 || point[0] != 4 || !bytes.Equal(ec.Public.Bytes, point) {
+	if ec.Version != 1 || len(ec.Key) != 32 || len(point) != 65 || point[0] != 4 ||
+		!bytes.Equal(ec.Public.Bytes, point) {
 		return errors.New("secp256k1: the private key is not RFC 5915's with the public key in it")
 	}
 	x, y := secpMultiply(new(big.Int).SetBytes(ec.Key))
-	if x.Cmp(new(big.Int).SetBytes(point[1:33])) != 0 || y.Cmp(new(big.Int).SetBytes(point[33:])) != 0 {
+	if x.Cmp(new(big.Int).SetBytes(point[1:33])) != 0 ||
+		y.Cmp(new(big.Int).SetBytes(point[33:])) != 0 {
 		return errors.New("secp256k1: the private key gives another public key")
 	}
 	return nil

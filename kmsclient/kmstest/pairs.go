@@ -12,7 +12,8 @@ func testPairs(s *suite) {
 	ec := map[string]string{"pair": "1"}
 	for _, spec := range kmsclient.KeyPairSpecs {
 		s.on(spec, func(s *suite) {
-			in := kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID, KeyPairSpec: spec, EncryptionContext: ec}
+			in := kmsclient.GenerateDataKeyPairInput{KeyID: k.KeyID,
+				KeyPairSpec: spec, EncryptionContext: ec}
 			p, err := s.GenerateDataKeyPair(s.ctx, in)
 			s.must(err)
 			private := take(p.PrivateKeyPlaintext)
@@ -22,7 +23,9 @@ func testPairs(s *suite) {
 			if err := matches(spec, p.PublicKey, private); err != nil {
 				s.Error(err)
 			}
-			s.refused("Decrypt", s.decryptError(kmsclient.DecryptInput{CiphertextBlob: p.PrivateKeyCiphertextBlob}), kmsclient.ErrInvalidCiphertext)
+			s.refused("Decrypt",
+				s.decryptError(kmsclient.DecryptInput{CiphertextBlob: p.PrivateKeyCiphertextBlob}),
+				kmsclient.ErrInvalidCiphertext)
 			if slices.Contains([]string{"RSA_3072", "RSA_4096"}, spec) {
 				return // one key of a second's work is enough
 			}
@@ -32,7 +35,8 @@ func testPairs(s *suite) {
 			if blind.PrivateKeyPlaintext != nil || bytes.Equal(blind.PublicKey, p.PublicKey) {
 				s.Fatal("a pair without plaintext has one, or is the pair before")
 			}
-			out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: k.ARN, CiphertextBlob: blind.PrivateKeyCiphertextBlob, EncryptionContext: ec})
+			out, err := s.Decrypt(s.ctx, kmsclient.DecryptInput{KeyID: k.ARN,
+				CiphertextBlob: blind.PrivateKeyCiphertextBlob, EncryptionContext: ec})
 			s.must(err)
 			if err := matches(spec, blind.PublicKey, take(out.Plaintext)); err != nil {
 				s.Error(err)

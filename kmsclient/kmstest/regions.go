@@ -14,10 +14,11 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// Regions makes several AWS Regions out of one key service that speaks KMS's protocol in the Region kmsclient.LocalRegion, by changing the
-// Region of the ARNs on the wire. Each Region has every key of the service under an ARN of its own, with the same key material: what a
-// multi-Region key and its replicas are. A request belongs to the Region that it is signed for; the service must not check the signature.
-// It is an http.Handler, safe for concurrent use.
+// Regions makes several AWS Regions out of one key service that speaks KMS's protocol in the Region
+// kmsclient.LocalRegion, by changing the Region of the ARNs on the wire. Each Region has every key
+// of the service under an ARN of its own, with the same key material: what a multi-Region key and
+// its replicas are. A request belongs to the Region that it is signed for; the service must not
+// check the signature. It is an http.Handler, safe for concurrent use.
 type Regions struct {
 	service http.Handler
 	names   []string
@@ -29,7 +30,8 @@ type Regions struct {
 
 // NewRegions puts the Regions called names before service. A Region with another name has no keys.
 func NewRegions(service http.Handler, names ...string) *Regions {
-	return &Regions{service: service, names: names, down: map[string]bool{}, requests: map[string]int{}}
+	return &Regions{service: service, names: names, down: map[string]bool{},
+		requests: map[string]int{}}
 }
 
 // SetDown lets a Region fail, or work again.
@@ -89,7 +91,8 @@ func (r *Regions) translate(w http.ResponseWriter, req *http.Request, region str
 	answer := httptest.NewRecorder()
 	r.service.ServeHTTP(answer, inner)
 	out := bytes.ReplaceAll(answer.Body.Bytes(), local, there)
-	out = bytes.ReplaceAll(out, []byte(`"Region":"`+kmsclient.LocalRegion+`"`), []byte(`"Region":"`+region+`"`))
+	out = bytes.ReplaceAll(out, []byte(`"Region":"`+kmsclient.LocalRegion+`"`),
+		[]byte(`"Region":"`+region+`"`))
 	maps.Copy(w.Header(), answer.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(out)))
 	w.WriteHeader(answer.Code)

@@ -2,11 +2,15 @@
 
 // Package bench measures envseal beside other programs and writes docs/benchmarks.md: `make bench`.
 //
-// The real binary, bin/envseal, runs in turns with cp, cat, dd and with programs that encrypt. Nothing here passes or fails on a time, because times depend on the
-// machine: the goals are printed beside what was measured, for people to judge. What fails is a program that gives a wrong result or a wrong exit code.
+// The real binary, bin/envseal, runs in turns with cp, cat, dd and with programs that encrypt.
+// Nothing here passes or fails on a time, because times depend on the machine: the goals are
+// printed beside what was measured, for people to judge. What fails is a program that gives a wrong
+// result or a wrong exit code.
 //
-// Environment: BENCH=full (default, some 25 minutes on a quiet machine), or quick for trying things out, which prints the document and writes nothing. BENCH_ONLY=REGEXP measures only the rows
-// whose name matches, such as 'encrypt 1 GiB', and writes nothing either. TMPDIR says on which file system to measure.
+// Environment: BENCH=full (default, some 25 minutes on a quiet machine), or quick for trying things
+// out, which prints the document and writes nothing. BENCH_ONLY=REGEXP measures only the rows whose
+// name matches, such as 'encrypt 1 GiB', and writes nothing either. TMPDIR says on which file
+// system to measure.
 package bench
 
 import (
@@ -46,9 +50,11 @@ const (
 )
 
 var (
-	full = plan{name: "full", rounds: 7, slowRounds: 3, starts: 101, sizes: []int64{0, kib, mib, 64 * mib, gib}, big: gib, largest: 4 * gib, tarSize: 512 * mib,
+	full = plan{name: "full", rounds: 7, slowRounds: 3, starts: 101,
+		sizes: []int64{0, kib, mib, 64 * mib, gib}, big: gib, largest: 4 * gib, tarSize: 512 * mib,
 		treeFiles: 10000, loopFiles: 500}
-	quick = plan{name: "quick", rounds: 3, slowRounds: 1, starts: 15, sizes: []int64{0, kib, mib, 64 * mib, 256 * mib}, big: 256 * mib, tarSize: 192 * mib,
+	quick = plan{name: "quick", rounds: 3, slowRounds: 1, starts: 15,
+		sizes: []int64{0, kib, mib, 64 * mib, 256 * mib}, big: 256 * mib, tarSize: 192 * mib,
 		treeFiles: 10000, loopFiles: 100}
 )
 
@@ -73,7 +79,8 @@ func TestBench(t *testing.T) {
 	begin := time.Now()
 	b := newBench(t)
 	defer b.close()
-	for _, part := range []func(){b.startUp, b.trees, b.files, b.durable, b.pipes, b.redirected, b.oneCore, b.jobs, b.compression} {
+	for _, part := range []func(){b.startUp, b.trees, b.files, b.durable, b.pipes, b.redirected,
+		b.oneCore, b.jobs, b.compression} {
 		part()
 	}
 	b.memory()
@@ -120,7 +127,8 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// removeWhenInterrupted leaves no gigabytes behind for somebody who does not want to wait for the end.
+// removeWhenInterrupted leaves no gigabytes behind for somebody who does not want to wait for the
+// end.
 func (b *bench) removeWhenInterrupted() {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
@@ -136,17 +144,21 @@ func (b *bench) removeWhenInterrupted() {
 	}()
 }
 
-// fitPlan leaves the largest size out where memory does not keep its files cached, or where the disk has no room for them.
+// fitPlan leaves the largest size out where memory does not keep its files cached, or where the
+// disk has no room for them.
 func (b *bench) fitPlan() {
 	memory, disk := b.meminfo("MemAvailable"), b.diskFree()
-	need := 5*b.plan.largest + gib // plaintext, two sealed files, an output, and one more while checking
+	// plaintext, two sealed files, an output, and one more while checking
+	need := 5*b.plan.largest + gib
 	if b.plan.largest > 0 && min(memory, disk) < need {
 		b.remark("%s is not measured: that takes %s of memory, so that all files stay in the page cache, and as much on the disk; %s and %s are available",
 			sizeName(b.plan.largest), sizeName(need), sizeName(memory), sizeName(disk))
 		b.plan.largest = 0
 	}
 	if need = 11*b.plan.big + 4*gib; disk < need {
-		b.t.Fatalf("%s are free where temporary files go, and %s are needed: set TMPDIR to another file system", sizeName(disk), sizeName(need))
+		b.t.Fatalf(
+			"%s are free where temporary files go, and %s are needed: set TMPDIR to another file system",
+			sizeName(disk), sizeName(need))
 	}
 }
 
@@ -172,7 +184,8 @@ func sizeName(n int64) string {
 		name string
 	}{{gib, "GiB"}, {mib, "MiB"}, {kib, "KiB"}} {
 		if n >= unit.size {
-			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(unit.size)), ".0") + " " + unit.name
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(unit.size)), ".0") +
+				" " + unit.name
 		}
 	}
 	return fmt.Sprintf("%d B", n)

@@ -32,9 +32,11 @@ func (b *bench) section(place int, title, intro string) *section {
 // header is the head of the section's table.
 func (s *section) header() []string {
 	if s.output {
-		return []string{"| work | program | wall | × first | CPU | peak memory | output | goal |", "|---|---|---:|---:|---:|---:|---:|---|"}
+		return []string{"| work | program | wall | × first | CPU | peak memory | output | goal |",
+			"|---|---|---:|---:|---:|---:|---:|---|"}
 	}
-	return []string{"| work | program | wall | × first | CPU | peak memory | goal |", "|---|---|---:|---:|---:|---:|---|"}
+	return []string{"| work | program | wall | × first | CPU | peak memory | goal |",
+		"|---|---|---:|---:|---:|---:|---|"}
 }
 
 // lines are those of a row in the section's table.
@@ -64,7 +66,8 @@ func (s *section) line(r *row, c contender, label string) string {
 	if c.rounds != 0 && c.rounds < r.rounds {
 		name = fmt.Sprintf("%s (runs: %d)", c.name, c.rounds)
 	}
-	cells := []string{label, name, fmt.Sprintf("%s (%s)", seconds(middle), spread(least, most)), digits(times), seconds(used), memoryName(peak)}
+	cells := []string{label, name, fmt.Sprintf("%s (%s)", seconds(middle), spread(least, most)),
+		digits(times), seconds(used), memoryName(peak)}
 	if s.output {
 		made, _ := r.median(c.name, size)
 		cells = append(cells, sizeName(int64(made)))

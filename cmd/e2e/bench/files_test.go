@@ -14,7 +14,8 @@ type sealedFile struct {
 	path    string
 }
 
-// sealAll lets every program seal a file and open it again, which is the check before anything is timed. A program that cannot do it is a remark, except for envseal.
+// sealAll lets every program seal a file and open it again, which is the check before anything is
+// timed. A program that cannot do it is a remark, except for envseal.
 func (b *bench) sealAll(plain string, programs []program) []sealedFile {
 	b.t.Helper()
 	var all []sealedFile
@@ -59,7 +60,8 @@ func (b *bench) mains() []program {
 // files measures encrypt and decrypt of regular files of all sizes.
 func (b *bench) files() {
 	encrypt := b.section(2, "Encrypt a file", "`envseal encrypt --no-sync -o OUT FILE` and the same with the other programs, beside `cp FILE OUT`. All keep the output in the page cache and wait for no disk.")
-	decrypt := b.section(3, "Decrypt a file", "`envseal decrypt --no-sync -o OUT FILE`, beside `cp` of the plaintext.")
+	decrypt := b.section(3, "Decrypt a file",
+		"`envseal decrypt --no-sync -o OUT FILE`, beside `cp` of the plaintext.")
 	for _, n := range b.plan.sizes {
 		b.filesOf(n, b.programs, encrypt, decrypt)
 	}
@@ -75,18 +77,28 @@ func (b *bench) filesOf(n int64, programs []program, encrypt, decrypt *section) 
 		return
 	}
 	plain := b.file(n, randomData())
-	copied := contender{name: "cp", job: func(out string) job { return command(b.tools["cp"], plain, out) }}
+	copied := contender{name: "cp", job: func(out string) job {
+		return command(b.tools["cp"], plain, out)
+	}}
 	seal.contenders, open.contenders = []contender{copied}, []contender{copied}
 	used := []string{plain}
 	for _, s := range b.sealAll(plain, programs) {
 		rounds := b.roundsOf(s.program, n)
-		seal.contenders = append(seal.contenders, contender{name: s.program.name, rounds: rounds, job: func(out string) job { return command(s.program.seal(plain, out)...) }})
-		open.contenders = append(open.contenders, contender{name: s.program.name, rounds: rounds, job: func(out string) job { return command(s.program.open(s.path, out)...) }})
+		seal.contenders = append(seal.contenders,
+			contender{name: s.program.name, rounds: rounds, job: func(out string) job {
+				return command(s.program.seal(plain, out)...)
+			}})
+		open.contenders = append(open.contenders,
+			contender{name: s.program.name, rounds: rounds, job: func(out string) job {
+				return command(s.program.open(s.path, out)...)
+			}})
 		used = append(used, s.path)
 	}
 	if n >= b.plan.big {
-		seal.goals = []goal{wallAtMost(1.05, "envseal", "cp"), timesFaster(3.3, "envseal", newAge), cpuAtMost(0.5, "envseal", newAge)}
-		open.goals = []goal{wallAtMost(1.10, "envseal", "cp"), timesFaster(4, "envseal", newAge), cpuAtMost(0.5, "envseal", newAge)}
+		seal.goals = []goal{wallAtMost(1.05, "envseal", "cp"), timesFaster(3.3, "envseal", newAge),
+			cpuAtMost(0.5, "envseal", newAge)}
+		open.goals = []goal{wallAtMost(1.10, "envseal", "cp"), timesFaster(4, "envseal", newAge),
+			cpuAtMost(0.5, "envseal", newAge)}
 	}
 	b.warm(used...)
 	b.race(encrypt, seal)
@@ -126,7 +138,10 @@ func (b *bench) durable() {
 		}}}
 		used := []string{plain}
 		for _, sealed := range b.sealAll(plain, append([]program{durable}, b.withoutSync()...)) {
-			r.contenders = append(r.contenders, contender{name: sealed.program.name, job: func(out string) job { return command(sealed.program.seal(plain, out)...) }})
+			r.contenders = append(r.contenders,
+				contender{name: sealed.program.name, job: func(out string) job {
+					return command(sealed.program.seal(plain, out)...)
+				}})
 			used = append(used, sealed.path)
 		}
 		if n == b.plan.big {
@@ -166,11 +181,13 @@ func (b *bench) oneCore() {
 	}
 	b.warm(used...)
 	for _, way := range []string{"encrypt", "decrypt"} {
-		r := &row{name: "one core, " + way, label: way + " " + sizeName(n), bytes: n, rounds: b.plan.rounds}
+		r := &row{name: "one core, " + way, label: way + " " + sizeName(n),
+			bytes: n, rounds: b.plan.rounds}
 		r.contenders = []contender{
 			{name: "cp", job: func(out string) job { return pinned(b.tools["cp"], plain, out) }},
 			{name: "cipher alone", job: func(string) job {
-				return pinned(b.tools["gcm"], map[string]string{"encrypt": "seal", "decrypt": "open"}[way], fmt.Sprint(n), "65536")
+				return pinned(b.tools["gcm"], map[string]string{"encrypt": "seal", "decrypt": "open"}[way],
+					fmt.Sprint(n), "65536")
 			}},
 		}
 		for _, f := range sealed {
@@ -181,7 +198,8 @@ func (b *bench) oneCore() {
 				return pinned(f.program.open(f.path, out)...)
 			}})
 		}
-		r.goals = []goal{{who: "envseal", words: "CPU ≤ 1 × (cp + cipher ÷ 0.95)", limit: 1, figure: againstParts}}
+		r.goals = []goal{{who: "envseal", words: "CPU ≤ 1 × (cp + cipher ÷ 0.95)",
+			limit: 1, figure: againstParts}}
 		b.race(s, r)
 	}
 	b.remove(used...)
@@ -215,8 +233,14 @@ func (b *bench) jobs() {
 	for _, j := range []string{"1", "2"} {
 		seal := b.envseal("encrypt", "--no-sync", "-j", j)
 		check := b.checkSeal(plain, program{seal: seal, open: b.envseal("decrypt")})
-		file.contenders = append(file.contenders, contender{name: "envseal -j " + j, check: check, job: func(out string) job { return command(seal(plain, out)...) }})
-		pipe.contenders = append(pipe.contenders, contender{name: "envseal -j " + j, job: func(string) job { return b.between(plain, seal("", "")) }})
+		file.contenders = append(file.contenders,
+			contender{name: "envseal -j " + j, check: check, job: func(out string) job {
+				return command(seal(plain, out)...)
+			}})
+		pipe.contenders = append(pipe.contenders,
+			contender{name: "envseal -j " + j, job: func(string) job {
+				return b.between(plain, seal("", ""))
+			}})
 	}
 	b.race(s, file)
 	b.race(s, pipe)

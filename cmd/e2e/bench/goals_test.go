@@ -51,15 +51,18 @@ func ratio(who, against string, figure func(sample) float64) func(r *row) (float
 }
 
 func wallAtMost(limit float64, who, against string) goal {
-	return goal{who: who, words: fmt.Sprintf("wall ≤ %s × %s", digits(limit), against), limit: limit, figure: ratio(who, against, wall)}
+	return goal{who: who, words: fmt.Sprintf("wall ≤ %s × %s", digits(limit), against),
+		limit: limit, figure: ratio(who, against, wall)}
 }
 
 func cpuAtMost(limit float64, who, against string) goal {
-	return goal{who: who, words: fmt.Sprintf("CPU ≤ %s × %s", digits(limit), against), limit: limit, figure: ratio(who, against, cpu)}
+	return goal{who: who, words: fmt.Sprintf("CPU ≤ %s × %s", digits(limit), against), limit: limit,
+		figure: ratio(who, against, cpu)}
 }
 
 func timesFaster(limit float64, who, against string) goal {
-	return goal{who: who, words: fmt.Sprintf("≥ %s times as fast as %s", digits(limit), against), limit: limit, atLeast: true, figure: ratio(against, who, wall)}
+	return goal{who: who, words: fmt.Sprintf("≥ %s times as fast as %s", digits(limit), against),
+		limit: limit, atLeast: true, figure: ratio(against, who, wall)}
 }
 
 func digits(f float64) string {

@@ -30,7 +30,8 @@ func (b *bench) file(n int64, r io.Reader) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err = io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(r, n), make([]byte, mib)); err == nil {
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(r, n), make([]byte, mib))
+	if err == nil {
 		err = f.Close()
 	}
 	if err != nil {
@@ -55,7 +56,8 @@ func (b *bench) warm(paths ...string) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f}, make([]byte, mib)); err != nil {
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f}, make([]byte, mib))
+		if err != nil {
 			b.t.Fatal(err)
 		}
 		f.Close()
@@ -100,7 +102,8 @@ func unexpected(all ...error) error {
 	return nil
 }
 
-// sourceTar is a tar of Go's sources and of the modules in the module cache, at most limit bytes: text like that of people, in files of all sizes.
+// sourceTar is a tar of Go's sources and of the modules in the module cache, at most limit bytes:
+// text like that of people, in files of all sizes.
 func (b *bench) sourceTar(limit int64) string {
 	b.t.Helper()
 	out, err := exec.Command(b.tools["go"], "env", "GOROOT", "GOMODCACHE").Output()
@@ -127,7 +130,8 @@ func (b *bench) sourceTar(limit int64) string {
 	return path
 }
 
-// addSources adds the regular files below dir, but not the compressed ones of the module cache, until limit bytes are spent.
+// addSources adds the regular files below dir, but not the compressed ones of the module cache,
+// until limit bytes are spent.
 func addSources(archive *tar.Writer, dir string, limit *int64) error {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -150,7 +154,8 @@ func addSources(archive *tar.Writer, dir string, limit *int64) error {
 		if err != nil {
 			return err
 		}
-		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+		err = archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))})
+		if err != nil {
 			return err
 		}
 		_, err = archive.Write(content)
@@ -177,7 +182,8 @@ func (b *bench) tree(files int) string {
 		if _, err := io.ReadFull(data, content); err != nil {
 			b.t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.dat", i%100)), content, 0o644); err != nil {
+		err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.dat", i%100)), content, 0o644)
+		if err != nil {
 			b.t.Fatal(err)
 		}
 	}

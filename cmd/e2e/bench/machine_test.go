@@ -17,8 +17,10 @@ import (
 // machine is the machine in words: what decides about speed, and no name.
 func (b *bench) machine() []string {
 	return []string{
-		fmt.Sprintf("%s, %d cores in use, %s of memory", processor(), runtime.NumCPU(), sizeName(b.meminfo("MemTotal"))),
-		fmt.Sprintf("Linux %s (%s), files on %s", kernel(), firstOf("/etc/os-release", "PRETTY_NAME", "="), b.fileSystem()),
+		fmt.Sprintf("%s, %d cores in use, %s of memory",
+			processor(), runtime.NumCPU(), sizeName(b.meminfo("MemTotal"))),
+		fmt.Sprintf("Linux %s (%s), files on %s",
+			kernel(), firstOf("/etc/os-release", "PRETTY_NAME", "="), b.fileSystem()),
 		fmt.Sprintf("%s for envseal and for the programs built here", runtime.Version()),
 	}
 }
@@ -32,9 +34,12 @@ func processor() string {
 	if family := firstOf("/proc/cpuinfo", "cpu family", ":"); family != "" {
 		model += fmt.Sprintf(" (family %s, model %s)", family, firstOf("/proc/cpuinfo", "model", ":"))
 	}
-	flags := strings.Fields(firstOf("/proc/cpuinfo", "flags", ":") + " " + firstOf("/proc/cpuinfo", "Features", ":"))
+	flags := strings.Fields(firstOf("/proc/cpuinfo", "flags", ":") + " " +
+		firstOf("/proc/cpuinfo", "Features", ":"))
 	var has []string
-	for _, f := range []struct{ flag, name string }{{"aes", "AES instructions"}, {"pclmulqdq", "PCLMULQDQ"}, {"pmull", "PMULL"}, {"vaes", "VAES"}, {"vpclmulqdq", "VPCLMULQDQ"}, {"avx512f", "AVX-512"}} {
+	for _, f := range []struct{ flag, name string }{{"aes", "AES instructions"},
+		{"pclmulqdq", "PCLMULQDQ"}, {"pmull", "PMULL"}, {"vaes", "VAES"}, {"vpclmulqdq", "VPCLMULQDQ"},
+		{"avx512f", "AVX-512"}} {
 		if slices.Contains(flags, f.flag) {
 			has = append(has, f.name)
 		}
@@ -45,7 +50,8 @@ func processor() string {
 	return model + " with " + strings.Join(has, ", ")
 }
 
-// firstOf is the value of the first line with this key in a file of lines KEY SEPARATOR VALUE; empty if there is none.
+// firstOf is the value of the first line with this key in a file of lines KEY SEPARATOR VALUE;
+// empty if there is none.
 func firstOf(file, key, separator string) string {
 	f, err := os.Open(file)
 	if err != nil {
@@ -89,7 +95,8 @@ func (b *bench) diskFree() int64 {
 	return int64(s.Bavail) * s.Bsize
 }
 
-// fileSystem is the type of the one with the scratch files: that of the longest mount point which is above them.
+// fileSystem is the type of the one with the scratch files: that of the longest mount point which
+// is above them.
 func (b *bench) fileSystem() string {
 	dir, err := filepath.EvalSymlinks(b.dir)
 	if err != nil {
@@ -105,7 +112,8 @@ func (b *bench) fileSystem() string {
 		if len(fields) < 3 || len(fields[1]) < len(best) {
 			continue
 		}
-		if below, err := filepath.Rel(fields[1], dir); err == nil && below != ".." && !strings.HasPrefix(below, "../") {
+		below, err := filepath.Rel(fields[1], dir)
+		if err == nil && below != ".." && !strings.HasPrefix(below, "../") {
 			best, kind = fields[1], fields[2]
 		}
 	}

@@ -20,12 +20,15 @@ func (b *bench) memory() {
 			}
 		}
 	}
-	r := &row{name: "memory", goals: []goal{{words: "peak of any run ≤ 64 MiB", limit: 64, figure: func(*row) (float64, bool) { return most, most > 0 }}}}
+	r := &row{name: "memory", goals: []goal{{words: "peak of any run ≤ 64 MiB", limit: 64,
+		figure: func(*row) (float64, bool) { return most, most > 0 }}}}
 	for _, way := range []string{"encrypt ", "decrypt "} {
 		largest, middle := max(b.plan.largest, b.plan.big), 64*mib
 		large, small := b.row(way+sizeName(largest)).peak(), b.row(way+sizeName(middle)).peak()
-		r.goals = append(r.goals, goal{words: fmt.Sprintf("%speak at %s ≤ 1.2 × that at %s", way, sizeName(largest), sizeName(middle)), limit: 1.2,
-			figure: func(*row) (float64, bool) { return large / small, large > 0 && small > 0 }})
+		r.goals = append(r.goals, goal{words: fmt.Sprintf("%speak at %s ≤ 1.2 × that at %s",
+			way, sizeName(largest), sizeName(middle)), limit: 1.2, figure: func(*row) (float64, bool) {
+			return large / small, large > 0 && small > 0
+		}})
 	}
 	s.rows = append(s.rows, r)
 }

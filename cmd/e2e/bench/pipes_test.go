@@ -11,8 +11,9 @@ func (b *bench) between(file string, args []string) job {
 }
 
 func (b *bench) pipesSection() *section {
-	return b.section(5, "Between pipes and redirected", "`cat FILE | PROGRAM | cat > /dev/null` with random data, beside `cat` in the place of PROGRAM. The wall time is that of all three, CPU time and memory are those of PROGRAM. "+
-		"“Redirected” is `PROGRAM < FILE > OUT`, beside `cat < FILE > OUT`.")
+	return b.section(5, "Between pipes and redirected",
+		"`cat FILE | PROGRAM | cat > /dev/null` with random data, beside `cat` in the place of PROGRAM. The wall time is that of all three, CPU time and memory are those of PROGRAM. "+
+			"“Redirected” is `PROGRAM < FILE > OUT`, beside `cat < FILE > OUT`.")
 }
 
 // pipes measures programs as filters between two pipes.
@@ -30,23 +31,29 @@ func (b *bench) pipes() {
 	}
 	b.warm(used...)
 	for _, way := range []string{"encrypt", "decrypt"} {
-		r := &row{name: "pipe, " + way, label: fmt.Sprintf("pipe, %s %s", way, sizeName(n)), bytes: n, rounds: b.plan.rounds}
-		r.contenders = []contender{{name: "cat", job: func(string) job { return b.between(plain, []string{b.tools["cat"]}) }}}
+		r := &row{name: "pipe, " + way, label: fmt.Sprintf("pipe, %s %s", way, sizeName(n)),
+			bytes: n, rounds: b.plan.rounds}
+		r.contenders = []contender{{name: "cat", job: func(string) job {
+			return b.between(plain, []string{b.tools["cat"]})
+		}}}
 		for _, f := range filters {
-			r.contenders = append(r.contenders, contender{name: f.program.name, rounds: b.roundsOf(f.program, n), job: func(string) job {
-				if way == "encrypt" {
-					return b.between(plain, f.program.seal("", ""))
-				}
-				return b.between(f.path, f.program.open("", ""))
-			}})
+			r.contenders = append(r.contenders,
+				contender{name: f.program.name, rounds: b.roundsOf(f.program, n), job: func(string) job {
+					if way == "encrypt" {
+						return b.between(plain, f.program.seal("", ""))
+					}
+					return b.between(f.path, f.program.open("", ""))
+				}})
 		}
-		r.goals = []goal{{who: "envseal", words: "≥ 0.80 times as fast as cat", limit: 0.8, atLeast: true, figure: ratio("cat", "envseal", wall)}}
+		r.goals = []goal{{who: "envseal", words: "≥ 0.80 times as fast as cat", limit: 0.8,
+			atLeast: true, figure: ratio("cat", "envseal", wall)}}
 		b.race(s, r)
 	}
 	b.remove(used...)
 }
 
-// checkedFilters are the programs that seal and open between pipes, each with a file that it sealed so.
+// checkedFilters are the programs that seal and open between pipes, each with a file that it sealed
+// so.
 func (b *bench) checkedFilters(plain string) []sealedFile {
 	b.t.Helper()
 	var all []sealedFile
@@ -100,14 +107,16 @@ func (b *bench) redirected() {
 		}
 	}
 	for _, way := range []string{"encrypt", "decrypt"} {
-		r := &row{name: "redirected, " + way, label: fmt.Sprintf("redirected, %s %s", way, sizeName(n)), bytes: n, rounds: b.plan.rounds}
+		r := &row{name: "redirected, " + way, label: fmt.Sprintf("redirected, %s %s", way, sizeName(n)),
+			bytes: n, rounds: b.plan.rounds}
 		r.contenders = []contender{{name: "cat", job: from(plain, []string{b.tools["cat"]})}}
 		for _, f := range sealed {
 			run := from(plain, f.program.seal("", ""))
 			if way == "decrypt" {
 				run = from(f.path, f.program.open("", ""))
 			}
-			r.contenders = append(r.contenders, contender{name: f.program.name, job: run, check: b.checkRedirected(plain, f, way, run)})
+			r.contenders = append(r.contenders,
+				contender{name: f.program.name, job: run, check: b.checkRedirected(plain, f, way, run)})
 		}
 		b.race(s, r)
 	}
@@ -115,7 +124,8 @@ func (b *bench) redirected() {
 }
 
 // checkRedirected compares what a redirected command makes, opened first if it is sealed.
-func (b *bench) checkRedirected(plain string, f sealedFile, way string, run func(out string) job) func() error {
+func (b *bench) checkRedirected(plain string, f sealedFile, way string,
+	run func(out string) job) func() error {
 	return func() error {
 		out, opened := b.fresh("out"), b.fresh("opened")
 		defer b.remove(out, opened)

@@ -33,7 +33,8 @@ type program struct {
 	main  bool // runs with the largest files too
 }
 
-// findPrograms looks everything up, or builds it. What cannot be had is a remark, but for cp and its like.
+// findPrograms looks everything up, or builds it. What cannot be had is a remark, but for cp and
+// its like.
 func (b *bench) findPrograms() {
 	for _, name := range []string{"go", "cp", "cat", "dd", "sh", "sync"} {
 		path, err := exec.LookPath(name)
@@ -51,7 +52,8 @@ func (b *bench) findPrograms() {
 		b.goTool("build", "-o", filepath.Join(b.dir, own), "./testdata/"+own)
 		b.tools[own] = filepath.Join(b.dir, own)
 	}
-	b.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "LC_ALL=C", "AWS_EC2_METADATA_DISABLED=true", "GNUPGHOME=" + b.dir,
+	b.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "LC_ALL=C",
+		"AWS_EC2_METADATA_DISABLED=true", "GNUPGHOME=" + b.dir,
 		"ENVSEAL_KEYSTORE=" + filepath.Join(b.dir, "keystore")}
 	b.addEnvseal()
 	b.addNewAge()
@@ -62,7 +64,8 @@ func (b *bench) findPrograms() {
 	b.addESDK()
 }
 
-// goTool runs the go command in the folder of this package. It fails the test, as what it builds is our own.
+// goTool runs the go command in the folder of this package. It fails the test, as what it builds is
+// our own.
 func (b *bench) goTool(args ...string) {
 	b.t.Helper()
 	if err := b.tryGo(args...); err != nil {
@@ -80,7 +83,8 @@ func (b *bench) tryGo(args ...string) error {
 	return nil
 }
 
-// addEnvseal takes a copy of bin/envseal, so that a build during the run changes nothing, and makes a keystore with an identity file.
+// addEnvseal takes a copy of bin/envseal, so that a build during the run changes nothing, and makes
+// a keystore with an identity file.
 func (b *bench) addEnvseal() {
 	binary, err := os.ReadFile(filepath.Join(testhome.Module(), "bin", "envseal"))
 	if err != nil {
@@ -93,8 +97,9 @@ func (b *bench) addEnvseal() {
 	b.tools["envseal"] = path
 	b.must(path, "keystore", "init", "--no-passphrase")
 	b.must(path, "keystore", "create-key", "bench")
-	b.programs = append(b.programs, program{name: "envseal", what: b.version(path, "version") + ", a key of the embedded keystore, `--no-sync` unless said otherwise",
-		pipes: true, main: true, seal: b.envseal("encrypt", "--no-sync"), open: b.envseal("decrypt", "--no-sync")})
+	b.programs = append(b.programs, program{name: "envseal", what: b.version(path, "version") +
+		", a key of the embedded keystore, `--no-sync` unless said otherwise", pipes: true, main: true,
+		seal: b.envseal("encrypt", "--no-sync"), open: b.envseal("decrypt", "--no-sync")})
 }
 
 // envseal is a command of envseal with flags.
@@ -120,7 +125,9 @@ func (b *bench) addNewAge() {
 		}
 	}
 	b.tools["age"] = filepath.Join(b.dir, "age")
-	b.addAge(program{name: newAge, what: "filippo.io/age " + ageVersion + ", built with this Go, X25519 recipient", main: true}, b.tools["age"], filepath.Join(b.dir, "age-keygen"))
+	b.addAge(program{name: newAge,
+		what: "filippo.io/age " + ageVersion + ", built with this Go, X25519 recipient", main: true},
+		b.tools["age"], filepath.Join(b.dir, "age-keygen"))
 }
 
 // addInstalledAge takes the first age in PATH that is not the one built here.
@@ -135,7 +142,9 @@ func (b *bench) addInstalledAge() {
 			continue
 		}
 		b.tools["installed age"] = path
-		b.addAge(program{name: "age " + version, what: "age " + version + " as it is installed, X25519 recipient", slow: true}, path, filepath.Join(dir, "age-keygen"))
+		b.addAge(program{name: "age " + version,
+			what: "age " + version + " as it is installed, X25519 recipient", slow: true}, path,
+			filepath.Join(dir, "age-keygen"))
 		return
 	}
 	b.remark("no age of the distribution is measured: none is installed but %s", ageVersion)
@@ -149,8 +158,12 @@ func (b *bench) addAge(p program, age, keygen string) {
 	}
 	recipient := b.version(keygen, "-y", key)
 	p.pipes = true
-	p.seal = func(in, out string) []string { return withFiles([]string{age, "-r", recipient}, "-o", in, out) }
-	p.open = func(in, out string) []string { return withFiles([]string{age, "-d", "-i", key}, "-o", in, out) }
+	p.seal = func(in, out string) []string {
+		return withFiles([]string{age, "-r", recipient}, "-o", in, out)
+	}
+	p.open = func(in, out string) []string {
+		return withFiles([]string{age, "-d", "-i", key}, "-o", in, out)
+	}
 	b.programs = append(b.programs, p)
 }
 
@@ -172,7 +185,8 @@ func (b *bench) addOpenssl() {
 		b.remark("openssl is not measured: it is not installed")
 		return
 	}
-	base := []string{path, "enc", "-aes-256-ctr", "-K", hex.EncodeToString(random(32)), "-iv", hex.EncodeToString(random(16))}
+	base := []string{path, "enc", "-aes-256-ctr", "-K", hex.EncodeToString(random(32)), "-iv",
+		hex.EncodeToString(random(16))}
 	filter := func(flags ...string) func(in, out string) []string {
 		return func(in, out string) []string {
 			args := append(append([]string{}, base...), flags...)
@@ -182,7 +196,8 @@ func (b *bench) addOpenssl() {
 			return append(args, "-in", in, "-out", out)
 		}
 	}
-	b.programs = append(b.programs, program{name: "openssl ctr", what: b.version(path, "version") + ", `enc -aes-256-ctr` with a raw key: **not authenticated**, so tampering goes unnoticed",
+	b.programs = append(b.programs, program{name: "openssl ctr", what: b.version(path, "version") +
+		", `enc -aes-256-ctr` with a raw key: **not authenticated**, so tampering goes unnoticed",
 		pipes: true, seal: filter(), open: filter("-d")})
 }
 
@@ -194,11 +209,14 @@ func (b *bench) addNcrypt() {
 	path := filepath.Join(b.dir, "ncrypt")
 	filter := func(flags ...string) func(in, out string) []string {
 		return func(in, out string) []string {
-			return withFiles(append([]string{path, "-p", "bench", "-cipher", "AES256"}, flags...), "", in, out)
+			return withFiles(append([]string{path, "-p", "bench", "-cipher", "AES256"}, flags...),
+				"", in, out)
 		}
 	}
-	b.programs = append(b.programs, program{name: "ncrypt", what: "of github.com/minio/sio " + sioVersion + ", AES-256-GCM; its key comes from a password, which is most of its time with small files",
-		pipes: true, slow: true, seal: filter(), open: filter("-d")})
+	b.programs = append(b.programs,
+		program{name: "ncrypt", what: "of github.com/minio/sio " + sioVersion +
+			", AES-256-GCM; its key comes from a password, which is most of its time with small files",
+			pipes: true, slow: true, seal: filter(), open: filter("-d")})
 }
 
 func (b *bench) addGpg() {
@@ -211,15 +229,18 @@ func (b *bench) addGpg() {
 	if err := os.WriteFile(passphrase, []byte("bench\n"), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	base := []string{path, "--batch", "--quiet", "--no-permission-warning", "--pinentry-mode", "loopback", "--passphrase-file", passphrase}
+	base := []string{path, "--batch", "--quiet", "--no-permission-warning", "--pinentry-mode",
+		"loopback", "--passphrase-file", passphrase}
 	filter := func(flags ...string) func(in, out string) []string {
 		return func(in, out string) []string {
 			return withFiles(append(append([]string{}, base...), flags...), "", in, out)
 		}
 	}
-	seal, open := filter("--symmetric", "--cipher-algo", "AES256", "--compress-algo", "none"), filter("--decrypt")
+	seal, open := filter("--symmetric", "--cipher-algo", "AES256", "--compress-algo", "none"),
+		filter("--decrypt")
 	b.tools["gpg"] = path
-	b.programs = append(b.programs, program{name: "gpg", what: b.version(path, "--version") + ", `--symmetric --cipher-algo AES256 --compress-algo none`: its compression, on by default, would make it several times slower",
+	b.programs = append(b.programs, program{name: "gpg", what: b.version(path, "--version") +
+		", `--symmetric --cipher-algo AES256 --compress-algo none`: its compression, on by default, would make it several times slower",
 		slow: true, seal: gpgFiles(seal), open: gpgFiles(open)})
 }
 
@@ -244,8 +265,9 @@ func (b *bench) addESDK() {
 	way := func(way string) func(in, out string) []string {
 		return func(in, out string) []string { return []string{path, way, key, in, out} }
 	}
-	b.programs = append(b.programs, program{name: "AWS Encryption SDK", what: "for Go, v0.4.0, in a small program with a raw AES keyring in the place of KMS; frames of 1 MiB, no signature; it holds the whole file in memory",
-		slow: true, seal: way("encrypt"), open: way("decrypt")})
+	b.programs = append(b.programs,
+		program{name: "AWS Encryption SDK", what: "for Go, v0.4.0, in a small program with a raw AES keyring in the place of KMS; frames of 1 MiB, no signature; it holds the whole file in memory",
+			slow: true, seal: way("encrypt"), open: way("decrypt")})
 }
 
 // version is the first line that a command prints.

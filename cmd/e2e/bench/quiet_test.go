@@ -11,12 +11,14 @@ import (
 	"time"
 )
 
-// others adds up what the rest of the machine did while programs were measured: a busy machine makes the figures worthless, so the document says how busy it was.
+// others adds up what the rest of the machine did while programs were measured: a busy machine
+// makes the figures worthless, so the document says how busy it was.
 type others struct {
 	busy, wall time.Duration // busy is CPU time on all cores
 }
 
-// tick is the unit of /proc/stat (proc_stat(5)): USER_HZ, which is 100 on every architecture that Go knows.
+// tick is the unit of /proc/stat (proc_stat(5)): USER_HZ, which is 100 on every architecture that
+// Go knows.
 const tick = 10 * time.Millisecond
 
 // busyTime is the CPU time that the machine was not idle since it started.
@@ -43,7 +45,8 @@ func busyTime() (time.Duration, error) {
 	return sum, nil
 }
 
-// add counts a run during which the machine was busy for so long, and the programs measured for own.
+// add counts a run during which the machine was busy for so long, and the programs measured for
+// own.
 func (o *others) add(busy, own, wall time.Duration) {
 	if wall < 20*tick {
 		return // too short for the clock of /proc/stat
@@ -56,5 +59,6 @@ func (o *others) String() string {
 	if o.wall == 0 {
 		return "an unknown share of the cores"
 	}
-	return fmt.Sprintf("%.0f %% of all cores", 100*max(0, o.busy.Seconds())/o.wall.Seconds()/float64(runtime.NumCPU()))
+	return fmt.Sprintf("%.0f %% of all cores",
+		100*max(0, o.busy.Seconds())/o.wall.Seconds()/float64(runtime.NumCPU()))
 }

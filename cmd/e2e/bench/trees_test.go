@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// trees measures many small files. It runs before what makes and removes large files, and removes nothing until it is done, because ext4 is slow for a while where inodes that were
-// just freed are used again.
+// trees measures many small files. It runs before what makes and removes large files, and removes
+// nothing until it is done, because ext4 is slow for a while where inodes that were just freed are
+// used again.
 func (b *bench) trees() {
 	n := b.plan.treeFiles
 	label := fmt.Sprintf("%d files of 4 KiB", n)
@@ -23,20 +24,28 @@ func (b *bench) trees() {
 	in := b.tree(n)
 	sealed := b.fresh("tree")
 	b.must(b.envsealTree("encrypt", in, sealed, "--no-sync")...)
-	copied := b.treeContender("cp -r", in, func(out string) []string { return []string{b.tools["cp"], "-r", in, out} }, nil)
-	encrypt := &row{name: names[0], label: "encrypt", bytes: int64(n) * 4 * kib, rounds: b.plan.rounds, keep: true, contenders: []contender{copied, b.sealTree("envseal -R", in, "--no-sync"),
-		b.sealTree("envseal -R --reuse-key", in, "--no-sync", "--reuse-key")}}
-	encrypt.goals = []goal{wallAtMost(1.8, "envseal -R", "cp -r"), wallAtMost(1.8, "envseal -R --reuse-key", "cp -r")}
+	copied := b.treeContender("cp -r", in, func(out string) []string {
+		return []string{b.tools["cp"], "-r", in, out}
+	}, nil)
+	encrypt := &row{name: names[0], label: "encrypt", bytes: int64(n) * 4 * kib, rounds: b.plan.rounds,
+		keep: true, contenders: []contender{copied, b.sealTree("envseal -R", in, "--no-sync"),
+			b.sealTree("envseal -R --reuse-key", in, "--no-sync", "--reuse-key")}}
+	encrypt.goals = []goal{wallAtMost(1.8, "envseal -R", "cp -r"),
+		wallAtMost(1.8, "envseal -R --reuse-key", "cp -r")}
 	if b.tools["age"] != "" {
 		encrypt.contenders = append(encrypt.contenders, b.ageLoop(in))
 	}
-	durable := &row{name: names[1], label: "encrypt, onto the disk", bytes: int64(n) * 4 * kib, rounds: b.plan.rounds, keep: true, contenders: []contender{
-		b.treeContender("cp -r; sync -f", in, func(out string) []string {
-			return []string{b.tools["sh"], "-c", `cp -r "$0" "$1" && sync -f "$1"`, in, out}
-		}, nil),
-		b.sealTree("envseal -R", in), b.sealTree("envseal -R --reuse-key", in, "--reuse-key")}}
-	decrypt := &row{name: names[2], label: "decrypt", bytes: int64(n) * 4 * kib, rounds: b.plan.rounds, keep: true, contenders: []contender{copied,
-		b.treeContender("envseal -R", in, func(out string) []string { return b.envsealTree("decrypt", sealed, out, "--no-sync") }, nil)}}
+	durable := &row{name: names[1], label: "encrypt, onto the disk", bytes: int64(n) * 4 * kib,
+		rounds: b.plan.rounds, keep: true, contenders: []contender{
+			b.treeContender("cp -r; sync -f", in, func(out string) []string {
+				return []string{b.tools["sh"], "-c", `cp -r "$0" "$1" && sync -f "$1"`, in, out}
+			}, nil),
+			b.sealTree("envseal -R", in), b.sealTree("envseal -R --reuse-key", in, "--reuse-key")}}
+	decrypt := &row{name: names[2], label: "decrypt",
+		bytes: int64(n) * 4 * kib, rounds: b.plan.rounds, keep: true,
+		contenders: []contender{copied, b.treeContender("envseal -R", in, func(out string) []string {
+			return b.envsealTree("decrypt", sealed, out, "--no-sync")
+		}, nil)}}
 	for _, r := range []*row{encrypt, durable, decrypt} {
 		b.race(s, r)
 	}
@@ -63,7 +72,8 @@ func (b *bench) envsealTree(command, in, out string, flags ...string) []string {
 }
 
 // treeContender makes a tree. The check compares it with want, opened first if open is not nil.
-func (b *bench) treeContender(name, want string, args func(out string) []string, open func(sealed, opened string) []string) contender {
+func (b *bench) treeContender(name, want string, args func(out string) []string,
+	open func(sealed, opened string) []string) contender {
 	check := func() error {
 		out := b.fresh("out")
 		if err := b.do(args(out)...); err != nil {
@@ -78,12 +88,16 @@ func (b *bench) treeContender(name, want string, args func(out string) []string,
 		}
 		return sameTree(want, out)
 	}
-	return contender{name: name, check: check, job: func(out string) job { return command(args(out)...) }}
+	return contender{name: name, check: check,
+		job: func(out string) job { return command(args(out)...) }}
 }
 
 func (b *bench) sealTree(name, in string, flags ...string) contender {
-	return b.treeContender(name, in, func(out string) []string { return b.envsealTree("encrypt", in, out, flags...) },
-		func(sealed, opened string) []string { return b.envsealTree("decrypt", sealed, opened, "--no-sync") })
+	return b.treeContender(name, in, func(out string) []string {
+		return b.envsealTree("encrypt", in, out, flags...)
+	}, func(sealed, opened string) []string {
+		return b.envsealTree("decrypt", sealed, opened, "--no-sync")
+	})
 }
 
 // ageLoop starts age for each of the first files of the tree.
@@ -101,7 +115,8 @@ for f in $(cd "$in" && find . -type f | sort | head -n "$files"); do
 	"$@" -o "$out/$f" "$in/$f" || exit 1
 done`
 	args := func(out string) []string {
-		return append([]string{b.tools["sh"], "-c", loop, "loop", in, out, fmt.Sprint(b.plan.loopFiles)}, age.seal("", "")...)
+		return append([]string{b.tools["sh"], "-c", loop, "loop", in, out, fmt.Sprint(b.plan.loopFiles)},
+			age.seal("", "")...)
 	}
 	check := func() error {
 		out, opened := b.fresh("out"), b.fresh("opened")
@@ -121,6 +136,7 @@ done`
 		}
 		return same(filepath.Join(in, name), opened)
 	}
-	return contender{name: "age 1.3 in a loop", rounds: 1, scale: float64(b.plan.treeFiles) / float64(b.plan.loopFiles), check: check,
+	return contender{name: "age 1.3 in a loop", rounds: 1,
+		scale: float64(b.plan.treeFiles) / float64(b.plan.loopFiles), check: check,
 		job: func(out string) job { return command(args(out)...) }}
 }

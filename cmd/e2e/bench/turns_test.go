@@ -31,10 +31,12 @@ type row struct {
 // contender is one command of a row.
 type contender struct {
 	name   string
-	rounds int                  // 0: those of the row
-	scale  float64              // 0: 1; what is measured is multiplied by it, for a command that does only a part of the work
-	job    func(out string) job // out does not exist
-	check  func() error         // run once before anything is timed; nil if the result was checked already
+	rounds int // 0: those of the row
+	// 0: 1; what is measured is multiplied by it, for a command that does only a part of the work
+	scale float64
+	job   func(out string) job // out does not exist
+	// run once before anything is timed; nil if the result was checked already
+	check func() error
 }
 
 // job and stage are what the program spawn reads, measured is what it writes: see testdata/spawn.
@@ -61,7 +63,8 @@ type measured struct {
 	}
 }
 
-// sample is one run. The wall time is that of all stages of a pipeline, the rest is the watched one's.
+// sample is one run. The wall time is that of all stages of a pipeline, the rest is the watched
+// one's.
 type sample struct {
 	wall, cpu time.Duration
 	all       time.Duration // CPU time of all stages
@@ -69,8 +72,9 @@ type sample struct {
 	size      int64         // bytes of the output, if that is a file
 }
 
-// race measures a row and adds it to the section. Programs take turns, so that whatever drifts hits all of them, in an order that changes from round to round, so that each
-// comes after different ones.
+// race measures a row and adds it to the section. Programs take turns, so that whatever drifts hits
+// all of them, in an order that changes from round to round, so that each comes after different
+// ones.
 func (b *bench) race(s *section, r *row) {
 	if !b.wanted(r.name) {
 		return
@@ -104,7 +108,8 @@ func (b *bench) race(s *section, r *row) {
 	}
 }
 
-// turn is the order of one round: it begins with another contender each time, and every other round goes backwards.
+// turn is the order of one round: it begins with another contender each time, and every other round
+// goes backwards.
 func turn(all []contender, round int) []contender {
 	first := round / 2 % len(all)
 	order := slices.Concat(all[first:], all[:first])
@@ -139,12 +144,14 @@ func (b *bench) once(r *row, c contender) sample {
 	return s
 }
 
-// touch uses free memory just before a run that will need n bytes. Many virtual machines give free memory back to their host within seconds, and each page that comes from there again
-// costs far more than what is done with it: which program that hits would be chance.
+// touch uses free memory just before a run that will need n bytes. Many virtual machines give free
+// memory back to their host within seconds, and each page that comes from there again costs far
+// more than what is done with it: which program that hits would be chance.
 func (b *bench) touch(n int64) {
 	b.t.Helper()
 	n = min(n+n/4+128*mib, b.meminfo("MemAvailable")/2)
-	if out, err := exec.Command(b.tools["spawn"], "touch", fmt.Sprint(n)).CombinedOutput(); err != nil {
+	out, err := exec.Command(b.tools["spawn"], "touch", fmt.Sprint(n)).CombinedOutput()
+	if err != nil {
 		b.t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -183,7 +190,8 @@ func (b *bench) spawn(j job) (sample, error) {
 		all += s.User + s.Sys
 		if s.Exit != 0 {
 			messages, _ := os.ReadFile(j.Stderr)
-			return sample{}, fmt.Errorf("%s: exit code %d: %s", filepath.Base(j.Stages[i].Args[0]), s.Exit, bytes.TrimSpace(messages))
+			return sample{}, fmt.Errorf("%s: exit code %d: %s",
+				filepath.Base(j.Stages[i].Args[0]), s.Exit, bytes.TrimSpace(messages))
 		}
 	}
 	watched := m.Stages[j.watched]

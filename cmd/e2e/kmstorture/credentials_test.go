@@ -14,8 +14,10 @@ import (
 
 // login is a source of credentials and what must come of it.
 type login struct {
-	name     string
-	process  string // shell that the credential_process runs after it has noted the call; $n is the number of the call; empty: nothing is configured
+	name string
+	// shell that the credential_process runs after it has noted the call; $n is the number of the
+	// call; empty: nothing is configured
+	process  string
 	faults   string
 	attempts int
 	asked    int // calls of the credential_process
@@ -32,12 +34,18 @@ const (
 func logins() []login {
 	return []login{
 		{"token expired, new one at hand", newEachTime, "*=expired:1", 2, 2, 0, slack, nil},
-		{"token expired, new one expired too", newEachTime, "*=expired", 2, 2, 5, slack, []string{"ExpiredTokenException", "have expired", "log in again"}},
-		{"token expired, no new one", alwaysSame, "*=expired", 1, 2, 5, slack, []string{"ExpiredTokenException", "have expired", "log in again"}},
-		{"credential_process fails", "exit 1", "", 0, 1, 5, slack, []string{"credential_process", "failed", "run it by hand"}},
-		{"credential_process prints a page", "echo '<html>'", "", 0, 1, 5, slack, []string{"credential_process", "failed", "run it by hand"}},
-		{"credential_process hangs", "exec sleep 100", "", 0, 1, 5, 10*time.Second + slack, []string{"credential_process", "failed"}},
-		{"no credentials, the metadata never answer", "", "", 0, 0, 5, 2*time.Second + slack, []string{"no AWS credentials", "aws sso login"}},
+		{"token expired, new one expired too", newEachTime, "*=expired", 2, 2, 5, slack,
+			[]string{"ExpiredTokenException", "have expired", "log in again"}},
+		{"token expired, no new one", alwaysSame, "*=expired", 1, 2, 5, slack,
+			[]string{"ExpiredTokenException", "have expired", "log in again"}},
+		{"credential_process fails", "exit 1", "", 0, 1, 5, slack,
+			[]string{"credential_process", "failed", "run it by hand"}},
+		{"credential_process prints a page", "echo '<html>'", "", 0, 1, 5, slack,
+			[]string{"credential_process", "failed", "run it by hand"}},
+		{"credential_process hangs", "exec sleep 100", "", 0, 1, 5, 10*time.Second + slack,
+			[]string{"credential_process", "failed"}},
+		{"no credentials, the metadata never answer", "", "", 0, 0, 5, 2*time.Second + slack,
+			[]string{"no AWS credentials", "aws sso login"}},
 	}
 }
 
@@ -60,7 +68,9 @@ func TestTortureKMSCredentials(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s during %s: %v\n%s", x.login.name, x.command.name, err, o.stderr)
 		}
-		count.count("envseal", x.login.name, o, err != nil, fmt.Sprintf("%d attempts, credentials asked for %d times, exit %d", x.attempts, x.asked, x.login.code))
+		count.count("envseal", x.login.name, o, err != nil,
+			fmt.Sprintf("%d attempts, credentials asked for %d times, exit %d",
+				x.attempts, x.asked, x.login.code))
 	})
 }
 
@@ -96,10 +106,13 @@ func (l login) try(c command) (outcome, error) {
 func (l login) environment(home string) (env []string, end func(), err error) {
 	if l.process == "" {
 		addr, end, err := blackHole()
-		return []string{"AWS_EC2_METADATA_DISABLED=false", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://" + addr}, end, err
+		return []string{"AWS_EC2_METADATA_DISABLED=false",
+			"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://" + addr}, end, err
 	}
 	script, config := filepath.Join(home, "credentials.sh"), filepath.Join(home, "config")
-	text := "echo called >>" + filepath.Join(home, "asked") + "\nn=$(wc -l <" + filepath.Join(home, "asked") + ")\n" + l.process + "\n"
-	err = errors.Join(os.WriteFile(script, []byte(text), 0o600), os.WriteFile(config, []byte("[default]\ncredential_process = sh "+script+"\n"), 0o600))
+	text := "echo called >>" + filepath.Join(home, "asked") + "\nn=$(wc -l <" +
+		filepath.Join(home, "asked") + ")\n" + l.process + "\n"
+	err = errors.Join(os.WriteFile(script, []byte(text), 0o600),
+		os.WriteFile(config, []byte("[default]\ncredential_process = sh "+script+"\n"), 0o600))
 	return []string{"AWS_CONFIG_FILE=" + config}, func() {}, err
 }

@@ -21,14 +21,18 @@ type interruption struct {
 }
 
 func interruptions() []interruption {
-	gone := breakage{least: 5, most: 5, code: 6, time: retriedTime, words: []string{"cannot reach", "check the endpoint"}, faults: "*=delay:30s"}
+	gone := breakage{least: 5, most: 5, code: 6, time: retriedTime,
+		words: []string{"cannot reach", "check the endpoint"}, faults: "*=delay:30s"}
 	killed, ended := gone, gone
 	killed.name, ended.name = "server killed during a call", "server ended during a call"
-	stopped := breakage{name: "server stopped (SIGSTOP)", least: 2, most: 2, code: 6, time: silentTime, words: []string{"timeout while waiting for the answer"}}
+	stopped := breakage{name: "server stopped (SIGSTOP)", least: 2, most: 2, code: 6, time: silentTime,
+		words: []string{"timeout while waiting for the answer"}}
 	resumed := breakage{name: "server stopped for 3 s", least: 1, most: 1, time: 3*time.Second + slack}
 	return []interruption{
-		{killed, []syscall.Signal{syscall.SIGKILL}, false}, {ended, []syscall.Signal{syscall.SIGTERM}, false},
-		{stopped, []syscall.Signal{syscall.SIGSTOP}, true}, {resumed, []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT}, true},
+		{killed, []syscall.Signal{syscall.SIGKILL}, false},
+		{ended, []syscall.Signal{syscall.SIGTERM}, false},
+		{stopped, []syscall.Signal{syscall.SIGSTOP}, true},
+		{resumed, []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT}, true},
 	}
 }
 
@@ -98,7 +102,8 @@ func (s *service) signal(signals []syscall.Signal) error {
 	return nil
 }
 
-// connected tells whether a connection to the server stands (/proc/net/tcp, proc(5)), whether it was accepted or not.
+// connected tells whether a connection to the server stands (/proc/net/tcp, proc(5)), whether it
+// was accepted or not.
 func (s *service) connected() bool {
 	at, err := netip.ParseAddrPort(s.url[len("http://"):])
 	if err != nil {

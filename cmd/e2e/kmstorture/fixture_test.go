@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// fixture is what every trial starts from: two keys, and in folder the files that the commands take.
+// fixture is what every trial starts from: two keys, and in folder the files that the commands
+// take.
 var fixture struct {
 	store  string
 	keys   [2]string // ARNs
@@ -21,7 +22,8 @@ var fixture struct {
 
 const content = "f" // the plaintext file
 
-// makeFixture works with the keystore itself, so that no key service is in play but where a Region is needed.
+// makeFixture works with the keystore itself, so that no key service is in play but where a Region
+// is needed.
 func makeFixture() error {
 	x := &fixture
 	x.store, x.folder = filepath.Join(scratch, "keystore"), filepath.Join(scratch, "fixture")
@@ -61,7 +63,8 @@ func makeFixture() error {
 			return err
 		}
 	}
-	blob, err := local("kms", "generate-data-key-without-plaintext", "--key-id", x.keys[0], "--key-spec", "AES_256", "--query", "CiphertextBlob", "--output", "text")
+	blob, err := local("kms", "generate-data-key-without-plaintext", "--key-id", x.keys[0],
+		"--key-spec", "AES_256", "--query", "CiphertextBlob", "--output", "text")
 	if err != nil {
 		return err
 	}
@@ -76,16 +79,21 @@ func makeFixture() error {
 }
 
 // inRegion is a key of the fixture as a Region of serveRegions knows it.
-func inRegion(arn, region string) string { return strings.Replace(arn, ":local:", ":"+region+":", 1) }
+func inRegion(arn, region string) string {
+	return strings.Replace(arn, ":local:", ":"+region+":", 1)
+}
 
-// sealAcross makes the file whose key lies in another Region than the one it is to be re-wrapped for.
+// sealAcross makes the file whose key lies in another Region than the one it is to be re-wrapped
+// for.
 func sealAcross() error {
 	s, err := serveRegions("")
 	if err != nil {
 		return err
 	}
 	defer s.end()
-	if o := envseal(fixture.folder, s.env, "encrypt", "-k", inRegion(fixture.keys[0], homeRegion), "-o", "across", content); o.code != 0 {
+	o := envseal(fixture.folder, s.env, "encrypt", "-k",
+		inRegion(fixture.keys[0], homeRegion), "-o", "across", content)
+	if o.code != 0 {
 		return fmt.Errorf("seal for %s: exit code %d\n%s", homeRegion, o.code, o.stderr)
 	}
 	return nil
@@ -116,14 +124,16 @@ func isContent(path string) error {
 	}
 	got, err := os.ReadFile(path)
 	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("%s: %d bytes, which are not those that were sealed", filepath.Base(path), len(got))
+		err = fmt.Errorf("%s: %d bytes, which are not those that were sealed",
+			filepath.Base(path), len(got))
 	}
 	return err
 }
 
 // opens tells whether the keystore itself opens a sealed file to the plaintext.
 func opens(dir, name string) error {
-	o := envseal(dir, []string{"ENVSEAL_KEYSTORE=" + fixture.store}, "decrypt", "-q", "-o", name+".opened", name)
+	o := envseal(dir, []string{"ENVSEAL_KEYSTORE=" + fixture.store}, "decrypt", "-q",
+		"-o", name+".opened", name)
 	if o.code != 0 {
 		return fmt.Errorf("%s does not open: exit code %d: %s", name, o.code, o.stderr)
 	}

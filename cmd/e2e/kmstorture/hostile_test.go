@@ -57,29 +57,43 @@ func hostiles() []hostile {
 	}
 	among := func(good format.Slot) []format.Slot { return append(slotsOf(63, foreign), good) }
 	odd := func(i int) string {
-		return []string{"alias/app", "x", "arn:aws:kms:eu-west-1:999988887777:alias/app", "arn:aws:s3:::example"}[i%4]
+		return []string{"alias/app", "x", "arn:aws:kms:eu-west-1:999988887777:alias/app",
+			"arn:aws:s3:::example"}[i%4]
 	}
 	unknown := func(format.Slot) []format.Slot {
 		return slices.Repeat([]format.Slot{{Type: 200, Body: make([]byte, 300)}}, 64)
 	}
 	a, b := fixture.keys[0], fixture.keys[1]
 	list := []hostile{
-		{name: "64 slots of the own key that do not open", slots: of(64, own), args: []string{"decrypt", "-o", "-"}, calls: mostCalls, code: 5},
-		{name: "64 slots of the own key that do not open", slots: of(64, own), args: []string{"verify", "-k", a}, calls: mostCalls, code: 5},
-		{name: "64 slots of foreign keys", slots: of(64, foreign), args: []string{"decrypt", "-o", "-", "-k", a}, calls: 0, code: 9},
-		{name: "64 slots of foreign keys", slots: of(64, foreign), args: []string{"decrypt", "-o", "-", "--account", "000000000000"}, calls: 0, code: 9},
-		{name: "64 slots of foreign keys", slots: of(64, foreign), args: []string{"rewrap", "--to", b, "--account", "000000000000"}, calls: 0, code: 9},
-		{name: "64 slots of foreign keys, nothing forbidden", slots: of(64, foreign), args: []string{"decrypt", "-o", "-"}, calls: mostCalls, code: 5},
-		{name: "the own slot behind 63 foreign ones", slots: among, args: []string{"verify", "-k", a}, calls: 1, code: 0, allowed: a},
-		{name: "the own slot behind 63 foreign ones", slots: among, args: []string{"verify", "--account", "000000000000"}, calls: 1, code: 0, allowed: a},
-		{name: "64 slots whose keys are no keys", slots: of(64, odd), args: []string{"verify"}, calls: 0, code: 9},
-		{name: "64 slots of an unknown type", slots: unknown, args: []string{"verify"}, calls: 0, code: 5},
+		{name: "64 slots of the own key that do not open", slots: of(64, own),
+			args: []string{"decrypt", "-o", "-"}, calls: mostCalls, code: 5},
+		{name: "64 slots of the own key that do not open", slots: of(64, own),
+			args: []string{"verify", "-k", a}, calls: mostCalls, code: 5},
+		{name: "64 slots of foreign keys", slots: of(64, foreign),
+			args: []string{"decrypt", "-o", "-", "-k", a}, calls: 0, code: 9},
+		{name: "64 slots of foreign keys", slots: of(64, foreign),
+			args: []string{"decrypt", "-o", "-", "--account", "000000000000"}, calls: 0, code: 9},
+		{name: "64 slots of foreign keys", slots: of(64, foreign),
+			args: []string{"rewrap", "--to", b, "--account", "000000000000"}, calls: 0, code: 9},
+		{name: "64 slots of foreign keys, nothing forbidden", slots: of(64, foreign),
+			args: []string{"decrypt", "-o", "-"}, calls: mostCalls, code: 5},
+		{name: "the own slot behind 63 foreign ones", slots: among, args: []string{"verify", "-k", a},
+			calls: 1, code: 0, allowed: a},
+		{name: "the own slot behind 63 foreign ones", slots: among,
+			args: []string{"verify", "--account", "000000000000"}, calls: 1, code: 0, allowed: a},
+		{name: "64 slots whose keys are no keys", slots: of(64, odd),
+			args: []string{"verify"}, calls: 0, code: 9},
+		{name: "64 slots of an unknown type", slots: unknown,
+			args: []string{"verify"}, calls: 0, code: 5},
 		{name: "65 slots", slots: of(65, own), args: []string{"verify"}, calls: 0, code: 4},
-		{name: "64 slots, to be re-wrapped", slots: of(64, own), args: []string{"rewrap", "--to", b}, calls: mostCalls, code: 5},
-		{name: "64 slots of the own key, throttled", slots: of(64, own), args: []string{"verify"}, faults: "*=throttle", calls: mostCalls, attempts: 5, code: 6, time: mostCalls * retriedTime},
+		{name: "64 slots, to be re-wrapped", slots: of(64, own), args: []string{"rewrap", "--to", b},
+			calls: mostCalls, code: 5},
+		{name: "64 slots of the own key, throttled", slots: of(64, own), args: []string{"verify"},
+			faults: "*=throttle", calls: mostCalls, attempts: 5, code: 6, time: mostCalls * retriedTime},
 	}
 	if full {
-		list = append(list, hostile{name: "64 slots of the own key, no answer", slots: of(64, own), args: []string{"verify"}, faults: "*=hang", calls: mostCalls, attempts: 2, code: 6,
+		list = append(list, hostile{name: "64 slots of the own key, no answer", slots: of(64, own),
+			args: []string{"verify"}, faults: "*=hang", calls: mostCalls, attempts: 2, code: 6,
 			time: mostCalls * silentTime})
 	}
 	return list
@@ -94,7 +108,8 @@ func TestTortureKMSHostileHeader(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s, %v: %v\n%s", h.name, h.args, err, o.stderr)
 		}
-		count.count("envseal", "header: "+h.name, o, err != nil, fmt.Sprintf("%d calls, exit %d", h.calls, h.code))
+		count.count("envseal", "header: "+h.name, o, err != nil,
+			fmt.Sprintf("%d calls, exit %d", h.calls, h.code))
 	})
 }
 

@@ -14,17 +14,20 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// longSlots are headers that are as long as the format lets them be, each with the file's own slot at its end.
+// longSlots are headers that are as long as the format lets them be, each with the file's own slot
+// at its end.
 var longSlots = []struct {
 	name  string
 	slots func(own format.Slot) ([]format.Slot, error)
 	moves int // exit code of rewrap --to
 }{
-	{"63 key pairs of 130 KiB", pairsBefore, 2}, // the key service takes no request with such a context
+	// the key service takes no request with such a context
+	{"63 key pairs of 130 KiB", pairsBefore, 2},
 	{"63 slots of an unknown type, of 260 KiB", unknownBefore, 0},
 }
 
-// pairsBefore puts pairs with contexts of thousands of members, which take many times their size once they are decoded, before the file's own slot.
+// pairsBefore puts pairs with contexts of thousands of members, which take many times their size
+// once they are decoded, before the file's own slot.
 func pairsBefore(own format.Slot) ([]format.Slot, error) {
 	members := format.Context{}
 	for i := range 8000 {
@@ -33,8 +36,10 @@ func pairsBefore(own format.Slot) ([]format.Slot, error) {
 	var all []format.Slot
 	for i := range byte(63) {
 		pair, err := format.PairSlot{
-			Scheme: format.PairHPKEP256, PublicKeyID: [32]byte{i}, SealedDataKey: make([]byte, 65535), KeyID: fixture.keys[0],
-			PrivateKeyCiphertextBlob: bytes.Repeat([]byte{i}, format.MaxCiphertextBlob), PairContext: members,
+			Scheme: format.PairHPKEP256, PublicKeyID: [32]byte{i},
+			SealedDataKey: make([]byte, 65535), KeyID: fixture.keys[0],
+			PrivateKeyCiphertextBlob: bytes.Repeat([]byte{i}, format.MaxCiphertextBlob),
+			PairContext:              members,
 		}.Slot()
 		if err != nil {
 			return nil, err
@@ -66,7 +71,8 @@ var longCommands = []struct {
 	{[]string{"rewrap", "--to"}, false},
 }
 
-// TestTortureKMSLongHeader measures the memory that commands take for a header of many megabytes. The trials come one after the other: many at once would take gigabytes.
+// TestTortureKMSLongHeader measures the memory that commands take for a header of many megabytes.
+// The trials come one after the other: many at once would take gigabytes.
 func TestTortureKMSLongHeader(t *testing.T) {
 	t.Parallel()
 	count := newTally(t)
@@ -128,7 +134,8 @@ func longFiles(slots func(own format.Slot) ([]format.Slot, error)) (dir string, 
 	if err := armor.Close(); err != nil {
 		return "", err
 	}
-	for name, part := range map[string][]byte{"armored": text.Bytes(), "head": b[:header.Length], "chunks": b[header.Length:]} {
+	for name, part := range map[string][]byte{"armored": text.Bytes(), "head": b[:header.Length],
+		"chunks": b[header.Length:]} {
 		if err := os.WriteFile(filepath.Join(dir, name), part, 0o600); err != nil {
 			return "", err
 		}

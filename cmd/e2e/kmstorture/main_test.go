@@ -1,8 +1,9 @@
 //go:build torture
 
-// Package kmstorture has the real envseal work against a key service that misbehaves: served by `envseal keystore serve --faults`, behind
-// toxiproxy, behind TLS that is none. Of each run it looks at the exit code, the attempts, the time, the memory, the words, and at the
-// files, which must be as before where the run failed.
+// Package kmstorture has the real envseal work against a key service that misbehaves: served by
+// `envseal keystore serve --faults`, behind toxiproxy, behind TLS that is none. Of each run it
+// looks at the exit code, the attempts, the time, the memory, the words, and at the files, which
+// must be as before where the run failed.
 package kmstorture
 
 import (
@@ -58,7 +59,8 @@ func testAll(m *testing.M) (int, error) {
 
 // build makes the program with the flags of `make build`.
 func build(to string) error {
-	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-ldflags", "-s -w -buildid=", "-o", to, ".")
+	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs",
+		"-ldflags", "-s -w -buildid=", "-o", to, ".")
 	c.Dir = testhome.Module()
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {

@@ -21,7 +21,8 @@ type breakage struct {
 	time        time.Duration
 	words       []string
 	faults      string // of the service itself
-	either      bool   // luck decides whether it gets through, or ends with code 6 after the most attempts
+	// luck decides whether it gets through, or ends with code 6 after the most attempts
+	either bool
 }
 
 func breakages() []breakage {
@@ -33,37 +34,50 @@ func breakages() []breakage {
 		return breakage{name: name, toxics: t, least: 1, most: 1, time: 5*time.Second + slack}
 	}
 	lost := func(name string, toxics []toxic) breakage {
-		return breakage{name: name, toxics: toxics, least: 5, most: 5, code: 6, time: retriedTime, words: []string{"check the endpoint"}}
+		return breakage{name: name, toxics: toxics, least: 5, most: 5, code: 6, time: retriedTime,
+			words: []string{"check the endpoint"}}
 	}
 	mute := func(name string, toxics []toxic) breakage {
-		return breakage{name: name, toxics: toxics, least: 2, most: 2, code: 6, time: silentTime, words: []string{"timeout while waiting for the answer"}}
+		return breakage{name: name, toxics: toxics, least: 2, most: 2, code: 6, time: silentTime,
+			words: []string{"timeout while waiting for the answer"}}
 	}
 	down := lost("connection refused", nil)
 	down.down, down.words = true, []string{"cannot reach", "refused"}
 	// the server's patience with a request ends after 5 s
 	unheard := func(name string, toxics []toxic) breakage {
-		return breakage{name: name, toxics: toxics, least: 2, most: 5, code: 6, time: 5*5*time.Second + retriedTime, words: []string{"check the endpoint"}}
+		return breakage{name: name, toxics: toxics, least: 2, most: 5, code: 6,
+			time: 5*5*time.Second + retriedTime, words: []string{"check the endpoint"}}
 	}
 	late := lost("closed after 700 ms", spoil("timeout", answer, m{"timeout": 700}))
 	late.time += 5 * 700 * time.Millisecond
 	return []breakage{
-		unheard("request never arrives", spoil("timeout", request, m{"timeout": 0})), unheard("request 14 s late", spoil("latency", request, m{"latency": 14_000})),
-		mute("answer 14 s late", spoil("latency", answer, m{"latency": 14_000})), mute("answer byte by byte", spoil("slicer", answer, m{"average_size": 1, "delay": 100_000})),
+		unheard("request never arrives", spoil("timeout", request, m{"timeout": 0})),
+		unheard("request 14 s late", spoil("latency", request, m{"latency": 14_000})),
+		mute("answer 14 s late", spoil("latency", answer, m{"latency": 14_000})),
+		mute("answer byte by byte", spoil("slicer", answer, m{"average_size": 1, "delay": 100_000})),
 		down, late, lost("answer swallowed, then closed", spoil("timeout", answer, m{"timeout": 0})),
-		lost("request reset", spoil("reset_peer", request, m{"timeout": 0})), lost("answer reset", spoil("reset_peer", answer, m{"timeout": 0})),
-		lost("request cut at 100 bytes", spoil("limit_data", request, m{"bytes": 100})), lost("request cut at 700 bytes", spoil("limit_data", request, m{"bytes": 700})),
-		lost("answer cut at 0 bytes", spoil("limit_data", answer, m{"bytes": 0})), lost("answer cut at 40 bytes", spoil("limit_data", answer, m{"bytes": 40})),
+		lost("request reset", spoil("reset_peer", request, m{"timeout": 0})),
+		lost("answer reset", spoil("reset_peer", answer, m{"timeout": 0})),
+		lost("request cut at 100 bytes", spoil("limit_data", request, m{"bytes": 100})),
+		lost("request cut at 700 bytes", spoil("limit_data", request, m{"bytes": 700})),
+		lost("answer cut at 0 bytes", spoil("limit_data", answer, m{"bytes": 0})),
+		lost("answer cut at 40 bytes", spoil("limit_data", answer, m{"bytes": 40})),
 		lost("answer cut at 300 bytes", spoil("limit_data", answer, m{"bytes": 300})),
-		fine("2 s of latency", spoil("latency", answer, m{"latency": 2000, "jitter": 500})...), fine("closed 3 s late", spoil("slow_close", answer, m{"delay": 3000})...),
-		fine("1 KB/s", append(spoil("bandwidth", request, m{"rate": 1}), spoil("bandwidth", answer, m{"rate": 1})...)...),
-		fine("pieces of 10 bytes", append(spoil("slicer", request, m{"average_size": 10, "delay": 1000}), spoil("slicer", answer, m{"average_size": 10, "delay": 1000})...)...),
+		fine("2 s of latency", spoil("latency", answer, m{"latency": 2000, "jitter": 500})...),
+		fine("closed 3 s late", spoil("slow_close", answer, m{"delay": 3000})...),
+		fine("1 KB/s", append(spoil("bandwidth", request, m{"rate": 1}),
+			spoil("bandwidth", answer, m{"rate": 1})...)...),
+		fine("pieces of 10 bytes", append(spoil("slicer", request, m{"average_size": 10, "delay": 1000}),
+			spoil("slicer", answer, m{"average_size": 10, "delay": 1000})...)...),
 	}
 }
 
 // longest is a network so slow that five attempts would take more than a call may.
 func longest() breakage {
-	return breakage{name: "throttled, and 11.5 s late", toxics: []toxic{{Type: "latency", Stream: answer, Toxicity: 1, Attributes: map[string]any{"latency": 11_500}}},
-		faults: "*=throttle", least: 4, most: 5, code: 6, time: callLimit + slack, words: []string{"Rate exceeded"}}
+	return breakage{name: "throttled, and 11.5 s late", toxics: []toxic{
+		{Type: "latency", Stream: answer, Toxicity: 1, Attributes: map[string]any{"latency": 11_500}}},
+		faults: "*=throttle", least: 4, most: 5, code: 6, time: callLimit + slack,
+		words: []string{"Rate exceeded"}}
 }
 
 // networkCommands stand for the four operations with one answer each.
@@ -79,8 +93,9 @@ func TestTortureKMSNetwork(t *testing.T) {
 	t.Parallel()
 	proxy := startToxiproxy(t)
 	count := newTally(t)
-	half := breakage{name: "half of the connections reset", least: 1, most: 5, time: retriedTime, either: true,
-		toxics: []toxic{{Type: "reset_peer", Stream: answer, Toxicity: 0.5, Attributes: map[string]any{"timeout": 0}}}}
+	half := breakage{name: "half of the connections reset", least: 1,
+		most: 5, time: retriedTime, either: true, toxics: []toxic{
+			{Type: "reset_peer", Stream: answer, Toxicity: 0.5, Attributes: map[string]any{"timeout": 0}}}}
 	flaky := 3
 	if full {
 		flaky = 20

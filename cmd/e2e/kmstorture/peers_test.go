@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// The aws command against the same faults, for comparison. Its violations are counted and fail no test.
+// The aws command against the same faults, for comparison. Its violations are counted and fail no
+// test.
 const (
 	peerPatience = 150 * time.Second
 	peerMemory   = 512 << 20
@@ -22,13 +23,14 @@ const (
 func peerFaults() []string {
 	few := []string{"empty", "short", "otherkey", "html"}
 	if full {
-		few = append(few, "hang", "trickle:200ms", "huge", "gzip", "noplaintext", "noblob", "cutjson", "badbase64", "redirect", "throttle", "reset", "cut", "deny", "skewed:1h")
+		few = append(few, "hang", "trickle:200ms", "huge", "gzip", "noplaintext", "noblob", "cutjson",
+			"badbase64", "redirect", "throttle", "reset", "cut", "deny", "skewed:1h")
 	}
 	return few
 }
 
-// TestTortureKMSPeers has `aws kms generate-data-key` and `aws kms decrypt` meet what envseal meets. It runs before the others, which would take the
-// cores that aws needs, and its time counts.
+// TestTortureKMSPeers has `aws kms generate-data-key` and `aws kms decrypt` meet what envseal
+// meets. It runs before the others, which would take the cores that aws needs, and its time counts.
 func TestTortureKMSPeers(t *testing.T) {
 	out, err := exec.Command("aws", "--version").CombinedOutput()
 	if err != nil {
@@ -38,8 +40,11 @@ func TestTortureKMSPeers(t *testing.T) {
 	peer := "aws " + strings.TrimPrefix(version, "aws-cli/")
 	a := fixture.keys[0]
 	peers := []command{
-		{name: "generate-data-key", op: "GenerateDataKey", args: []string{"aws", "kms", "generate-data-key", "--key-id", a, "--key-spec", "AES_256"}},
-		{name: "decrypt", op: "Decrypt", args: []string{"aws", "kms", "decrypt", "--key-id", a, "--ciphertext-blob", "fileb://blob"}, files: []string{"blob"}, blind: []string{"short"}},
+		{name: "generate-data-key", op: "GenerateDataKey",
+			args: []string{"aws", "kms", "generate-data-key", "--key-id", a, "--key-spec", "AES_256"}},
+		{name: "decrypt", op: "Decrypt",
+			args:  []string{"aws", "kms", "decrypt", "--key-id", a, "--ciphertext-blob", "fileb://blob"},
+			files: []string{"blob"}, blind: []string{"short"}},
 	}
 	count := newTally(t)
 	type trial struct {
@@ -68,8 +73,8 @@ func TestTortureKMSPeers(t *testing.T) {
 	})
 }
 
-// tryPeer runs the aws command once. It violates the table where it takes what is no answer for one, waits for more than a minute and a half,
-// or fills the memory.
+// tryPeer runs the aws command once. It violates the table where it takes what is no answer for
+// one, waits for more than a minute and a half, or fills the memory.
 func tryPeer(kind string, c command) (o outcome, attempts int, violated bool, err error) {
 	dir, err := workplace(c.files...)
 	if err != nil {
@@ -81,7 +86,8 @@ func tryPeer(kind string, c command) (o outcome, attempts int, violated bool, er
 		return o, 0, false, err
 	}
 	defer s.end()
-	limited := append([]string{"sh", "-c", fmt.Sprintf(`ulimit -v %d; exec "$@"`, peerLimit), "sh"}, c.args...)
+	limited := append([]string{"sh", "-c", fmt.Sprintf(`ulimit -v %d; exec "$@"`, peerLimit), "sh"},
+		c.args...)
 	o = run(dir, environment(append(s.env, "AWS_PAGER=")...), peerPatience, limited...)
 	calls, err := s.calls(1)
 	return o, len(calls), o.code == 0 || o.took > 90*time.Second || o.rss > peerMemory, err

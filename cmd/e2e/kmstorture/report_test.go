@@ -77,7 +77,8 @@ func (c *tally) print() {
 		if l.rss > 0 {
 			remark = join(remark, fmt.Sprintf("%d MiB", l.rss>>20))
 		}
-		fmt.Printf("reliability: KMS|%s|%s|%d|%d|%s\n", l.fault, l.program, l.trials, l.violations, remark)
+		fmt.Printf("reliability: KMS|%s|%s|%d|%d|%s\n",
+			l.fault, l.program, l.trials, l.violations, remark)
 	}
 }
 

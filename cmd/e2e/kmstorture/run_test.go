@@ -40,8 +40,9 @@ type outcome struct {
 // environment is that of all programs: nothing of the machine's owner, and no way to AWS.
 func environment(more ...string) []string {
 	none := filepath.Join(scratch, "none")
-	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "ENVSEAL_KEYSTORE=" + none, "AWS_CONFIG_FILE=" + none,
-		"AWS_SHARED_CREDENTIALS_FILE=" + none, "AWS_EC2_METADATA_DISABLED=true"}, more...)
+	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch,
+		"ENVSEAL_KEYSTORE=" + none, "AWS_CONFIG_FILE=" + none, "AWS_SHARED_CREDENTIALS_FILE=" + none,
+		"AWS_EC2_METADATA_DISABLED=true"}, more...)
 }
 
 // run has a program work in dir, for no longer than limit.
@@ -77,13 +78,16 @@ func run(dir string, env []string, limit time.Duration, args ...string) outcome 
 // launched is in the environment of this test program where it is to launch another one.
 const launched = "KMSTORTURE_LAUNCH"
 
-// launch runs a program for run and writes to descriptor 3 how many bytes it had in memory at most. The kernel counts into that what the
-// parent had when it forked, so that the parent must be small: not the tests themselves.
+// launch runs a program for run and writes to descriptor 3 how many bytes it had in memory at most.
+// The kernel counts into that what the parent had when it forked, so that the parent must be small:
+// not the tests themselves.
 func launch(args []string) int {
 	runtime.LockOSThread() // which Pdeathsig hangs on
 	c := exec.Command(args[0], args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, launched+"=") })
+	c.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return strings.HasPrefix(e, launched+"=")
+	})
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.Run(); c.ProcessState == nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -130,7 +134,8 @@ func (o outcome) lacks(words ...string) error {
 func (o outcome) within(most time.Duration) error {
 	var errs []error
 	if o.took > most {
-		errs = append(errs, fmt.Errorf("took %v, at most %v are allowed", o.took.Round(time.Millisecond), most))
+		errs = append(errs, fmt.Errorf("took %v, at most %v are allowed",
+			o.took.Round(time.Millisecond), most))
 	}
 	if o.rss > mostMemory {
 		errs = append(errs, fmt.Errorf("%d MiB of memory", o.rss>>20))
@@ -169,7 +174,8 @@ func unchanged(dir string, before map[string]string) error {
 	return err
 }
 
-// atOnce bounds how many trials run side by side: most of their programs wait, and none must be slow for want of a core.
+// atOnce bounds how many trials run side by side: most of their programs wait, and none must be
+// slow for want of a core.
 var atOnce = make(chan struct{}, 80)
 
 // inParallel runs do for each of all, in their order as far as they find room, and waits for them.

@@ -85,8 +85,8 @@ func reset(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 
-// relay speaks TLS with the client and plain TCP with the service. limit bounds the bytes of the answer, after which the connection ends
-// without TLS's closing word; 0 is no limit.
+// relay speaks TLS with the client and plain TCP with the service. limit bounds the bytes of the
+// answer, after which the connection ends without TLS's closing word; 0 is no limit.
 func relay(s *service, conf *tls.Config, limit int64) connHandler {
 	return func(conn net.Conn) {
 		over := tls.Server(conn, conf)
@@ -114,8 +114,9 @@ func certificate(name string, until time.Time) (tls.Certificate, string, error) 
 	if err != nil {
 		return tls.Certificate{}, "", err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-48 * time.Hour),
+		NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
@@ -130,7 +131,8 @@ func certificate(name string, until time.Time) (tls.Certificate, string, error) 
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file, err
 }
 
-// blackHole is an address that answers no SYN: a listener that accepts nothing, with its queue full.
+// blackHole is an address that answers no SYN: a listener that accepts nothing, with its queue
+// full.
 func blackHole() (addr string, end func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -143,7 +145,8 @@ func blackHole() (addr string, end func(), err error) {
 		}
 		syscall.Close(fd)
 	}
-	err = errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0))
+	err = errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+		syscall.Listen(fd, 0))
 	name, nameErr := syscall.Getsockname(fd)
 	if err = errors.Join(err, nameErr); err != nil {
 		end()

@@ -34,8 +34,8 @@ type service struct {
 	pid  int // 0 where it runs in this process
 }
 
-// calls ends the service and gives the calls that it saw, known operations only. It waits for the first want of them: a call is logged behind
-// its answer.
+// calls ends the service and gives the calls that it saw, known operations only. It waits for the
+// first want of them: a call is logged behind its answer.
 func (s *service) calls(want int) (all []devserver.Call, err error) {
 	for range 200 {
 		if all, err = s.read(); err != nil || len(all) >= want {
@@ -52,7 +52,8 @@ func (s *service) calls(want int) (all []devserver.Call, err error) {
 
 var serviceCount atomic.Int64
 
-// ownAddress is one of loopback's that nobody else gets, with any free port: when it is given up, clients must not find another server there.
+// ownAddress is one of loopback's that nobody else gets, with any free port: when it is given up,
+// clients must not find another server there.
 func ownAddress() string {
 	n := serviceCount.Add(1)
 	return fmt.Sprintf("127.1.%d.%d:0", n/250, n%250+1)
@@ -61,7 +62,8 @@ func ownAddress() string {
 // serve starts `envseal keystore serve` for the fixture's keystore.
 func serve(faults string, flags ...string) (*service, error) {
 	log := filepath.Join(scratch, fmt.Sprintf("calls.%d", serviceCount.Add(1)))
-	args := append([]string{"keystore", "serve", "--keystore", fixture.store, "--log", log, "--addr", ownAddress(), "--faults", faults}, flags...)
+	args := append([]string{"keystore", "serve", "--keystore", fixture.store, "--log", log, "--addr",
+		ownAddress(), "--faults", faults}, flags...)
 	c := exec.Command(program, args...)
 	c.Env = environment()
 	var stderr bytes.Buffer
@@ -119,7 +121,8 @@ const (
 
 // serveRegions is the fixture's keystore as two Regions of AWS, in this process.
 func serveRegions(faults string) (*service, error) {
-	return serveHere(faults, func(h http.Handler) http.Handler { return kmstest.NewRegions(h, homeRegion, otherRegion) })
+	return serveHere(faults,
+		func(h http.Handler) http.Handler { return kmstest.NewRegions(h, homeRegion, otherRegion) })
 }
 
 // serveAnybody is the fixture's keystore for whatever credentials, in this process.
@@ -139,11 +142,12 @@ func serveHere(faults string, wrap func(http.Handler) http.Handler) (*service, e
 	}
 	var mu sync.Mutex
 	var calls []devserver.Call
-	kms, err := devserver.New(store, devserver.Options{AllowUnsigned: true, Faults: f, Log: func(c devserver.Call) {
-		mu.Lock()
-		defer mu.Unlock()
-		calls = append(calls, c)
-	}})
+	kms, err := devserver.New(store,
+		devserver.Options{AllowUnsigned: true, Faults: f, Log: func(c devserver.Call) {
+			mu.Lock()
+			defer mu.Unlock()
+			calls = append(calls, c)
+		}})
 	if err != nil {
 		store.Close()
 		return nil, err
@@ -151,7 +155,8 @@ func serveHere(faults string, wrap func(http.Handler) http.Handler) (*service, e
 	server := httptest.NewServer(wrap(kms))
 	return &service{
 		url: server.URL,
-		env: []string{"AWS_ENDPOINT_URL_KMS=" + server.URL, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=" + kmsclient.LocalRegion},
+		env: []string{"AWS_ENDPOINT_URL_KMS=" + server.URL, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE",
+			"AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=" + kmsclient.LocalRegion},
 		end: sync.OnceFunc(func() { server.Close(); store.Close() }),
 		read: func() ([]devserver.Call, error) {
 			mu.Lock()

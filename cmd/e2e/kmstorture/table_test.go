@@ -14,15 +14,16 @@ import (
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
-// A service that says "try again" gets five attempts, with waits of up to 0.5, 1, 2 and 4 s between them; one that says nothing gets two of
-// 12 s; all others get one.
+// A service that says "try again" gets five attempts, with waits of up to 0.5, 1, 2 and 4 s between
+// them; one that says nothing gets two of 12 s; all others get one.
 const (
 	refusedTime = slack
 	retriedTime = 7500*time.Millisecond + slack
 	silentTime  = 2*12*time.Second + 500*time.Millisecond + slack
 )
 
-// fault is a row of the table: what is done to every call of an operation, and what must come of it.
+// fault is a row of the table: what is done to every call of an operation, and what must come of
+// it.
 type fault struct {
 	kind     string // of devserver, with its conditions
 	attempts int
@@ -36,20 +37,32 @@ func faults() []fault {
 	no := func(kind string, words ...string) fault { return fault{kind, 1, 5, refusedTime, words} }
 	bad := func(kind string) fault { return no(kind, "unusable answer", "nothing was written") }
 	return []fault{
-		{"hang", 2, 6, silentTime, []string{"timeout", "check the endpoint"}}, {"trickle:200ms", 2, 6, silentTime, []string{"timeout", "check the endpoint"}},
-		retry("throttle", "ThrottlingException", "request id", "try again"), retry("limit", "LimitExceededException", "request id", "try again"),
-		retry("internal", "KMSInternalException", "request id", "try again"), retry("unavailable", "KeyUnavailableException", "request id", "try again"),
-		retry("timeout", "DependencyTimeoutException", "request id", "try again"), retry("500", "request id"), retry("502"), retry("503"), retry("504"),
+		{"hang", 2, 6, silentTime, []string{"timeout", "check the endpoint"}},
+		{"trickle:200ms", 2, 6, silentTime, []string{"timeout", "check the endpoint"}},
+		retry("throttle", "ThrottlingException", "request id", "try again"),
+		retry("limit", "LimitExceededException", "request id", "try again"),
+		retry("internal", "KMSInternalException", "request id", "try again"),
+		retry("unavailable", "KeyUnavailableException", "request id", "try again"),
+		retry("timeout", "DependencyTimeoutException", "request id", "try again"),
+		retry("500", "request id"), retry("502"), retry("503"), retry("504"),
 		retry("reset", "check the endpoint"), retry("cut", "in the middle of the answer"),
-		no("deny", "arn:aws:iam::000000000000:user/local", "is not authorized to perform: kms:", "request id", "permission"),
-		no("disabled", "DisabledException", "request id", "enable-key"), no("pending", "KMSInvalidStateException", "request id", "cancel-key-deletion"),
-		no("notfound", "NotFoundException", "request id", "list-keys"), no("badciphertext", "InvalidCiphertextException", "request id", "encryption context"),
-		no("incorrectkey", "IncorrectKeyException", "request id", "hint: "), no("keyusage", "InvalidKeyUsageException", "request id", "ENCRYPT_DECRYPT"),
-		no("granttoken", "InvalidGrantTokenException", "request id", "--grant-tokens"), no("expired", "ExpiredTokenException", "have expired", "set new AWS_ACCESS_KEY_ID"),
-		no("skewed", "InvalidSignatureException", "request id"), {"skewed:1h", 2, 5, refusedTime, []string{"clock is ", "behind", "set the clock"}},
+		no("deny", "arn:aws:iam::000000000000:user/local", "is not authorized to perform: kms:",
+			"request id", "permission"),
+		no("disabled", "DisabledException", "request id", "enable-key"),
+		no("pending", "KMSInvalidStateException", "request id", "cancel-key-deletion"),
+		no("notfound", "NotFoundException", "request id", "list-keys"),
+		no("badciphertext", "InvalidCiphertextException", "request id", "encryption context"),
+		no("incorrectkey", "IncorrectKeyException", "request id", "hint: "),
+		no("keyusage", "InvalidKeyUsageException", "request id", "ENCRYPT_DECRYPT"),
+		no("granttoken", "InvalidGrantTokenException", "request id", "--grant-tokens"),
+		no("expired", "ExpiredTokenException", "have expired", "set new AWS_ACCESS_KEY_ID"),
+		no("skewed", "InvalidSignatureException", "request id"),
+		{"skewed:1h", 2, 5, refusedTime, []string{"clock is ", "behind", "set the clock"}},
 		{"skewed:-1h", 2, 5, refusedTime, []string{"clock is ", "ahead", "set the clock"}},
-		{"skew:1h", 2, 0, refusedTime, nil}, {"skew:-1h", 2, 0, refusedTime, nil}, {"delay:2s", 1, 0, refusedTime, nil},
-		bad("empty"), bad("short"), bad("noplaintext"), bad("noblob"), bad("otherkey"), bad("html"), bad("cutjson"), bad("badbase64"), bad("huge"), bad("gzip"), bad("redirect"),
+		{"skew:1h", 2, 0, refusedTime, nil}, {"skew:-1h", 2, 0, refusedTime, nil},
+		{"delay:2s", 1, 0, refusedTime, nil},
+		bad("empty"), bad("short"), bad("noplaintext"), bad("noblob"), bad("otherkey"), bad("html"),
+		bad("cutjson"), bad("badbase64"), bad("huge"), bad("gzip"), bad("redirect"),
 		{"wrongkey", 1, 4, refusedTime, nil},
 	}
 }
@@ -82,7 +95,8 @@ func TestTortureKMSTable(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s during %s: %v\n%s", x.kind, x.command.name, err, o.stderr)
 		}
-		count.count("envseal", "answer "+x.kind, o, err != nil, fmt.Sprintf("%d attempts, exit %d", x.attempts, x.fault.code))
+		count.count("envseal", "answer "+x.kind, o, err != nil,
+			fmt.Sprintf("%d attempts, exit %d", x.attempts, x.fault.code))
 	})
 }
 

@@ -18,7 +18,8 @@ import (
 
 const toxiproxyVersion = "v2.5.0"
 
-// toxiproxy is a running github.com/Shopify/toxiproxy, a TCP proxy that spoils what goes through it, driven over HTTP.
+// toxiproxy is a running github.com/Shopify/toxiproxy, a TCP proxy that spoils what goes through
+// it, driven over HTTP.
 type toxiproxy struct {
 	api  string
 	made atomic.Int64
@@ -41,11 +42,13 @@ const (
 func startToxiproxy(t *testing.T) *toxiproxy {
 	t.Helper()
 	bin := filepath.Join(scratch, "bin")
-	install := exec.Command("go", "install", "github.com/Shopify/toxiproxy/v2/cmd/server@"+toxiproxyVersion)
+	install := exec.Command("go", "install",
+		"github.com/Shopify/toxiproxy/v2/cmd/server@"+toxiproxyVersion)
 	install.Dir = scratch
 	install.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
 	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("toxiproxy %s cannot be built from the Go module proxy: %v\n%s", toxiproxyVersion, err, out)
+		t.Fatalf("toxiproxy %s cannot be built from the Go module proxy: %v\n%s",
+			toxiproxyVersion, err, out)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,14 +56,19 @@ func startToxiproxy(t *testing.T) *toxiproxy {
 	}
 	addr := ln.Addr().(*net.TCPAddr)
 	ln.Close()
-	c := exec.Command(filepath.Join(bin, "server"), "-host", "127.0.0.1", "-port", fmt.Sprint(addr.Port))
+	c := exec.Command(filepath.Join(bin, "server"), "-host", "127.0.0.1",
+		"-port", fmt.Sprint(addr.Port))
 	c.Env = append(environment(), "LOG_LEVEL=error")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 	p := &toxiproxy{api: "http://" + addr.String()}
-	if err := await("toxiproxy", func() bool { _, err := p.call("GET", "/version", nil); return err == nil }); err != nil {
+	err = await("toxiproxy", func() bool {
+		_, err := p.call("GET", "/version", nil)
+		return err == nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -87,10 +95,12 @@ func (p *toxiproxy) call(method, path string, body any) ([]byte, error) {
 	return out, err
 }
 
-// before puts a proxy with toxics before a service, and gives its URL. A proxy that is down refuses connections.
+// before puts a proxy with toxics before a service, and gives its URL. A proxy that is down refuses
+// connections.
 func (p *toxiproxy) before(s *service, down bool, toxics ...toxic) (url string, err error) {
 	name := fmt.Sprintf("p%d", p.made.Add(1))
-	b, err := p.call("POST", "/proxies", map[string]any{"name": name, "listen": ownAddress(), "upstream": s.url[len("http://"):], "enabled": true})
+	b, err := p.call("POST", "/proxies", map[string]any{"name": name, "listen": ownAddress(),
+		"upstream": s.url[len("http://"):], "enabled": true})
 	if err != nil {
 		return "", err
 	}

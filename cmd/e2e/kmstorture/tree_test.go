@@ -21,8 +21,9 @@ const (
 	lasting = "*=throttle:1%,*=internal:1%,*=reset:0.5%,*=empty:0.5%,*=otherkey:0.5%,*=html:0.5%,*=cutjson:0.5%,*=disabled:0.5%,Decrypt=wrongkey:0.5%"
 )
 
-// TestTortureKMSTree seals and opens a tree with a key service of which every twentieth call goes wrong. No file may be lost: each is there
-// and right, or is on the list of those that failed, and further runs with --update bring it.
+// TestTortureKMSTree seals and opens a tree with a key service of which every twentieth call goes
+// wrong. No file may be lost: each is there and right, or is on the list of those that failed, and
+// further runs with --update bring it.
 func TestTortureKMSTree(t *testing.T) {
 	t.Parallel()
 	files := 500
@@ -33,10 +34,12 @@ func TestTortureKMSTree(t *testing.T) {
 	inParallel([]forest{
 		{"5 % random faults that pass", passing, "5", files, false},
 		{"5 % random faults that pass, one attempt a call", passing, "1", max(500, files/5), false},
-		{"5 % random faults, half of them answers that cannot be used", lasting, "5", max(500, files/5), true},
+		{"5 % random faults, half of them answers that cannot be used",
+			lasting, "5", max(500, files/5), true},
 	}, func(x forest) {
 		seed := rand.Uint64()
-		w := &woods{files: x.files, faults: fmt.Sprintf("%s,seed=%d", x.faults, seed), attempts: x.attempts}
+		w := &woods{files: x.files, faults: fmt.Sprintf("%s,seed=%d", x.faults, seed),
+			attempts: x.attempts}
 		err := w.walk()
 		if err == nil && x.failing && w.failed == 0 {
 			err = errors.New("no file failed, so that none had to be brought by another run")
@@ -48,7 +51,8 @@ func TestTortureKMSTree(t *testing.T) {
 		if err != nil {
 			bad = max(1, w.lost)
 		}
-		count.add("envseal", x.fault, 2*x.files, bad, fmt.Sprintf("%d files sealed and opened, %d faults, %d times a file failed and was listed, %d runs, %d lost",
+		count.add("envseal", x.fault, 2*x.files, bad, fmt.Sprintf(
+			"%d files sealed and opened, %d faults, %d times a file failed and was listed, %d runs, %d lost",
 			x.files, w.hits, w.failed, w.runs, w.lost))
 	})
 }
@@ -121,8 +125,8 @@ func (w *woods) plant() (map[string]string, error) {
 	return listing(filepath.Join(w.dir, "plain"))
 }
 
-// through runs a command over the tree until every file is through. A run of encrypt stops where no data key is to be had, as all files need the
-// same keys, and leaves the others to the next run.
+// through runs a command over the tree until every file is through. A run of encrypt stops where no
+// data key is to be had, as all files need the same keys, and leaves the others to the next run.
 func (w *woods) through(args ...string) error {
 	s, err := serve(w.faults)
 	if err != nil {
@@ -145,8 +149,10 @@ func (w *woods) through(args ...string) error {
 func (w *woods) once(s *service, there map[string]bool, args []string) error {
 	w.runs++
 	log := filepath.Join(w.dir, fmt.Sprintf("log.%d", w.runs))
-	more := []string{"-R", "--update", "-q", "-j", "16", "--no-sync", "--max-attempts", w.attempts, "--log-json", log}
-	o := run(w.dir, environment(s.env...), 8*time.Minute, slices.Concat([]string{program}, args[:1], more, args[1:])...)
+	more := []string{"-R", "--update", "-q", "-j", "16", "--no-sync", "--max-attempts",
+		w.attempts, "--log-json", log}
+	o := run(w.dir, environment(s.env...), 8*time.Minute,
+		slices.Concat([]string{program}, args[:1], more, args[1:])...)
 	failed, err := readLog(log, there)
 	if err != nil {
 		return err
@@ -166,7 +172,8 @@ func (w *woods) once(s *service, there map[string]bool, args []string) error {
 	case !all && len(failed) == 0:
 		return complain("%d of %d files are there, and none is listed as failed", len(there), w.files)
 	case args[0] == "decrypt" && len(there)+len(failed) != w.files:
-		return complain("%d files are there and %d listed as failed, of %d", len(there), len(failed), w.files)
+		return complain("%d files are there and %d listed as failed, of %d",
+			len(there), len(failed), w.files)
 	case len(outputs) != len(there):
 		return complain("%d outputs, the logs tell %d", len(outputs), len(there))
 	case o.rss > mostMemory:

@@ -23,8 +23,8 @@ const variable = "ENVSEAL_TEST_HOME"
 // Run makes a home, names it in the environment, of which children get theirs, runs the tests and
 // removes it. A test program that a test started keeps the home of the one that started it.
 //
-// Whoever runs the tests may ignore SIGHUP or SIGINT (nohup, a job in the background), which children
-// would inherit: Run has them at their default there.
+// Whoever runs the tests may ignore SIGHUP or SIGINT (nohup, a job in the background), which
+// children would inherit: Run has them at their default there.
 func Run(tests func() int) int {
 	if os.Getenv(variable) != "" {
 		return tests()
@@ -55,7 +55,8 @@ func heedSignals() {
 func Need(t testing.TB) {
 	t.Helper()
 	if os.Getenv(variable) == "" {
-		t.Fatal("TestMain has not called testhome.Run: this would run in the home of whoever runs the tests")
+		t.Fatal(
+			"TestMain has not called testhome.Run: this would run in the home of whoever runs the tests")
 	}
 }
 

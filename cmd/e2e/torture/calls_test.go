@@ -21,7 +21,9 @@ type fault struct {
 	ever    bool
 }
 
-func errno(name string, e syscall.Errno) fault { return fault{name: name, verdict: verdict{errno: e}} }
+func errno(name string, e syscall.Errno) fault {
+	return fault{name: name, verdict: verdict{errno: e}}
+}
 
 var (
 	eio    = errno("EIO", syscall.EIO)
@@ -87,7 +89,8 @@ func (s *stage) strike(w work) (hit, result, error) {
 	return h, r, err
 }
 
-// noUnnamed tells a call that makes a file without a name. If they all fail, temp files have names, as on file systems that have no others.
+// noUnnamed tells a call that makes a file without a name. If they all fail, temp files have names,
+// as on file systems that have no others.
 func noUnnamed(c *call) bool {
 	return c.kind.name == "openat" && c.args[2]&unix.O_TMPFILE == unix.O_TMPFILE
 }
@@ -95,18 +98,21 @@ func noUnnamed(c *call) bool {
 // sameKindOfHarm tells whether a disk that is full or broken for good would fail that call too.
 func sameKindOfHarm(f fault, c *call) bool {
 	if f.verdict.errno == syscall.ENOSPC {
-		return c.kind.side == writes && c.kind.name != "unlinkat" && c.kind.name != "fchmod" && c.kind.name != "utimensat"
+		return c.kind.side == writes && c.kind.name != "unlinkat" && c.kind.name != "fchmod" &&
+			c.kind.name != "utimensat"
 	}
 	return c.kind.side == syncs || c.kind.side == writes && c.kind.fd >= 0
 }
 
-// concerns gives the file that a call is about, if it is one of the user's, or with outside, if it is none.
+// concerns gives the file that a call is about, if it is one of the user's, or with outside, if it
+// is none.
 func (s *stage) concerns(c *call, outside bool) (string, bool) {
 	if path, ok := c.within(s.dir); ok || !outside || c.kind.name == "" {
 		return path, ok && !outside
 	}
 	paths := strings.Join(c.paths(), " ")
-	return paths, paths != "" && !strings.HasPrefix(paths, "/dev/") && !strings.Contains(paths, "pipe:[")
+	return paths, paths != "" && !strings.HasPrefix(paths, "/dev/") &&
+		!strings.Contains(paths, "pipe:[")
 }
 
 // record plays the scene without a fault and counts its calls.
@@ -137,25 +143,30 @@ func (s *stage) isInput(path string) bool {
 	}
 	rel, err := filepath.Rel(s.files(), path)
 	_, ok := s.inputs[rel]
-	return err == nil && ok || rel == "in" || strings.HasPrefix(rel, "in/") && !strings.Contains(rel, "#") && !slices.ContainsFunc(s.wants, func(w want) bool { return w.name == rel })
+	return err == nil && ok || rel == "in" ||
+		strings.HasPrefix(rel, "in/") && !strings.Contains(rel, "#") &&
+			!slices.ContainsFunc(s.wants, func(w want) bool { return w.name == rel })
 }
 
 // isOneFile tells whether path is an input, a target or a file without a name, and not a directory.
 func (s *stage) isOneFile(path string) bool {
 	rel, _ := filepath.Rel(s.files(), path)
 	_, input := s.inputs[rel]
-	return input || strings.Contains(rel, "#") || slices.ContainsFunc(s.wants, func(w want) bool { return w.name == rel })
+	return input || strings.Contains(rel, "#") ||
+		slices.ContainsFunc(s.wants, func(w want) bool { return w.name == rel })
 }
 
 // expect is what must follow a fault.
 func (s *stage) expect(f fault, h hit) expectation {
 	var e expectation
 	switch {
-	case f.name == "EINTR" && h.kind.name != "close": // a close that was interrupted has closed, but nobody knows what it would have told
+	case f.name == "EINTR" && h.kind.name != "close":
+		// a close that was interrupted has closed, but nobody knows what it would have told
 		e.succeeds = true
 	case s.many:
 		e.codes = []int{1, 3, 8} // 3, or what stopped the whole run
-		e.one = h.kind.side != syncs && !f.ever && f.verdict.errno != syscall.ENOSPC && f.verdict.errno != syscall.EDQUOT && s.isOneFile(h.path)
+		e.one = h.kind.side != syncs && !f.ever && f.verdict.errno != syscall.ENOSPC &&
+			f.verdict.errno != syscall.EDQUOT && s.isOneFile(h.path)
 	case s.inside != nil && h.kind.side == reads:
 		e.codes = []int{1}
 	case s.inside != nil && h.kind.side == neither:

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mount mounts something for as long as the test runs. Who cannot mount cannot make these tests: it takes root.
+// mount mounts something for as long as the test runs. Who cannot mount cannot make these tests: it
+// takes root.
 func mount(t *testing.T, args ...string) {
 	t.Helper()
 	dir := args[len(args)-1]
@@ -65,7 +66,8 @@ func (d *smallDisk) empty() error {
 	return err
 }
 
-// imageDisk is a file system on a loop device, whose power can be cut: what the device has got by then is in its image.
+// imageDisk is a file system on a loop device, whose power can be cut: what the device has got by
+// then is in its image.
 type imageDisk struct {
 	image, dir  string
 	after, copy string // where a snapshot is looked at
@@ -76,7 +78,8 @@ const imageSize = 16 << 20
 func newImageDisk(t *testing.T) *imageDisk {
 	t.Helper()
 	base := t.TempDir()
-	d := &imageDisk{filepath.Join(base, "image"), filepath.Join(base, "disk"), filepath.Join(base, "after"), filepath.Join(base, "copy")}
+	d := &imageDisk{filepath.Join(base, "image"), filepath.Join(base, "disk"),
+		filepath.Join(base, "after"), filepath.Join(base, "copy")}
 	for _, dir := range []string{d.dir, d.after} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -88,7 +91,9 @@ func newImageDisk(t *testing.T) *imageDisk {
 	if err := os.Truncate(d.image, imageSize); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", d.image).CombinedOutput(); err != nil {
+	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0",
+		d.image).CombinedOutput()
+	if err != nil {
 		t.Fatalf("mkfs.ext4: %v %s", err, out)
 	}
 	mount(t, "-o", "loop", d.image, d.dir)
@@ -121,7 +126,8 @@ func (d *imageDisk) cut() ([]byte, error) {
 	return nil, fmt.Errorf("image %s changes all the time", d.image)
 }
 
-// look mounts what a power cut left, as the next start of the machine would, and calls see with its directory.
+// look mounts what a power cut left, as the next start of the machine would, and calls see with its
+// directory.
 func (d *imageDisk) look(image []byte, see func(dir string)) error {
 	if err := os.WriteFile(d.copy, image, 0o600); err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// duel is one program at one work, with an old output in its way: what all programs are compared by.
+// duel is one program at one work, with an old output in its way: what all programs are compared
+// by.
 type duel struct {
 	*program
 	what    string // seal or open
@@ -31,8 +32,8 @@ func duels(t *testing.T, size int) []*duel {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all,
-			&duel{program: p, what: "seal", in: plain, old: old, is: p.opensTo(plain), args: p.seal("in", "out")},
+		all = append(all, &duel{program: p, what: "seal", in: plain, old: old,
+			is: p.opensTo(plain), args: p.seal("in", "out")},
 			&duel{program: p, what: "open", in: sealed, old: old, is: is(plain), args: p.open("in", "out")})
 	}
 	return all
@@ -84,7 +85,9 @@ func (d *duel) judge(dir string, code int) (problems []string) {
 		problems = append(problems, "neither the old output nor the new one is there")
 	default:
 		if wrong := d.is(now); wrong != "" {
-			problems = append(problems, fmt.Sprintf("exit code %d, and the output (%d bytes) is neither the old nor the new one: %s", code, len(now), wrong))
+			problems = append(problems,
+				fmt.Sprintf("exit code %d, and the output (%d bytes) is neither the old nor the new one: %s",
+					code, len(now), wrong))
 		}
 	}
 	if in, err := os.ReadFile(filepath.Join(dir, "in")); err != nil || !bytes.Equal(in, d.in) {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// mostCalls is how many calls of one kind are failed in one scene; none makes more. The short form takes a call at either end for EIO, and one for everything else.
+// mostCalls is how many calls of one kind are failed in one scene; none makes more. The short form
+// takes a call at either end for EIO, and one for everything else.
 const mostCalls = 200
 
 func callsToFail(f fault, calls int, outside bool) []int {
@@ -23,7 +24,8 @@ func callsToFail(f fault, calls int, outside bool) []int {
 	return spread(calls, 1)
 }
 
-// spread picks at most n numbers from 1 to count: the first and the last among them, or the one in the middle.
+// spread picks at most n numbers from 1 to count: the first and the last among them, or the one in
+// the middle.
 func spread(count, n int) []int {
 	if n == 1 {
 		return []int{(count + 1) / 2}
@@ -62,7 +64,8 @@ func callWork(t *testing.T, list []*scene, outside, named bool) []work {
 	return all
 }
 
-// TestTortureCalls fails every call that the program makes on the user's files, one after the other, with every error that such a call can have.
+// TestTortureCalls fails every call that the program makes on the user's files, one after the
+// other, with every error that such a call can have.
 func TestTortureCalls(t *testing.T) {
 	tallies := callTallies(t)
 	all := callWork(t, scenes(t), false, false)
@@ -81,7 +84,8 @@ func TestTortureCalls(t *testing.T) {
 			return
 		}
 		a := tallies[s.rowOf(h)+w.fault.name]
-		a.trial(fmt.Sprintf("%s: %s %d on %s", w.name, w.kind, w.nth, h.path), s.judge(r, s.expect(w.fault, h))...)
+		a.trial(fmt.Sprintf("%s: %s %d on %s", w.name, w.kind, w.nth, h.path),
+			s.judge(r, s.expect(w.fault, h))...)
 	})
 	if n := missed.Load(); n*10 > int64(len(all)) {
 		t.Errorf("%d of %d faults struck no call", n, len(all))
@@ -108,7 +112,8 @@ func (s *stage) rowOf(h hit) string {
 	return "6"
 }
 
-// TestTortureForeignCalls fails the calls on everything that is not the user's: the keystore, /proc, /sys. They may fail the run or not; nothing may be lost.
+// TestTortureForeignCalls fails the calls on everything that is not the user's: the keystore,
+// /proc, /sys. They may fail the run or not; nothing may be lost.
 func TestTortureForeignCalls(t *testing.T) {
 	all := callWork(t, scenes(t), true, false)
 	a := count(t, "-", "EIO on a call on another file (keystore, /proc, /sys)", ours)
@@ -119,7 +124,8 @@ func TestTortureForeignCalls(t *testing.T) {
 			return
 		}
 		if h.times > 0 {
-			a.trial(fmt.Sprintf("%s: %s %d on %s", w.name, w.kind, w.nth, h.path), s.judge(r, expectation{})...)
+			a.trial(fmt.Sprintf("%s: %s %d on %s", w.name, w.kind, w.nth, h.path),
+				s.judge(r, expectation{})...)
 		}
 	})
 }

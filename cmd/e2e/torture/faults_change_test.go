@@ -66,7 +66,8 @@ func overwritten(path string, old []byte, at int) ([]byte, error) {
 // readers are the scenes with one regular file as their input.
 func readers(t *testing.T) []*scene {
 	return slices.DeleteFunc(scenes(t), func(s *scene) bool {
-		return len(s.inputs) != 1 || s.moves || s.stdout != nil || len(s.wants) != 1 || strings.Contains(s.name, "6 bytes")
+		return len(s.inputs) != 1 || s.moves || s.stdout != nil || len(s.wants) != 1 ||
+			strings.Contains(s.name, "6 bytes")
 	})
 }
 
@@ -119,7 +120,8 @@ func (s *stage) changeAt(how change, nth int) (changed bool, r result, err error
 	return changed, r, err
 }
 
-// judgeChange wants the change to be noticed, and nothing written. A sealed file that was changed may turn out to be damaged instead.
+// judgeChange wants the change to be noticed, and nothing written. A sealed file that was changed
+// may turn out to be damaged instead.
 func (s *stage) judgeChange(r result) (problems []string) {
 	done, _, broken := s.state()
 	if problems = broken; len(done) > 0 {
@@ -132,13 +134,15 @@ func (s *stage) judgeChange(r result) (problems []string) {
 	if s.args[0] != "encrypt" {
 		allowed = []int{1, 4, 7}
 	}
-	if !slices.Contains(allowed, r.code) || r.code == 1 && !strings.Contains(r.stderr, "changed while it was read") {
+	if !slices.Contains(allowed, r.code) ||
+		r.code == 1 && !strings.Contains(r.stderr, "changed while it was read") {
 		problems = append(problems, fmt.Sprintf("exit code %d: %s", r.code, r.stderr))
 	}
 	return problems
 }
 
-// TestTortureChangingRaces changes a file at any moment of the sealing: exit code 0 means that what was sealed is the file of one moment.
+// TestTortureChangingRaces changes a file at any moment of the sealing: exit code 0 means that what
+// was sealed is the file of one moment.
 func TestTortureChangingRaces(t *testing.T) {
 	plain := randomBytes(trials(24, 6) << 20)
 	for _, d := range duels(t, len(plain)) {
@@ -193,7 +197,8 @@ func (d *duel) race(dir string, how change, after time.Duration) (code int, now 
 	return c.ProcessState.ExitCode(), now, nil
 }
 
-// judgeRace wants, after exit code 0, the input as it was before or after, and otherwise the old output.
+// judgeRace wants, after exit code 0, the input as it was before or after, and otherwise the old
+// output.
 func (d *duel) judgeRace(dir string, code int, now []byte) []string {
 	out, err := os.ReadFile(filepath.Join(dir, "out"))
 	switch {
@@ -207,7 +212,8 @@ func (d *duel) judgeRace(dir string, code int, now []byte) []string {
 	return strangers(dir, "in", "out")
 }
 
-// TestTortureReadErrors fails each read of the input with EIO, for all programs. Whoever can do without that read may go on, if the output is whole.
+// TestTortureReadErrors fails each read of the input with EIO, for all programs. Whoever can do
+// without that read may go on, if the output is whole.
 func TestTortureReadErrors(t *testing.T) {
 	all := duels(t, 1<<20)
 	counts := tallies(t, "7", "EIO on a read of a file of 1 MiB", all)

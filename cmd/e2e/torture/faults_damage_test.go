@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestTortureDamage has all programs open what is damaged over an old output. Ours is tried byte by byte elsewhere; these are for the comparison.
+// TestTortureDamage has all programs open what is damaged over an old output. Ours is tried byte by
+// byte elsewhere; these are for the comparison.
 func TestTortureDamage(t *testing.T) {
 	all := slices.DeleteFunc(duels(t, 300_000), func(d *duel) bool { return d.what != "open" })
 	flips := tallies(t, "1", "one bit flipped, opened over an old file", all)
@@ -27,7 +28,8 @@ func TestTortureDamage(t *testing.T) {
 			cuts[d.name].trial(fmt.Sprintf("after %d bytes", at), d.openDamaged(t, d.in[:at])...)
 		}
 		for _, n := range []int{1, 16, 1000, len(d.in)} {
-			more[d.name].trial(fmt.Sprintf("%d bytes", n), d.openDamaged(t, append(slices.Clone(d.in), d.in[:n]...))...)
+			more[d.name].trial(fmt.Sprintf("%d bytes", n),
+				d.openDamaged(t, append(slices.Clone(d.in), d.in[:n]...))...)
 		}
 	}
 }

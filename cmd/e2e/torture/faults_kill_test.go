@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// strikeAt plays the scene, with what strikes it at the nth call on the user's files, of whatever kind. named tells how temp files are made.
+// strikeAt plays the scene, with what strikes it at the nth call on the user's files, of whatever
+// kind. named tells how temp files are made.
 func (s *stage) strikeAt(nth int, strike verdict, named bool) (where string, r result, err error) {
 	seen := 0
 	r, err = s.play(func(c *call) verdict {
@@ -167,5 +168,6 @@ func TestTortureKillAtRandom(t *testing.T) {
 		left.Add(int64(temps))
 		a.trial(fmt.Sprintf("%s: after %v", w.name, after), problems...)
 	})
-	a.note("%d more had ended before; %d temp files left, all removed by the next run", ended.Load(), left.Load())
+	a.note("%d more had ended before; %d temp files left, all removed by the next run",
+		ended.Load(), left.Load())
 }

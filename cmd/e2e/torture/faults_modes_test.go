@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTortureModes opens and seals files of all modes under several umasks. What was sealed may be opened by its owner only.
+// TestTortureModes opens and seals files of all modes under several umasks. What was sealed may be
+// opened by its owner only.
 func TestTortureModes(t *testing.T) {
 	all := duels(t, 1000)
 	counts := tallies(t, "16", "an opened file is readable by others", all)
@@ -24,7 +25,8 @@ func TestTortureModes(t *testing.T) {
 				if err := d.set(dir); err != nil {
 					t.Fatal(err)
 				}
-				for _, err := range []error{os.Chmod(filepath.Join(dir, "in"), mode), os.Remove(filepath.Join(dir, "out"))} {
+				for _, err := range []error{os.Chmod(filepath.Join(dir, "in"), mode),
+					os.Remove(filepath.Join(dir, "out"))} {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -32,7 +34,8 @@ func TestTortureModes(t *testing.T) {
 				was := unix.Umask(umask)
 				r := run(d.begin(dir))
 				unix.Umask(was)
-				counts[d.name].trial(fmt.Sprintf("%s a file of mode %o with umask %o", d.what, mode, umask), d.judgeMode(dir, mode, r)...)
+				counts[d.name].trial(fmt.Sprintf("%s a file of mode %o with umask %o", d.what, mode, umask),
+					d.judgeMode(dir, mode, r)...)
 			}
 		}
 	}
@@ -53,7 +56,8 @@ func (d *duel) judgeMode(dir string, mode os.FileMode, r result) []string {
 	return nil
 }
 
-// TestTortureTempModes looks at temp files with names before each write, while files of mode 0644 are worked on. Once it is whole, a temp file has the mode of the output.
+// TestTortureTempModes looks at temp files with names before each write, while files of mode 0644
+// are worked on. Once it is whole, a temp file has the mode of the output.
 func TestTortureTempModes(t *testing.T) {
 	a := count(t, "16", "a temp file that others could open, before each write", ours)
 	for _, sc := range scenes(t) {
@@ -73,7 +77,9 @@ func TestTortureTempModes(t *testing.T) {
 			if noUnnamed(c) {
 				return verdict{errno: syscall.EOPNOTSUPP}
 			}
-			if path, ok := c.within(s.files()); ok && c.kind.side == writes && c.kind.count >= 0 && !isJournal(path) { // a journal is for all who may read the file
+			// a journal is for all who may read the file
+			path, ok := c.within(s.files())
+			if ok && c.kind.side == writes && c.kind.count >= 0 && !isJournal(path) {
 				a.trial(s.name, openToOthers(path)...)
 			}
 			return verdict{}
@@ -87,7 +93,8 @@ func TestTortureTempModes(t *testing.T) {
 // openToOthers tells whether somebody else may open a temp file.
 func openToOthers(path string) []string {
 	info, err := os.Lstat(path)
-	if err == nil && strings.HasPrefix(filepath.Base(path), ".envseal-") && info.Mode().Perm()&0o077 != 0 {
+	if err == nil && strings.HasPrefix(filepath.Base(path), ".envseal-") &&
+		info.Mode().Perm()&0o077 != 0 {
 		return []string{fmt.Sprintf("%s has mode %o", path, info.Mode().Perm())}
 	}
 	return nil

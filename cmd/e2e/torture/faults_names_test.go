@@ -55,7 +55,8 @@ func TestTortureInputIsOutput(t *testing.T) {
 	dir := newSmallDisk(t, "16m").dir // who appends to what it reads comes to an end there
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Mkdir(filepath.Join(dir, "bound"), 0o755),
-		os.Symlink("in", filepath.Join(dir, "soft")), os.WriteFile(filepath.Join(dir, "in"), nil, 0o600), os.Link(filepath.Join(dir, "in"), filepath.Join(dir, "hard")),
+		os.Symlink("in", filepath.Join(dir, "soft")), os.WriteFile(filepath.Join(dir, "in"), nil, 0o600),
+		os.Link(filepath.Join(dir, "in"), filepath.Join(dir, "hard")),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +65,8 @@ func TestTortureInputIsOutput(t *testing.T) {
 	mount(t, "--bind", dir, filepath.Join(dir, "bound"))
 	for _, d := range all {
 		for _, s := range spellings {
-			if err := os.WriteFile(filepath.Join(dir, "in"), d.in, 0o600); err != nil { // the same inode: the links stay
+			// the same inode: the links stay
+			if err := os.WriteFile(filepath.Join(dir, "in"), d.in, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			counts[d.name].trial(d.what+": "+s.name, d.intoItself(t, dir, s)...)
@@ -102,7 +104,8 @@ func (d *duel) intoItself(t *testing.T, dir string, s spelling) (problems []stri
 	return append(problems, strangers(dir, "in", "sub", "bound", "soft", "hard")...)
 }
 
-// TestTortureOutputIsLink has a symbolic link where the output is to be: to a file, to nothing, to itself and to a directory.
+// TestTortureOutputIsLink has a symbolic link where the output is to be: to a file, to nothing, to
+// itself and to a directory.
 func TestTortureOutputIsLink(t *testing.T) {
 	all := duels(t, 100_000)
 	counts := tallies(t, "15", "the output is a symbolic link", all)
@@ -113,7 +116,8 @@ func TestTortureOutputIsLink(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, err := range []error{
-				os.Mkdir(filepath.Join(dir, "folder"), 0o755), os.WriteFile(filepath.Join(dir, "victim"), []byte("victim"), 0o600),
+				os.Mkdir(filepath.Join(dir, "folder"), 0o755),
+				os.WriteFile(filepath.Join(dir, "victim"), []byte("victim"), 0o600),
 				os.Remove(filepath.Join(dir, "out")), os.Symlink(to, filepath.Join(dir, "out")),
 			} {
 				if err != nil {
@@ -134,7 +138,8 @@ func (d *duel) judgeLink(dir, to string) (problems []string) {
 				unforced = append(unforced, a)
 			}
 		}
-		if r := run(d.command(dir, unforced)); r.code != 8 || !strings.Contains(r.stderr, "out: is a symbolic link") {
+		r := run(d.command(dir, unforced))
+		if r.code != 8 || !strings.Contains(r.stderr, "out: is a symbolic link") {
 			problems = append(problems, fmt.Sprintf("without -f: %d %s", r.code, r.stderr))
 		}
 		if link, err := os.Readlink(filepath.Join(dir, "out")); err != nil || link != to {
@@ -150,18 +155,21 @@ func (d *duel) judgeLink(dir, to string) (problems []string) {
 	}
 	if d.name == ours {
 		b, err := os.ReadFile(filepath.Join(dir, "out"))
-		if info, lerr := os.Lstat(filepath.Join(dir, "out")); r.code != 0 || err != nil || lerr != nil || !info.Mode().IsRegular() || d.is(b) != "" {
+		info, lerr := os.Lstat(filepath.Join(dir, "out"))
+		if r.code != 0 || err != nil || lerr != nil || !info.Mode().IsRegular() || d.is(b) != "" {
 			problems = append(problems, fmt.Sprintf("with -f: %d %s", r.code, r.stderr))
 		}
 	}
 	return append(problems, strangers(dir, "in", "out", "victim", "folder", "nothing")...)
 }
 
-// TestTortureStrangeInputs gives every command what is no regular file. A named pipe is as good as a file; nothing else is taken for one in silence.
+// TestTortureStrangeInputs gives every command what is no regular file. A named pipe is as good as
+// a file; nothing else is taken for one in silence.
 func TestTortureStrangeInputs(t *testing.T) {
 	a := count(t, "17", "input is a directory, a device, a socket or a named pipe", ours)
 	dir := t.TempDir()
-	for _, err := range []error{os.Mkdir(filepath.Join(dir, "directory"), 0o755), unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600)} {
+	for _, err := range []error{os.Mkdir(filepath.Join(dir, "directory"), 0o755),
+		unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +181,8 @@ func TestTortureStrangeInputs(t *testing.T) {
 	defer socket.Close()
 	sealed := seal(t, randomBytes(100_000))
 	for _, args := range [][]string{
-		{"encrypt", "-q", "-k", "local:a", "-o", "out"}, {"decrypt", "-q", "-o", "out"}, {"verify"}, {"inspect"}, {"rewrap", "--to", "local:b"},
+		{"encrypt", "-q", "-k", "local:a", "-o", "out"}, {"decrypt", "-q", "-o", "out"}, {"verify"},
+		{"inspect"}, {"rewrap", "--to", "local:b"},
 	} {
 		for _, name := range []string{"directory", "socket", "/dev/null", "/dev/zero", "/dev/tty"} {
 			r := envseal(dir, nil, with(args, name)...)

@@ -17,19 +17,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTortureClosedPipe has the reader of the output go away after some bytes: a quiet end by SIGPIPE, as filters have it.
+// TestTortureClosedPipe has the reader of the output go away after some bytes: a quiet end by
+// SIGPIPE, as filters have it.
 func TestTortureClosedPipe(t *testing.T) {
 	a := count(t, "9", "the reader of the output goes away", ours)
 	dir := t.TempDir()
 	plain := randomBytes(6 << 20)
-	for name, data := range map[string][]byte{"f": plain, "f.sealed": seal(t, plain), "z.sealed": seal(t, proseBytes(6<<20), "-z")} {
+	for name, data := range map[string][]byte{"f": plain, "f.sealed": seal(t, plain),
+		"z.sealed": seal(t, proseBytes(6<<20), "-z")} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, args := range [][]string{
-		{"encrypt", "-k", "local:a", "-o", "-", "f"}, {"encrypt", "-k", "local:a", "-z", "-o", "-", "f"}, {"encrypt", "-k", "local:a", "-a", "-o", "-", "f"},
-		{"decrypt", "-o", "-", "f.sealed"}, {"decrypt", "--verify-first", "-o", "-", "f.sealed"}, {"decrypt", "-o", "-", "z.sealed"}, {"decrypt", "--range", "100:5MiB", "f.sealed"},
+		{"encrypt", "-k", "local:a", "-o", "-", "f"}, {"encrypt", "-k", "local:a", "-z", "-o", "-", "f"},
+		{"encrypt", "-k", "local:a", "-a", "-o", "-", "f"},
+		{"decrypt", "-o", "-", "f.sealed"}, {"decrypt", "--verify-first", "-o", "-", "f.sealed"},
+		{"decrypt", "-o", "-", "z.sealed"}, {"decrypt", "--range", "100:5MiB", "f.sealed"},
 		{"encrypt", "-k", "local:a", "-o", "pipe", "-f", "f"},
 	} {
 		for _, after := range []int64{0, 1, 767, 768, 65_536, 1 << 20, 3 << 20} {
@@ -41,12 +45,14 @@ func TestTortureClosedPipe(t *testing.T) {
 			if r.code != 128+int(syscall.SIGPIPE) || strings.Contains(r.stderr, "error") {
 				problems = append(problems, fmt.Sprintf("exit code %d: %s", r.code, r.stderr))
 			}
-			a.trial(fmt.Sprintf("%v after %d bytes", args, after), append(problems, strangers(dir, "f", "f.sealed", "z.sealed", "pipe")...)...)
+			a.trial(fmt.Sprintf("%v after %d bytes", args, after),
+				append(problems, strangers(dir, "f", "f.sealed", "z.sealed", "pipe")...)...)
 		}
 	}
 }
 
-// readSome runs a command and reads so much of its output. An output with the name pipe is a named one.
+// readSome runs a command and reads so much of its output. An output with the name pipe is a named
+// one.
 func readSome(dir string, after int64, args []string) (result, error) {
 	r, w, err := namedPipe(filepath.Join(dir, "pipe"))
 	if err != nil {
@@ -70,10 +76,12 @@ func readSome(dir string, after int64, args []string) (result, error) {
 		return result{}, err
 	}
 	_ = c.Wait()
-	return result{code: codeOf(c.ProcessState.Sys().(syscall.WaitStatus)), stderr: stderr.String()}, nil
+	return result{code: codeOf(c.ProcessState.Sys().(syscall.WaitStatus)),
+		stderr: stderr.String()}, nil
 }
 
-// TestTortureProducerDies ends the input early: what decrypt gets is cut off, and nothing of it appears; what encrypt gets is all there was.
+// TestTortureProducerDies ends the input early: what decrypt gets is cut off, and nothing of it
+// appears; what encrypt gets is all there was.
 func TestTortureProducerDies(t *testing.T) {
 	a := count(t, "9", "the writer of the input goes away", ours)
 	plain := randomBytes(300_000)
@@ -89,12 +97,14 @@ func TestTortureProducerDies(t *testing.T) {
 		a.trial(fmt.Sprintf("decrypt of %d bytes", cut), append(problems, strangers(dir)...)...)
 		r = envseal(dir, sealed[:cut], "decrypt", "-q")
 		if r.code == 0 || !bytes.HasPrefix(plain, r.stdout) {
-			a.trial(fmt.Sprintf("decrypt of %d bytes to a pipe", cut), fmt.Sprintf("exit code %d, %d bytes", r.code, len(r.stdout)))
+			a.trial(fmt.Sprintf("decrypt of %d bytes to a pipe", cut),
+				fmt.Sprintf("exit code %d, %d bytes", r.code, len(r.stdout)))
 		}
 	}
 }
 
-// TestTortureMessagesToNobody has the reader of the messages go away: the work is done all the same.
+// TestTortureMessagesToNobody has the reader of the messages go away: the work is done all the
+// same.
 func TestTortureMessagesToNobody(t *testing.T) {
 	a := count(t, "9", "the reader of the messages goes away", ours)
 	for _, sc := range scenes(t) {
@@ -103,20 +113,21 @@ func TestTortureMessagesToNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		loud := bytes.ReplaceAll([]byte(strings.Join(s.args, "\x00")), []byte("-q"), []byte("-v"))
-		r, err := s.run(strings.Split(string(loud), "\x00"), func(c *exec.Cmd) (syscall.WaitStatus, error) {
-			r, w, err := os.Pipe()
-			if err != nil {
-				return 0, err
-			}
-			r.Close()
-			c.Stderr = w
-			if err := c.Start(); err != nil {
-				return 0, err
-			}
-			w.Close()
-			_ = c.Wait()
-			return c.ProcessState.Sys().(syscall.WaitStatus), nil
-		})
+		r, err := s.run(strings.Split(string(loud), "\x00"),
+			func(c *exec.Cmd) (syscall.WaitStatus, error) {
+				r, w, err := os.Pipe()
+				if err != nil {
+					return 0, err
+				}
+				r.Close()
+				c.Stderr = w
+				if err := c.Start(); err != nil {
+					return 0, err
+				}
+				w.Close()
+				_ = c.Wait()
+				return c.ProcessState.Sys().(syscall.WaitStatus), nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +135,8 @@ func TestTortureMessagesToNobody(t *testing.T) {
 	}
 }
 
-// fullDevice makes a device like /dev/full. That itself is not for those who remove their output when they fail, which gpg does.
+// fullDevice makes a device like /dev/full. That itself is not for those who remove their output
+// when they fail, which gpg does.
 func fullDevice(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "full")
@@ -187,11 +199,13 @@ func opened(t *testing.T, device string) *os.File {
 func TestTortureTextToFull(t *testing.T) {
 	a := count(t, "10", "/dev/full, what is printed", ours)
 	dir, device := t.TempDir(), fullDevice(t)
-	if err := os.WriteFile(filepath.Join(dir, "f.sealed"), seal(t, []byte("secret")), 0o600); err != nil {
+	err := os.WriteFile(filepath.Join(dir, "f.sealed"), seal(t, []byte("secret")), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"inspect", "f.sealed"}, {"inspect", "--json", "f.sealed"}, {"version"}, {"help"}, {"help", "exit-codes"}, {"--help"}, {"encrypt", "--help"},
+		{"inspect", "f.sealed"}, {"inspect", "--json", "f.sealed"}, {"version"}, {"help"},
+		{"help", "exit-codes"}, {"--help"}, {"encrypt", "--help"},
 		{"keystore", "list-keys"}, {"kms", "describe-key", "--key-id", "local:a"}, {"keystore", "export"},
 	} {
 		c := command(dir, args...)

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// powerCuts are what two moments of a run leave on a disk: somewhere in the middle, and after the exit code 0.
+// powerCuts are what two moments of a run leave on a disk: somewhere in the middle, and after the
+// exit code 0.
 type powerCuts struct {
 	where  string
 	during []byte
@@ -24,7 +25,8 @@ type powerCuts struct {
 	code   int
 }
 
-// cutAt plays the scene on the disk, and cuts the power before the nth call on the user's files, and when the program has just ended.
+// cutAt plays the scene on the disk, and cuts the power before the nth call on the user's files,
+// and when the program has just ended.
 func (s *stage) cutAt(disk *imageDisk, nth int) (p powerCuts, err error) {
 	if err := s.set(); err != nil {
 		return p, err
@@ -59,12 +61,14 @@ func (s *stage) cutAt(disk *imageDisk, nth int) (p powerCuts, err error) {
 	return p, err
 }
 
-// survived looks at what is there when the machine starts again. ended tells that the program had said it was done.
+// survived looks at what is there when the machine starts again. ended tells that the program had
+// said it was done.
 func (s *stage) survived(root string, ended bool) (problems []string) {
 	there := &stage{dir: filepath.Join(root, filepath.Base(s.dir)), scene: s.scene}
 	done, kept, broken := there.state()
 	if s.inside != nil && len(broken) > 0 { // a torn header, which the journal makes good
-		if r := envseal(there.files(), nil, "decrypt", "-q", "-o", "-", s.wants[0].name); r.code == 0 && bytes.Equal(r.stdout, s.inside) {
+		r := envseal(there.files(), nil, "decrypt", "-q", "-o", "-", s.wants[0].name)
+		if r.code == 0 && bytes.Equal(r.stdout, s.inside) {
 			broken = nil
 		}
 	}
@@ -158,7 +162,8 @@ func TestTorturePowerCutIsNoticed(t *testing.T) {
 	}
 }
 
-// TestTorturePowerCutPeers cuts the power for all programs: after they have ended well, and at a random moment while they replace a file.
+// TestTorturePowerCutPeers cuts the power for all programs: after they have ended well, and at a
+// random moment while they replace a file.
 func TestTorturePowerCutPeers(t *testing.T) {
 	all := duels(t, 300_000)
 	after := tallies(t, "13", "power cut after exit code 0 of replacing a file", all)
@@ -211,8 +216,10 @@ func (d *duel) cutAfter(disk *imageDisk, dir string, a *tally) (took time.Durati
 	})
 }
 
-// cutAt stops the program after a while, so that the disk holds still, and cuts the power. synced tells that somebody called sync just before.
-func (d *duel) cutAt(disk *imageDisk, dir string, after time.Duration, synced bool, a *tally) error {
+// cutAt stops the program after a while, so that the disk holds still, and cuts the power. synced
+// tells that somebody called sync just before.
+func (d *duel) cutAt(disk *imageDisk, dir string, after time.Duration,
+	synced bool, a *tally) error {
 	if err := d.prepare(disk, dir); err != nil {
 		return err
 	}

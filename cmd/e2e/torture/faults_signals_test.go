@@ -14,10 +14,12 @@ import (
 	"time"
 )
 
-// TestTortureSignals sends SIGINT, SIGTERM and SIGHUP before each call that the program makes on the user's files.
+// TestTortureSignals sends SIGINT, SIGTERM and SIGHUP before each call that the program makes on
+// the user's files.
 func TestTortureSignals(t *testing.T) {
 	var all []work
-	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP}
+	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM,
+		"SIGHUP": syscall.SIGHUP}
 	for _, sc := range scenes(t) {
 		n, err := newStage(t, sc).callCount(false)
 		if err != nil {
@@ -36,12 +38,14 @@ func TestTortureSignals(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		} else if where != "" {
-			tallies[w.kind].trial(fmt.Sprintf("%s: at call %d, %s", w.name, w.nth, where), s.judgeSignal(r, signals[w.kind])...)
+			tallies[w.kind].trial(fmt.Sprintf("%s: at call %d, %s", w.name, w.nth, where),
+				s.judgeSignal(r, signals[w.kind])...)
 		}
 	})
 }
 
-// judgeSignal is for a run that was asked to end. It may have had its output in place by then, or even have ended.
+// judgeSignal is for a run that was asked to end. It may have had its output in place by then, or
+// even have ended.
 func (s *stage) judgeSignal(r result, sig syscall.Signal) (problems []string) {
 	done, kept, broken := s.state()
 	problems = append(broken, s.changedInputs(done)...)
@@ -59,7 +63,8 @@ func (s *stage) judgeSignal(r result, sig syscall.Signal) (problems []string) {
 			problems = append(problems, name+" is there: "+r.stderr)
 		}
 	}
-	if s.scene.stdout != nil && r.code != 0 && !bytes.Equal(r.stdout, nil) && s.partly != nil && s.args[0] == "decrypt" {
+	if s.scene.stdout != nil && r.code != 0 && !bytes.Equal(r.stdout, nil) &&
+		s.partly != nil && s.args[0] == "decrypt" {
 		if wrong := s.partly(r.stdout); wrong != "" {
 			problems = append(problems, wrong)
 		}
@@ -75,10 +80,13 @@ var waiting = []struct {
 }{
 	{"for more input", []string{"encrypt", "-q", "-f", "-k", "local:a", "-o", "out"}, true},
 	{"for more input, to decrypt", []string{"decrypt", "-q", "-f", "-o", "out"}, true},
-	{"for the writer of a named pipe", []string{"encrypt", "-q", "-f", "-k", "local:a", "-o", "out", "pipe"}, false},
-	{"for the reader of a named pipe", []string{"encrypt", "-q", "-k", "local:a", "-o", "pipe", "in"}, false},
+	{"for the writer of a named pipe",
+		[]string{"encrypt", "-q", "-f", "-k", "local:a", "-o", "out", "pipe"}, false},
+	{"for the reader of a named pipe",
+		[]string{"encrypt", "-q", "-k", "local:a", "-o", "pipe", "in"}, false},
 	{"for the reader of stdout", []string{"encrypt", "-q", "-k", "local:a", "-o", "-", "in"}, false},
-	{"for a command", []string{"encrypt", "-q", "-f", "-k", "local:a", "-o", "out", "--from-command", "cat in; sleep 100"}, false},
+	{"for a command", []string{"encrypt", "-q", "-f", "-k", "local:a", "-o", "out", "--from-command",
+		"cat in; sleep 100"}, false},
 }
 
 // TestTortureSignalsWhileWaiting interrupts runs that wait.
@@ -87,7 +95,8 @@ func TestTortureSignalsWhileWaiting(t *testing.T) {
 	plain := randomBytes(3 << 20)
 	sealed := seal(t, plain)
 	for _, w := range waiting {
-		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[:trials(3, 1)] {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM,
+			syscall.SIGHUP}[:trials(3, 1)] {
 			dir := t.TempDir()
 			for name, data := range map[string][]byte{"in": plain, "out": []byte("old")} {
 				if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
@@ -107,7 +116,8 @@ func TestTortureSignalsWhileWaiting(t *testing.T) {
 }
 
 // interruptWaiting runs c until it has had time enough to wait, and sends it the signal.
-func interruptWaiting(t *testing.T, c *exec.Cmd, fed []byte, sig syscall.Signal) (problems []string) {
+func interruptWaiting(t *testing.T, c *exec.Cmd, fed []byte,
+	sig syscall.Signal) (problems []string) {
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.StdoutPipe() // nobody reads

@@ -59,7 +59,8 @@ func newDrip(t *testing.T, args ...string) *drip {
 	return d
 }
 
-// wait gives the program 5 seconds to give out want bytes, with nothing more to read, and tells how many there are.
+// wait gives the program 5 seconds to give out want bytes, with nothing more to read, and tells how
+// many there are.
 func (d *drip) wait(want int64) int64 {
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && d.got.Load() < want; {
 		time.Sleep(time.Millisecond)
@@ -67,7 +68,8 @@ func (d *drip) wait(want int64) int64 {
 	return d.got.Load()
 }
 
-// TestTortureSlowProducer feeds encrypt and decrypt in pieces: encrypt holds back one chunk at the most, decrypt none that is there whole.
+// TestTortureSlowProducer feeds encrypt and decrypt in pieces: encrypt holds back one chunk at the
+// most, decrypt none that is there whole.
 func TestTortureSlowProducer(t *testing.T) {
 	plain := randomBytes(12*chunkSize + 500)
 	sealed := seal(t, plain)
@@ -77,16 +79,19 @@ func TestTortureSlowProducer(t *testing.T) {
 		data        []byte
 		due         func(fed int64) int64 // what must be out once so much is in
 	}{
-		{"encrypt", "slow producer, encrypt holds back more than a chunk", []string{"encrypt", "-q", "-k", "local:a"}, plain, func(fed int64) int64 {
-			return headerSize + max(fed-1, 0)/chunkSize*sealedChunk
-		}},
-		{"decrypt", "slow producer, decrypt holds back a chunk", []string{"decrypt", "-q"}, sealed, func(fed int64) int64 {
-			return max(fed-headerSize, 0) / sealedChunk * chunkSize
-		}},
+		{"encrypt", "slow producer, encrypt holds back more than a chunk",
+			[]string{"encrypt", "-q", "-k", "local:a"}, plain, func(fed int64) int64 {
+				return headerSize + max(fed-1, 0)/chunkSize*sealedChunk
+			}},
+		{"decrypt", "slow producer, decrypt holds back a chunk", []string{"decrypt", "-q"}, sealed,
+			func(fed int64) int64 {
+				return max(fed-headerSize, 0) / sealedChunk * chunkSize
+			}},
 	} {
 		a := count(t, "19", side.fault, ours)
 		for _, jobs := range []string{"1", "2", "4"} {
-			for _, step := range []int64{1000, chunkSize / 2, chunkSize, sealedChunk, 3*chunkSize + 7}[trials(0, 2):] {
+			for _, step := range []int64{1000, chunkSize / 2, chunkSize, sealedChunk,
+				3*chunkSize + 7}[trials(0, 2):] {
 				d := newDrip(t, with(side.args, "-j", jobs)...)
 				for fed := int64(0); fed+step < int64(len(side.data)); {
 					if _, err := d.in.Write(side.data[fed : fed+step]); err != nil {
@@ -95,7 +100,8 @@ func TestTortureSlowProducer(t *testing.T) {
 					fed += step
 					var problems []string
 					if due := side.due(fed); d.wait(due) < due {
-						problems = append(problems, fmt.Sprintf("%d bytes in, %d out, and not %d", fed, d.got.Load(), due))
+						problems = append(problems,
+							fmt.Sprintf("%d bytes in, %d out, and not %d", fed, d.got.Load(), due))
 					}
 					a.trial(fmt.Sprintf("%s -j %s, %d bytes at a time", side.what, jobs, step), problems...)
 				}
@@ -107,7 +113,8 @@ func TestTortureSlowProducer(t *testing.T) {
 	}
 }
 
-// TestTortureSlowConsumer stops reading in the middle: memory stays as it is, and the rest comes when somebody wants it.
+// TestTortureSlowConsumer stops reading in the middle: memory stays as it is, and the rest comes
+// when somebody wants it.
 func TestTortureSlowConsumer(t *testing.T) {
 	size := int64(trials(300, 60)) << 20
 	sealed := filepath.Join(t.TempDir(), "large.sealed")
@@ -120,7 +127,8 @@ func TestTortureSlowConsumer(t *testing.T) {
 	var wg sync.WaitGroup
 	var most atomic.Int64
 	for _, args := range [][]string{
-		{"encrypt", "-q", "-k", "local:a"}, {"encrypt", "-q", "-k", "local:a", "-j", "4"}, {"encrypt", "-q", "-k", "local:a", "-a"},
+		{"encrypt", "-q", "-k", "local:a"}, {"encrypt", "-q", "-k", "local:a", "-j", "4"},
+		{"encrypt", "-q", "-k", "local:a", "-a"},
 		{"decrypt", "-q", "-o", "-", sealed}, {"decrypt", "-q", "-j", "4", "-o", "-", sealed},
 	} {
 		wg.Go(func() {
@@ -144,7 +152,8 @@ func (endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// stalled runs a command whose output is read for 1 MiB, then not for a while, and then to its end. It tells by how many KiB the program grew meanwhile.
+// stalled runs a command whose output is read for 1 MiB, then not for a while, and then to its end.
+// It tells by how many KiB the program grew meanwhile.
 func stalled(size int64, args []string) (grown int64, problems []string) {
 	c := command(homeDir, args...)
 	if args[0] == "encrypt" {

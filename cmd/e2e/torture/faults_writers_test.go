@@ -44,7 +44,8 @@ func (d *duel) failRead(dir string, nth int) (struck bool, code int, err error) 
 func TestTortureKillPeers(t *testing.T) {
 	size := trials(8, 4)
 	all := duels(t, size<<20)
-	counts := tallies(t, "12", fmt.Sprintf("SIGKILL at a random time while replacing a file of %d MiB", size), all)
+	counts := tallies(t, "12",
+		fmt.Sprintf("SIGKILL at a random time while replacing a file of %d MiB", size), all)
 	for _, d := range all {
 		dir := t.TempDir()
 		if err := d.set(dir); err != nil {
@@ -73,7 +74,9 @@ func TestTortureKillPeers(t *testing.T) {
 
 // judgeKilled looks at what a kill left, and at what the next run leaves of it.
 func (d *duel) judgeKilled(dir string) []string {
-	problems := slices.DeleteFunc(d.judge(dir, -1), func(p string) bool { return strings.HasPrefix(p, "left behind: .envseal-") })
+	problems := slices.DeleteFunc(d.judge(dir, -1), func(p string) bool {
+		return strings.HasPrefix(p, "left behind: .envseal-")
+	})
 	if r := run(d.begin(dir)); r.code != 0 {
 		problems = append(problems, fmt.Sprintf("the next run: exit code %d: %s", r.code, r.stderr))
 	}
@@ -136,12 +139,14 @@ func (p *program) judgeTwo(dir string, a, b []byte, codes []int) (problems []str
 		problems = append(problems, fmt.Sprintf("exit codes %v, and the output is neither's", codes))
 	}
 	if codes[0] != 0 && isA || codes[1] != 0 && isB {
-		problems = append(problems, fmt.Sprintf("exit codes %v, and the output is that of a run that failed", codes))
+		problems = append(problems,
+			fmt.Sprintf("exit codes %v, and the output is that of a run that failed", codes))
 	}
 	return append(problems, strangers(dir, "a", "b", "out")...)
 }
 
-// TestTortureTwoNewOutputs has two runs make one output that must not be replaced: one of them is told so.
+// TestTortureTwoNewOutputs has two runs make one output that must not be replaced: one of them is
+// told so.
 func TestTortureTwoNewOutputs(t *testing.T) {
 	counts := count(t, "18", "two runs make one new output", ours)
 	dir := t.TempDir()
@@ -153,7 +158,8 @@ func TestTortureTwoNewOutputs(t *testing.T) {
 	}
 	p := allPrograms(t)[0]
 	for range trials(200, 8) {
-		first, second := command(dir, "encrypt", "-q", "-k", "local:a", "-o", "out", "a"), command(dir, "encrypt", "-q", "-k", "local:a", "-o", "out", "b")
+		first, second := command(dir, "encrypt", "-q", "-k", "local:a", "-o", "out", "a"),
+			command(dir, "encrypt", "-q", "-k", "local:a", "-o", "out", "b")
 		together(t, first, second)
 		codes := codesOf(first, second)
 		problems := p.judgeTwo(dir, a, b, codes)
@@ -176,16 +182,19 @@ func TestTortureTwoRewraps(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range trials(200, 8) {
-		first, second := command(dir, "rewrap", "-q", "--to", "local:b", "f"), command(dir, "rewrap", "-q", "--to", "local:a", "f")
+		first, second := command(dir, "rewrap", "-q", "--to", "local:b", "f"),
+			command(dir, "rewrap", "-q", "--to", "local:a", "f")
 		reading := make(chan result)
 		go func() { reading <- envseal(dir, nil, "decrypt", "-q", "-o", "-", "f") }()
 		together(t, first, second)
 		var problems []string
 		r := <-reading // it may find that the header is not the one that it began with
-		if r.code != 1 && (r.code != 0 || !bytes.Equal(r.stdout, plain)) || r.code == 1 && !strings.Contains(r.stderr, "changed while it was read") {
+		if r.code != 1 && (r.code != 0 || !bytes.Equal(r.stdout, plain)) ||
+			r.code == 1 && !strings.Contains(r.stderr, "changed while it was read") {
 			problems = append(problems, fmt.Sprintf("the reader: %d %s", r.code, r.stderr))
 		}
-		if r := envseal(dir, nil, "decrypt", "-q", "-o", "-", "f"); r.code != 0 || !bytes.Equal(r.stdout, plain) {
+		r = envseal(dir, nil, "decrypt", "-q", "-o", "-", "f")
+		if r.code != 0 || !bytes.Equal(r.stdout, plain) {
 			problems = append(problems, fmt.Sprintf("afterwards: %d %s", r.code, r.stderr))
 		}
 		for _, code := range codesOf(first, second) {

@@ -29,7 +29,8 @@ func (s *stage) judge(r result, e expectation) (problems []string) {
 
 // judgeEnd is about the exit code and the message.
 func (s *stage) judgeEnd(r result, e expectation) (problems []string) {
-	for _, word := range []string{"panic", "goroutine ", "runtime error", "fatal error", "unexpected fault"} {
+	for _, word := range []string{"panic", "goroutine ", "runtime error",
+		"fatal error", "unexpected fault"} {
 		if strings.Contains(r.stderr, word) {
 			problems = append(problems, "stderr: "+r.stderr)
 		}
@@ -41,9 +42,11 @@ func (s *stage) judgeEnd(r result, e expectation) (problems []string) {
 	case e.succeeds:
 		problems = append(problems, fmt.Sprintf("exit code %d: %s", r.code, r.stderr))
 	case e.codes != nil && !slices.Contains(e.codes, r.code):
-		problems = append(problems, fmt.Sprintf("exit code %d, not one of %v: %s", r.code, e.codes, r.stderr))
+		problems = append(problems,
+			fmt.Sprintf("exit code %d, not one of %v: %s", r.code, e.codes, r.stderr))
 	}
-	if r.code != 0 && e.codes != nil && (!strings.Contains(r.stderr, "envseal: error: ") || !s.names(r.stderr)) {
+	if r.code != 0 && e.codes != nil &&
+		(!strings.Contains(r.stderr, "envseal: error: ") || !s.names(r.stderr)) {
 		problems = append(problems, "no message that names the file: "+r.stderr)
 	}
 	return problems
@@ -51,7 +54,8 @@ func (s *stage) judgeEnd(r result, e expectation) (problems []string) {
 
 // names tells whether a message names one of the files, or its directory.
 func (s *stage) names(message string) bool {
-	if s.stdin != nil && strings.Contains(message, "stdin") || s.scene.stdout != nil && strings.Contains(message, "stdout") {
+	if s.stdin != nil && strings.Contains(message, "stdin") ||
+		s.scene.stdout != nil && strings.Contains(message, "stdout") {
 		return true
 	}
 	for name := range s.inputs {
@@ -59,7 +63,9 @@ func (s *stage) names(message string) bool {
 			return true
 		}
 	}
-	return s.many && (strings.Contains(message, "out") || strings.Contains(message, "in:") || strings.Contains(message, "in/")) || slices.ContainsFunc(s.wants, func(w want) bool { return strings.Contains(message, w.name+":") })
+	return s.many && (strings.Contains(message, "out") ||
+		strings.Contains(message, "in:") || strings.Contains(message, "in/")) ||
+		slices.ContainsFunc(s.wants, func(w want) bool { return strings.Contains(message, w.name+":") })
 }
 
 // judgeOutputs compares what is there with what the exit code says.
@@ -90,7 +96,8 @@ func (s *stage) judgeOutputs(r result, e expectation, done, kept []string) (prob
 
 // tellsOfNew tells whether a message says that the new file is there all the same.
 func tellsOfNew(message string) bool {
-	for _, words := range []string{"was replaced, but may be", "output is written, but", "has its new slots, but", "the file opens by way of"} {
+	for _, words := range []string{"was replaced, but may be", "output is written, but",
+		"has its new slots, but", "the file opens by way of"} {
 		if strings.Contains(message, words) {
 			return true
 		}

@@ -1,12 +1,14 @@
 //go:build torture && linux && amd64
 
-// Package torture makes everything around the program fail that can: each system call on its files, the disk, the machine, other processes, the user. It drives the real binary,
-// as a user would, and holds it to what is promised: a target is what it was before or the new file whole, never anything between; nothing is left behind; the exit
-// code and the message tell what happened.
+// Package torture makes everything around the program fail that can: each system call on its files,
+// the disk, the machine, other processes, the user. It drives the real binary, as a user would, and
+// holds it to what is promised: a target is what it was before or the new file whole, never
+// anything between; nothing is left behind; the exit code and the message tell what happened.
 //
 // Where it can, it does the same to age, gpg and openssl, whose violations are only counted.
 //
-// `make torture` runs it, and TORTURE=short is the form for every change. It needs root, loop devices and Linux on amd64, where the faults of system calls are made.
+// `make torture` runs it, and TORTURE=short is the form for every change. It needs root, loop
+// devices and Linux on amd64, where the faults of system calls are made.
 package torture
 
 import (
@@ -73,15 +75,19 @@ var atEnd []func()
 // prepare builds the program and makes a keystore with the keys a to e.
 func prepare(dir string) error {
 	binary, homeDir = filepath.Join(dir, "envseal"), dir
-	if out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build", "BIN="+binary).CombinedOutput(); err != nil {
+	out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build",
+		"BIN="+binary).CombinedOutput()
+	if err != nil {
 		return fmt.Errorf("make build: %w\n%s", err, out)
 	}
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "ENVSEAL_") && name != "HOME" {
+		name, _, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "ENVSEAL_") && name != "HOME" {
 			baseEnv = append(baseEnv, v)
 		}
 	}
-	baseEnv = append(baseEnv, "HOME="+dir, "ENVSEAL_KEYSTORE="+filepath.Join(dir, "keystore"), "AWS_EC2_METADATA_DISABLED=true")
+	baseEnv = append(baseEnv, "HOME="+dir, "ENVSEAL_KEYSTORE="+filepath.Join(dir, "keystore"),
+		"AWS_EC2_METADATA_DISABLED=true")
 	setup := [][]string{{"keystore", "init", "--plaintext-insecure"}}
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		setup = append(setup, []string{"keystore", "create-key", key})

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plumbing connects a traced program, which takes files only. Its pipes have names in the stage, so that the tracer knows them for the user's.
+// plumbing connects a traced program, which takes files only. Its pipes have names in the stage, so
+// that the tracer knows them for the user's.
 type plumbing struct {
 	theirs, own    []*os.File
 	feeding        sync.WaitGroup
@@ -52,7 +53,8 @@ func (p *plumbing) connect(c *exec.Cmd, s *stage) error {
 	return nil
 }
 
-// namedPipe makes a pipe and opens both ends. An old one of that name would still hold what nobody has read as long as any process that was just being started has it open.
+// namedPipe makes a pipe and opens both ends. An old one of that name would still hold what nobody
+// has read as long as any process that was just being started has it open.
 func namedPipe(path string) (r, w *os.File, err error) {
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return nil, nil, err

@@ -15,7 +15,8 @@ import (
 	"filippo.io/age"
 )
 
-// program is one of those that the same faults are tried on: something that seals a file into another one, and opens it again. Where there is an old output, it is replaced.
+// program is one of those that the same faults are tried on: something that seals a file into
+// another one, and opens it again. Where there is an old output, it is replaced.
 type program struct {
 	name       string
 	seal, open func(in, out string) []string // "-" for out is standard output
@@ -31,7 +32,9 @@ var programs = sync.OnceValues(func() ([]*program, error) {
 		seal: func(in, out string) []string {
 			return []string{binary, "encrypt", "-q", "-f", "-k", "local:a", "-o", out, in}
 		},
-		open: func(in, out string) []string { return []string{binary, "decrypt", "-q", "-f", "-o", out, in} },
+		open: func(in, out string) []string {
+			return []string{binary, "decrypt", "-q", "-f", "-o", out, in}
+		},
 	}}
 	for _, peer := range []func() (*program, error){ageProgram, gpgProgram, opensslProgram} {
 		p, err := peer()
@@ -54,7 +57,8 @@ func allPrograms(t *testing.T) []*program {
 
 // findAge is age 1.3 from the path, or made here: distributions have older ones.
 func findAge() (string, error) {
-	if out, err := exec.Command("age", "--version").Output(); err == nil && strings.HasPrefix(string(out), "v1.3.") {
+	out, err := exec.Command("age", "--version").Output()
+	if err == nil && strings.HasPrefix(string(out), "v1.3.") {
 		return exec.LookPath("age")
 	}
 	install := exec.Command("go", "install", "filippo.io/age/cmd/age@"+ageVersion)
@@ -80,7 +84,9 @@ func ageProgram() (*program, error) {
 	}
 	return &program{
 		name: "age 1.3",
-		seal: func(in, out string) []string { return []string{bin, "-r", id.Recipient().String(), "-o", out, in} },
+		seal: func(in, out string) []string {
+			return []string{bin, "-r", id.Recipient().String(), "-o", out, in}
+		},
 		open: func(in, out string) []string { return []string{bin, "-d", "-i", keys, "-o", out, in} },
 	}, nil
 }
@@ -105,7 +111,8 @@ func gpgProgram() (*program, error) {
 		return nil, err
 	}
 	p := &program{name: "gpg", env: []string{"GNUPGHOME=" + home}}
-	base := []string{bin, "--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase-file", password, "--s2k-count", "65536"}
+	base := []string{bin, "--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback",
+		"--passphrase-file", password, "--s2k-count", "65536"}
 	p.seal = func(in, out string) []string { return with(base, "-o", out, "--symmetric", in) }
 	p.open = func(in, out string) []string { return with(base, "-o", out, "--decrypt", in) }
 	for _, args := range [][]string{{"gpg", "--batch", "--list-keys"}, {"gpg-connect-agent", "/bye"}} {
@@ -132,7 +139,8 @@ func opensslProgram() (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := []string{bin, "enc", "-aes-256-ctr", "-pbkdf2", "-iter", "1000", "-pass", "file:" + password}
+	base := []string{bin, "enc", "-aes-256-ctr", "-pbkdf2", "-iter", "1000",
+		"-pass", "file:" + password}
 	line := func(in, out string, more ...string) []string {
 		args := with(base, more...)
 		if out != "-" {

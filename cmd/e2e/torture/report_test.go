@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// tally counts the trials of one fault on one program, and prints them when the test ends. It is safe for concurrent use.
+// tally counts the trials of one fault on one program, and prints them when the test ends. It is
+// safe for concurrent use.
 type tally struct {
 	t                     *testing.T
 	row                   string // of the list of faults, "-" for none
@@ -51,7 +52,8 @@ func printAll(t *testing.T) {
 	delete(talliesOf.all, t)
 }
 
-// trial notes a trial and what was wrong with it, if anything. Our own program's violations fail the test.
+// trial notes a trial and what was wrong with it, if anything. Our own program's violations fail
+// the test.
 func (a *tally) trial(what string, problems ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -61,7 +63,8 @@ func (a *tally) trial(what string, problems ...string) {
 		return
 	}
 	a.wrong++
-	if slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, "exit code 0") }) {
+	if slices.ContainsFunc(problems,
+		func(p string) bool { return strings.HasPrefix(p, "exit code 0") }) {
 		a.silent++
 	}
 	a.voiced++
@@ -84,7 +87,8 @@ func (a *tally) print() {
 	if a.remark == "" && a.silent > 0 {
 		a.remark = fmt.Sprintf("%d of them with exit code 0", a.silent)
 	}
-	fmt.Printf("reliability: %s|%s|%s|%d|%d|%s\n", a.row, a.fault, a.program, a.trials, a.wrong, a.remark)
+	fmt.Printf("reliability: %s|%s|%s|%d|%d|%s\n",
+		a.row, a.fault, a.program, a.trials, a.wrong, a.remark)
 	if a.trials == 0 {
 		a.t.Errorf("%s: %s: no trial", a.program, a.fault)
 	}

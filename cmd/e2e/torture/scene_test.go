@@ -22,8 +22,9 @@ type scene struct {
 	args   []string
 	inputs map[string][]byte // files that must not change
 	stdin  []byte            // comes through a pipe; nil for none
-	stdout whole             // what a reader of standard output must get; nil if nothing is written there
-	partly whole             // what such a reader may have got when the program fails; nil for anything
+	// what a reader of standard output must get; nil if nothing is written there
+	stdout whole
+	partly whole // what such a reader may have got when the program fails; nil for anything
 	wants  []want
 	many   bool   // one of several files may fail while the others are done
 	moves  bool   // the inputs are removed once the outputs are there
@@ -119,7 +120,8 @@ func (s *stage) play(judge func(*call) verdict) (result, error) {
 }
 
 // run has the program started, and waited for, by how.
-func (s *stage) run(args []string, how func(*exec.Cmd) (syscall.WaitStatus, error)) (result, error) {
+func (s *stage) run(args []string,
+	how func(*exec.Cmd) (syscall.WaitStatus, error)) (result, error) {
 	c := command(s.files(), args...)
 	p := &plumbing{}
 	defer p.close()
@@ -149,7 +151,8 @@ func killedAfter(d time.Duration) func(*exec.Cmd) (syscall.WaitStatus, error) {
 	}
 }
 
-// state compares the targets: done have the new contents, kept those from before, and broken neither.
+// state compares the targets: done have the new contents, kept those from before, and broken
+// neither.
 func (s *stage) state() (done, kept, broken []string) {
 	for _, w := range s.wants {
 		now, err := os.ReadFile(filepath.Join(s.files(), w.name))

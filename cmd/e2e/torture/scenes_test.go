@@ -23,7 +23,9 @@ func randomBytes(n int) []byte {
 
 // proseBytes can be compressed.
 func proseBytes(n int) []byte {
-	return bytes.Repeat([]byte("all work and no play makes jack a dull boy, and twice as dull on days like this\n"), n/80+1)[:n]
+	return bytes.Repeat(
+		[]byte("all work and no play makes jack a dull boy, and twice as dull on days like this\n"),
+		n/80+1)[:n]
 }
 
 // direct is above the size from which regular files are read and written at any offset.
@@ -119,24 +121,41 @@ func scenes(t *testing.T) []*scene {
 	key := []string{"encrypt", "-q", "-k", "local:a"}
 	add := []string{"--add", "local:b", "--add", "local:c", "--add", "local:d", "--add", "local:e"}
 	list := []*scene{
-		{name: "encrypt -f", args: with(key, "-f", "f"), inputs: in("f", small), wants: []want{{"f.sealed", old, opensTo(small)}}},
-		{name: "encrypt, 6 bytes", args: with(key, "f"), inputs: in("f", []byte("secret")), wants: []want{{"f.sealed", nil, opensTo([]byte("secret"))}}},
-		{name: "encrypt, direct", args: with(key, "-f", "f"), inputs: in("f", large), wants: []want{{"f.sealed", old, opensTo(large)}}},
-		{name: "encrypt -z", args: with(key, "-f", "-z", "f"), inputs: in("f", prose), wants: []want{{"f.sealed", old, opensTo(prose)}}},
-		{name: "encrypt -a", args: with(key, "-f", "-a", "f"), inputs: in("f", small), wants: []want{{"f.sealed", old, opensTo(small)}}},
-		{name: "encrypt --rm", args: with(key, "--rm", "f"), inputs: in("f", small), moves: true, wants: []want{{"f.sealed", nil, opensTo(small)}}},
-		{name: "encrypt from a pipe", args: with(key, "-o", "o"), stdin: small, wants: []want{{"o", nil, opensTo(small)}}},
-		{name: "encrypt to a pipe", args: with(key, "-o", "-", "f"), inputs: in("f", small), stdout: opensTo(small), partly: never(small)},
-		{name: "encrypt, pipe to pipe", args: key, stdin: small, stdout: opensTo(small), partly: never(small)},
-		{name: "decrypt -f", args: []string{"decrypt", "-q", "-f", "f.sealed"}, inputs: in("f.sealed", sealedSmall), wants: []want{{"f", old, is(small)}}},
-		{name: "decrypt, direct", args: []string{"decrypt", "-q", "-f", "f.sealed"}, inputs: in("f.sealed", sealedLarge), wants: []want{{"f", old, is(large)}}},
-		{name: "decrypt -z", args: []string{"decrypt", "-q", "f.sealed"}, inputs: in("f.sealed", sealedProse), wants: []want{{"f", nil, is(prose)}}},
-		{name: "decrypt --verify-first", args: []string{"decrypt", "-q", "--verify-first", "f.sealed"}, inputs: in("f.sealed", sealedSmall), wants: []want{{"f", nil, is(small)}}},
-		{name: "decrypt from a pipe", args: []string{"decrypt", "-q", "-o", "o"}, stdin: sealedSmall, wants: []want{{"o", nil, is(small)}}},
-		{name: "decrypt to a pipe", args: []string{"decrypt", "-q", "-o", "-", "f.sealed"}, inputs: in("f.sealed", sealedSmall), stdout: is(small), partly: beginsLike(small)},
+		{name: "encrypt -f", args: with(key, "-f", "f"), inputs: in("f", small),
+			wants: []want{{"f.sealed", old, opensTo(small)}}},
+		{name: "encrypt, 6 bytes", args: with(key, "f"), inputs: in("f", []byte("secret")),
+			wants: []want{{"f.sealed", nil, opensTo([]byte("secret"))}}},
+		{name: "encrypt, direct", args: with(key, "-f", "f"), inputs: in("f", large),
+			wants: []want{{"f.sealed", old, opensTo(large)}}},
+		{name: "encrypt -z", args: with(key, "-f", "-z", "f"), inputs: in("f", prose),
+			wants: []want{{"f.sealed", old, opensTo(prose)}}},
+		{name: "encrypt -a", args: with(key, "-f", "-a", "f"), inputs: in("f", small),
+			wants: []want{{"f.sealed", old, opensTo(small)}}},
+		{name: "encrypt --rm", args: with(key, "--rm", "f"), inputs: in("f", small), moves: true,
+			wants: []want{{"f.sealed", nil, opensTo(small)}}},
+		{name: "encrypt from a pipe", args: with(key, "-o", "o"), stdin: small,
+			wants: []want{{"o", nil, opensTo(small)}}},
+		{name: "encrypt to a pipe", args: with(key, "-o", "-", "f"), inputs: in("f", small),
+			stdout: opensTo(small), partly: never(small)},
+		{name: "encrypt, pipe to pipe", args: key, stdin: small,
+			stdout: opensTo(small), partly: never(small)},
+		{name: "decrypt -f", args: []string{"decrypt", "-q", "-f", "f.sealed"},
+			inputs: in("f.sealed", sealedSmall), wants: []want{{"f", old, is(small)}}},
+		{name: "decrypt, direct", args: []string{"decrypt", "-q", "-f", "f.sealed"},
+			inputs: in("f.sealed", sealedLarge), wants: []want{{"f", old, is(large)}}},
+		{name: "decrypt -z", args: []string{"decrypt", "-q", "f.sealed"},
+			inputs: in("f.sealed", sealedProse), wants: []want{{"f", nil, is(prose)}}},
+		{name: "decrypt --verify-first", args: []string{"decrypt", "-q", "--verify-first", "f.sealed"},
+			inputs: in("f.sealed", sealedSmall), wants: []want{{"f", nil, is(small)}}},
+		{name: "decrypt from a pipe", args: []string{"decrypt", "-q", "-o", "o"}, stdin: sealedSmall,
+			wants: []want{{"o", nil, is(small)}}},
+		{name: "decrypt to a pipe", args: []string{"decrypt", "-q", "-o", "-", "f.sealed"},
+			inputs: in("f.sealed", sealedSmall), stdout: is(small), partly: beginsLike(small)},
 		{name: "verify", args: []string{"verify", "-q", "f.sealed"}, inputs: in("f.sealed", sealedSmall)},
-		{name: "rewrap in place", args: []string{"rewrap", "-q", "--to", "local:b", "f"}, inside: small, wants: []want{{"f", sealedSmall, rewrapped(t, sealedSmall, small, "--to", "local:b")}}},
-		{name: "rewrap by copy", args: append(append([]string{"rewrap", "-q"}, add...), "f"), inside: large, wants: []want{{"f", sealedLarge, rewrapped(t, sealedLarge, large, add...)}}},
+		{name: "rewrap in place", args: []string{"rewrap", "-q", "--to", "local:b", "f"}, inside: small,
+			wants: []want{{"f", sealedSmall, rewrapped(t, sealedSmall, small, "--to", "local:b")}}},
+		{name: "rewrap by copy", args: append(append([]string{"rewrap", "-q"}, add...), "f"),
+			inside: large, wants: []want{{"f", sealedLarge, rewrapped(t, sealedLarge, large, add...)}}},
 	}
 	return append(list, trees(t)...)
 }
@@ -145,7 +164,8 @@ func with(args []string, more ...string) []string { return append(slices.Clone(a
 
 // trees are runs over several files, one of them larger than what is read at once.
 func trees(t *testing.T) []*scene {
-	plain := map[string][]byte{"in/1": randomBytes(10), "in/2": randomBytes(70_000), "in/sub/3": randomBytes(3000), "in/sub/4": randomBytes(1<<20 + 7)}
+	plain := map[string][]byte{"in/1": randomBytes(10), "in/2": randomBytes(70_000),
+		"in/sub/3": randomBytes(3000), "in/sub/4": randomBytes(1<<20 + 7)}
 	sealed := map[string][]byte{}
 	var sealing, opening, beside []want
 	for _, name := range slices.Sorted(maps.Keys(plain)) {
@@ -158,8 +178,12 @@ func trees(t *testing.T) []*scene {
 	}
 	key := []string{"encrypt", "-q", "-k", "local:a"}
 	return []*scene{
-		{name: "encrypt -R -O", args: with(key, "-R", "-O", "out", "in"), inputs: plain, wants: sealing, many: true},
-		{name: "decrypt -R -O -f", args: []string{"decrypt", "-q", "-f", "-R", "-O", "out", "in"}, inputs: sealed, wants: opening, many: true},
-		{name: "encrypt --reuse-key", args: with(key, "-f", "--reuse-key", "in/1", "in/2", "in/sub/3", "in/sub/4"), inputs: plain, wants: beside, many: true},
+		{name: "encrypt -R -O", args: with(key, "-R", "-O", "out", "in"), inputs: plain,
+			wants: sealing, many: true},
+		{name: "decrypt -R -O -f", args: []string{"decrypt", "-q", "-f", "-R", "-O", "out", "in"},
+			inputs: sealed, wants: opening, many: true},
+		{name: "encrypt --reuse-key",
+			args: with(key, "-f", "--reuse-key", "in/1", "in/2", "in/sub/3", "in/sub/4"), inputs: plain,
+			wants: beside, many: true},
 	}
 }

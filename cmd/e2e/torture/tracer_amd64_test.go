@@ -16,7 +16,8 @@ func keepPlace(r, now *unix.PtraceRegs) {
 	r.Rip, r.Rcx, r.R11, r.Orig_rax = now.Rip, now.Rcx, now.R11, now.Orig_rax
 }
 
-// shorten halves the number of bytes that a call is about. It is false where there is nothing to halve.
+// shorten halves the number of bytes that a call is about. It is false where there is nothing to
+// halve.
 func shorten(r *unix.PtraceRegs, c *call) bool {
 	counts := []*uint64{&r.Rdi, &r.Rsi, &r.Rdx, &r.R10, &r.R8, &r.R9}
 	if c.kind.count < 0 {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kind is what the harness knows of a system call: where its descriptors and names are among its arguments, -1 for nowhere.
+// kind is what the harness knows of a system call: where its descriptors and names are among its
+// arguments, -1 for nowhere.
 type kind struct {
 	name   string
 	fd     int // a descriptor
@@ -38,23 +39,35 @@ func byPaths(name string) kind                 { return kind{name, -1, 1, -1, 3,
 
 // kinds are the calls that name files. Others are counted by no fault.
 var kinds = map[uint64]kind{
-	unix.SYS_READ: byFD("read", reads, 2), unix.SYS_PREAD64: byFD("pread64", reads, 2), unix.SYS_READV: byFD("readv", reads, -1),
+	unix.SYS_READ: byFD("read", reads, 2), unix.SYS_PREAD64: byFD("pread64", reads, 2),
+	unix.SYS_READV:  byFD("readv", reads, -1),
 	unix.SYS_PREADV: byFD("preadv", reads, -1), unix.SYS_GETDENTS64: byFD("getdents64", reads, -1),
-	unix.SYS_WRITE: byFD("write", writes, 2), unix.SYS_PWRITE64: byFD("pwrite64", writes, 2), unix.SYS_WRITEV: byFD("writev", writes, -1),
-	unix.SYS_PWRITEV: byFD("pwritev", writes, -1), unix.SYS_FALLOCATE: byFD("fallocate", writes, -1), unix.SYS_FTRUNCATE: byFD("ftruncate", writes, -1),
-	unix.SYS_FSYNC: byFD("fsync", syncs, -1), unix.SYS_FDATASYNC: byFD("fdatasync", syncs, -1), unix.SYS_SYNCFS: byFD("syncfs", syncs, -1),
+	unix.SYS_WRITE: byFD("write", writes, 2), unix.SYS_PWRITE64: byFD("pwrite64", writes, 2),
+	unix.SYS_WRITEV:  byFD("writev", writes, -1),
+	unix.SYS_PWRITEV: byFD("pwritev", writes, -1), unix.SYS_FALLOCATE: byFD("fallocate", writes, -1),
+	unix.SYS_FTRUNCATE: byFD("ftruncate", writes, -1),
+	unix.SYS_FSYNC:     byFD("fsync", syncs, -1), unix.SYS_FDATASYNC: byFD("fdatasync", syncs, -1),
+	unix.SYS_SYNCFS:          byFD("syncfs", syncs, -1),
 	unix.SYS_SYNC_FILE_RANGE: byFD("sync_file_range", writes, -1),
-	unix.SYS_COPY_FILE_RANGE: {"copy_file_range", 0, -1, 2, -1, 4, writes}, unix.SYS_SPLICE: {"splice", 0, -1, 2, -1, 4, writes},
-	unix.SYS_SENDFILE: {"sendfile", 1, -1, 0, -1, 3, writes},
-	unix.SYS_CLOSE:    byFD("close", neither, -1), unix.SYS_FSTAT: byFD("fstat", neither, -1), unix.SYS_LSEEK: byFD("lseek", neither, -1),
-	unix.SYS_FCHMOD: byFD("fchmod", writes, -1), unix.SYS_FCHOWN: byFD("fchown", writes, -1), unix.SYS_FLOCK: byFD("flock", neither, -1),
-	unix.SYS_FSTATFS: byFD("fstatfs", neither, -1), unix.SYS_FLISTXATTR: byFD("flistxattr", neither, -1), unix.SYS_FGETXATTR: byFD("fgetxattr", neither, -1),
-	unix.SYS_FSETXATTR: byFD("fsetxattr", writes, -1),
-	unix.SYS_FADVISE64: byFD("fadvise64", neither, -1),
-	unix.SYS_OPENAT:    byPath("openat", neither), unix.SYS_NEWFSTATAT: byPath("newfstatat", neither), unix.SYS_UNLINKAT: byPath("unlinkat", writes),
-	unix.SYS_MKDIRAT: byPath("mkdirat", writes), unix.SYS_READLINKAT: byPath("readlinkat", neither), unix.SYS_FACCESSAT: byPath("faccessat", neither),
-	unix.SYS_FCHMODAT: byPath("fchmodat", writes), unix.SYS_UTIMENSAT: byPath("utimensat", writes),
-	unix.SYS_RENAMEAT: byPaths("renameat"), unix.SYS_RENAMEAT2: byPaths("renameat2"), unix.SYS_LINKAT: byPaths("linkat"),
+	unix.SYS_COPY_FILE_RANGE: {"copy_file_range", 0, -1, 2, -1, 4, writes},
+	unix.SYS_SPLICE:          {"splice", 0, -1, 2, -1, 4, writes},
+	unix.SYS_SENDFILE:        {"sendfile", 1, -1, 0, -1, 3, writes},
+	unix.SYS_CLOSE:           byFD("close", neither, -1), unix.SYS_FSTAT: byFD("fstat", neither, -1),
+	unix.SYS_LSEEK:  byFD("lseek", neither, -1),
+	unix.SYS_FCHMOD: byFD("fchmod", writes, -1), unix.SYS_FCHOWN: byFD("fchown", writes, -1),
+	unix.SYS_FLOCK:      byFD("flock", neither, -1),
+	unix.SYS_FSTATFS:    byFD("fstatfs", neither, -1),
+	unix.SYS_FLISTXATTR: byFD("flistxattr", neither, -1),
+	unix.SYS_FGETXATTR:  byFD("fgetxattr", neither, -1),
+	unix.SYS_FSETXATTR:  byFD("fsetxattr", writes, -1),
+	unix.SYS_FADVISE64:  byFD("fadvise64", neither, -1),
+	unix.SYS_OPENAT:     byPath("openat", neither), unix.SYS_NEWFSTATAT: byPath("newfstatat", neither),
+	unix.SYS_UNLINKAT: byPath("unlinkat", writes),
+	unix.SYS_MKDIRAT:  byPath("mkdirat", writes), unix.SYS_READLINKAT: byPath("readlinkat", neither),
+	unix.SYS_FACCESSAT: byPath("faccessat", neither),
+	unix.SYS_FCHMODAT:  byPath("fchmodat", writes), unix.SYS_UTIMENSAT: byPath("utimensat", writes),
+	unix.SYS_RENAMEAT: byPaths("renameat"), unix.SYS_RENAMEAT2: byPaths("renameat2"),
+	unix.SYS_LINKAT:    byPaths("linkat"),
 	unix.SYS_SYMLINKAT: {"symlinkat", -1, 2, -1, -1, -1, writes},
 }
 
@@ -79,7 +92,8 @@ func readCall(tid int) (c *call, entry bool, err error) {
 		args   [6]uint64
 		_      [3]uint64
 	}
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info),
+		uintptr(unsafe.Pointer(&info)), 0, 0)
 	if errno != 0 {
 		return nil, false, errno
 	}
@@ -123,7 +137,8 @@ func (c *call) text(addr uint64) string {
 	const page = 4096
 	n := min(uint64(len(buf)), page-addr%page)
 	for {
-		got, err := unix.ProcessVMReadv(c.tid, []unix.Iovec{{Base: &buf[0], Len: n}}, []unix.RemoteIovec{{Base: uintptr(addr), Len: int(n)}}, 0)
+		got, err := unix.ProcessVMReadv(c.tid, []unix.Iovec{{Base: &buf[0], Len: n}},
+			[]unix.RemoteIovec{{Base: uintptr(addr), Len: int(n)}}, 0)
 		if err != nil {
 			return ""
 		}

@@ -14,9 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tracer runs a program and decides about each of its system calls. It is what `strace -e inject` is, but for three things that "fail the Nth call, for every N" needs: it
-// counts the calls of all threads together, where strace counts for each thread by itself; it looks at the file that a descriptor stands for, also where that has no
-// name; and a short read or write is one that the kernel has really made.
+// The tracer runs a program and decides about each of its system calls. It is what
+// `strace -e inject` is, but for three things that "fail the Nth call, for every N" needs: it
+// counts the calls of all threads together, where strace counts for each thread by itself; it looks
+// at the file that a descriptor stands for, also where that has no name; and a short read or write
+// is one that the kernel has really made.
 
 // verdict says what becomes of a call. The zero value lets it happen.
 type verdict struct {
@@ -29,8 +31,8 @@ type verdict struct {
 // traceLimit is how long a traced program may take: none of ours waits for anybody.
 const traceLimit = 60 * time.Second
 
-// tracers are threads that trace. Only the thread that started a traced process may talk to it, and it must have no other children: so these come before everything else, and do
-// nothing else.
+// tracers are threads that trace. Only the thread that started a traced process may talk to it, and
+// it must have no other children: so these come before everything else, and do nothing else.
 var tracers = make(chan func())
 
 func startTracers(n int) {
@@ -44,8 +46,9 @@ func startTracers(n int) {
 	}
 }
 
-// trace runs c to its end, which must have only files, or nothing, for standard input, output and error. judge is asked at the entry of each call, by one goroutine, while the
-// thread that makes it stands still.
+// trace runs c to its end, which must have only files, or nothing, for standard input, output and
+// error. judge is asked at the entry of each call, by one goroutine, while the thread that makes it
+// stands still.
 func trace(c *exec.Cmd, judge func(*call) verdict) (status unix.WaitStatus, err error) {
 	done := make(chan struct{})
 	tracers <- func() {
@@ -61,7 +64,8 @@ func traceHere(c *exec.Cmd, judge func(*call) verdict) (unix.WaitStatus, error) 
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
-	t := &tracer{pid: c.Process.Pid, judge: judge, pending: map[int]pending{}, known: map[int]bool{}, dir: c.Dir}
+	t := &tracer{pid: c.Process.Pid, judge: judge, pending: map[int]pending{},
+		known: map[int]bool{}, dir: c.Dir}
 	defer c.Process.Release()
 	limit := time.AfterFunc(traceLimit, func() { _ = syscall.Kill(t.pid, syscall.SIGKILL) })
 	defer limit.Stop()
@@ -130,7 +134,8 @@ func (t *tracer) run() (unix.WaitStatus, error) {
 	}
 }
 
-// atStop is for a thread that stands still. It gives the signal that the thread is to get, 0 for none.
+// atStop is for a thread that stands still. It gives the signal that the thread is to get, 0 for
+// none.
 func (t *tracer) atStop(tid int, status unix.WaitStatus) (pass int, err error) {
 	isNew := !t.known[tid]
 	t.known[tid] = true
@@ -208,7 +213,8 @@ func restore(tid int, p pending) error {
 	return unix.PtraceSetRegs(tid, &p.regs)
 }
 
-// openFD gives the path of a process's descriptor. A file without a name has that of its directory and a number.
+// openFD gives the path of a process's descriptor. A file without a name has that of its directory
+// and a number.
 func openFD(pid int, fd uint64) string {
 	path, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)))
 	if err != nil {

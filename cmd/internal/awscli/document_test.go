@@ -24,7 +24,8 @@ func secretOf(t *testing.T, text string) kmsclient.Secret {
 }
 
 func sampleDocument(t *testing.T) Document {
-	return Document{{"CiphertextBlob", []byte("blob")}, {"Plaintext", secretOf(t, "key")}, {"KeyId", "arn:<&>é"},
+	return Document{{"CiphertextBlob", []byte("blob")},
+		{"Plaintext", secretOf(t, "key")}, {"KeyId", "arn:<&>é"},
 		{"Inner", Document{{"List", []string{"a", "b"}}, {"Empty", []string{}}, {"Yes", true}}}}
 }
 
@@ -67,7 +68,8 @@ func TestQueryOutput(t *testing.T) {
 		{"Nothing", "json", "null\n"},
 		{"Nothing", "text", "None\n"},
 		{"{z:KeyId,a:Inner.Yes}", "json", "{\n    \"z\": \"arn:<&>é\",\n    \"a\": true\n}\n"},
-		{"Inner", "json", "{\n    \"List\": [\n        \"a\",\n        \"b\"\n    ],\n    \"Empty\": [],\n    \"Yes\": true\n}\n"},
+		{"Inner", "json",
+			"{\n    \"List\": [\n        \"a\",\n        \"b\"\n    ],\n    \"Empty\": [],\n    \"Yes\": true\n}\n"},
 		{"Inner", "yaml", "Empty: []\nList:\n  - a\n  - b\n\"Yes\": true\n"},
 		{"Inner", "text", "True\nLIST\ta\nLIST\tb\n"},
 		{"[`1`,`2.5`,`null`,[`2`,`3`],[`4`]]", "text", "1\t2.5\tNone\n2\t3\n4\n"},
@@ -80,7 +82,8 @@ func TestQueryOutput(t *testing.T) {
 			continue
 		}
 		var b bytes.Buffer
-		if err := (Printer{c.format, q}).Print(&b, sampleDocument(t)); err != nil || b.String() != c.want {
+		err = (Printer{c.format, q}).Print(&b, sampleDocument(t))
+		if err != nil || b.String() != c.want {
 			t.Errorf("%s as %s: %q, %v", c.query, c.format, b.String(), err)
 		}
 	}
@@ -104,8 +107,9 @@ func TestTextOfWholeAnswer(t *testing.T) {
 // TestQueryReaches: a query that is said not to reach the plaintext must find the same without it.
 func TestQueryReaches(t *testing.T) {
 	for text, want := range map[string]bool{
-		"KeyId": false, "[KeyId,CiphertextBlob]": false, "{a:KeyId, b:Inner.List[0]}": false, "Inner.List[]": false,
-		"Plaintext": true, "[Plaintext]": true, "*": true, "@": true, "values(@)": true, "KeyId || Plaintext": true, "\"Plain\\u0074ext\"": true,
+		"KeyId": false, "[KeyId,CiphertextBlob]": false, "{a:KeyId, b:Inner.List[0]}": false,
+		"Inner.List[]": false, "Plaintext": true, "[Plaintext]": true, "*": true, "@": true,
+		"values(@)": true, "KeyId || Plaintext": true, "\"Plain\\u0074ext\"": true,
 		"*[?starts_with(@,'a')]": true, "to_string(@)": true, "{a:@}": true,
 	} {
 		q, err := CompileQuery(text)
@@ -125,7 +129,8 @@ func TestTimes(t *testing.T) {
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
 	time.Local = time.FixedZone("", 2*3600)
 	at := time.Date(2019, 12, 2, 19, 47, 14, 861e6, time.UTC)
-	for at, want := range map[time.Time]string{at: "2019-12-02T21:47:14.861000+02:00", at.Truncate(time.Second): "2019-12-02T21:47:14+02:00"} {
+	for at, want := range map[time.Time]string{at: "2019-12-02T21:47:14.861000+02:00",
+		at.Truncate(time.Second): "2019-12-02T21:47:14+02:00"} {
 		if got := isoTime(at); got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
@@ -138,7 +143,8 @@ func TestTimes(t *testing.T) {
 
 func TestOnlyNames(t *testing.T) {
 	names := regexp.MustCompile(`^[A-Za-z0-9_.,:\[\]{} -]*$`)
-	for _, q := range []string{"", "Plaintext", "{a:KeyId, b:Arn}", "[0].x-y_z", "*", "keys(@)", "a|b", "a\tb", "`1`", "é"} {
+	for _, q := range []string{"", "Plaintext", "{a:KeyId, b:Arn}", "[0].x-y_z", "*", "keys(@)",
+		"a|b", "a\tb", "`1`", "é"} {
 		if onlyNames(q) != names.MatchString(q) {
 			t.Errorf("%q has only names: %v", q, onlyNames(q))
 		}

@@ -18,11 +18,13 @@ import (
 func Advise(command, name string, err error) error {
 	switch {
 	case err == nil:
-	case errors.Is(err, file.ErrDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"): // and not the file of a flag
+	case errors.Is(err, file.ErrDirectory) && strings.HasPrefix(err.Error(), ui.ShownInput(name)+":"):
+		// and not the file of a flag
 		return &exit.Error{Code: exit.Usage, Err: err, Hint: directoryHint(command, name)}
 	case errors.Is(err, format.ErrNotEnvseal):
 		if code, hint := exit.Explain(err); name == "-" {
-			return &exit.Error{Code: code, Err: err, Hint: hint + "; standard input is read where no FILE is named"}
+			return &exit.Error{Code: code, Err: err,
+				Hint: hint + "; standard input is read where no FILE is named"}
 		}
 		if k := keys.KeyFileAt(name); k != nil {
 			if err = k.NotSealed(name); command == flags.Rewrap {
@@ -41,11 +43,13 @@ func directoryHint(command, name string) string {
 	}
 	switch command {
 	case flags.Encrypt:
-		return "every file below it by itself: envseal encrypt -R -k KEY " + dir + "; all as one file: tar -c " + dir + " | envseal encrypt -k KEY -o NAME.tar.sealed"
+		return "every file below it by itself: envseal encrypt -R -k KEY " + dir +
+			"; all as one file: tar -c " + dir + " | envseal encrypt -k KEY -o NAME.tar.sealed"
 	case flags.Decrypt, flags.Verify:
 		return "every sealed file below it: envseal " + command + " -R " + dir
 	}
-	return "every sealed file below it: find " + dir + " -name '*.sealed' -exec envseal " + command + " {} +"
+	return "every sealed file below it: find " + dir +
+		" -name '*.sealed' -exec envseal " + command + " {} +"
 }
 
 // NoOpenedName says why there is no name for what a file would be opened to. err is the reason if

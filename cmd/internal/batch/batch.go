@@ -1,6 +1,6 @@
-// Package batch takes the files of a command line, named there or in a list, and says where the output
-// of each goes. It opens no file but the list, and gives no two inputs of a run the same output. Start
-// with New.
+// Package batch takes the files of a command line, named there or in a list, and says where the
+// output of each goes. It opens no file but the list, and gives no two inputs of a run the same
+// output. Start with New.
 package batch
 
 import (
@@ -46,15 +46,15 @@ func New(command string, o flags.Work, args []string) (*Files, error) {
 			return nil, exit.Errorf(exit.Usage, "", "file name is empty")
 		}
 		if n == "-" && len(b.Names) > 1 {
-			return nil, exit.Errorf(exit.Usage, "give stdin a run of its own", "- (stdin) cannot be mixed with files")
+			return nil, exit.Errorf(exit.Usage, "give stdin a run of its own",
+				"- (stdin) cannot be mixed with files")
 		}
 	}
 	return b, b.check()
 }
 
-// NewNamed is New for commands that take files only: named as arguments or by
-// --files0-from, never stdin. Without any name it is an error, but an empty list is one with nothing
-// to do.
+// NewNamed is New for commands that take files only: named as arguments or by --files0-from, never
+// stdin. Without any name it is an error, but an empty list is one with nothing to do.
 func NewNamed(command string, o flags.Work, args []string) (*Files, error) {
 	const hint = "name files, or a list of them with --files0-from"
 	if o.Names == "" {
@@ -68,7 +68,8 @@ func NewNamed(command string, o flags.Work, args []string) (*Files, error) {
 		return b, err
 	}
 	if len(args) > 0 {
-		return nil, exit.Errorf(exit.Usage, "", "--files0-from goes without further files, %s is one", ui.Shown(args[0]))
+		return nil, exit.Errorf(exit.Usage, "", "--files0-from goes without further files, %s is one",
+			ui.Shown(args[0]))
 	}
 	names, err := readNames(o.Names)
 	if err != nil {
@@ -102,11 +103,14 @@ func readNames(list string) ([]string, error) {
 		}
 		name := strings.TrimSuffix(string(part), "\x00")
 		switch {
-		case len(names) == 0 && len(name) == len(part) && strings.Contains(name, "\n") && !file.IsThere(name):
-			return nil, exit.Errorf(exit.Usage, "find ends them so with -print0; a list of lines becomes one by: "+
-				"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", ui.ShownInput(list))
+		case len(names) == 0 && len(name) == len(part) &&
+			strings.Contains(name, "\n") && !file.IsThere(name):
+			return nil, exit.Errorf(exit.Usage,
+				"find ends them so with -print0; a list of lines becomes one by: "+
+					"tr '\\n' '\\0'", "%s: the names are not ended by zero bytes", ui.ShownInput(list))
 		case name == "":
-			return nil, exit.Errorf(exit.Usage, "", "%s: name %d is empty", ui.ShownInput(list), len(names)+1)
+			return nil, exit.Errorf(exit.Usage, "", "%s: name %d is empty",
+				ui.ShownInput(list), len(names)+1)
 		case name == "-":
 			name = "." + string(os.PathSeparator) + name // a file of that name, as nobody types a list
 		}
@@ -122,16 +126,20 @@ func (b *Files) check() error {
 	case b.Output != "" && b.OutputDir != "":
 		return exit.Errorf(exit.Usage, "", "-o and -O exclude each other")
 	case b.Recursive && stdin:
-		return exit.Errorf(exit.Usage, "name a directory", "-R needs named directories, the input is stdin")
+		return exit.Errorf(exit.Usage, "name a directory",
+			"-R needs named directories, the input is stdin")
 	case b.Output != "" && (b.List || b.Recursive):
 		return exit.Errorf(exit.Usage, "use -O DIR", "-o takes one file")
 	case b.Output != "" && len(b.Names) > 1:
-		return exit.Errorf(exit.Usage, "use -O DIR for several files", "-o takes one file, %d are given", len(b.Names))
+		return exit.Errorf(exit.Usage, "use -O DIR for several files", "-o takes one file, %d are given",
+			len(b.Names))
 	case b.OutputDir != "" && stdin:
 		return exit.Errorf(exit.Usage, "use -o FILE", "-O needs named files, the input is stdin")
-	case b.OutputDir != "" && b.Recursive && !b.List && len(b.Names) > 1: // their contents would get mixed up
-		return exit.Errorf(exit.Usage, "give each directory its own -O, or their names to --files0-from, which "+
-			"keeps their paths", "-R with -O takes one directory, %d are given", len(b.Names))
+	case b.OutputDir != "" && b.Recursive && !b.List && len(b.Names) > 1:
+		// their contents would get mixed up
+		return exit.Errorf(exit.Usage,
+			"give each directory its own -O, or their names to --files0-from, which "+
+				"keeps their paths", "-R with -O takes one directory, %d are given", len(b.Names))
 	case b.OutputDir == "":
 		return nil
 	}
@@ -145,8 +153,8 @@ func (b *Files) CheckHeader(name string) error {
 	case name == "-":
 		return exit.Errorf(exit.Usage, "", "--header takes the name of a file")
 	case name != "" && len(b.Names) > 1:
-		return exit.Errorf(exit.Usage, "run it once for each file", "--header goes with one file, %d are given",
-			len(b.Names))
+		return exit.Errorf(exit.Usage, "run it once for each file",
+			"--header goes with one file, %d are given", len(b.Names))
 	case name != "":
 		return b.OneFile("header")
 	}
@@ -164,8 +172,8 @@ func (b *Files) OneFile(flag string) error {
 // IsMany tells whether this is a run over many files, as far as the command line shows.
 func (b *Files) IsMany() bool { return b.List || len(b.Names) > 1 || b.Recursive }
 
-// Run calls do for each file, one after the other. A single file fails with its own code; of several
-// the failures are printed as they come, summed up, and give exit code 3.
+// Run calls do for each file, one after the other. A single file fails with its own code; of
+// several the failures are printed as they come, summed up, and give exit code 3.
 func (b *Files) Run(ctx context.Context, do func(ctx context.Context, name string) error) error {
 	if len(b.Names) == 1 {
 		return ui.Named(b.Names[0], Advise(b.command, b.Names[0], do(ctx, b.Names[0])))
@@ -195,7 +203,8 @@ func (b *Files) Run(ctx context.Context, do func(ctx context.Context, name strin
 	if failed == 0 {
 		return nil
 	}
-	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s", failed, len(b.Names), ui.Listed(names, failed))
+	return exit.Errorf(exit.Some, "", "%d of %d files failed: %s",
+		failed, len(b.Names), ui.Listed(names, failed))
 }
 
 // Target is where the output for an input goes: "-" for stdout.

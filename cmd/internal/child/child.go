@@ -1,6 +1,6 @@
-// Package child runs the commands of --from-command and --to-command. None outlives envseal, and none
-// sees the end of its input unless all of it was authentic. Start with Open, which makes a command an
-// input, and Consumer, to which opened data goes.
+// Package child runs the commands of --from-command and --to-command. None outlives envseal, and
+// none sees the end of its input unless all of it was authentic. Start with Open, which makes a
+// command an input, and Consumer, to which opened data goes.
 package child
 
 import (
@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	endGrace  = time.Second            // from SIGTERM to SIGKILL
-	killGrace = 300 * time.Millisecond // from SIGKILL to giving up; both together are less than proc.cleanUpLimit
+	endGrace = time.Second // from SIGTERM to SIGKILL
+	// from SIGKILL to giving up; both together are less than proc.cleanUpLimit
+	killGrace = 300 * time.Millisecond
 )
 
-// child is a running command: a process group of its own, so that all of a pipeline can be ended, and nothing besides.
+// child is a running command: a process group of its own, so that all of a pipeline can be ended,
+// and nothing besides.
 type child struct {
 	line   *Line
 	pid    int           // of the command and of its group
@@ -28,7 +30,8 @@ type child struct {
 	forget func() // a signal that ends envseal no longer has to do with it
 }
 
-// startCommand starts cmd. Its end, and that of what it started, comes at the latest with that of envseal, unless envseal is killed.
+// startCommand starts cmd. Its end, and that of what it started, comes at the latest with that of
+// envseal, unless envseal is killed.
 func startCommand(line *Line, cmd *exec.Cmd) (*child, error) {
 	c := &child{line: line, done: make(chan struct{})}
 	cmd.SysProcAttr = proc.GroupAttributes()
@@ -59,13 +62,17 @@ func startCommand(line *Line, cmd *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
-// await waits for the end of the command. One that is stopped because it wants the terminal gets it, if envseal has it.
+// await waits for the end of the command. One that is stopped because it wants the terminal gets
+// it, if envseal has it.
 func (c *child) await() {
 	var tty *borrowed
 	defer func() { tty.giveBack() }()
 	for {
 		var status syscall.WaitStatus
-		err := file.Retry(func() error { _, err := syscall.Wait4(c.pid, &status, syscall.WUNTRACED, nil); return err })
+		err := file.Retry(func() error {
+			_, err := syscall.Wait4(c.pid, &status, syscall.WUNTRACED, nil)
+			return err
+		})
 		switch {
 		case err != nil:
 			c.status = 0xff00 // exit code 255: nothing is known of it, so it has failed
@@ -81,8 +88,8 @@ func (c *child) await() {
 	}
 }
 
-// wait waits for the end of the command and tells whether it succeeded. While a signal ends envseal it does not return, as the command may
-// have ended by that.
+// wait waits for the end of the command and tells whether it succeeded. While a signal ends envseal
+// it does not return, as the command may have ended by that.
 func (c *child) wait() error {
 	<-c.done
 	proc.WaitIfEnding()
@@ -102,8 +109,9 @@ func (f *childFailure) Error() string {
 	return f.line.String() + ": the command failed: " + ending(f.status)
 }
 
-// end asks all processes of the group to end, and makes them after a second. When it returns they have ended, or a warning has said that they have not: a process of another user,
-// such as one started by sudo, cannot be ended.
+// end asks all processes of the group to end, and makes them after a second. When it returns they
+// have ended, or a warning has said that they have not: a process of another user, such as one
+// started by sudo, cannot be ended.
 func (c *child) end() {
 	proc.SignalGroup(c.pid, syscall.SIGTERM)
 	proc.SignalGroup(c.pid, syscall.SIGCONT) // to one that is stopped, SIGTERM comes only then

@@ -33,7 +33,8 @@ func childProduce(args []string) error {
 	return err
 }
 
-// A command that asks for a password gets the terminal for that, although it is in a process group of its own.
+// A command that asks for a password gets the terminal for that, although it is in a process group
+// of its own.
 func TestCommandGetsTheTerminal(t *testing.T) {
 	child, _ := testkit.StartChild(t, "produce", `echo before; read secret < /dev/tty; echo "$secret"`)
 	terminal := testkit.OnTerminal(t, child, 80)
@@ -57,7 +58,8 @@ func TestInterruptTypedToCommand(t *testing.T) {
 	}
 }
 
-// The end of the input of a command that is given up comes after its own end: here it would leave a file.
+// The end of the input of a command that is given up comes after its own end: here it would leave a
+// file.
 func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "ended")
@@ -65,7 +67,8 @@ func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
 		"cat > /dev/null; touch " + mark,
 		"trap '' TERM; cat > /dev/null; touch " + mark,
 		"cat | cat > /dev/null && touch " + mark,
-		"exec 3<&0; (cat <&3 > /dev/null; touch " + mark + ") & exec sleep 1000", // what reads is not the child
+		// what reads is not the child
+		"exec 3<&0; (cat <&3 > /dev/null; touch " + mark + ") & exec sleep 1000",
 	} {
 		c, err := NewConsumer(&Line{shell: shell})
 		if err != nil {
@@ -87,7 +90,8 @@ func TestConsumerIsEndedBeforeItsInput(t *testing.T) {
 	}
 }
 
-// A read that is given up returns, from a pipe, a FIFO and a producer that has closed its output and goes on.
+// A read that is given up returns, from a pipe, a FIFO and a producer that has closed its output
+// and goes on.
 func TestInterruptedInput(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -123,7 +127,8 @@ func TestInterruptedInput(t *testing.T) {
 	for _, in := range []*file.Input{pipe, named, command} {
 		time.AfterFunc(50*time.Millisecond, in.Interrupt)
 		for range 2 { // and stays given up
-			if n, err := in.Read(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), file.ErrInterrupted.Error()) {
+			n, err := in.Read(make([]byte, 10))
+			if n != 0 || err == nil || !strings.Contains(err.Error(), file.ErrInterrupted.Error()) {
 				t.Errorf("%s: %d bytes, %v", in.Name, n, err)
 			}
 		}

@@ -14,13 +14,15 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// A command at one end of envseal: --from-command is sealed, --to-command gets what is opened. Either form of both:
+// A command at one end of envseal: --from-command is sealed, --to-command gets what is opened.
+// Either form of both:
 //
 //	--from-command 'pg_dump app | tee log'      a line for /bin/sh
 //	--from-command -- pg_dump "$database"       a program and its arguments, to the end of the command line
 //
-// A shell pipeline loses the exit code of the program before it: a dump that failed in the middle makes a sealed file that opens without complaint. Here a
-// failure of the command is a failure of the whole.
+// A shell pipeline loses the exit code of the program before it: a dump that failed in the middle
+// makes a sealed file that opens without complaint. Here a failure of the command is a failure of
+// the whole.
 
 // Line is a line for the shell, or a program and its arguments.
 type Line struct {

@@ -11,8 +11,9 @@ import (
 	"github.com/envseal/envseal/cmd/internal/file"
 )
 
-// producer is a command whose standard output is sealed. Its end is the end of the input only if it succeeded: a failure comes
-// out of file.Input.Read in the place of io.EOF, so that no last chunk is ever written for what it left unfinished.
+// producer is a command whose standard output is sealed. Its end is the end of the input only if it
+// succeeded: a failure comes out of file.Input.Read in the place of io.EOF, so that no last chunk
+// is ever written for what it left unfinished.
 type producer struct {
 	line    *Line
 	r       *os.File // reads what it writes
@@ -24,8 +25,8 @@ type producer struct {
 	giveUp  sync.Once
 }
 
-// Open makes the command an input. It starts with the first Read, so not before there is a data key: nobody dumps a
-// database to find out that a key may not be used.
+// Open makes the command an input. It starts with the first Read, so not before there is a data
+// key: nobody dumps a database to find out that a key may not be used.
 func Open(line *Line) (*file.Input, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -51,7 +52,8 @@ func (p *producer) Start() error {
 	return p.started
 }
 
-// Result is asked for at the end of the output. The command may go on without one for as long as it likes.
+// Result is asked for at the end of the output. The command may go on without one for as long as it
+// likes.
 func (p *producer) Result() error {
 	select {
 	case <-p.child.done:
@@ -81,8 +83,9 @@ func (p *producer) Close() {
 	}
 }
 
-// Consumer is a command whose standard input gets the opened data; it is a sink. It sees the end of its input only where all of it was authentic: after a
-// failure it is ended first, so that it cannot take a part for the whole.
+// Consumer is a command whose standard input gets the opened data; it is a sink. It sees the end of
+// its input only where all of it was authentic: after a failure it is ended first, so that it
+// cannot take a part for the whole.
 type Consumer struct {
 	line  *Line
 	r, w  *os.File
@@ -112,7 +115,8 @@ func (c *Consumer) start() error {
 	return c.r.Close()
 }
 
-// Write implements io.Writer. A command that closes its input early has failed, whatever its exit code says: it did not take all of the data.
+// Write implements io.Writer. A command that closes its input early has failed, whatever its exit
+// code says: it did not take all of the data.
 func (c *Consumer) Write(p []byte) (int, error) {
 	if err := c.start(); err != nil {
 		return 0, err
@@ -142,7 +146,8 @@ func (c *Consumer) Commit() error {
 	c.ended = true
 	c.w.Close()
 	if err := c.child.wait(); err != nil {
-		return exit.Errorf(exit.Consumer, "all of the data was authentic and has been handed over", "%w", err)
+		return exit.Errorf(exit.Consumer, "all of the data was authentic and has been handed over",
+			"%w", err)
 	}
 	return nil
 }

@@ -10,13 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// borrowed is the terminal in the hands of a command that asks for a password, say. The group of the command is not the one that the shell gave the terminal to, so the
-// system stops it at its first read; a shell would do the same as here when a job comes to the foreground.
+// borrowed is the terminal in the hands of a command that asks for a password, say. The group of
+// the command is not the one that the shell gave the terminal to, so the system stops it at its
+// first read; a shell would do the same as here when a job comes to the foreground.
 type borrowed struct {
 	tty *os.File
 }
 
-// lendTerminal makes group the foreground group of the terminal and lets it go on. It is nil if envseal does not have the terminal itself.
+// lendTerminal makes group the foreground group of the terminal and lets it go on. It is nil if
+// envseal does not have the terminal itself.
 func lendTerminal(group int) *borrowed {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package decrypt is envseal decrypt and envseal verify. Start with runOpen; opening is what they do to
-// each file. Nothing is released that was not authenticated before.
+// Package decrypt is envseal decrypt and envseal verify. Start with runOpen; opening is what they
+// do to each file. Nothing is released that was not authenticated before.
 package decrypt
 
 import (
@@ -39,7 +39,8 @@ func Command() *cli.Command {
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
 			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags:  flags.Join(flags.PolicyFlags(), flags.FileFlags(), flags.TreeFlags(), openFlags(), decompressFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Flags: flags.Join(flags.PolicyFlags(), flags.FileFlags(), flags.TreeFlags(), openFlags(),
+			decompressFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error { return runOpen(c, flags.Decrypt) },
 	}
 }
@@ -48,14 +49,18 @@ func openFlags() []cli.Flag {
 	return []cli.Flag{
 		openHeaderFlag(),
 		rangeFlag(),
-		&cli.BoolFlag{Name: "verify-first", Category: flags.CatFiles, Usage: "read the file twice: nothing comes out before all of it is found to be authentic"},
-		flags.BeforeCommand(&cli.StringFlag{Name: flags.ToCommand, Category: flags.CatFiles, Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}),
-		&cli.BoolFlag{Name: "preserve-mode", Category: flags.CatFiles, Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
+		&cli.BoolFlag{Name: "verify-first", Category: flags.CatFiles,
+			Usage: "read the file twice: nothing comes out before all of it is found to be authentic"},
+		flags.BeforeCommand(&cli.StringFlag{Name: flags.ToCommand, Category: flags.CatFiles,
+			Usage: "hand the opened data to the shell command `CMD`, which is ended before it sees the end of an input that is not whole (its own failure: exit code 11); or --to-command -- CMD ARGS..."}),
+		&cli.BoolFlag{Name: "preserve-mode", Category: flags.CatFiles,
+			Usage: "give the output the mode of the sealed file, even if others can read it (default: the owner at the most)"},
 	}
 }
 
 func openHeaderFlag() cli.Flag {
-	return &cli.StringFlag{Name: "header", Category: flags.CatFiles, Usage: "the header is in `FILE`, and the input has the chunks alone"}
+	return &cli.StringFlag{Name: "header", Category: flags.CatFiles,
+		Usage: "the header is in `FILE`, and the input has the chunks alone"}
 }
 
 // openOptions are the flags of decrypt and verify, which has fewer.
@@ -91,14 +96,16 @@ func readOpenOptions(c *cli.Context) (o openOptions, err error) {
 	if o.bytes, err = parseRange(c.String("range"), c.IsSet("range")); err != nil {
 		return o, err
 	}
-	o.open = envelope.OpenOptions{Workers: o.Jobs, NoDecompress: c.Bool("no-decompress"), MaxSlots: c.Int("max-slots")}
+	o.open = envelope.OpenOptions{Workers: o.Jobs, NoDecompress: c.Bool("no-decompress"),
+		MaxSlots: c.Int("max-slots")}
 	if o.open.MaxSlots < 0 {
 		return o, exit.Errorf(exit.Usage, "", "--max-slots %d is negative", o.open.MaxSlots)
 	}
 	if o.open.MaxSize, err = parseMaxSize(c.String("max-size"), c.IsSet("max-size")); err != nil {
 		return o, err
 	}
-	o.to, o.args, err = child.Parse(flags.ToCommand, c.String(flags.ToCommand), c.IsSet(flags.ToCommand), c.Args().Slice())
+	o.to, o.args, err = child.Parse(flags.ToCommand, c.String(flags.ToCommand),
+		c.IsSet(flags.ToCommand), c.Args().Slice())
 	return o, err
 }
 
@@ -129,7 +136,8 @@ func (o *openOptions) check(b *batch.Files) error {
 	if err := b.OneFile(flags.ToCommand); err != nil {
 		return err
 	}
-	others := append(outputs, flags.Given{Flag: "output", Yes: o.Output != ""}, flags.Given{Flag: "force", Yes: o.Force})
+	others := append(outputs, flags.Given{Flag: "output", Yes: o.Output != ""},
+		flags.Given{Flag: "force", Yes: o.Force})
 	return flags.Exclude(flags.ToCommand, "the data goes to the command", others...)
 }
 
@@ -232,7 +240,8 @@ func (o *opening) DirPerm(mode os.FileMode) os.FileMode {
 }
 
 // Single opens a single file of the batch, for the command of --to-command, or into a file.
-func (o *opening) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+func (o *opening) Single(ctx context.Context, name string,
+	log *transfer.Log) (transfer.Result, error) {
 	target, err := o.batch.Target(name, o.rename)
 	if err != nil {
 		return transfer.Result{}, err
@@ -279,7 +288,8 @@ func (o *opening) Check(in *file.Input) error {
 
 func (o *opening) CanWhole() bool { return true }
 
-func (o *opening) Whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+func (o *opening) Whole(ctx context.Context,
+	dst, src []byte) (out []byte, r transfer.Result, err error) {
 	out, r.Header, err = envelope.AppendOpened(ctx, dst, src, o.open, o.identity("", true, &r))
 	if streamOnly(err, r.Header) {
 		return nil, r, tree.ErrStream // compressed; or a header in another shape, or in a journal
@@ -299,7 +309,8 @@ func (o *opening) Stream(ctx context.Context, j *transfer.Job) (r transfer.Resul
 	return r, nil
 }
 
-func (o *opening) release(ctx context.Context, j *transfer.Job, r *transfer.Result) (*format.Header, error) {
+func (o *opening) release(ctx context.Context, j *transfer.Job,
+	r *transfer.Result) (*format.Header, error) {
 	id := o.identity(j.In.Name, j.OneOfMany, r)
 	header := transfer.Header{Name: o.header, Again: o.verifyFirst}
 	defer header.Close()
@@ -393,8 +404,10 @@ func (o *opening) Current(in, out *file.Input) (current, replaceable bool) {
 // decompressFlags are those of commands that open compressed files.
 func decompressFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "no-decompress", Category: flags.CatFiles, Usage: "give out the zstd stream of a compressed file as it is"},
-		&cli.StringFlag{Name: "max-size", Category: flags.CatPolicy, Usage: "stop before more than `BYTES` (such as 10GiB) come out of a file: a small compressed one can hold any amount"},
+		&cli.BoolFlag{Name: "no-decompress", Category: flags.CatFiles,
+			Usage: "give out the zstd stream of a compressed file as it is"},
+		&cli.StringFlag{Name: "max-size", Category: flags.CatPolicy,
+			Usage: "stop before more than `BYTES` (such as 10GiB) come out of a file: a small compressed one can hold any amount"},
 	}
 }
 
@@ -405,7 +418,8 @@ func parseMaxSize(text string, given bool) (int64, error) {
 	}
 	n, err := flags.ParseSize(text)
 	if err != nil || n <= 0 {
-		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--max-size %q is not a size", text)
+		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB",
+			"--max-size %q is not a size", text)
 	}
 	return n, nil
 }

@@ -16,7 +16,8 @@ import (
 )
 
 func rangeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "range", Category: flags.CatFiles, Usage: "open LEN bytes at offset OFF of the data only, `OFF:LEN`, to stdout or -o; OFF may be negative, from the end; without LEN to the end; 1:2KiB, 3G:, -1MiB:"}
+	return &cli.StringFlag{Name: "range", Category: flags.CatFiles,
+		Usage: "open LEN bytes at offset OFF of the data only, `OFF:LEN`, to stdout or -o; OFF may be negative, from the end; without LEN to the end; 1:2KiB, 3G:, -1MiB:"}
 }
 
 // byteRange is a piece of the plaintext.
@@ -31,7 +32,8 @@ func parseRange(text string, given bool) (*byteRange, error) {
 	if !given {
 		return nil, nil
 	}
-	wrong := exit.Errorf(exit.Usage, "OFF:LEN, such as 3GiB:1MiB, -100: or 0:4096", "--range %q is not a range", text)
+	wrong := exit.Errorf(exit.Usage, "OFF:LEN, such as 3GiB:1MiB, -100: or 0:4096",
+		"--range %q is not a range", text)
 	first, second, ok := strings.Cut(text, ":")
 	if !ok || strings.HasPrefix(second, "-") {
 		return nil, wrong
@@ -61,17 +63,21 @@ func (r *byteRange) of(size int64) (begin, end int64, err error) {
 		end = begin + r.length
 	}
 	if begin < 0 || begin > size || end > size {
-		return 0, 0, exit.Errorf(exit.Usage, "", "the range is not within the data, which has %d bytes", size)
+		return 0, 0, exit.Errorf(exit.Usage, "",
+			"the range is not within the data, which has %d bytes", size)
 	}
 	return begin, end, nil
 }
 
-// openRange writes a range of the plaintext, and reads the chunks only that it needs: the header, the
-// last chunk, by which the size is known to be that of the whole file, then those of the range.
-func (o *opening) openRange(ctx context.Context, j *transfer.Job, options envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
+// openRange writes a range of the plaintext, and reads the chunks only that it needs: the header,
+// the last chunk, by which the size is known to be that of the whole file, then those of the range.
+func (o *opening) openRange(ctx context.Context, j *transfer.Job, options envelope.OpenOptions,
+	id envelope.Identity) (*format.Header, error) {
 	in := j.In
 	if !in.Regular {
-		return nil, exit.Errorf(exit.Usage, "open all of it instead, and cut: | tail -c +OFF | head -c LEN", "a range needs a file that can be read at any place, not a pipe or device")
+		return nil, exit.Errorf(exit.Usage,
+			"open all of it instead, and cut: | tail -c +OFF | head -c LEN",
+			"a range needs a file that can be read at any place, not a pipe or device")
 	}
 	at, err := envelope.OpenAt(ctx, offsetReader{in, in.Offset()}, in.Left, options, id)
 	if err != nil {
@@ -92,12 +98,14 @@ func (o *opening) openRange(ctx context.Context, j *transfer.Job, options envelo
 // rangeError has a hint for armor, in which nothing lies where it should.
 func rangeError(err error) error {
 	if errors.Is(err, format.ErrArmored) {
-		return exit.Errorf(exit.Usage, "take the armor off first, or open all of it", "a range needs a sealed file that is not armored")
+		return exit.Errorf(exit.Usage, "take the armor off first, or open all of it",
+			"a range needs a sealed file that is not armored")
 	}
 	return err
 }
 
-// rangeStep is how much is read at a time, from one multiple to the next: a whole number of chunks, and a frame of a compressed file.
+// rangeStep is how much is read at a time, from one multiple to the next: a whole number of chunks,
+// and a frame of a compressed file.
 const rangeStep = 1 << 20
 
 func copyRange(dst io.Writer, at *envelope.ReaderAt, begin, end int64, p *ui.Progress) error {

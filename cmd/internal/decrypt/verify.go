@@ -30,7 +30,8 @@ func VerifyCommand() *cli.Command {
 			"-R takes the files that decrypt -R takes: those whose name ends in .sealed, or in --suffix. Others are counted as skipped, and symbolic links are not followed.\n" +
 			"A DIR without any sealed file is a failure, since nothing was verified.\n" +
 			flags.ManyHelp + " Exit codes: `envseal help exit-codes`.",
-		Flags:  flags.Join(flags.PolicyFlags(), verifyFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Flags: flags.Join(flags.PolicyFlags(), verifyFlags(), flags.MessageFlags(),
+			flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error { return runOpen(c, flags.Verify) },
 	}
 }
@@ -53,7 +54,8 @@ func (v *verifying) Verb() string { return flags.Verify }
 func (v *verifying) Target(string) (string, error) { return "", nil }
 
 // Single verifies a single file of the batch.
-func (v *verifying) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+func (v *verifying) Single(ctx context.Context, name string,
+	log *transfer.Log) (transfer.Result, error) {
 	t := &transfer.Transfer{
 		Work: v.Work, Name: name, Into: &verdict{name, v.Quiet}, SizeHint: -1, Log: log,
 		OneOfMany: v.batch.IsMany(),
@@ -105,9 +107,11 @@ func streamOnly(err error, h *format.Header) bool {
 }
 
 // verifiedFirst reads all of the input and authenticates it, and goes back to its beginning.
-func (o *opening) verifiedFirst(ctx context.Context, j *transfer.Job, header *transfer.Header, id envelope.Identity) error {
+func (o *opening) verifiedFirst(ctx context.Context, j *transfer.Job, header *transfer.Header,
+	id envelope.Identity) error {
 	if !j.In.Regular {
-		return exit.Errorf(exit.Usage, "save it in a file first", "--verify-first reads twice, which a pipe or device cannot be")
+		return exit.Errorf(exit.Usage, "save it in a file first",
+			"--verify-first reads twice, which a pipe or device cannot be")
 	}
 	options, err := header.Prepare(j.In, o.workersFor(j))
 	if err != nil {

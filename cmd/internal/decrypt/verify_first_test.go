@@ -16,7 +16,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// Another file in the place of the one that was verified is refused, although it opens with the same key, and the key service is asked once.
+// Another file in the place of the one that was verified is refused, although it opens with the
+// same key, and the key service is asked once.
 func TestHeldKeyIsForOneFile(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "keystore")
@@ -39,7 +40,8 @@ func TestHeldKeyIsForOneFile(t *testing.T) {
 	defer key.Destroy()
 	seal := func(text string) *bytes.Reader {
 		var sealed bytes.Buffer
-		if _, err := envelope.Seal(ctx, &sealed, bytes.NewReader([]byte(text)), key, envelope.SealOptions{}); err != nil {
+		_, err := envelope.Seal(ctx, &sealed, bytes.NewReader([]byte(text)), key, envelope.SealOptions{})
+		if err != nil {
 			t.Fatal(err)
 		}
 		return bytes.NewReader(sealed.Bytes())
@@ -56,7 +58,8 @@ func TestHeldKeyIsForOneFile(t *testing.T) {
 	}
 	one.Seek(0, io.SeekStart)
 	var out bytes.Buffer
-	if _, err := envelope.Open(ctx, &out, one, envelope.OpenOptions{}, held); err != nil || out.String() != "one" || used != 1 {
+	_, err = envelope.Open(ctx, &out, one, envelope.OpenOptions{}, held)
+	if err != nil || out.String() != "one" || used != 1 {
 		t.Errorf("read again: %q, %v, the service was asked %d times", out.String(), err, used)
 	}
 	_, err = envelope.Open(ctx, &out, other, envelope.OpenOptions{}, held)

@@ -41,8 +41,10 @@ func Command() *cli.Command {
 			"Exit code without --expect: 0 if every key can be used for something, 5 if KMS refuses one altogether, 6 if it cannot be reached.",
 		Flags: flags.Join([]cli.Flag{
 			flags.KeyIDFlag("examine this `KEY` (repeatable)"), flags.ContextFlag(), flags.GrantTokensFlag(),
-			&cli.StringSliceFlag{Name: "expect", Category: flags.CatPolicy, Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},
-			&cli.BoolFlag{Name: "json", Category: flags.CatOutput, Usage: "print JSON, with the field names of AWS"},
+			&cli.StringSliceFlag{Name: "expect", Category: flags.CatPolicy,
+				Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},
+			&cli.BoolFlag{Name: "json", Category: flags.CatOutput,
+				Usage: "print JSON, with the field names of AWS"},
 		}, flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readOptions(c)
@@ -69,7 +71,8 @@ func readOptions(c *cli.Context) (options, error) {
 		return o, exit.Errorf(exit.Usage, "", "doctor takes one FILE, %d are given", c.NArg())
 	}
 	if c.NArg() == 1 && o.file == "" {
-		return o, exit.Errorf(exit.Usage, "is a variable empty that should name it?", "file name is empty")
+		return o, exit.Errorf(exit.Usage, "is a variable empty that should name it?",
+			"file name is empty")
 	}
 	var err error
 	o.expected, err = parseExpectations(c.StringSlice("expect"))
@@ -121,7 +124,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if len(d.expected) > 0 && len(d.keys) == 0 {
-		return exit.Errorf(exit.Usage, "name it with -k KEY, ENVSEAL_KEY_ID or a sealed FILE", "--expect needs a key")
+		return exit.Errorf(exit.Usage, "name it with -k KEY, ENVSEAL_KEY_ID or a sealed FILE",
+			"--expect needs a key")
 	}
 	d.examine(ctx)
 	if ctx.Err() != nil {

@@ -33,10 +33,11 @@ const (
 type diagnosis struct {
 	Identity      *diagnosedCaller `json:",omitempty"`
 	IdentityError string           `json:",omitempty"`
-	Region        string           `json:",omitempty"`                 // of calls that name no ARN
-	Endpoint      string           `json:",omitempty"`                 // of that Region
-	ClockSkew     *float64         `json:"ClockSkewSeconds,omitempty"` // positive where this machine's clock is behind
-	Keystore      struct {
+	Region        string           `json:",omitempty"` // of calls that name no ARN
+	Endpoint      string           `json:",omitempty"` // of that Region
+	// positive where this machine's clock is behind
+	ClockSkew *float64 `json:"ClockSkewSeconds,omitempty"`
+	Keystore  struct {
 		Path  string
 		State string
 		Keys  int
@@ -62,9 +63,10 @@ type keyFinding struct {
 	MultiRegion              *bool               `json:",omitempty"`
 	MultiRegionConfiguration *multiRegionFinding `json:",omitempty"`
 	Endpoint                 string              `json:",omitempty"`
-	Problem                  string              `json:",omitempty"` // why the key could not be examined
-	Hint                     string              `json:",omitempty"`
-	Operations               []operationFinding
+	// why the key could not be examined
+	Problem    string `json:",omitempty"`
+	Hint       string `json:",omitempty"`
+	Operations []operationFinding
 }
 
 // multiRegionFinding has key ARNs.
@@ -93,7 +95,8 @@ func (k *keyCheck) note(op string, err error) {
 		f.Verdict, f.Reason, f.notDry = verdictUnknown, "this endpoint does not know DryRun", true
 	case errors.Is(err, kmsclient.ErrAccessDenied):
 		f.Verdict, f.Reason = verdictDenied, reasonOf(err)
-	case isBeyond(err), errors.Is(err, kmsclient.ErrIncorrectKey), errors.Is(err, kmsclient.ErrBadAnswer):
+	case isBeyond(err), errors.Is(err, kmsclient.ErrIncorrectKey),
+		errors.Is(err, kmsclient.ErrBadAnswer):
 		f.Verdict, f.Reason = verdictUnknown, reasonOf(err)
 	default:
 		f.Reason = reasonOf(err)
@@ -105,7 +108,8 @@ func (k *keyCheck) note(op string, err error) {
 }
 
 func (k *keyCheck) unknown(op, why string) {
-	k.found.Operations = append(k.found.Operations, operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
+	k.found.Operations = append(k.found.Operations,
+		operationFinding{Operation: op, Verdict: verdictUnknown, Reason: why})
 }
 
 // isBeyond tells of a failure that says nothing about the key: nobody answered, or not to this

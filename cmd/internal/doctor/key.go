@@ -44,12 +44,14 @@ var probes = []struct {
 	}},
 	{"generate-data-key-pair-without-plaintext", func(ctx context.Context, k *keyCheck) error {
 		_, err := k.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
-			KeyID: k.ID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: k.d.context, Options: k.options(true)})
+			KeyID: k.ID, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: k.d.context,
+			Options: k.options(true)})
 		return err
 	}},
 	{"encrypt", func(ctx context.Context, k *keyCheck) error {
 		_, err := k.Client.Encrypt(ctx, kmsclient.EncryptInput{
-			KeyID: k.ID, Plaintext: []byte("dry run"), EncryptionContext: k.d.context, Options: k.options(true)})
+			KeyID: k.ID, Plaintext: []byte("dry run"), EncryptionContext: k.d.context,
+			Options: k.options(true)})
 		return err
 	}},
 }
@@ -96,14 +98,16 @@ func (k *keyCheck) examine(ctx context.Context) {
 		return
 	}
 	out, err := k.Client.Decrypt(ctx, kmsclient.DecryptInput{
-		KeyID: k.ID, CiphertextBlob: k.sample.blob, EncryptionContext: k.sample.context, Options: k.options(true)})
+		KeyID: k.ID, CiphertextBlob: k.sample.blob, EncryptionContext: k.sample.context,
+		Options: k.options(true)})
 	if err == nil {
 		out.Plaintext.Destroy()
 	}
 	k.note(opDecrypt, err)
 }
 
-// describe is the one operation that is not run dry. Where it succeeds, its answer is that of a dry run.
+// describe is the one operation that is not run dry. Where it succeeds, its answer is that of a dry
+// run.
 func (k *keyCheck) describe(ctx context.Context) error {
 	m, err := k.Client.DescribeKey(ctx, k.ID, k.options(false))
 	if err != nil {
@@ -224,8 +228,9 @@ func (k *keyCheck) reEncryptTo(ctx context.Context, other *keyCheck) error {
 		return err
 	}
 	_, err := k.Client.ReEncrypt(ctx, kmsclient.ReEncryptInput{
-		CiphertextBlob: k.sample.blob, SourceKeyID: k.sourceID(), SourceEncryptionContext: k.sample.context,
-		DestinationKeyID: other.ID, DestinationEncryptionContext: k.sample.context, Options: k.options(true)})
+		CiphertextBlob: k.sample.blob, SourceKeyID: k.sourceID(),
+		SourceEncryptionContext: k.sample.context, DestinationKeyID: other.ID,
+		DestinationEncryptionContext: k.sample.context, Options: k.options(true)})
 	if k.moves == nil {
 		k.moves = map[*keyCheck]error{}
 	}
@@ -258,7 +263,8 @@ func (h *half) take(err error, otherHalf string) {
 	}
 	h.err = err
 	h.open = errors.Is(err, kmsclient.ErrAccessDenied) && strings.Contains(err.Error(), otherHalf)
-	h.why = "denied for want of " + otherHalf + ": name a further key with -k for which that is allowed"
+	h.why = "denied for want of " + otherHalf +
+		": name a further key with -k for which that is allowed"
 }
 
 func (h *half) record(k *keyCheck, op string) {

@@ -44,7 +44,8 @@ func Command() *cli.Command {
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join(sealFlags(), flags.FileFlags(), flags.TreeFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Flags: flags.Join(sealFlags(), flags.FileFlags(), flags.TreeFlags(), flags.MessageFlags(),
+			flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readSealOptions(c)
 			if err != nil {
@@ -58,17 +59,25 @@ func Command() *cli.Command {
 func sealFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.KeyIDFlag("seal for this `KEY` (repeatable)"),
-		&cli.StringSliceFlag{Name: "recipient", Aliases: []string{"r"}, Category: flags.CatKeys, Usage: "seal to this pair `FILE` (repeatable); asks no key service"},
-		&cli.StringFlag{Name: "data-key", Category: flags.CatKeys, Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
+		&cli.StringSliceFlag{Name: "recipient", Aliases: []string{"r"}, Category: flags.CatKeys,
+			Usage: "seal to this pair `FILE` (repeatable); asks no key service"},
+		&cli.StringFlag{Name: "data-key", Category: flags.CatKeys,
+			Usage: "seal with the data key in `FILE`, which KMS unwraps once for the whole run"},
 		flags.ContextFlag(),
 		flags.GrantTokensFlag(),
-		&cli.StringFlag{Name: "header", Category: flags.CatFiles, Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"},
+		&cli.StringFlag{Name: "header", Category: flags.CatFiles,
+			Usage: "write the header to `FILE`, which must not exist, and the chunks alone to the output: keys can then be changed without the data"},
 		compressFlag(),
-		&cli.BoolFlag{Name: "armor", Aliases: []string{"a"}, Category: flags.CatFiles, Usage: "write the sealed file as text (PEM), a third larger; decrypt, verify and inspect know it by themselves"},
-		flags.BeforeCommand(&cli.StringFlag{Name: flags.FromCommand, Category: flags.CatFiles, Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}),
-		&cli.BoolFlag{Name: "fail-on-empty", Category: flags.CatFiles, Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
-		&cli.StringFlag{Name: "size-hint", Category: flags.CatFiles, Usage: "that a pipe or command will bring about so many `BYTES`: for the progress, and for the sealed size that -v tells before the data flows"},
-		&cli.StringFlag{Name: "chunk-size", Category: flags.CatFiles, Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
+		&cli.BoolFlag{Name: "armor", Aliases: []string{"a"}, Category: flags.CatFiles,
+			Usage: "write the sealed file as text (PEM), a third larger; decrypt, verify and inspect know it by themselves"},
+		flags.BeforeCommand(&cli.StringFlag{Name: flags.FromCommand, Category: flags.CatFiles,
+			Usage: "seal what the shell command `CMD` writes, and nothing if it fails (exit code 10); or --from-command -- CMD ARGS..."}),
+		&cli.BoolFlag{Name: "fail-on-empty", Category: flags.CatFiles,
+			Usage: "an empty input is a failure (exit code 1; of --from-command: 10), as a backup without a byte is none"},
+		&cli.StringFlag{Name: "size-hint", Category: flags.CatFiles,
+			Usage: "that a pipe or command will bring about so many `BYTES`: for the progress, and for the sealed size that -v tells before the data flows"},
+		&cli.StringFlag{Name: "chunk-size", Category: flags.CatFiles,
+			Usage: "`BYTES` in a chunk, a power of two from 4KiB to 16MiB (default 64KiB)"},
 	}
 }
 
@@ -101,14 +110,16 @@ func readSealOptions(c *cli.Context) (o sealOptions, err error) {
 	o.dataKey, o.context = c.String("data-key"), c.StringSlice("encryption-context")
 	o.grantTokens, o.header = c.StringSlice("grant-tokens"), c.String("header")
 	o.armor, o.failOnEmpty = c.Bool("armor"), c.Bool("fail-on-empty")
-	o.seal = envelope.SealOptions{Workers: o.Jobs, Compress: flags.ReadOptional[envelope.Level](c, "compress")}
+	o.seal = envelope.SealOptions{Workers: o.Jobs,
+		Compress: flags.ReadOptional[envelope.Level](c, "compress")}
 	if o.sizeHint, err = parseSizeHint(c.String("size-hint")); err != nil {
 		return o, err
 	}
 	if o.seal.ChunkSizeLog2, err = parseChunkSize(c.String("chunk-size")); err != nil {
 		return o, err
 	}
-	o.from, o.args, err = child.Parse(flags.FromCommand, c.String(flags.FromCommand), c.IsSet(flags.FromCommand), c.Args().Slice())
+	o.from, o.args, err = child.Parse(flags.FromCommand, c.String(flags.FromCommand),
+		c.IsSet(flags.FromCommand), c.Args().Slice())
 	return o, err
 }
 
@@ -186,25 +197,32 @@ func (o *sealOptions) checkCommand(b *batch.Files) error {
 	case o.from == nil:
 		return nil
 	case b.List:
-		return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "files0-from", Yes: true})
+		return flags.Exclude(flags.FromCommand, "there is no file",
+			flags.Given{Flag: "files0-from", Yes: true})
 	case b.IsMany() || len(o.args) > 0:
-		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s", flags.FromCommand, ui.Shown(b.Names[0]))
+		return exit.Errorf(exit.Usage, "name the output with -o", "--%s: a file is given too: %s",
+			flags.FromCommand, ui.Shown(b.Names[0]))
 	}
 	b.Names[0] = o.from.String()
-	return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "rm", Yes: o.Remove}, flags.Given{Flag: "output-dir", Yes: o.OutputDir != ""})
+	return flags.Exclude(flags.FromCommand, "there is no file", flags.Given{Flag: "rm", Yes: o.Remove},
+		flags.Given{Flag: "output-dir", Yes: o.OutputDir != ""})
 }
 
 // findKeys finds whom to seal for.
 func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) {
 	refs := s.keyIDs
-	if len(s.sealOptions.pairs) == 0 && s.dataKey == "" { // the environment must add no KMS call to these
+	// the environment must add no KMS call to these
+	if len(s.sealOptions.pairs) == 0 && s.dataKey == "" {
 		refs = keys.KeyRefs(refs)
 	}
 	switch {
 	case s.dataKey != "" && len(refs) > 0:
-		return exit.Errorf(exit.Usage, "name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r", "-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
+		return exit.Errorf(exit.Usage,
+			"name all keys when you make it, `envseal data-key -k KEY1 -k KEY2`, or add a key pair with -r",
+			"-k and --data-key exclude each other: the data key is wrapped for its KMS keys already")
 	case s.dataKey == "" && len(refs)+len(s.sealOptions.pairs) == 0:
-		return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key to seal for")
+		return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID",
+			"no key to seal for")
 	case s.dataKey == "":
 		s.bound, err = keys.ContextOf(s.context)
 	default:
@@ -226,7 +244,8 @@ func (s *sealing) findKeys(ctx context.Context, svc *keys.Services) (err error) 
 		n += len(s.keyFile.Keys)
 	}
 	if n > format.DefaultMaxSlots {
-		return exit.Errorf(exit.Usage, "", "%d keys to seal for, readers accept %d", n, format.DefaultMaxSlots)
+		return exit.Errorf(exit.Usage, "", "%d keys to seal for, readers accept %d",
+			n, format.DefaultMaxSlots)
 	}
 	return nil
 }
@@ -236,11 +255,12 @@ func (s *sealing) unwrap(ctx context.Context, svc *keys.Services) (err error) {
 	if s.keyFile == nil || s.DryRun {
 		return nil
 	}
-	id := &keyring.Discovery{Client: svc.ForARN, Region: s.aws.Region, GrantTokens: s.grantTokens, Used: func(arn string) {
-		if s.Verbose {
-			ui.Note("%s: unwrapped with %s", ui.Shown(s.keyFile.Name), arn)
-		}
-	}}
+	id := &keyring.Discovery{Client: svc.ForARN, Region: s.aws.Region,
+		GrantTokens: s.grantTokens, Used: func(arn string) {
+			if s.Verbose {
+				ui.Note("%s: unwrapped with %s", ui.Shown(s.keyFile.Name), arn)
+			}
+		}}
 	s.key, err = s.keyFile.Unwrap(ctx, id, s.pairs)
 	return err
 }
@@ -262,7 +282,8 @@ func (s *sealing) newDataKey(ctx context.Context, calls *int) (*envelope.DataKey
 // takeKey gives a data key for a file of size bytes, -1 if nobody knows, and counts the calls that
 // it takes. The caller owes the pool's give.
 func (s *sealing) takeKey(ctx context.Context, size int64, calls *int) (*reuse.Key, error) {
-	layout := format.Layout{ChunkSize: 1 << cmp.Or(s.sealOptions.seal.ChunkSizeLog2, format.DefaultChunkSizeLog2)}
+	layout := format.Layout{
+		ChunkSize: 1 << cmp.Or(s.sealOptions.seal.ChunkSizeLog2, format.DefaultChunkSizeLog2)}
 	if err := s.checkSize(layout, size); err != nil {
 		return nil, err
 	}
@@ -307,8 +328,9 @@ func (s *sealing) Verb() string { return flags.Encrypt }
 
 func (s *sealing) Target(name string) (string, error) { return name + s.Suffix, nil }
 
-// Skips: a sealed file among the inputs, where the outputs go beside them, is most likely the output
-// of an earlier run; below -O, where the two cannot be mixed up, it is sealed like any other.
+// Skips: a sealed file among the inputs, where the outputs go beside them, is most likely the
+// output of an earlier run; below -O, where the two cannot be mixed up, it is sealed like any
+// other.
 func (s *sealing) Skips(name string, beside bool) string {
 	if beside && strings.HasSuffix(name, s.Suffix) {
 		return "name ends in " + s.Suffix + " already"
@@ -324,7 +346,8 @@ func (s *sealing) Perm(in *file.Stat) os.FileMode { return file.SealedPerm(in) }
 func (s *sealing) DirPerm(mode os.FileMode) os.FileMode { return mode.Perm() }
 
 // Single seals a single file of the batch, or what the command of --from-command writes.
-func (s *sealing) Single(ctx context.Context, name string, log *transfer.Log) (transfer.Result, error) {
+func (s *sealing) Single(ctx context.Context, name string,
+	log *transfer.Log) (transfer.Result, error) {
 	rename := s.Target
 	if s.from != nil {
 		rename = func(string) (string, error) { return "-", nil }
@@ -345,7 +368,8 @@ func (s *sealing) CanWhole() bool {
 	return s.sealOptions.seal.Compress == envelope.LevelNone && !s.armor
 }
 
-func (s *sealing) Whole(ctx context.Context, dst, src []byte) (out []byte, r transfer.Result, err error) {
+func (s *sealing) Whole(ctx context.Context,
+	dst, src []byte) (out []byte, r transfer.Result, err error) {
 	key, err := s.takeKey(ctx, int64(len(src)), &r.Calls)
 	if err != nil {
 		return nil, r, err
@@ -389,7 +413,8 @@ func (s *sealing) Stream(ctx context.Context, j *transfer.Job) (r transfer.Resul
 }
 
 // sealTo writes armor if it is asked for, and takes the direct path where both ends can.
-func (s *sealing) sealTo(ctx context.Context, j *transfer.Job, key *envelope.DataKey, o envelope.SealOptions) (h *format.Header, err error) {
+func (s *sealing) sealTo(ctx context.Context, j *transfer.Job, key *envelope.DataKey,
+	o envelope.SealOptions) (h *format.Header, err error) {
 	src := j.In.GivesUp(j.Src)
 	if s.armor {
 		w := format.NewArmorWriter(j.Dst)
@@ -412,8 +437,8 @@ func (s *sealing) Fatal(err error) bool {
 	return errors.As(err, &k)
 }
 
-// Current compares the sealed file's size, in which that of its own header is the only unknown. Of a
-// compressed or armored one the time alone has to do.
+// Current compares the sealed file's size, in which that of its own header is the only unknown. Of
+// a compressed or armored one the time alone has to do.
 func (s *sealing) Current(in, out *file.Input) (current, replaceable bool) {
 	h, exact, err := transfer.ReadHeader(out)
 	if err != nil {
@@ -448,15 +473,16 @@ func (s *sealing) noteSize(h *format.Header, in *file.Input) {
 	ui.Note("%s: sealed size: %d bytes", ui.ShownInput(in.Name), sealed)
 }
 
-// parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for the
-// default.
+// parseChunkSize reads a size such as 65536, 64K or 1MiB and returns its logarithm; 0 stands for
+// the default.
 func parseChunkSize(s string) (uint8, error) {
 	if s == "" {
 		return 0, nil
 	}
 	n, err := flags.ParseSize(s)
 	log := bits.Len64(uint64(n)) - 1
-	if err != nil || n <= 0 || n&(n-1) != 0 || log < format.MinChunkSizeLog2 || log > format.MaxChunkSizeLog2 {
+	if err != nil || n <= 0 || n&(n-1) != 0 || log < format.MinChunkSizeLog2 ||
+		log > format.MaxChunkSizeLog2 {
 		return 0, exit.Errorf(exit.Usage, "", "chunk size %q is not a power of two from 4KiB to 16MiB", s)
 	}
 	return uint8(log), nil
@@ -469,7 +495,8 @@ func parseSizeHint(text string) (int64, error) {
 	}
 	n, err := flags.ParseSize(text)
 	if err != nil || n < 0 {
-		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB", "--size-hint %q is not a size", text)
+		return 0, exit.Errorf(exit.Usage, "a number of bytes, such as 500M or 10GiB",
+			"--size-hint %q is not a size", text)
 	}
 	return n, nil
 }

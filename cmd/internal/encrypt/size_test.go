@@ -24,8 +24,8 @@ func TestSizesBeyondTheFormat(t *testing.T) {
 		s := &sealing{}
 		err := s.checkSize(format.Layout{ChunkSize: 1 << c.log}, c.size)
 		code, hint := exit.Explain(err)
-		if (err == nil) != (c.hint == "") || err != nil &&
-			(code != exit.Usage || !errors.Is(err, envelope.ErrTooLarge) || !strings.Contains(hint, c.hint)) {
+		if (err == nil) != (c.hint == "") || err != nil && (code != exit.Usage ||
+			!errors.Is(err, envelope.ErrTooLarge) || !strings.Contains(hint, c.hint)) {
 			t.Errorf("%d bytes in chunks of 2^%d: %v, exit code %d, %s", c.size, c.log, err, code, hint)
 		}
 		s.sealOptions.seal.Compress = envelope.LevelFastest

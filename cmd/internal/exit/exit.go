@@ -1,6 +1,6 @@
 // Package exit holds the exit codes, an error that knows its code and what to type next, and the
-// one table that explains the errors of the core. It prints nothing, and ends no process. Begin with
-// [Errorf] and [Explain].
+// one table that explains the errors of the core. It prints nothing, and ends no process. Begin
+// with [Errorf] and [Explain].
 package exit
 
 import (

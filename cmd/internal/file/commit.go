@@ -49,8 +49,9 @@ func (o *Output) commit() error {
 	}
 	if err := o.dir.Sync(); err != nil {
 		if replaced {
-			return exit.Errorf(exit.Output, "", "%s: was replaced, but may be the old one again after a power cut: "+
-				"sync of its directory: %w", ui.Shown(o.target), exit.Reason(err))
+			return exit.Errorf(exit.Output, "",
+				"%s: was replaced, but may be the old one again after a power cut: "+
+					"sync of its directory: %w", ui.Shown(o.target), exit.Reason(err))
 		}
 		o.withdraw()
 		return err

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is an open directory. A name is looked up in it by its descriptor, so that it is the
-// same directory from the first look at a file to its last rename, whoever moves it meanwhile. Where
-// it may be searched but not listed, all works but listing. Whoever opens it closes it.
+// Dir is an open directory. A name is looked up in it by its descriptor, so that it is the same
+// directory from the first look at a file to its last rename, whoever moves it meanwhile. Where it
+// may be searched but not listed, all works but listing. Whoever opens it closes it.
 type Dir struct {
 	*os.File
 	named atomic.Bool // files without a name cannot be made here
@@ -183,8 +183,8 @@ func (d *Dir) IsLocal() bool { return kindOf(d.fd()).local }
 // the disk. It is not so where a server or another program does the writing.
 func (d *Dir) SyncsWhole() bool { return kindOf(d.fd()).whole }
 
-// Sync makes the names in the directory last. Some file systems have no notion of it, which is theirs
-// to answer for.
+// Sync makes the names in the directory last. Some file systems have no notion of it, which is
+// theirs to answer for.
 func (d *Dir) Sync() error {
 	err := syncFile(d.fd())
 	switch {

@@ -37,8 +37,8 @@ func (d *Dir) SyncWhole() error { return syncWhole(d.fd()) }
 
 func syncWhole(fd int) error { return Retry(func() error { return unix.Syncfs(fd) }) }
 
-// syncUnlisted syncs the file system of a directory that was opened with O_PATH and knows no sync, by
-// way of a file in it.
+// syncUnlisted syncs the file system of a directory that was opened with O_PATH and knows no sync,
+// by way of a file in it.
 func (d *Dir) syncUnlisted() error {
 	fd, err := openUnnamed(d.fd(), 0o600)
 	if err != nil {

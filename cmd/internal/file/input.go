@@ -19,8 +19,8 @@ var ErrDirectory = errors.New("is a directory")
 
 // Input is an opened source: a file, standard input, or what a command writes.
 //
-// Read and ReadAt name the file in their errors, and make them exit 1. ReadAt may be used by several
-// goroutines, Read by one.
+// Read and ReadAt name the file in their errors, and make them exit 1. ReadAt may be used by
+// several goroutines, Read by one.
 type Input struct {
 	Name string // as typed, "stdin" for standard input; for messages
 	Stat        // from the opened file, not from its name
@@ -460,8 +460,8 @@ func readAt(fd int, p []byte, off int64) (n int, err error) {
 // all has been read and nothing is committed.
 //
 // The change time is left out: a backup that hard-links the file or a chmod alters it, and neither
-// touches the contents. A name that has gone is no change either, as what was opened was read whole;
-// a name that leads to another file is one, as the output would be taken for that file's.
+// touches the contents. A name that has gone is no change either, as what was opened was read
+// whole; a name that leads to another file is one, as the output would be taken for that file's.
 func (in *Input) CheckUnchanged() error {
 	if !in.Regular {
 		return nil
@@ -490,7 +490,8 @@ func (in *Input) ChangedError() error {
 // CanRemove tells whether the input is a file with a name that can be removed.
 func (in *Input) CanRemove() bool { return in.Regular && in.Dir != nil }
 
-// RefuseRemoval refuses an input that CanRemove whose data would stay behind if its name were removed.
+// RefuseRemoval refuses an input that CanRemove whose data would stay behind if its name were
+// removed.
 func (in *Input) RefuseRemoval() error {
 	if in.follow {
 		if st, err := in.Dir.Look(in.Base, false); err == nil && st.IsLink() {
@@ -519,8 +520,8 @@ func (in *Input) Remove() error {
 		err = in.Dir.Unlink(in.Base)
 	}
 	if err != nil {
-		return exit.Errorf(exit.Other, "", "%s: output is written, but the input could not be removed: %w",
-			ui.Shown(in.Name), err)
+		return exit.Errorf(exit.Other, "",
+			"%s: output is written, but the input could not be removed: %w", ui.Shown(in.Name), err)
 	}
 	return nil
 }

@@ -140,7 +140,9 @@ func appendTo(t *testing.T, path, text string) {
 }
 
 func TestCheckUnchanged(t *testing.T) {
-	other := func(t *testing.T, path string) string { return testkit.WriteFile(t, path+".other", "0123456789") }
+	other := func(t *testing.T, path string) string {
+		return testkit.WriteFile(t, path+".other", "0123456789")
+	}
 	for _, c := range []struct {
 		name    string
 		change  func(t *testing.T, path string) error
@@ -152,8 +154,12 @@ func TestCheckUnchanged(t *testing.T) {
 		{"removed", func(_ *testing.T, p string) error { return os.Remove(p) }, false},
 		{"grown", func(t *testing.T, p string) error { appendTo(t, p, "x"); return nil }, true},
 		{"shrunk", func(_ *testing.T, p string) error { return os.Truncate(p, 3) }, true},
-		{"touched", func(_ *testing.T, p string) error { return os.Chtimes(p, time.Time{}, time.Now().Add(time.Hour)) }, true},
-		{"rewritten", func(_ *testing.T, p string) error { return os.WriteFile(p, []byte("9876543210"), 0) }, true},
+		{"touched", func(_ *testing.T, p string) error {
+			return os.Chtimes(p, time.Time{}, time.Now().Add(time.Hour))
+		}, true},
+		{"rewritten", func(_ *testing.T, p string) error {
+			return os.WriteFile(p, []byte("9876543210"), 0)
+		}, true},
 		{"replaced", func(t *testing.T, p string) error { return os.Rename(other(t, p), p) }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,7 +191,8 @@ func TestReadErrorNamesTheFile(t *testing.T) {
 func TestPerms(t *testing.T) {
 	path := testkit.WriteFile(t, filepath.Join(t.TempDir(), "file"), "x")
 	for _, c := range []struct{ mode, sealed, opened os.FileMode }{
-		{0o644, 0o644, 0o600}, {0o600, 0o600, 0o600}, {0o400, 0o400, 0o400}, {0o777, 0o777, 0o600}, {0o040, 0o040, 0},
+		{0o644, 0o644, 0o600}, {0o600, 0o600, 0o600}, {0o400, 0o400, 0o400},
+		{0o777, 0o777, 0o600}, {0o040, 0o040, 0},
 		{0o755 | os.ModeSetuid, 0o755, 0o600},
 	} {
 		if err := os.Chmod(path, c.mode); err != nil {

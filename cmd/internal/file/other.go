@@ -59,8 +59,8 @@ type kind struct{ local, whole, generated bool }
 
 func kindOf(int) kind { return kind{} }
 
-// ReadUmask is taken as strict: umask(2) can only tell it by changing it, which would race with files
-// made meanwhile.
+// ReadUmask is taken as strict: umask(2) can only tell it by changing it, which would race with
+// files made meanwhile.
 func ReadUmask() os.FileMode { return 0o077 }
 
 func reserve(int, int64) error { return nil }

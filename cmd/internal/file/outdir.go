@@ -19,14 +19,15 @@ func CheckDir(path string) (there bool, err error) {
 	case err == nil && st.Mode.IsDir():
 		return true, nil
 	case err == nil:
-		return false, exit.Errorf(exit.Output, "-O takes a directory; -o FILE names the output of a single file",
+		return false, exit.Errorf(exit.Output,
+			"-O takes a directory; -o FILE names the output of a single file",
 			"output directory %s: is a file", ui.Shown(path))
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, DirError(path, err)
 	}
 	if IsThere(path) {
-		return false, exit.Errorf(exit.Output, "", "output directory %s: is a symbolic link that leads nowhere",
-			ui.Shown(path))
+		return false, exit.Errorf(exit.Output, "",
+			"output directory %s: is a symbolic link that leads nowhere", ui.Shown(path))
 	}
 	if _, err := StatPath(filepath.Dir(filepath.Clean(path)), true); err != nil {
 		return false, DirError(path, err)
@@ -75,9 +76,9 @@ func DirError(path string, err error) error {
 	return exit.Errorf(exit.Output, "", "output directory %s: %w", ui.Shown(path), exit.Reason(err))
 }
 
-// OpenBelow opens a directory below root. What it gives does not know that root: package os looks at
-// every file in a directory of a Root to list it, and a single one that cannot be looked at would
-// hide all the others.
+// OpenBelow opens a directory below root. What it gives does not know that root: package os looks
+// at every file in a directory of a Root to list it, and a single one that cannot be looked at
+// would hide all the others.
 func OpenBelow(root *os.Root, rel string) (*Dir, error) {
 	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {

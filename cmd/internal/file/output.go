@@ -22,8 +22,9 @@ type Options struct {
 	Perm    os.FileMode // mode of the finished file; until then it is 0600
 	ModTime time.Time   // modification time of the finished file; the zero time leaves it alone
 	NoSync  bool        // leave it to the kernel when it reaches the disk
-	DryRun  bool        // only find out whether it could be made: Abort follows, and a pipe is not waited for
-	Inputs  []Guarded   // what the output must not be
+	// only find out whether it could be made: Abort follows, and a pipe is not waited for
+	DryRun bool
+	Inputs []Guarded // what the output must not be
 
 	// The rest is for files of a tree, which get their names together.
 
@@ -47,8 +48,8 @@ func (in *Input) Guard() Guarded { return Guarded{in.ID, "the input"} }
 // is in use, and the next run in that directory removes those that nobody holds.
 //
 // It comes about in two steps. Finish and Sync bring it to the disk, whole, with its mode and time,
-// and ask for the last errors; Publish gives it its name. Commit does both, and brings the name to the
-// disk.
+// and ask for the last errors; Publish gives it its name. Commit does both, and brings the name to
+// the disk.
 //
 // A device, a named pipe, /dev/stdout and /dev/fd/N are written directly: there is nothing to make
 // appear.
@@ -86,8 +87,8 @@ func Create(target string, o Options) (*Output, error) {
 		if st, err := StatPath(target, true); target != "" && err == nil && st.Mode.IsDir() {
 			return nil, out.refuse(&st, &st)
 		}
-		return nil, exit.Errorf(exit.Output, "-o takes the name of a file", "%s: is not the name of a file",
-			ui.Shown(target))
+		return nil, exit.Errorf(exit.Output, "-o takes the name of a file",
+			"%s: is not the name of a file", ui.Shown(target))
 	}
 	var err error
 	switch out.dir, err = OpenDir(parent); {
@@ -218,8 +219,8 @@ func (o *Output) RefuseGuarded(files ...*Stat) error {
 	return nil
 }
 
-// CheckName looks at what has the output's name, before any work is done for nothing. nil means that
-// nothing is there that could not be replaced.
+// CheckName looks at what has the output's name, before any work is done for nothing. nil means
+// that nothing is there that could not be replaced.
 func (o *Output) CheckName() error {
 	if o.Force {
 		return nil
@@ -236,7 +237,8 @@ func (o *Output) parentError(parent string, err error) error {
 	name := ui.Shown(filepath.Clean(parent))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s", ui.Shown(o.target), name)
+		return exit.Errorf(exit.Output, "mkdir -p "+name, "%s: there is no directory %s",
+			ui.Shown(o.target), name)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exit.Errorf(exit.Output, "choose another place with -o",
 			"%s: cannot write to directory %s: %w", ui.Shown(o.target), name, exit.Reason(err))
@@ -319,7 +321,8 @@ func (o *Output) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // writeAll has write called until all of p is written.
-func (o *Output) writeAll(p []byte, write func(p []byte, done int) (int, error)) (n int, err error) {
+func (o *Output) writeAll(p []byte,
+	write func(p []byte, done int) (int, error)) (n int, err error) {
 	for n < len(p) {
 		m, err := write(p[n:], n)
 		switch {
@@ -397,8 +400,9 @@ func (o *Output) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // CopyAttributes gives the output the extended attributes of from. Access lists are among them:
-// without one, the mode says more to the file's group than it did, so that one which cannot be copied
-// is an error. Others may be the system's own affair, and are left behind where they cannot be set.
+// without one, the mode says more to the file's group than it did, so that one which cannot be
+// copied is an error. Others may be the system's own affair, and are left behind where they cannot
+// be set.
 func (o *Output) CopyAttributes(from *os.File) error { return copyAttributes(o.fd, int(from.Fd())) }
 
 // AsFile is the open file, for what package os can do better. The output keeps owning it.

@@ -31,7 +31,8 @@ func childBind(args []string) error {
 
 func TestOutputIsInputByBindMount(t *testing.T) {
 	dir := t.TempDir()
-	child, stderr := testkit.StartChild(t, "bind", testkit.WriteFile(t, filepath.Join(dir, "in"), "precious"), t.TempDir())
+	child, stderr := testkit.StartChild(t, "bind",
+		testkit.WriteFile(t, filepath.Join(dir, "in"), "precious"), t.TempDir())
 	child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 { // who may be root in a user namespace of his own
 		child.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
@@ -39,10 +40,12 @@ func TestOutputIsInputByBindMount(t *testing.T) {
 		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
 	err := child.Run()
-	if os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) || strings.Contains(stderr.String(), syscall.EPERM.Error())) {
+	if os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) ||
+		strings.Contains(stderr.String(), syscall.EPERM.Error())) {
 		t.Skip("this system lets only root mount; TestOutputIsInput has links of both kinds, which are found out in the same way")
 	}
-	if status := testkit.ExitStatus(t, err); status != exit.Output || !strings.Contains(stderr.String(), "is the input as well") {
+	status := testkit.ExitStatus(t, err)
+	if status != exit.Output || !strings.Contains(stderr.String(), "is the input as well") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 	testkit.WantFiles(t, dir, map[string]string{"in": "precious"})

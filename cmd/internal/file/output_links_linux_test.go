@@ -15,7 +15,8 @@ func init() { testkit.Children["unlinkable"] = childUnlinkable }
 // unlinked is more than is copied at a time.
 var unlinked = bytes.Repeat([]byte("0123456"), 400_000)
 
-// childUnlinkable writes a file where none without a name can get one: by itself, and as one of many.
+// childUnlinkable writes a file where none without a name can get one: by itself, and as one of
+// many.
 func childUnlinkable(args []string) error {
 	if err := testkit.OtherMachine("unlinkable"); err != nil {
 		return err

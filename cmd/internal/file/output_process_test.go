@@ -17,7 +17,8 @@ import (
 
 // childLimit writes 1 MiB where 64 KiB are allowed.
 func childLimit(args []string) error {
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
+	err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10})
+	if err != nil {
 		return err
 	}
 	if err := testkit.OtherMachine(args[0]); err != nil {
@@ -41,7 +42,8 @@ func TestFileSizeLimit(t *testing.T) {
 		dir := t.TempDir()
 		target := testkit.WriteFile(t, filepath.Join(dir, "out"), "old")
 		child, stderr := testkit.StartChild(t, "limit", way, target)
-		if status := testkit.ExitStatus(t, child.Run()); status != exit.Output || !strings.Contains(stderr.String(), "out: file too large") {
+		status := testkit.ExitStatus(t, child.Run())
+		if status != exit.Output || !strings.Contains(stderr.String(), "out: file too large") {
 			t.Errorf("%s: status %d, %s", way, status, stderr)
 		}
 		testkit.WantFiles(t, dir, map[string]string{"out": "old"})
@@ -52,14 +54,16 @@ func TestFileSizeLimit(t *testing.T) {
 func childDrop(args []string) error {
 	if os.Geteuid() == 0 {
 		for _, drop := range []func() error{
-			func() error { return syscall.Setgroups(nil) }, func() error { return syscall.Setgid(65534) }, func() error { return syscall.Setuid(65534) },
+			func() error { return syscall.Setgroups(nil) }, func() error { return syscall.Setgid(65534) },
+			func() error { return syscall.Setuid(65534) },
 		} {
 			if err := drop(); err != nil {
 				return err
 			}
 		}
 	}
-	if _, err := Open(filepath.Join(args[0], "secret")); exit.Code(err) != exit.Other || !errors.Is(err, os.ErrPermission) {
+	if _, err := Open(filepath.Join(args[0], "secret")); exit.Code(err) != exit.Other ||
+		!errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("input: %v", err)
 	}
 	_, err := Create(filepath.Join(args[0], "closed", "out"), Options{Perm: 0o600})
@@ -72,7 +76,8 @@ func childDrop(args []string) error {
 				return err
 			}
 		}
-		out, err := Create(filepath.Join(args[0], "blind", fmt.Sprint("out", named)), Options{Perm: 0o600})
+		out, err := Create(filepath.Join(args[0], "blind", fmt.Sprint("out", named)),
+			Options{Perm: 0o600})
 		if err != nil {
 			return err
 		}
@@ -97,7 +102,9 @@ func TestOutputPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, mode := range map[string]os.FileMode{"closed": 0o555, "blind": 0o333} {
-		if err := errors.Join(os.Mkdir(filepath.Join(dir, name), mode), os.Chmod(filepath.Join(dir, name), mode)); err != nil {
+		err := errors.Join(os.Mkdir(filepath.Join(dir, name), mode),
+			os.Chmod(filepath.Join(dir, name), mode))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +161,8 @@ func TestStdout(t *testing.T) {
 	} {
 		child, stderr := testkit.StartChild(t, "through")
 		child.Stdin, child.Stdout = open(filepath.Join(dir, "in")), c.out
-		if status := testkit.ExitStatus(t, child.Run()); status != c.status || !strings.Contains(stderr.String(), c.words) {
+		status := testkit.ExitStatus(t, child.Run())
+		if status != c.status || !strings.Contains(stderr.String(), c.words) {
 			t.Errorf("%s: status %d, %s", c.out.Name(), status, stderr)
 		}
 	}

@@ -28,10 +28,12 @@ func TestStaleTempsGo(t *testing.T) {
 		if err := out.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Remove(filepath.Join(dir, ".envseal-pipe.tmp")); err != nil { // kept, and too slow to compare
+		// kept, and too slow to compare
+		if err := os.Remove(filepath.Join(dir, ".envseal-pipe.tmp")); err != nil {
 			t.Error(err)
 		}
-		testkit.WantFiles(t, dir, map[string]string{".envseal-notes": "not ours", "victim": "victim", ".envseal-link.tmp": "victim", "out": "text"})
+		testkit.WantFiles(t, dir, map[string]string{".envseal-notes": "not ours", "victim": "victim",
+			".envseal-link.tmp": "victim", "out": "text"})
 	})
 }
 

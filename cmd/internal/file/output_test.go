@@ -186,14 +186,16 @@ func TestOutputIsInput(t *testing.T) {
 	inherit(t, in.fd)
 	number := fmt.Sprint(in.fd)
 	for _, spelling := range []string{
-		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink", "/proc/self/fd/" + number, "/dev/fd/" + number,
+		path, "in", "./in", dir + "/../" + filepath.Base(dir) + "/in", "symlink", "hardlink",
+		"/proc/self/fd/" + number, "/dev/fd/" + number,
 	} {
 		for _, force := range []bool{false, true} {
 			_, err := Create(spelling, Options{Force: force, Perm: 0o600, Inputs: []Guarded{in.Guard()}})
 			testkit.WantCode(t, err, exit.Output, "is the input as well")
 		}
 	}
-	testkit.WantFiles(t, dir, map[string]string{"in": "precious", "symlink": "precious", "hardlink": "precious"})
+	testkit.WantFiles(t, dir,
+		map[string]string{"in": "precious", "symlink": "precious", "hardlink": "precious"})
 }
 
 func TestOutputSymlink(t *testing.T) {
@@ -248,7 +250,8 @@ func TestOutputDevice(t *testing.T) {
 	if err := out.Commit(); err != nil {
 		t.Error(err)
 	}
-	if info, err := os.Stat("/dev/null"); err != nil || info.Mode()&os.ModeCharDevice == 0 || info.Mode().Perm() != 0o666 {
+	info, err := os.Stat("/dev/null")
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 || info.Mode().Perm() != 0o666 {
 		t.Errorf("/dev/null is %v, %v", info.Mode(), err)
 	}
 }

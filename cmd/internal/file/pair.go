@@ -19,8 +19,8 @@ func (d *Pair) Durable() bool { return d.Output.Durable() && d.header.Durable() 
 
 // Commit makes the header appear first, and then the payload, when both are on the disk: two names
 // cannot appear at once. Should the process end in the moment between, there is a header without a
-// payload, which is of no use and does no harm; the other way round it would be data that nobody can
-// open.
+// payload, which is of no use and does no harm; the other way round it would be data that nobody
+// can open.
 func (d *Pair) Commit() error {
 	if err := d.stage(); err != nil { // the payload's long way to the disk comes before that moment
 		return d.Failure(err)

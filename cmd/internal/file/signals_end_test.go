@@ -11,7 +11,8 @@ import (
 	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-// TestInterruptEndsLoop: a shell takes Ctrl-C for itself, too, if its child has died of it. Otherwise it goes on with its script, such as the next file of a loop.
+// TestInterruptEndsLoop: a shell takes Ctrl-C for itself, too, if its child has died of it.
+// Otherwise it goes on with its script, such as the next file of a loop.
 func TestInterruptEndsLoop(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -29,13 +30,16 @@ func TestInterruptEndsLoop(t *testing.T) {
 	if status := testkit.ExitStatus(t, child.Wait()); status != 130 {
 		t.Errorf("status %d", status)
 	}
-	if said := stderr.String(); strings.Contains(said, "went on") || !strings.Contains(said, "interrupted, "+target+" was not written") {
+	said := stderr.String()
+	if strings.Contains(said, "went on") ||
+		!strings.Contains(said, "interrupted, "+target+" was not written") {
 		t.Errorf("said %q", said)
 	}
 	testkit.WantFiles(t, filepath.Dir(target), map[string]string{})
 }
 
-// Clean-up that hangs does not hold back a second signal, and is given up after a while without one.
+// Clean-up that hangs does not hold back a second signal, and is given up after a while without
+// one.
 func TestSignalsStuck(t *testing.T) {
 	for _, twice := range []bool{true, false} {
 		child, _ := testkit.StartChild(t, "write", "stuck", filepath.Join(t.TempDir(), "out"))

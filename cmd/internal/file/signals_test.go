@@ -100,7 +100,8 @@ func TestSignals(t *testing.T) {
 }
 
 // signalAt sends sig to a child that writes target once it has come to the phase.
-func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (status int, said string) {
+func signalAt(t *testing.T, phase string, sig syscall.Signal,
+	target string) (status int, said string) {
 	t.Helper()
 	if err := syscall.Mkfifo(target+".pipe", 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +121,8 @@ func signalAt(t *testing.T, phase string, sig syscall.Signal, target string) (st
 // A signal that was ignored from the start stays ignored.
 func TestIgnoredSignal(t *testing.T) {
 	child, stderr := testkit.StartChild(t, "write", "read", filepath.Join(t.TempDir(), "out"))
-	// By way of a shell, as package signal cannot take back an Ignore, and the children of later tests would inherit it.
+	// By way of a shell, as package signal cannot take back an Ignore, and the children of later tests
+	// would inherit it.
 	child.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, child.Args...)
 	child.Path = "/bin/sh"
 	testkit.StartAt(t, child, "read")

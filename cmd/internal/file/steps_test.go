@@ -61,7 +61,8 @@ func TestStepsOfManyFiles(t *testing.T) {
 		if st, err := dir.Stat(); err != nil || !st.Mode.IsDir() {
 			t.Errorf("the directory was closed: %v", err)
 		}
-		testkit.WantCode(t, dir.NewOutput("one", "one", o).CheckName(), exit.Output, "one: exists already")
+		testkit.WantCode(t, dir.NewOutput("one", "one", o).CheckName(),
+			exit.Output, "one: exists already")
 		o.Force = true
 		if err := dir.NewOutput("one", "one", o).CheckName(); err != nil {
 			t.Error(err)
@@ -166,7 +167,8 @@ func TestReadWhole(t *testing.T) {
 
 func TestSplitName(t *testing.T) {
 	for path, want := range map[string][2]string{
-		"f": {".", "f"}, "d/f": {"d/", "f"}, "/f": {"/", "f"}, "d/": {"d/", ""}, "/": {"/", ""}, "": {".", ""},
+		"f": {".", "f"}, "d/f": {"d/", "f"}, "/f": {"/", "f"}, "d/": {"d/", ""},
+		"/": {"/", ""}, "": {".", ""},
 		".": {".", ""}, "..": {"..", ""}, "d/..": {"d/..", ""}, "d/.": {"d/.", ""}, "...": {".", "..."},
 	} {
 		if parent, name := SplitName(path); parent != want[0] || name != want[1] {
@@ -225,7 +227,8 @@ func TestGuard(t *testing.T) {
 	if err := os.Symlink("key", link); err != nil {
 		t.Fatal(err)
 	}
-	needed := []Needed{{link, "the key"}, {"", "nothing"}, {"-", "stdin"}, {filepath.Join(dir, "absent"), "not there"}}
+	needed := []Needed{{link, "the key"}, {"", "nothing"}, {"-", "stdin"},
+		{filepath.Join(dir, "absent"), "not there"}}
 	guarded := Guard(needed)
 	for _, target := range []string{key, link} {
 		_, err := Create(target, Options{Force: true, Inputs: guarded})

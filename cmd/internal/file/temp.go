@@ -87,15 +87,15 @@ func IsOwnTemp(name string) bool {
 		(strings.HasSuffix(name, TempSuffix) || strings.HasSuffix(name, JournalSuffix))
 }
 
-// refusesLinks tells by the error of Publish whether the file system, or who guards it, lets nothing
-// that has no name have one.
+// refusesLinks tells by the error of Publish whether the file system, or who guards it, lets
+// nothing that has no name have one.
 func refusesLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) ||
 		errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EMLINK)
 }
 
-// copyToNamed has a temp file with a name take the place of one that can get none, all written, with
-// its attributes and on the disk.
+// copyToNamed has a temp file with a name take the place of one that can get none, all written,
+// with its attributes and on the disk.
 func (o *Output) copyToNamed() error {
 	from := *o
 	size, err := from.Size()

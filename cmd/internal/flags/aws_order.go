@@ -73,7 +73,8 @@ func spread(known map[string]*ownFlag, args []string) []string {
 				i++
 				out = append(out, arg, args[i])
 			}
-		case name == SkeletonFlag && name != arg && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
+		case name == SkeletonFlag && name != arg &&
+			(i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
 			out = append(out, arg+"=input")
 		case name != arg && takesNext(known, arg) && i+1 < len(args):
 			i++

@@ -45,7 +45,8 @@ func Describe(c *cli.Command) []Doc {
 }
 
 func (f *ownFlag) describe() Doc {
-	d := Doc{Usage: f.GetUsage(), Words: f.words, Repeats: f.repeats, Group: f.GetCategory(), Variables: f.GetEnvVars()}
+	d := Doc{Usage: f.GetUsage(), Words: f.words, Repeats: f.repeats, Group: f.GetCategory(),
+		Variables: f.GetEnvVars()}
 	for _, name := range f.names {
 		d.Names = append(d.Names, dashed(name))
 	}

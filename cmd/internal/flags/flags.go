@@ -1,6 +1,7 @@
-// Package flags is how a command line is read, and the flags that commands share. Each group of them
-// is three names: the flags (AWSFlags), what they say as plain Go values (AWS), and what reads the
-// one into the other (ReadAWS). A command reads its flags once; nothing below reads one by name.
+// Package flags is how a command line is read, and the flags that commands share. Each group of
+// them is three names: the flags (AWSFlags), what they say as plain Go values (AWS), and what reads
+// the one into the other (ReadAWS). A command reads its flags once; nothing below reads one by
+// name.
 //
 // Begin with [Read]. The package runs no command, and opens no file that a flag names.
 package flags
@@ -32,18 +33,26 @@ const (
 // AWSFlags say how AWS KMS is reached.
 func AWSFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "profile", Category: CatAWS, Usage: "profile of the AWS config and credentials files"},
-		&cli.StringFlag{Name: "region", Category: CatAWS, Usage: "AWS Region; a key ARN brings its own, but a multi-Region key (mrk-) is asked for its replica here"},
-		&cli.StringFlag{Name: "endpoint-url", Category: CatAWS, Usage: "ask this KMS endpoint instead of AWS's `URL`"},
-		&cli.StringFlag{Name: "ca-bundle", Category: CatAWS, Usage: "PEM `FILE` of certificate authorities to trust"},
-		&cli.BoolFlag{Name: "no-verify-ssl", Category: CatAWS, Usage: "do not verify certificates (dangerous)"},
+		&cli.StringFlag{Name: "profile", Category: CatAWS,
+			Usage: "profile of the AWS config and credentials files"},
+		&cli.StringFlag{Name: "region", Category: CatAWS,
+			Usage: "AWS Region; a key ARN brings its own, but a multi-Region key (mrk-) is asked for its replica here"},
+		&cli.StringFlag{Name: "endpoint-url", Category: CatAWS,
+			Usage: "ask this KMS endpoint instead of AWS's `URL`"},
+		&cli.StringFlag{Name: "ca-bundle", Category: CatAWS,
+			Usage: "PEM `FILE` of certificate authorities to trust"},
+		&cli.BoolFlag{Name: "no-verify-ssl", Category: CatAWS,
+			Usage: "do not verify certificates (dangerous)"},
 		&cli.BoolFlag{Name: "no-sign-request", Category: CatAWS, Usage: "do not sign requests"},
-		&cli.IntFlag{Name: "cli-connect-timeout", Category: CatAWS, Usage: "`SECONDS` to connect (default 3)"},
-		&cli.IntFlag{Name: "cli-read-timeout", Category: CatAWS, Usage: "`SECONDS` to wait for an answer (default 12)"},
+		&cli.IntFlag{Name: "cli-connect-timeout", Category: CatAWS,
+			Usage: "`SECONDS` to connect (default 3)"},
+		&cli.IntFlag{Name: "cli-read-timeout", Category: CatAWS,
+			Usage: "`SECONDS` to wait for an answer (default 12)"},
 		&cli.BoolFlag{Name: "use-fips-endpoint", Category: CatAWS, Usage: "use the FIPS endpoint of KMS"},
 		&cli.IntFlag{Name: "max-attempts", Category: CatAWS, Usage: "tries for one KMS call (default 5)"},
 		&cli.StringFlag{Name: "role-arn", Category: CatAWS, Usage: "assume this IAM role first"},
-		&cli.BoolFlag{Name: "debug", Category: CatAWS, Usage: "log requests to stderr, never their secrets"},
+		&cli.BoolFlag{Name: "debug", Category: CatAWS,
+			Usage: "log requests to stderr, never their secrets"},
 	}
 }
 
@@ -87,9 +96,14 @@ func (o AWS) Files() []file.Needed { return file.NamedBy("ca-bundle", o.CABundle
 // StoreFlags say where the embedded keystore is, and what opens it.
 func StoreFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "keystore", Category: CatStore, EnvVars: []string{"ENVSEAL_KEYSTORE"}, Usage: "`FILE` of the embedded keystore"},
-		&cli.StringFlag{Name: "passphrase-file", Category: CatStore, EnvVars: []string{"ENVSEAL_PASSPHRASE_FILE"}, Usage: "read the keystore's passphrase from the first line of `FILE`"},
-		&cli.StringFlag{Name: "identity-file", Category: CatStore, EnvVars: []string{"ENVSEAL_IDENTITY_FILE"}, Usage: "age identity `FILE` that opens the keystore (default: KEYSTORE.identity)"},
+		&cli.StringFlag{Name: "keystore", Category: CatStore, EnvVars: []string{"ENVSEAL_KEYSTORE"},
+			Usage: "`FILE` of the embedded keystore"},
+		&cli.StringFlag{Name: "passphrase-file", Category: CatStore,
+			EnvVars: []string{"ENVSEAL_PASSPHRASE_FILE"},
+			Usage:   "read the keystore's passphrase from the first line of `FILE`"},
+		&cli.StringFlag{Name: "identity-file", Category: CatStore,
+			EnvVars: []string{"ENVSEAL_IDENTITY_FILE"},
+			Usage:   "age identity `FILE` that opens the keystore (default: KEYSTORE.identity)"},
 	}
 }
 
@@ -137,7 +151,8 @@ func (o Store) Files() []file.Needed {
 
 // KeyIDFlag is -k of commands that seal, or make keys. Package keys has its default.
 func KeyIDFlag(usage string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: CatKeys, Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
+	return &cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: CatKeys,
+		Usage: usage + ": key id, key ARN, alias/NAME, alias ARN, local:NAME [$ENVSEAL_KEY_ID]"}
 }
 
 // ReadNamedKeys are all keys that the command line or the environment names, for advice.
@@ -152,22 +167,28 @@ func ReadNamedKeys(c *cli.Context) (refs []string) {
 
 // ContextFlag is -c, the encryption context.
 func ContextFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: CatKeys, Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
+	return &cli.StringSliceFlag{Name: "encryption-context", Aliases: []string{"c"}, Category: CatKeys,
+		Usage: "k=v,k2=v2, a JSON object, or file://PATH (repeatable); authenticated, not secret [$ENVSEAL_ENCRYPTION_CONTEXT]"}
 }
 
 // GrantTokensFlag is --grant-tokens.
 func GrantTokensFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "grant-tokens", Category: CatKeys, Usage: "grant `TOKEN` for new grants (repeatable)"}
+	return &cli.StringSliceFlag{Name: "grant-tokens", Category: CatKeys,
+		Usage: "grant `TOKEN` for new grants (repeatable)"}
 }
 
 // PolicyFlags are those of commands that open files.
 func PolicyFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: CatPolicy, Usage: "open with this `KEY` only (repeatable); default: the keys named in the file"},
-		&cli.StringSliceFlag{Name: "account", Category: CatPolicy, Usage: "open with keys of this AWS account `ID` only (repeatable)"},
-		&cli.StringSliceFlag{Name: "require-context", Category: CatPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
+		&cli.StringSliceFlag{Name: "key-id", Aliases: []string{"k"}, Category: CatPolicy,
+			Usage: "open with this `KEY` only (repeatable); default: the keys named in the file"},
+		&cli.StringSliceFlag{Name: "account", Category: CatPolicy,
+			Usage: "open with keys of this AWS account `ID` only (repeatable)"},
+		&cli.StringSliceFlag{Name: "require-context", Category: CatPolicy,
+			Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
 		GrantTokensFlag(),
-		&cli.IntFlag{Name: "max-slots", Category: CatPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
+		&cli.IntFlag{Name: "max-slots", Category: CatPolicy,
+			Usage: "refuse a file with more than `N` key slots (default 64)"},
 	}
 }
 
@@ -184,7 +205,8 @@ func CheckArgs(c *cli.Context, least, most int) error {
 	case least == most && most == 1:
 		takes = "one argument"
 	}
-	return exit.Errorf(exit.Usage, TryHelp(c.Command), "%s takes %s, %d given", c.Command.FullName(), takes, n)
+	return exit.Errorf(exit.Usage, TryHelp(c.Command), "%s takes %s, %d given",
+		c.Command.FullName(), takes, n)
 }
 
 // Join joins groups of flags.

@@ -49,24 +49,26 @@ func OneOf(f *cli.StringFlag, words ...string) cli.Flag {
 	return o
 }
 
-// BeforeCommand is a flag whose value is a line for the shell, or [ArgvMark] and a command behind it.
+// BeforeCommand is a flag whose value is a line for the shell, or [ArgvMark] and a command behind
+// it.
 func BeforeCommand(f *cli.StringFlag) cli.Flag {
 	o := own(f)
 	o.precedes = true
 	return o
 }
 
-// optionalValue is the value of a flag that may be given without one; if there is one, it stands behind
-// "=". It is zero until the flag is given, and with =false.
+// optionalValue is the value of a flag that may be given without one; if there is one, it stands
+// behind "=". It is zero until the flag is given, and with =false.
 type optionalValue[T comparable] struct {
 	value T
 	bare  string // the value of the flag alone
 	parse func(string) (T, error)
 }
 
-// OptionalValue makes f such a flag. bare is its value where none is given; what is wrong with one parse
-// says by naming those that there are. Where it takes a few words, completion offers them.
-func OptionalValue[T comparable](f *cli.GenericFlag, bare string, parse func(string) (T, error), words ...string) cli.Flag {
+// OptionalValue makes f such a flag. bare is its value where none is given; what is wrong with one
+// parse says by naming those that there are. Where it takes a few words, completion offers them.
+func OptionalValue[T comparable](f *cli.GenericFlag, bare string, parse func(string) (T, error),
+	words ...string) cli.Flag {
 	f.Value = &optionalValue[T]{bare: bare, parse: parse}
 	o := own(f)
 	o.optional, o.words = true, words

@@ -178,7 +178,8 @@ func refuseEmptyNames(c *cli.Context) error {
 		}
 		name, kind := f.names[0], placeholder(f.GetUsage())
 		if (kind == "FILE" || kind == "DIR") && c.String(name) == "" && c.IsSet(name) {
-			return exit.Errorf(exit.Usage, "is a variable empty that should name it?", "--%s: the name is empty", name)
+			return exit.Errorf(exit.Usage, "is a variable empty that should name it?",
+				"--%s: the name is empty", name)
 		}
 	}
 	return nil

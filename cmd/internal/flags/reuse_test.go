@@ -3,7 +3,8 @@ package flags
 import "testing"
 
 func TestReuseCount(t *testing.T) {
-	for s, want := range map[string]int{"true": 1000, "false": 0, "1": 1, "50000": 50000, "2147483648": 1 << 31} {
+	for s, want := range map[string]int{"true": 1000, "false": 0, "1": 1,
+		"50000": 50000, "2147483648": 1 << 31} {
 		n := optionalValue[int]{bare: defaultReuse, parse: parseReuse}
 		if err := n.Set(s); err != nil || n.value != want {
 			t.Errorf("%s: %d, %v", s, n.value, err)

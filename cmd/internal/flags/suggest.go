@@ -35,7 +35,8 @@ func UnknownCommand(parent *cli.Command, word string) error {
 	program, below, _ := strings.Cut(path+" "+word, " ")
 	if program == path && file.IsThere(word) {
 		word = ui.ShellWord(word)
-		hint = "for the file write `envseal encrypt -k KEY " + word + "`, or `envseal decrypt " + word + "`"
+		hint = "for the file write `envseal encrypt -k KEY " + word +
+			"`, or `envseal decrypt " + word + "`"
 	}
 	return exit.Errorf(exit.Usage, hint, "unknown command %q", below)
 }
@@ -114,14 +115,15 @@ func far(word, name string) int {
 		return tooFar
 	case strings.HasPrefix(name, word):
 		return 100 + len(name)
-	case len(word) >= 3 && strings.Contains(name, word), len(name) >= 4 && strings.Contains(word, name):
+	case len(word) >= 3 && strings.Contains(name, word),
+		len(name) >= 4 && strings.Contains(word, name):
 		return 200 + len(name)
 	}
 	return tooFar
 }
 
-// editDistance is how many bytes are to be put in, left out, replaced or, side by side, exchanged to
-// make b of a. The library's smetrics has it without exchanges, which are what fingers do most.
+// editDistance is how many bytes are to be put in, left out, replaced or, side by side, exchanged
+// to make b of a. The library's smetrics has it without exchanges, which are what fingers do most.
 func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

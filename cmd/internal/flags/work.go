@@ -46,8 +46,8 @@ type Work struct {
 	AllowCoreDumps bool    // a core file may have the memory, keys included
 }
 
-// ReadWork reads [FileFlags], [TreeFlags], [ManyFlags] and [MessageFlags], as far as the command has
-// them.
+// ReadWork reads [FileFlags], [TreeFlags], [ManyFlags] and [MessageFlags], as far as the command
+// has them.
 func ReadWork(c *cli.Context) (o Work, err error) {
 	links := c.String("links")
 	o = Work{
@@ -90,23 +90,32 @@ func (o Work) Files() []file.Needed { return file.NamedBy("files0-from", o.Names
 func MessageFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: CatOutput, Usage: "errors only"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: CatOutput, Usage: "say what is done"},
-		OneOf(&cli.StringFlag{Name: "progress", Category: CatOutput, Value: "auto", Usage: "auto, always, never or json"},
-			string(ui.Auto), string(ui.Always), string(ui.Never), string(ui.Lines)),
-		&cli.BoolFlag{Name: "allow-core-dumps", Category: CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: CatOutput,
+			Usage: "say what is done"},
+		OneOf(&cli.StringFlag{Name: "progress", Category: CatOutput, Value: "auto",
+			Usage: "auto, always, never or json"}, string(ui.Auto), string(ui.Always),
+			string(ui.Never), string(ui.Lines)),
+		&cli.BoolFlag{Name: "allow-core-dumps", Category: CatOutput,
+			Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}
 }
 
 // FileFlags are those of commands that write a file for each input.
 func FileFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: CatFiles, Usage: "write to `FILE`; - is stdout"},
-		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: CatFiles, Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: CatFiles, Usage: "replace an existing output"},
-		&cli.BoolFlag{Name: "rm", Category: CatFiles, Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: CatFiles,
+			Usage: "write to `FILE`; - is stdout"},
+		&cli.StringFlag{Name: "output-dir", Aliases: []string{"O"}, Category: CatFiles,
+			Usage: "write into `DIR`, which is made if only the last part of its path is missing"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: CatFiles,
+			Usage: "replace an existing output"},
+		&cli.BoolFlag{Name: "rm", Category: CatFiles,
+			Usage: "remove each input once its output is safely on the disk; those that --update leaves out stay, and a symbolic link or one of several hard links is refused unless -f is given"},
 		SuffixFlag(),
-		&cli.BoolFlag{Name: "no-sync", Category: CatFiles, Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
-		&cli.BoolFlag{Name: "dry-run", Category: CatFiles, Usage: "say what would be done, check what can be checked, do nothing"},
+		&cli.BoolFlag{Name: "no-sync", Category: CatFiles,
+			Usage: "do not wait for the disk: for scratch data, which a power cut may lose"},
+		&cli.BoolFlag{Name: "dry-run", Category: CatFiles,
+			Usage: "say what would be done, check what can be checked, do nothing"},
 		FailFastFlag(),
 		JobsFlag(),
 	}
@@ -114,21 +123,24 @@ func FileFlags() []cli.Flag {
 
 // SuffixFlag is --suffix.
 func SuffixFlag() cli.Flag {
-	return &cli.StringFlag{Name: "suffix", Category: CatFiles, Value: ".sealed", Usage: "ending of sealed files"}
+	return &cli.StringFlag{Name: "suffix", Category: CatFiles, Value: ".sealed",
+		Usage: "ending of sealed files"}
 }
 
 // JobsFlag is -j.
 func JobsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: CatFiles, Usage: "how many `WORKERS` (default: one per core)"}
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: CatFiles,
+		Usage: "how many `WORKERS` (default: one per core)"}
 }
 
 // TreeFlags are those of commands that work on whole trees and lists of files.
 func TreeFlags() []cli.Flag {
 	return append([]cli.Flag{
 		RecursiveFlag("all files below the directory; with -O DIR its contents again below DIR, otherwise beside the files"),
-		OneOf(&cli.StringFlag{Name: "links", Category: CatFiles, Value: linksSkip, Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"},
-			linksSkip, linksKeep),
-		&cli.BoolFlag{Name: "update", Category: CatFiles, Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again. rewrap --preserve-mtime leaves that time alone"},
+		OneOf(&cli.StringFlag{Name: "links", Category: CatFiles, Value: linksSkip,
+			Usage: "`WAY` with symbolic links in a tree, which are never followed: skip, or keep (with -O: made again as they are, their targets readable)"}, linksSkip, linksKeep),
+		&cli.BoolFlag{Name: "update", Category: CatFiles,
+			Usage: "leave out files whose output is there with the input's modification time and the right size; make the others again. rewrap --preserve-mtime leaves that time alone"},
 	}, ManyFlags("once the file is on the disk under its name")...)
 }
 
@@ -142,26 +154,31 @@ func RecursiveFlag(usage string) cli.Flag {
 func ManyFlags(logged string) []cli.Flag {
 	return []cli.Flag{
 		Files0Flag(), reuseFlag(),
-		&cli.StringFlag{Name: "log-json", Category: CatOutput, Usage: "append a JSON line for each file to `FILE`, or write it to descriptor fd:N, " + logged},
-		&cli.BoolFlag{Name: "log-sha256", Category: CatOutput, Usage: "with --log-json: the SHA-256 of each sealed file, as sha256sum prints it"},
+		&cli.StringFlag{Name: "log-json", Category: CatOutput,
+			Usage: "append a JSON line for each file to `FILE`, or write it to descriptor fd:N, " + logged},
+		&cli.BoolFlag{Name: "log-sha256", Category: CatOutput,
+			Usage: "with --log-json: the SHA-256 of each sealed file, as sha256sum prints it"},
 	}
 }
 
 // Files0Flag is --files0-from.
 func Files0Flag() cli.Flag {
-	return &cli.StringFlag{Name: "files0-from", Category: CatFiles, Usage: "take the names from `FILE`, each ended by a zero byte, as find -print0 writes them; - is stdin"}
+	return &cli.StringFlag{Name: "files0-from", Category: CatFiles,
+		Usage: "take the names from `FILE`, each ended by a zero byte, as find -print0 writes them; - is stdin"}
 }
 
 // FailFastFlag is --fail-fast.
 func FailFastFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "fail-fast", Category: CatFiles, Usage: "stop at the first file that fails"}
+	return &cli.BoolFlag{Name: "fail-fast", Category: CatFiles,
+		Usage: "stop at the first file that fails"}
 }
 
 // ManyHelp is for commands that take several files.
 const ManyHelp = "Several files and trees: goes on after a failure, lists the failed ones, and exits 3."
 
 // TreeHelp is for commands that write trees.
-const TreeHelp = ManyHelp + " Each file appears whole or not at all, and is on the disk before the run ends.\n" +
+const TreeHelp = ManyHelp +
+	" Each file appears whole or not at all, and is on the disk before the run ends.\n" +
 	"-R keeps names, modes, times and with -O empty directories. --update goes on where an interrupted run stopped.\n"
 
 const (
@@ -177,7 +194,8 @@ const (
 
 // reuseFlag is --reuse-key[=FILES].
 func reuseFlag() cli.Flag {
-	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Usage: reuseUsage}, defaultReuse, parseReuse)
+	return OptionalValue(&cli.GenericFlag{Name: "reuse-key", Category: CatKeys, Usage: reuseUsage},
+		defaultReuse, parseReuse)
 }
 
 // parseReuse reads how many files a data key is for.

@@ -18,7 +18,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// crashRig is a sealed file with several headers of one length, each good for its payload, and what opens it.
+// crashRig is a sealed file with several headers of one length, each good for its payload, and what
+// opens it.
 type crashRig struct {
 	*testing.T
 	store   *keystore.Store
@@ -52,7 +53,8 @@ func newCrashRig(t *testing.T, slots int, ec format.Context) *crashRig {
 	r.must(err)
 	defer key.Destroy()
 	var sealed bytes.Buffer
-	h, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(r.plain), key, envelope.SealOptions{ChunkSizeLog2: 12})
+	h, err := envelope.Seal(t.Context(), &sealed, bytes.NewReader(r.plain), key,
+		envelope.SealOptions{ChunkSizeLog2: 12})
 	r.must(err)
 	r.payload = bytes.Clone(sealed.Bytes()[h.Length:])
 	r.headers = append(r.headers, bytes.Clone(sealed.Bytes()[:h.Length]))
@@ -79,7 +81,8 @@ func (r *crashRig) destinations(n int) []keyring.Destination {
 	for range n {
 		meta, err := r.store.CreateKey(r.Context(), kmsclient.CreateKeyInput{})
 		r.must(err)
-		all = append(all, keyring.Destination{KeyID: meta.ARN, Client: r.store, Region: kmsclient.LocalRegion})
+		all = append(all, keyring.Destination{KeyID: meta.ARN, Client: r.store,
+			Region: kmsclient.LocalRegion})
 	}
 	return all
 }
@@ -114,8 +117,8 @@ func (r *crashRig) rewrap() []step {
 	}
 	new := r.headers[(at+1)%len(r.headers)]
 	r.must(p.Overwrite(old, new))
-	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new), p.dropSteps()),
-		func(s step) bool { return s.call == stepTime }) // the model has no times
+	return slices.DeleteFunc(slices.Concat(steps, p.journalSteps(old), p.changeSteps(old, new),
+		p.dropSteps()), func(s step) bool { return s.call == stepTime }) // the model has no times
 }
 
 // opens lays the image out and opens the file as decrypt does. It tells by which header.
@@ -130,8 +133,11 @@ func (r *crashRig) opens(image map[string][]byte) (string, error) {
 		return "", err
 	}
 	var out bytes.Buffer
-	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }}
-	if _, err := envelope.Open(context.Background(), &out, in, envelope.OpenOptions{Workers: 1}, id); err != nil {
+	id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return r.store, nil
+	}}
+	_, err = envelope.Open(context.Background(), &out, in, envelope.OpenOptions{Workers: 1}, id)
+	if err != nil {
 		return "", err
 	}
 	if !bytes.Equal(out.Bytes(), r.plain) {
@@ -161,7 +167,8 @@ func (r *crashRig) check(kind string, image map[string][]byte) bool {
 	return err == nil
 }
 
-// crashAll checks what a power cut may leave at every point of the calls, which go on from d. It does not change d.
+// crashAll checks what a power cut may leave at every point of the calls, which go on from d. It
+// does not change d.
 func (r *crashRig) crashAll(kind string, d *diskModel, steps []step, each int) {
 	d = d.clone()
 	for i := 0; ; i++ {
@@ -211,8 +218,10 @@ func silence(t *testing.T) {
 	t.Cleanup(func() { os.Stderr = stderr; null.Close() })
 }
 
-// TestRewrapSurvives stops a rewrap in place at every call and within every write, by a kill and by a power cut; then a second rewrap that follows such a kill, with what the first
-// has not synced still pending, and one that follows a power cut. Each time the file must open with slots that it had at some time.
+// TestRewrapSurvives stops a rewrap in place at every call and within every write, by a kill and by
+// a power cut; then a second rewrap that follows such a kill, with what the first has not synced
+// still pending, and one that follows a power cut. Each time the file must open with slots that it
+// had at some time.
 func TestRewrapSurvives(t *testing.T) {
 	silence(t)
 	long := format.Context{"long": string(bytes.Repeat([]byte("x"), 5000))}
@@ -242,11 +251,13 @@ func TestRewrapSurvives(t *testing.T) {
 			lay(t, r.dir, after.running())
 			r.crashAll("power cut in the rewrap after a power cut", after, r.rewrap(), 1)
 		}
-		t.Logf("%d slots, header of %d bytes: %v; opened with: %v", shape.slots, len(r.headers[0]), r.images, r.opened)
+		t.Logf("%d slots, header of %d bytes: %v; opened with: %v",
+			shape.slots, len(r.headers[0]), r.images, r.opened)
 		for _, n := range r.images {
 			total += n
 		}
-		for _, which := range []string{"header 0 from the file", "header 0 from the journal", "header 1 from the file", "header 1 from the journal", "header 2 from the file"} {
+		for _, which := range []string{"header 0 from the file", "header 0 from the journal",
+			"header 1 from the file", "header 1 from the journal", "header 2 from the file"} {
 			if r.opened[which] == 0 {
 				t.Errorf("no image was opened with %s: the test tests less than it says", which)
 			}
@@ -258,7 +269,8 @@ func TestRewrapSurvives(t *testing.T) {
 	}
 }
 
-// TestCrashesAreNoticed leaves out what makes a rewrap safe, one thing after the other, and wants the images above to show it.
+// TestCrashesAreNoticed leaves out what makes a rewrap safe, one thing after the other, and wants
+// the images above to show it.
 func TestCrashesAreNoticed(t *testing.T) {
 	silence(t)
 	r := newCrashRig(t, 3, nil)

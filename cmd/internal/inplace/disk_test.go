@@ -12,12 +12,15 @@ import (
 // sector is what a disk writes as a whole. The tests tear it all the same.
 const sector = 512
 
-// diskModel is what a directory may look like after a crash, given the calls so far. Whatever was not synced is there or not, each sector and each name by
-// itself and in any order, as the loosest file system would have it.
+// diskModel is what a directory may look like after a crash, given the calls so far. Whatever was
+// not synced is there or not, each sector and each name by itself and in any order, as the loosest
+// file system would have it.
 type diskModel struct {
 	inodes map[int]*inode
-	names  map[string][]int // versions of a name since the last sync of the directory, 0 for none; the last one is what a running system sees
-	next   int
+	// versions of a name since the last sync of the directory, 0 for none; the last one is what a
+	// running system sees
+	names map[string][]int
+	next  int
 }
 
 // inode is a file: what is surely on the disk, and the writes since.
@@ -144,7 +147,8 @@ func (n *inode) crash(r *rand.Rand) []byte {
 				copy(got[at:cut], whole[at:cut])
 			}
 		}
-		if len(whole) > len(b) && r.IntN(3) == 0 { // the new length may be there without the data, and the other way round
+		// the new length may be there without the data, and the other way round
+		if len(whole) > len(b) && r.IntN(3) == 0 {
 			got = got[:len(b)+r.IntN(len(whole)-len(b)+1)]
 		}
 		b = got
@@ -152,7 +156,8 @@ func (n *inode) crash(r *rand.Rand) []byte {
 	return b
 }
 
-// partial gives the states in the middle of s: a write that was cut off at every sector and at some bytes.
+// partial gives the states in the middle of s: a write that was cut off at every sector and at some
+// bytes.
 func partial(s step, r *rand.Rand) []step {
 	if s.call != stepWrite {
 		return nil

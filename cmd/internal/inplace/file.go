@@ -1,7 +1,7 @@
-// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it, and
-// finds the journal of one that was interrupted. At no moment is there neither the old header nor the
-// new one whole on the disk, and the payload is never touched. Start with Open and File.Overwrite; for
-// those that only read, with UseJournal.
+// Package inplace overwrites the header of a sealed file where it stands, with a journal beside it,
+// and finds the journal of one that was interrupted. At no moment is there neither the old header
+// nor the new one whole on the disk, and the payload is never touched. Start with Open and
+// File.Overwrite; for those that only read, with UseJournal.
 package inplace
 
 import (
@@ -96,7 +96,8 @@ func (p *File) create(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = keepOwner(f, &p.Stat) // who may not give files away made the journal as himself, which is enough for him
+	// who may not give files away made the journal as himself, which is enough for him
+	_ = keepOwner(f, &p.Stat)
 	if err := f.Chmod(p.Mode.Perm() | 0o600); err != nil {
 		f.Close()
 		_ = p.dir.Unlink(name)
@@ -195,7 +196,8 @@ func (p *File) dropSteps() []step {
 // SoundHead is the header of the file, or where an interrupted rewrap has torn it that in the
 // journal.
 func (p *File) SoundHead() (head []byte, fromJournal bool, err error) {
-	return soundHead(p.file, p.Size, func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
+	return soundHead(p.file, p.Size,
+		func(torn []byte) []byte { return findJournal(p.dir, p.base, torn) })
 }
 
 // Mend makes the file whole that an interrupted rewrap left, and removes the journal. It returns
@@ -214,15 +216,17 @@ func (p *File) Mend() ([]byte, error) {
 	})
 	if err != nil {
 		return nil, exit.Errorf(exit.Output, Hint(err),
-			"%s: what an interrupted rewrap left could not be put right: %w", ui.Shown(p.Path()), exit.Reason(err))
+			"%s: what an interrupted rewrap left could not be put right: %w",
+			ui.Shown(p.Path()), exit.Reason(err))
 	}
 	return head, nil
 }
 
 // recoverySteps have the file begin with head on the disk, which the journal has if it is not the
-// file's own, and then free the journal's name. A journal is removed only once the file's own header
-// is whole on the disk, and not merely in the memory of a kernel that the rewrap's process has left
-// behind. One of another file, which had the name before, is put aside: that file may need it.
+// file's own, and then free the journal's name. A journal is removed only once the file's own
+// header is whole on the disk, and not merely in the memory of a kernel that the rewrap's process
+// has left behind. One of another file, which had the name before, is put aside: that file may need
+// it.
 func (p *File) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 	name := journalName(p.base)
 	left := p.hasJournal()
@@ -254,7 +258,8 @@ func (p *File) recoverySteps(head []byte, fromJournal bool) ([]step, error) {
 
 // recoverTime takes the time to keep from the journal of the file, whose header is or was head. A
 // rewrap that kept the time gave it to its journal. The journal of another is as old as the change
-// that was interrupted, so that its time says of the file that it was changed, as that rewrap wanted.
+// that was interrupted, so that its time says of the file that it was changed, as that rewrap
+// wanted.
 func (p *File) recoverTime(head []byte) error {
 	name := journalName(p.base)
 	if p.ModKept.IsZero() || !fits(readJournal(p.dir, name), head) {

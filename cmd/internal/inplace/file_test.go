@@ -27,7 +27,8 @@ func TestJournalName(t *testing.T) {
 	long := strings.Repeat("n", maxNameLength)
 	for _, base := range []string{"f", "f.sealed", ".envseal-x.tmp", long, long[1:]} {
 		name := journalName(base)
-		if len(name) > maxNameLength || !strings.HasPrefix(name, file.TempPrefix) || strings.HasSuffix(name, file.TempSuffix) {
+		if len(name) > maxNameLength || !strings.HasPrefix(name, file.TempPrefix) ||
+			strings.HasSuffix(name, file.TempSuffix) {
 			t.Errorf("%q: journal %q", base, name)
 		}
 	}
@@ -98,7 +99,8 @@ func TestRewrapLocks(t *testing.T) {
 	r.open(false)
 }
 
-// TestReadDuringRewrap reads the header over and over while it is overwritten: a reader needs no lock, and never sees a mixture.
+// TestReadDuringRewrap reads the header over and over while it is overwritten: a reader needs no
+// lock, and never sees a mixture.
 func TestReadDuringRewrap(t *testing.T) {
 	r := newCrashRig(t, 12, nil)
 	lay(t, r.dir, map[string][]byte{crashName: r.file(0)})
@@ -122,16 +124,21 @@ func TestReadDuringRewrap(t *testing.T) {
 		}
 		f, err := os.Open(path)
 		r.must(err)
-		head, _, err := soundHead(f, int64(len(r.file(0))), func(torn []byte) []byte { return findJournal(dir, crashName, torn) })
+		head, _, err := soundHead(f, int64(len(r.file(0))), func(torn []byte) []byte {
+			return findJournal(dir, crashName, torn)
+		})
 		f.Close()
-		if err != nil || !slices.ContainsFunc(r.headers, func(h []byte) bool { return bytes.Equal(h, head) }) {
+		if err != nil || !slices.ContainsFunc(r.headers, func(h []byte) bool {
+			return bytes.Equal(h, head)
+		}) {
 			t.Fatalf("read %d: %v", reads, err)
 		}
 	}
 	t.Logf("%d reads", reads)
 }
 
-// TestRewrapReplaced has the file replaced under a rewrap's hands, in its place and by its contents.
+// TestRewrapReplaced has the file replaced under a rewrap's hands, in its place and by its
+// contents.
 func TestRewrapReplaced(t *testing.T) {
 	r, p := placed(t)
 	if !p.IsStill(r.headers[0]) || p.IsStill(r.headers[1]) {
@@ -143,7 +150,8 @@ func TestRewrapReplaced(t *testing.T) {
 	if p.IsStill(r.headers[0]) {
 		t.Error("another file is taken for this one")
 	}
-	testkit.WantCode(t, p.Replace(r.headers[0], append(r.headers[1], make([]byte, 256)...), false), exit.Other, "changed while it was re-wrapped")
+	testkit.WantCode(t, p.Replace(r.headers[0], append(r.headers[1], make([]byte, 256)...), false),
+		exit.Other, "changed while it was re-wrapped")
 	testkit.WantFiles(t, r.dir, map[string]string{crashName: string(r.file(0))})
 }
 
@@ -168,7 +176,8 @@ func TestForeignJournalIsPutAside(t *testing.T) {
 	r.must(os.WriteFile(filepath.Join(r.dir, "other"), append(torn, other.payload...), 0o600))
 	in := r.input("other")
 	silence(t)
-	if err := UseJournal(in); err != nil || !bytes.Equal(firstBytes(in, len(other.headers[0])), other.headers[0]) {
+	err = UseJournal(in)
+	if err != nil || !bytes.Equal(firstBytes(in, len(other.headers[0])), other.headers[0]) {
 		t.Errorf("not found: %v", err)
 	}
 }
@@ -182,7 +191,8 @@ func TestJournalThatStays(t *testing.T) {
 	// something that cannot be removed as a file takes the name
 	r.must(errors.Join(os.Remove(journal), os.Mkdir(journal, 0o700)))
 	err := p.dropJournal()
-	if err == nil || !strings.Contains(err.Error(), "has its new slots") || !strings.Contains(err.Error(), journalName(crashName)) {
+	if err == nil || !strings.Contains(err.Error(), "has its new slots") ||
+		!strings.Contains(err.Error(), journalName(crashName)) {
 		t.Errorf("%v", err)
 	}
 	r.must(os.Remove(journal))
@@ -216,7 +226,8 @@ func TestPlantedJournals(t *testing.T) {
 	}
 }
 
-// TestReplaceGrows gives the file a longer header: the payload moves, mode and attributes stay, and a large payload moves by whole blocks.
+// TestReplaceGrows gives the file a longer header: the payload moves, mode and attributes stay, and
+// a large payload moves by whole blocks.
 func TestReplaceGrows(t *testing.T) {
 	r, p := placed(t)
 	path := filepath.Join(r.dir, crashName)
@@ -241,14 +252,16 @@ func TestReplaceGrows(t *testing.T) {
 	}
 	if attributes {
 		value := make([]byte, 100)
-		if n, err := unix.Getxattr(path, "user.origin", value); err != nil || string(value[:n]) != "elsewhere" {
+		n, err := unix.Getxattr(path, "user.origin", value)
+		if err != nil || string(value[:n]) != "elsewhere" {
 			t.Errorf("attribute %q, %v", value[:max(n, 0)], err)
 		}
 	}
 	if h.Length = int64(len(new)) + 256; len(new)%reflinkUnit == 0 {
 		t.Fatal("grows by blocks for a small payload")
 	}
-	if _, err := MarshalFor(&h, int64(len(new)), 10<<20); err != nil || h.Length != int64(len(new))+reflinkUnit {
+	_, err = MarshalFor(&h, int64(len(new)), 10<<20)
+	if err != nil || h.Length != int64(len(new))+reflinkUnit {
 		t.Errorf("length %d after %d, %v", h.Length, len(new), err)
 	}
 }
@@ -262,7 +275,8 @@ func reopened(r *crashRig, p *File) *File {
 func TestOverwriteFails(t *testing.T) {
 	r, p := placed(t)
 	r.must(os.Mkdir(filepath.Join(r.dir, journalName(crashName)), 0o700))
-	if err := p.Overwrite(r.headers[0], r.headers[1]); err == nil || !strings.Contains(err.Error(), "journal") {
+	err := p.Overwrite(r.headers[0], r.headers[1])
+	if err == nil || !strings.Contains(err.Error(), "journal") {
 		t.Errorf("error %v", err)
 	}
 	r.must(os.Remove(filepath.Join(r.dir, journalName(crashName))))
@@ -275,7 +289,8 @@ func TestOverwriteFails(t *testing.T) {
 	err = p.Overwrite(r.headers[0], r.headers[1])
 	p.file = writable
 	readOnly.Close()
-	if err == nil || !strings.Contains(err.Error(), journalName(crashName)) || !strings.Contains(err.Error(), syscall.EBADF.Error()) {
+	if err == nil || !strings.Contains(err.Error(), journalName(crashName)) ||
+		!strings.Contains(err.Error(), syscall.EBADF.Error()) {
 		t.Errorf("error %v", err)
 	}
 	head, err := p.Mend()

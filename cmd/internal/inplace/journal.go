@@ -16,13 +16,16 @@ import (
 	"github.com/envseal/envseal/format"
 )
 
-// A journal is the header of a sealed file as it was before it is overwritten in place, in a file .envseal-NAME.journal beside it. It is there from before the first byte
-// of the header changes until the last has reached the disk. Should the machine or the process go down meanwhile, the header in the file may be a mixture
-// of both, which its checksum tells; then every command takes the one in the journal, and the next rewrap of the file puts it back.
+// A journal is the header of a sealed file as it was before it is overwritten in place, in a file
+// .envseal-NAME.journal beside it. It is there from before the first byte of the header changes
+// until the last has reached the disk. Should the machine or the process go down meanwhile, the
+// header in the file may be a mixture of both, which its checksum tells; then every command takes
+// the one in the journal, and the next rewrap of the file puts it back.
 //
 //	journal = "envseal journal" 0x01 || u32 header length || header || SHA-256 of all before it
 //
-// Its name is no proof that it belongs to a file: its descriptor and commitment are. Those stay the same when slots change, and no other file has them.
+// Its name is no proof that it belongs to a file: its descriptor and commitment are. Those stay the
+// same when slots change, and no other file has them.
 const (
 	journalMagic  = "envseal journal\x01"
 	journalFixed  = len(journalMagic) + 4 + sha256.Size
@@ -54,14 +57,17 @@ func decodeJournal(b []byte) []byte {
 	}
 	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	header := body[len(journalMagic)+4:]
-	if want := sha256.Sum256(body); !bytes.Equal(sum, want[:]) || uint64(binary.BigEndian.Uint32(body[len(journalMagic):])) != uint64(len(header)) {
+	want := sha256.Sum256(body)
+	if !bytes.Equal(sum, want[:]) ||
+		uint64(binary.BigEndian.Uint32(body[len(journalMagic):])) != uint64(len(header)) {
 		return nil
 	}
 	return header
 }
 
-// fits tells whether header is a sound one of the file that begins with the bytes of torn: the same descriptor, commitment and header length, so the same payload in
-// the same place, whatever the slots.
+// fits tells whether header is a sound one of the file that begins with the bytes of torn: the same
+// descriptor, commitment and header length, so the same payload in the same place, whatever the
+// slots.
 func fits(header, torn []byte) bool {
 	h, err := format.ParseHeader(header, format.Limits{MaxSlots: format.MaxSlots})
 	if err != nil || h.Length != int64(len(header)) {
@@ -75,8 +81,9 @@ func fits(header, torn []byte) bool {
 	return len(torn) >= n && bytes.Equal(header[:n], torn[:n])
 }
 
-// MostKept is how long a header may be to be kept in memory from looking for tears to its use. What is read a second time may have changed, by a rewrap that is at work right now; headers
-// that are longer than any writer has reason to make are given that chance, rather than the memory.
+// MostKept is how long a header may be to be kept in memory from looking for tears to its use. What
+// is read a second time may have changed, by a rewrap that is at work right now; headers that are
+// longer than any writer has reason to make are given that chance, rather than the memory.
 const MostKept = 1 << 20
 
 // foundHead is the header of a file that a rewrap may have torn.
@@ -101,7 +108,8 @@ func (k *keptBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// isTorn tells whether the error of format.CheckHeader is what an interrupted rewrap leaves: damage of a header that is there whole.
+// isTorn tells whether the error of format.CheckHeader is what an interrupted rewrap leaves: damage
+// of a header that is there whole.
 func isTorn(err error) bool {
 	return errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrTruncated)
 }
@@ -114,7 +122,8 @@ func wholeHead(f io.ReaderAt, size int64, find func(torn []byte) []byte) (_ foun
 		var kept keptBytes
 		var before []byte
 		var length int64
-		before, length, err = format.CheckHeader(io.TeeReader(bufio.NewReader(io.NewSectionReader(f, 0, size)), &kept))
+		before, length, err =
+			format.CheckHeader(io.TeeReader(bufio.NewReader(io.NewSectionReader(f, 0, size)), &kept))
 		if !isTorn(err) {
 			return foundHead{bytes: kept.b, length: length}, err
 		}
@@ -127,7 +136,8 @@ func wholeHead(f io.ReaderAt, size int64, find func(torn []byte) []byte) (_ foun
 }
 
 // soundHead is wholeHead with all bytes, and nothing wrong in them.
-func soundHead(f io.ReaderAt, size int64, find func(torn []byte) []byte) (head []byte, fromJournal bool, err error) {
+func soundHead(f io.ReaderAt, size int64,
+	find func(torn []byte) []byte) (head []byte, fromJournal bool, err error) {
 	found, err := wholeHead(f, size, find)
 	if err != nil {
 		return nil, false, err
@@ -144,8 +154,8 @@ func soundHead(f io.ReaderAt, size int64, find func(torn []byte) []byte) (head [
 }
 
 // findJournal looks for the header that belongs to the file base in dir, which begins with torn:
-// under the journal's name for it, then, as the file may have been renamed or have several names, in
-// all journals beside it. nil if there is none.
+// under the journal's name for it, then, as the file may have been renamed or have several names,
+// in all journals beside it. nil if there is none.
 func findJournal(dir *file.Dir, base string, torn []byte) []byte {
 	if header := readJournal(dir, journalName(base)); fits(header, torn) {
 		return header
@@ -176,9 +186,10 @@ func readJournal(dir *file.Dir, name string) []byte {
 	return decodeJournal(b)
 }
 
-// UseJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn its
-// header, what is read from now on has the one from the journal in its place. Nothing is written. It
-// does nothing for standard input, for what is no regular file, or where there is no journal.
+// UseJournal is for a sealed file that is about to be read: where an interrupted rewrap has torn
+// its header, what is read from now on has the one from the journal in its place. Nothing is
+// written. It does nothing for standard input, for what is no regular file, or where there is no
+// journal.
 func UseJournal(in *file.Input) error {
 	if !in.IsWhole() || !in.IsNamed() {
 		return nil
@@ -191,7 +202,8 @@ func UseJournal(in *file.Input) error {
 		return nil // whoever reads the header says what is wrong with it
 	}
 	if found.fromJournal {
-		ui.Note("%s: a rewrap was interrupted: using the key slots from before it", ui.ShownInput(in.Name))
+		ui.Note("%s: a rewrap was interrupted: using the key slots from before it",
+			ui.ShownInput(in.Name))
 	}
 	if found.bytes == nil {
 		return nil

@@ -107,7 +107,8 @@ func openFailure(path string, err error) error {
 		return exit.Errorf(exit.Output, "chmod u+w "+ui.Shown(path)+", or ask its owner to",
 			"%s: may not be written", ui.Shown(path))
 	case errors.Is(err, syscall.EROFS):
-		return exit.Errorf(exit.Output, "", "%s: may not be written: %w", ui.Shown(path), exit.Reason(err))
+		return exit.Errorf(exit.Output, "", "%s: may not be written: %w",
+			ui.Shown(path), exit.Reason(err))
 	}
 	return file.InputError(path, err)
 }
@@ -156,7 +157,8 @@ func MarshalFor(changed *format.Header, old, size int64) ([]byte, error) {
 func (p *File) Replace(old, new []byte, force bool) error {
 	name := ui.Shown(p.Path())
 	if p.Links > 1 && !force {
-		return exit.Errorf(exit.Output, "-f makes this name a file of its own; the others keep the old slots",
+		return exit.Errorf(exit.Output,
+			"-f makes this name a file of its own; the others keep the old slots",
 			"%s: has %d names (hard links), and its header no room for the new slots", name, p.Links)
 	}
 	o := file.Options{Force: true, Perm: p.Mode.Perm(), ModTime: p.ModKept}
@@ -226,8 +228,8 @@ func keepOwner(f *os.File, like *file.Stat) error {
 	return f.Chown(like.UID, like.GID)
 }
 
-// MayKeepTime is for a file whose modification time is to be kept. It fails before anything has changed
-// where that may not be set.
+// MayKeepTime is for a file whose modification time is to be kept. It fails before anything has
+// changed where that may not be set.
 func (p *File) MayKeepTime() error {
 	if !p.timeIsStill() {
 		return p.ChangedError()
@@ -255,5 +257,6 @@ func (p *File) timeIsStill() bool {
 		return true
 	}
 	now, err := file.StatFile(p.file)
-	return err == nil && now.ModTime.Truncate(time.Microsecond).Equal(p.ModKept.Truncate(time.Microsecond))
+	return err == nil &&
+		now.ModTime.Truncate(time.Microsecond).Equal(p.ModKept.Truncate(time.Microsecond))
 }

@@ -37,7 +37,8 @@ func Command() *cli.Command {
 			"With --json, one JSON object for each file; Kind tells which kind it is.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, with the field names of AWS KMS"},
-			&cli.IntFlag{Name: "max-slots", Usage: "refuse a file with more than `N` key slots (default 64)"},
+			&cli.IntFlag{Name: "max-slots",
+				Usage: "refuse a file with more than `N` key slots (default 64)"},
 		},
 		Action: func(c *cli.Context) error {
 			b, err := batch.New("inspect", flags.Work{}, c.Args().Slice())
@@ -69,7 +70,8 @@ type inspection struct {
 	Commitment        string // hex
 	HeaderLength      int64
 	KeySlots          [0]inspectedSlot // those of slots, as awscli.PrintJSON shows them
-	SealedSize        *int64           `json:",omitempty"` // of the file as it is; absent for a stream and for armor
+	// of the file as it is; absent for a stream and for armor
+	SealedSize *int64 `json:",omitempty"`
 	// PlaintextSize follows from SealedSize. It is absent for a stream, and null where no whole file
 	// has SealedSize: it was truncated or lengthened. For a compressed file it is the compressed size.
 	PlaintextSize json.RawMessage `json:",omitempty"`
@@ -81,8 +83,9 @@ type inspection struct {
 // inspectedSlot is a key slot. Type is kms, pair or the number of a type that this version does not
 // know, with its Body.
 type inspectedSlot struct {
-	Type                     string
-	Owner                    string         `json:",omitempty"` // the name in a slot of a type for private use
+	Type string
+	// the name in a slot of a type for private use
+	Owner                    string         `json:",omitempty"`
 	KeyID                    string         `json:"KeyId,omitempty"`
 	CiphertextBlob           []byte         `json:",omitempty"`
 	Scheme                   string         `json:",omitempty"`
@@ -204,9 +207,11 @@ func (i *inspection) print(w *bufio.Writer) error {
 		row(w, "sealed size", "%d bytes", *i.SealedSize)
 		switch {
 		case *i.SealedSize == i.HeaderLength:
-			row(w, i.contents(), "unknown: this is the header alone; the payload is kept apart, or was cut off")
+			row(w, i.contents(),
+				"unknown: this is the header alone; the payload is kept apart, or was cut off")
 		case string(i.PlaintextSize) == "null":
-			row(w, i.contents(), "unknown: no whole file has this sealed size; it was truncated or lengthened")
+			row(w, i.contents(),
+				"unknown: no whole file has this sealed size; it was truncated or lengthened")
 		default:
 			row(w, i.contents(), "%s bytes", i.PlaintextSize)
 		}

@@ -14,14 +14,15 @@ import (
 
 // keyFileInspection is what inspect --json prints of a key file.
 type keyFileInspection struct {
-	File              string
-	Kind              string         // data key, or key pair
-	Encoding          string         `json:",omitempty"` // of a key pair: JSON or PEM
-	KeyPairSpec       string         `json:",omitempty"`
-	Scheme            string         `json:",omitempty"`            // how is sealed to the pair
-	PublicKeyID       string         `json:"PublicKeyId,omitempty"` // hex
-	KeySpec           string         `json:",omitempty"`
-	Keys              []inspectedKey // what Decrypt of KMS is asked with: of a key pair, its private key
+	File        string
+	Kind        string // data key, or key pair
+	Encoding    string `json:",omitempty"` // of a key pair: JSON or PEM
+	KeyPairSpec string `json:",omitempty"`
+	Scheme      string `json:",omitempty"`            // how is sealed to the pair
+	PublicKeyID string `json:"PublicKeyId,omitempty"` // hex
+	KeySpec     string `json:",omitempty"`
+	// what Decrypt of KMS is asked with: of a key pair, its private key
+	Keys              []inspectedKey
 	EncryptionContext format.Context // null where the file does not say it
 	CreationDate      string         `json:",omitempty"`
 	Use               string

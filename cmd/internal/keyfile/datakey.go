@@ -33,13 +33,15 @@ func newDataKeyMaker(_ *cli.Context, o *options) (maker, error) {
 	case n == 0:
 		return nil, noKeyError("to make a data key for")
 	case n > format.DefaultMaxSlots:
-		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most", n, format.DefaultMaxSlots)
+		return nil, exit.Errorf(exit.Usage, "", "%d keys, a data key file holds %d at most",
+			n, format.DefaultMaxSlots)
 	}
 	return o.makeDataKey, nil
 }
 
 func noKeyError(purpose string) error {
-	return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID", "no key %s", purpose)
+	return exit.Errorf(exit.Usage, "name one with -k alias/NAME, -k local:NAME or ENVSEAL_KEY_ID",
+		"no key %s", purpose)
 }
 
 func (o *options) makeDataKey(
@@ -73,7 +75,8 @@ func checkReach(refs []string, keys []keyring.Destination) error {
 				"%s and %s are keys of two key services: "+why+"one", refs[0], refs[i+1])
 		case first.Region != "" && k.Region != "" && first.Region != k.Region:
 			return exit.Errorf(exit.Usage, otherRegionHint,
-				"%s lies in the Region %s and %s in %s: "+why+"a Region", refs[0], first.Region, refs[i+1], k.Region)
+				"%s lies in the Region %s and %s in %s: "+why+"a Region", refs[0],
+				first.Region, refs[i+1], k.Region)
 		}
 	}
 	return nil

@@ -22,9 +22,12 @@ func Command(name string) *cli.Command {
 	}
 	c.Flags = flags.Join(c.Flags, []cli.Flag{
 		flags.ContextFlag(), flags.GrantTokensFlag(),
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: flags.CatFiles, Usage: "write to `FILE` (default: stdout)"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles, Usage: "replace an existing FILE"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: flags.CatOutput, Usage: "errors only"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: flags.CatFiles,
+			Usage: "write to `FILE` (default: stdout)"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles,
+			Usage: "replace an existing FILE"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"},
+			Category: flags.CatOutput, Usage: "errors only"},
 	}, flags.AWSFlags(), flags.StoreFlags())
 	c.Action = func(c *cli.Context) error {
 		if err := flags.CheckArgs(c, 0, 0); err != nil {

@@ -27,9 +27,10 @@ const (
 func keyPairCommand() (*cli.Command, readFunc) {
 	specs := pairSpecs()
 	return &cli.Command{
-		Name:      "key-pair",
-		Usage:     "make a key pair, for `encrypt -r` without a network",
-		UsageText: "envseal key-pair -k KEY [--key-pair-spec " + defaultPairSpec + "] [-c CONTEXT] [--format json|pem] -o FILE",
+		Name:  "key-pair",
+		Usage: "make a key pair, for `encrypt -r` without a network",
+		UsageText: "envseal key-pair -k KEY [--key-pair-spec " + defaultPairSpec +
+			"] [-c CONTEXT] [--format json|pem] -o FILE",
 		Description: "Calls GenerateDataKeyPairWithoutPlaintext and writes a pair file: the public key, and the private key as KMS encrypted it. Whoever has the file can seal\n" +
 			"with `encrypt -r FILE`, without credentials and without a network, and opens nothing: that takes kms:Decrypt on KEY. The file holds nothing secret.\n" +
 			"With ML_KEM_768 or ML_KEM_1024, what is sealed to the pair withstands quantum computers; where KMS makes no such pairs, take " + olderPairSpec + ".\n" +
@@ -37,8 +38,10 @@ func keyPairCommand() (*cli.Command, readFunc) {
 			"Exit codes: `envseal help exit-codes`.",
 		Flags: []cli.Flag{
 			flags.KeyIDFlag("the `KEY` that encrypts the private key"),
-			flags.OneOf(&cli.StringFlag{Name: "key-pair-spec", Category: flags.CatKeys, Value: defaultPairSpec, Usage: strings.Join(specs, ", ")}, specs...),
-			flags.OneOf(&cli.StringFlag{Name: "format", Category: flags.CatFiles, Value: "json", Usage: "json or pem"}, "json", "pem"),
+			flags.OneOf(&cli.StringFlag{Name: "key-pair-spec", Category: flags.CatKeys,
+				Value: defaultPairSpec, Usage: strings.Join(specs, ", ")}, specs...),
+			flags.OneOf(&cli.StringFlag{Name: "format", Category: flags.CatFiles, Value: "json",
+				Usage: "json or pem"}, "json", "pem"),
 		},
 	}, newPairMaker
 }
@@ -104,10 +107,11 @@ func (p keyPair) newPairFile(
 	if err != nil {
 		return nil, err
 	}
-	pair, err := key.Client.GenerateDataKeyPairWithoutPlaintext(ctx, kmsclient.GenerateDataKeyPairInput{
-		KeyID: key.ID, KeyPairSpec: p.spec, EncryptionContext: ec,
-		Options: kmsclient.Options{GrantTokens: p.GrantTokens},
-	})
+	pair, err := key.Client.GenerateDataKeyPairWithoutPlaintext(ctx,
+		kmsclient.GenerateDataKeyPairInput{
+			KeyID: key.ID, KeyPairSpec: p.spec, EncryptionContext: ec,
+			Options: kmsclient.Options{GrantTokens: p.GrantTokens},
+		})
 	if err != nil {
 		return nil, p.refused(err)
 	}

@@ -18,7 +18,8 @@ import (
 
 // ErrHalfCharacter refuses JSON with half of a surrogate pair: what that stands for is lost in Go's
 // strings, so that not even a key service can be asked about it.
-var ErrHalfCharacter = errors.New("an escape in it stands for half of a surrogate pair, which is no text")
+var ErrHalfCharacter = errors.New(
+	"an escape in it stands for half of a surrogate pair, which is no text")
 
 // ContextHint says what to write instead of half a character, if that is why err refuses a context,
 // and otherwise what the caller has to say.
@@ -51,7 +52,8 @@ func parseContext(args []string) (format.Context, error) {
 		}
 		pairs, err := parseContextArg(arg)
 		if err != nil {
-			hint := ContextHint(err, `write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
+			hint := ContextHint(err,
+				`write -c app=web,env=prod, or -c '{"app":"web"}', or -c file://context.json`)
 			return nil, exit.Errorf(exit.Usage, hint, "encryption context %s: %w", abridged(arg), err)
 		}
 		for k, v := range pairs {
@@ -173,7 +175,8 @@ func ParseRequirements(args []string) (all Requirements, err error) {
 		for part := range strings.SplitSeq(arg, ",") {
 			k, v, ok := strings.Cut(part, "=")
 			if k == "" {
-				return nil, exit.Errorf(exit.Usage, "write --require-context env=prod, or --require-context env",
+				return nil, exit.Errorf(exit.Usage,
+					"write --require-context env=prod, or --require-context env",
 					"required context %q has no key", arg)
 			}
 			all = append(all, requirement{key: k, value: v, any: !ok})

@@ -22,7 +22,8 @@ func TestShorthand(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "a", "=b", "a=b,", "a=b,,c=d", "a=1,a=2", `a="b`, `a='b'c`, "a=[b]", "a={b=c}", "a,b=c"} {
+	for _, text := range []string{"", "a", "=b", "a=b,", "a=b,,c=d", "a=1,a=2", `a="b`, `a='b'c`,
+		"a=[b]", "a={b=c}", "a,b=c"} {
 		if got, err := ParseShorthand(text); err == nil {
 			t.Errorf("%q is taken for %v", text, got)
 		}

@@ -53,7 +53,8 @@ func TestContextOfNoText(t *testing.T) {
 		for name, arg := range map[string]string{"argument": arg, "file": inFile(t, arg)} {
 			got, err := parseContext([]string{arg})
 			var e *exit.Error
-			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, ErrHalfCharacter) != half || strings.Contains(e.Hint, `\ud83d\ude00`) != half {
+			if !errors.As(err, &e) || e.Code != exit.Usage || errors.Is(err, ErrHalfCharacter) != half ||
+				strings.Contains(e.Hint, `\ud83d\ude00`) != half {
 				t.Errorf("%s %q: %v, %v", name, arg, got, err)
 			}
 		}
@@ -63,7 +64,8 @@ func TestContextOfNoText(t *testing.T) {
 // Nothing may follow a context: the rest would have been meant to be bound as well.
 func TestContextIsAll(t *testing.T) {
 	for _, rest := range []string{"}", "]", "{}", ` "c"`, ",", "\x00"} {
-		for name, arg := range map[string]string{"argument": `{"a":"b"}` + rest, "file": inFile(t, `{"a":"b"}`+rest)} {
+		for name, arg := range map[string]string{"argument": `{"a":"b"}` + rest,
+			"file": inFile(t, `{"a":"b"}`+rest)} {
 			if got, err := parseContext([]string{arg}); exit.Code(err) != exit.Usage {
 				t.Errorf("%s %q: %v, %v", name, arg, got, err)
 			}

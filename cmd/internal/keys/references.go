@@ -222,8 +222,8 @@ func isKeyID(ref string) bool {
 // CreateAlias).
 func IsAliasName(alias string) bool {
 	name, ok := strings.CutPrefix(alias, "alias/")
-	return ok && len(name) >= 1 && len(name) <= 250 && ui.ConsistsOf(name, ui.LettersAndDigits+"/_-") &&
-		!strings.HasPrefix(name, "aws/")
+	return ok && len(name) >= 1 && len(name) <= 250 &&
+		ui.ConsistsOf(name, ui.LettersAndDigits+"/_-") && !strings.HasPrefix(name, "aws/")
 }
 
 // NamesOneKey tells whether ref is the id or ARN of a key, and no alias, which may lead to another

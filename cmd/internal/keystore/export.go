@@ -18,11 +18,15 @@ func exportCommand() *cli.Command {
 		Description: "The backup is a keystore file: put in place, or named with --keystore, it works. It is protected as the keystore is, so that the same\n" +
 			"passphrase or identity file opens it, unless another protection is chosen.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (mode 0600); - is stdout"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"},
+				Usage: "write to `FILE` (mode 0600); - is stdout"},
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace an existing FILE"},
-			&cli.StringSliceFlag{Name: "to", Usage: "protect it for this age `RECIPIENT`, age1... (repeatable: any one opens it)"},
-			&cli.BoolFlag{Name: "new-passphrase", Usage: "protect it by another passphrase, which is asked for"},
-			&cli.StringFlag{Name: "new-passphrase-file", Usage: "protect it by the passphrase in the first line of `FILE`"},
+			&cli.StringSliceFlag{Name: "to",
+				Usage: "protect it for this age `RECIPIENT`, age1... (repeatable: any one opens it)"},
+			&cli.BoolFlag{Name: "new-passphrase",
+				Usage: "protect it by another passphrase, which is asked for"},
+			&cli.StringFlag{Name: "new-passphrase-file",
+				Usage: "protect it by the passphrase in the first line of `FILE`"},
 			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "write the keys in the clear"},
 		},
 		Action: onStore(0, 0, func(c *cli.Context) storeWork {

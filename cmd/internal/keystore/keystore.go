@@ -112,13 +112,16 @@ func initCommand() *cli.Command {
 		Description: "Asks for a passphrase, or reads it with --passphrase-file. With --no-passphrase, for unattended use, it makes an age identity file beside\n" +
 			"the keystore: whoever can read both files has the keys.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-passphrase", Usage: "make an age identity file, mode 0600, instead of asking for a passphrase"},
-			&cli.BoolFlag{Name: "plaintext-insecure", Usage: "do not encrypt the keystore (throw-away tests only)"},
+			&cli.BoolFlag{Name: "no-passphrase",
+				Usage: "make an age identity file, mode 0600, instead of asking for a passphrase"},
+			&cli.BoolFlag{Name: "plaintext-insecure",
+				Usage: "do not encrypt the keystore (throw-away tests only)"},
 			&cli.IntFlag{Name: "work-factor", Usage: "scrypt cost of the passphrase, 16 to 18 (default 17)"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return exit.Errorf(exit.Usage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE", "keystore init takes no arguments")
+				return exit.Errorf(exit.Usage, "name the file with --keystore FILE or ENVSEAL_KEYSTORE",
+					"keystore init takes no arguments")
 			}
 			return initOptions{
 				noPassphrase: c.Bool("no-passphrase"),
@@ -154,7 +157,8 @@ func (o initOptions) run() error {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("%s: %w", path, keystore.ErrExists)
 		}
-		how.Passphrase, err = keys.Passphrase(o.store.PassphraseFile, "New passphrase of the keystore "+path+": ", true)
+		how.Passphrase, err = keys.Passphrase(o.store.PassphraseFile,
+			"New passphrase of the keystore "+path+": ", true)
 		if err != nil {
 			return err
 		}
@@ -198,10 +202,13 @@ func (o createKeyOptions) run(ctx context.Context, s opened) error {
 	if o.name != "" {
 		alias = "alias/" + strings.TrimPrefix(o.name, "alias/")
 		if !keys.IsAliasName(alias) {
-			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250", "%s: not a name for a key", ui.Shown(o.name))
+			return exit.Errorf(exit.Usage, "a name has letters, digits, and / _ -, at most 250",
+				"%s: not a name for a key", ui.Shown(o.name))
 		}
 		if meta, err := s.DescribeKey(ctx, alias, kmsclient.Options{}); err == nil {
-			return exit.Errorf(exit.Other, "choose another name, or rotate the key: envseal keystore rotate-key "+o.name, "%s exists already: %s", alias, meta.ARN)
+			return exit.Errorf(exit.Other,
+				"choose another name, or rotate the key: envseal keystore rotate-key "+o.name,
+				"%s exists already: %s", alias, meta.ARN)
 		}
 	}
 	meta, err := s.CreateKey(ctx, kmsclient.CreateKeyInput{
@@ -300,7 +307,8 @@ func (o aliasOptions) run(ctx context.Context, s opened) error {
 		return s.DeleteAlias(ctx, alias)
 	}
 	if len(o.args) != 2 {
-		return exit.Errorf(exit.Usage, "try `envseal keystore alias NAME KEY`", "the key for %s is missing", alias)
+		return exit.Errorf(exit.Usage, "try `envseal keystore alias NAME KEY`",
+			"the key for %s is missing", alias)
 	}
 	meta, err := s.describe(ctx, o.args[1])
 	if err != nil {

@@ -29,8 +29,10 @@ func serveCommand() *cli.Command {
 			"  eval \"$(envseal keystore serve --pid-file kms.pid &)\"; aws kms list-keys; kill $(cat kms.pid)\n" +
 			"Requests must be signed with that credential. Key policies and IAM are not enforced.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
-			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`, for kill; it is removed in the end"},
+			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0",
+				Usage: "loopback `ADDRESS` to listen on; port 0 takes a free one"},
+			&cli.StringFlag{Name: "pid-file",
+				Usage: "write the process id to `FILE`, for kill; it is removed in the end"},
 			&cli.StringFlag{Name: "log", Usage: "append a JSON line for each call to `FILE`; - is stderr"},
 			&cli.StringSliceFlag{Name: "deny", Usage: "answer this `OPERATION` with AccessDeniedException, to test least privilege (repeatable); ReEncrypt has two halves, ReEncryptFrom and ReEncryptTo"},
 			&cli.StringFlag{Name: "faults", Usage: "misbehave on purpose, for tests: `OPERATION=KIND[:COUNT],...`, such as GenerateDataKey=throttle:2"},

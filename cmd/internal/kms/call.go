@@ -79,7 +79,8 @@ func dataKeyCall(generate func(
 		if err != nil {
 			return nil, err
 		}
-		return awscli.Document{}.Add("CiphertextBlob", key.CiphertextBlob).With("Plaintext", key.Plaintext).
+		return awscli.Document{}.Add("CiphertextBlob", key.CiphertextBlob).With("Plaintext",
+			key.Plaintext).
 			Add("KeyId", key.KeyID).With("KeyMaterialId", key.KeyMaterialID), nil
 	}
 }
@@ -103,7 +104,8 @@ func keyPairCall(generate func(
 	}
 }
 
-func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *request) (awscli.Document, error) {
+func encryptUnderKey(ctx context.Context, svc kmsclient.Client,
+	r *request) (awscli.Document, error) {
 	out, err := svc.Encrypt(ctx, kmsclient.EncryptInput{
 		KeyID: r.text("KeyId"), Plaintext: r.blob("Plaintext"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),
@@ -116,7 +118,8 @@ func encryptUnderKey(ctx context.Context, svc kmsclient.Client, r *request) (aws
 		With("EncryptionAlgorithm", out.Algorithm), nil
 }
 
-func decryptUnderKey(ctx context.Context, svc kmsclient.Client, r *request) (awscli.Document, error) {
+func decryptUnderKey(ctx context.Context, svc kmsclient.Client,
+	r *request) (awscli.Document, error) {
 	out, err := svc.Decrypt(ctx, kmsclient.DecryptInput{
 		KeyID: r.text("KeyId"), CiphertextBlob: r.blob("CiphertextBlob"),
 		EncryptionContext: r.pairs("EncryptionContext"), Algorithm: r.text("EncryptionAlgorithm"),

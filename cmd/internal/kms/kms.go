@@ -111,8 +111,9 @@ func textFlag(name, category, usage string) *cli.StringFlag {
 // well.
 func sharedFlags() []cli.Flag {
 	return flags.Join([]cli.Flag{
-		flags.OneOf(textFlag("output", catAnswer, "json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"),
-			"json", "yaml", "text"),
+		flags.OneOf(textFlag("output", catAnswer,
+			"json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"), "json",
+			"yaml", "text"),
 		textFlag("query", catAnswer, "print what this JMESPath `EXPRESSION` finds in the answer"),
 		&cli.StringFlag{Name: "color", Category: catAnswer, Usage: "ignored", Hidden: true},
 		&cli.BoolFlag{Name: "no-cli-pager", Category: catAnswer, Usage: "ignored", Hidden: true},
@@ -120,7 +121,8 @@ func sharedFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-cli-auto-prompt", Category: catAnswer, Usage: "ignored", Hidden: true},
 		flags.OneOf(textFlag("cli-binary-format", catRequest, "base64 or raw-in-base64-out: how binary values are written (default: cli_binary_format of the profile, base64)"),
 			"base64", "raw-in-base64-out"),
-		&cli.BoolFlag{Name: "allow-core-dumps", Category: flags.CatOutput, Usage: "for debugging: let the system write memory, keys included, to a core file"},
+		&cli.BoolFlag{Name: "allow-core-dumps", Category: flags.CatOutput,
+			Usage: "for debugging: let the system write memory, keys included, to a core file"},
 	}, flags.AWSFlags(), flags.StoreFlags())
 }
 
@@ -136,8 +138,10 @@ func inputFlags() []cli.Flag {
 
 func secretFlags(op *operation) []cli.Flag {
 	return []cli.Flag{
-		textFlag("plaintext-out", catAnswer, "write the raw bytes of "+op.secret+" to `FILE` (mode 0600) and leave it out of the answer"),
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catAnswer, Usage: "print " + op.secret + " to a terminal; replace an existing FILE"},
+		textFlag("plaintext-out", catAnswer,
+			"write the raw bytes of "+op.secret+" to `FILE` (mode 0600) and leave it out of the answer"),
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: catAnswer,
+			Usage: "print " + op.secret + " to a terminal; replace an existing FILE"},
 	}
 }
 
@@ -214,7 +218,8 @@ func (o *options) files() []file.Guarded {
 
 func run(c *cli.Context, op *operation) error {
 	if c.NArg() > 0 {
-		return exit.Errorf(exit.Usage, flags.TryHelp(c.Command), "Unknown options: %s", strings.Join(c.Args().Slice(), ", "))
+		return exit.Errorf(exit.Usage, flags.TryHelp(c.Command), "Unknown options: %s",
+			strings.Join(c.Args().Slice(), ", "))
 	}
 	o, err := readOptions(c, op)
 	if err != nil {

@@ -17,8 +17,10 @@ import (
 
 func TestProfileSetting(t *testing.T) {
 	const config = "[default]\noutput = text\n# output = x\ns3 =\n  output = nested\n\n[profile web]\noutput=yaml\n[sso-session default]\noutput = y\n[profile \"two words\"]\nregion = x\noutput = both\n[profile two]\noutput = z\n"
-	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": "", "two words": "both", "two": "z"} {
-		if got := settingsOf(bufio.NewScanner(strings.NewReader(config)), profile)["output"]; got != want {
+	for profile, want := range map[string]string{"default": "text", "web": "yaml", "none": "",
+		"two words": "both", "two": "z"} {
+		got := settingsOf(bufio.NewScanner(strings.NewReader(config)), profile)["output"]
+		if got != want {
 			t.Errorf("%s: %q", profile, got)
 		}
 	}
@@ -28,15 +30,18 @@ func TestBlobValue(t *testing.T) {
 	m := member{name: "CiphertextBlob", kind: blobMember, most: kmsclient.MaxCiphertextBlob}
 	dir := t.TempDir()
 	t.Setenv("PLACE", dir)
-	raw, text := testkit.WriteFile(t, dir+"/raw", "\x00\xff raw \n"), testkit.WriteFile(t, dir+"/text", "aGVs\nbG8=\n")
+	raw, text := testkit.WriteFile(t, dir+"/raw", "\x00\xff raw \n"),
+		testkit.WriteFile(t, dir+"/text", "aGVs\nbG8=\n")
 	long := testkit.WriteFile(t, dir+"/long", strings.Repeat("x", maxBlobText))
 	for _, c := range []struct {
 		arg  string
 		raw  bool
 		want string
 	}{
-		{"aGVsbG8=", false, "hello"}, {" aGVsbG8=\n", false, "hello"}, {"hello", true, "hello"}, {"", false, ""}, {"", true, ""},
-		{"fileb://" + raw, false, "\x00\xff raw \n"}, {"fileb://" + raw, true, "\x00\xff raw \n"}, {"fileb://$PLACE/raw", false, "\x00\xff raw \n"},
+		{"aGVsbG8=", false, "hello"}, {" aGVsbG8=\n", false, "hello"}, {"hello", true, "hello"},
+		{"", false, ""}, {"", true, ""},
+		{"fileb://" + raw, false, "\x00\xff raw \n"}, {"fileb://" + raw, true, "\x00\xff raw \n"},
+		{"fileb://$PLACE/raw", false, "\x00\xff raw \n"},
 		{"file://" + text, false, "hello"}, {"file://" + text, true, "aGVs\nbG8=\n"},
 		{"fileb://" + testkit.WriteFile(t, dir+"/empty", ""), false, ""},
 	} {
@@ -50,7 +55,8 @@ func TestBlobValue(t *testing.T) {
 			t.Errorf("%q, raw %v: %q, %v", c.arg, c.raw, got, err)
 		}
 	}
-	for _, arg := range []string{"hello", "a===", "fileb://", "fileb://" + dir, "fileb://" + dir + "/none", "file://" + raw, "fileb://" + long} {
+	for _, arg := range []string{"hello", "a===", "fileb://", "fileb://" + dir,
+		"fileb://" + dir + "/none", "file://" + raw, "fileb://" + long} {
 		if buf, err := blobValue(m, arg, false); exit.Code(err) != exit.Usage {
 			t.Errorf("%q: %v, %v", arg, buf, err)
 		}
@@ -79,7 +85,8 @@ func TestSkeletons(t *testing.T) {
 		}
 		for name, doc := range map[string]any{"JSON": fromJSON, "YAML": asYAML} {
 			members := doc.(map[string]any)
-			if names := slices.Sorted(maps.Keys(members)); len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !op.has(n) }) {
+			names := slices.Sorted(maps.Keys(members))
+			if len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !op.has(n) }) {
 				t.Errorf("%s: %s has %v", op.name, name, names)
 			}
 		}
@@ -92,13 +99,17 @@ func TestSkeletons(t *testing.T) {
 }
 
 func TestInputDocumentTypes(t *testing.T) {
-	op := &operation{name: "Test", members: []member{{name: "KeyId"}, numberOfBytesMember, dryRunMember, grantTokensMember,
-		contextMember("EncryptionContext"), {name: "Plaintext", kind: blobMember}, recipientMember}}
+	op := &operation{name: "Test",
+		members: []member{{name: "KeyId"}, numberOfBytesMember, dryRunMember, grantTokensMember,
+			contextMember("EncryptionContext"), {name: "Plaintext", kind: blobMember}, recipientMember}}
 	for text, good := range map[string]bool{
-		"KeyId: alias/x": true, "NumberOfBytes: 64": true, "DryRun: true": true, "GrantTokens: [a, b]": true, "EncryptionContext: {a: b}": true,
+		"KeyId: alias/x": true, "NumberOfBytes: 64": true, "DryRun: true": true,
+		"GrantTokens: [a, b]": true, "EncryptionContext: {a: b}": true,
 		"Plaintext: !!binary aGVsbG8=": true, "Plaintext: aGVsbG8=": true,
-		"KeyId: 1": false, "KeyId: null": false, "NumberOfBytes: x": false, "NumberOfBytes: 99999999999": false, "DryRun: x": false, "GrantTokens: a": false,
-		"GrantTokens: [1]": false, "EncryptionContext: {a: 1}": false, "EncryptionContext: [a]": false, "Plaintext: null": false, "Plaintext: '*'": false,
+		"KeyId: 1": false, "KeyId: null": false, "NumberOfBytes: x": false,
+		"NumberOfBytes: 99999999999": false, "DryRun: x": false, "GrantTokens: a": false,
+		"GrantTokens: [1]": false, "EncryptionContext: {a: 1}": false, "EncryptionContext: [a]": false,
+		"Plaintext: null": false, "Plaintext: '*'": false,
 		"Recipient: {}": false,
 	} {
 		doc, err := readYAML(text)

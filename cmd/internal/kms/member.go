@@ -92,12 +92,14 @@ func (m member) flags() []cli.Flag {
 	case flagMember:
 		return []cli.Flag{
 			&cli.BoolFlag{Name: m.flag(), Category: catRequest, Usage: m.usage},
-			&cli.BoolFlag{Name: "no-" + m.flag(), Category: catRequest, Usage: "the contrary, against --cli-input-json"},
+			&cli.BoolFlag{Name: "no-" + m.flag(), Category: catRequest,
+				Usage: "the contrary, against --cli-input-json"},
 		}
 	case listMember:
 		return []cli.Flag{&cli.StringSliceFlag{Name: m.flag(), Category: catRequest, Usage: m.usage}}
 	}
-	f := &cli.StringFlag{Name: m.flag(), Category: catRequest, Usage: m.usage, Hidden: m.kind == refusedMember}
+	f := &cli.StringFlag{Name: m.flag(), Category: catRequest, Usage: m.usage,
+		Hidden: m.kind == refusedMember}
 	return []cli.Flag{flags.OneOf(f, m.words...)}
 }
 
@@ -133,7 +135,8 @@ func contextMember(name string) member {
 }
 
 func algorithmMember(name string) member {
-	return member{name: name, sample: "SYMMETRIC_DEFAULT", usage: "SYMMETRIC_DEFAULT (the default), or that of an asymmetric key"}
+	return member{name: name, sample: "SYMMETRIC_DEFAULT",
+		usage: "SYMMETRIC_DEFAULT (the default), or that of an asymmetric key"}
 }
 
 func (m member) must() member {
@@ -143,12 +146,20 @@ func (m member) must() member {
 
 // Members that several operations have.
 var (
-	grantTokensMember   = member{name: "GrantTokens", kind: listMember, usage: "grant `TOKENS` for new grants, several behind one flag or one each"}
-	dryRunMember        = member{name: "DryRun", kind: flagMember, usage: "only ask whether the call is allowed"}
-	recipientMember     = member{name: "Recipient", kind: refusedMember, usage: "answers for AWS Nitro enclaves"}
-	modifiersMember     = member{name: "DryRunModifiers", kind: refusedMember, usage: "modifiers of a dry run"}
-	keySpecMember       = member{name: "KeySpec", sample: "AES_256", words: []string{"AES_256", "AES_128"}, usage: "AES_256 or AES_128; this or --number-of-bytes"}
-	numberOfBytesMember = member{name: "NumberOfBytes", kind: numberMember, usage: "length of the data key in `BYTES`, 1 to 1024"}
-	keyPairSpecMember   = member{name: "KeyPairSpec", required: true, sample: "ECC_NIST_P384", words: kmsclient.KeyPairSpecs, usage: "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, " +
-		"ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, SM2 (China Regions), ML_KEM_768 or ML_KEM_1024 (where the key service has them)"}
+	grantTokensMember = member{name: "GrantTokens", kind: listMember,
+		usage: "grant `TOKENS` for new grants, several behind one flag or one each"}
+	dryRunMember = member{name: "DryRun", kind: flagMember,
+		usage: "only ask whether the call is allowed"}
+	recipientMember = member{name: "Recipient", kind: refusedMember,
+		usage: "answers for AWS Nitro enclaves"}
+	modifiersMember = member{name: "DryRunModifiers", kind: refusedMember,
+		usage: "modifiers of a dry run"}
+	keySpecMember = member{name: "KeySpec", sample: "AES_256", words: []string{"AES_256", "AES_128"},
+		usage: "AES_256 or AES_128; this or --number-of-bytes"}
+	numberOfBytesMember = member{name: "NumberOfBytes", kind: numberMember,
+		usage: "length of the data key in `BYTES`, 1 to 1024"}
+	keyPairSpecMember = member{name: "KeyPairSpec", required: true,
+		sample: "ECC_NIST_P384", words: kmsclient.KeyPairSpecs,
+		usage: "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, " +
+			"ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, SM2 (China Regions), ML_KEM_768 or ML_KEM_1024 (where the key service has them)"}
 )

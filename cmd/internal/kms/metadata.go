@@ -36,7 +36,8 @@ func multiRegion(c *kmsclient.MultiRegionConfiguration) awscli.Document {
 	for _, k := range c.Replicas {
 		replicas = append(replicas, regionKey(k))
 	}
-	return awscli.Document{}.Add("MultiRegionKeyType", c.KeyType).Add("PrimaryKey", regionKey(c.Primary)).
+	return awscli.Document{}.Add("MultiRegionKeyType", c.KeyType).Add("PrimaryKey",
+		regionKey(c.Primary)).
 		Add("ReplicaKeys", replicas)
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // scripts are what writes a completion script, by the shell.
-var scripts = map[string]func(root *Entry) string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
+var scripts = map[string]func(root *Entry) string{"bash": bashCompletion,
+	"zsh": zshCompletion, "fish": fishCompletion}
 
 // CompletionCommand is envseal completion, for what all describes.
 func CompletionCommand(all func() *Entry) *cli.Command {
@@ -34,11 +35,13 @@ func CompletionCommand(all func() *Entry) *cli.Command {
 func runCompletion(shells []string, root *Entry) error {
 	const install = "envseal completion bash > /etc/bash_completion.d/envseal"
 	if n := len(shells); n != 1 {
-		return exit.Errorf(exit.Usage, install, "completion takes the name of one shell, %d given: bash, zsh or fish", n)
+		return exit.Errorf(exit.Usage, install,
+			"completion takes the name of one shell, %d given: bash, zsh or fish", n)
 	}
 	script := scripts[shells[0]]
 	if script == nil {
-		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish", ui.Shown(shells[0]))
+		return exit.Errorf(exit.Usage, install, "no completion for the shell %s: bash, zsh or fish",
+			ui.Shown(shells[0]))
 	}
 	completeHelp(root)
 	if _, err := io.WriteString(file.StdoutText(), script(root)); err != nil {
@@ -53,7 +56,8 @@ func completeHelp(root *Entry) {
 	help := root.Children[slices.IndexFunc(root.Children, isHelp)]
 	help.Flags, help.Children = nil, namesOnly(root.Children, "help")
 	for _, t := range Topics(root) {
-		help.Children = append(help.Children, &Entry{path: "help " + t.Name, names: []string{t.Name}, Usage: t.Usage})
+		help.Children = append(help.Children,
+			&Entry{path: "help " + t.Name, names: []string{t.Name}, Usage: t.Usage})
 	}
 }
 
@@ -65,7 +69,8 @@ func namesOnly(commands []*Entry, above string) []*Entry {
 			continue
 		}
 		path := above + " " + c.names[0]
-		all = append(all, &Entry{path: path, names: c.names, Usage: c.Usage, Children: namesOnly(c.Children, path)})
+		all = append(all, &Entry{path: path, names: c.names, Usage: c.Usage,
+			Children: namesOnly(c.Children, path)})
 	}
 	return all
 }

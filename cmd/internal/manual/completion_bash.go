@@ -7,7 +7,8 @@ import (
 	"github.com/envseal/envseal/cmd/internal/flags"
 )
 
-// bashMain is what does the work, with bash 3.2 too, which macOS has. Where "=" is in COMP_WORDBREAKS, --flag=value comes as three words.
+// bashMain is what does the work, with bash 3.2 too, which macOS has. Where "=" is in
+// COMP_WORDBREAKS, --flag=value comes as three words.
 const bashMain = `_envseal() {
 	local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} last='' word='' path='' flag='' prefix='' ended='' kind='' words='' flags='' reply i
 	COMPREPLY=()
@@ -61,11 +62,13 @@ complete -F _envseal envseal
 // bashCompletion is a script for bash.
 func bashCompletion(root *Entry) string {
 	var b strings.Builder
-	b.WriteString("# bash completion of envseal, written by `envseal completion bash`. It runs no program.\n\n")
+	b.WriteString(
+		"# bash completion of envseal, written by `envseal completion bash`. It runs no program.\n\n")
 	b.WriteString("# Sets path to the command that $1 names below it.\n_envseal_descend() {\n\tcase \"$path/$1\" in\n")
 	root.Walk(func(n *Entry) {
 		for _, c := range n.Children {
-			fmt.Fprintf(&b, "\t%s) path=%s ;;\n", strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.path))
+			fmt.Fprintf(&b, "\t%s) path=%s ;;\n",
+				strings.Join(wordsFor(n, c, singleQuoted), " | "), singleQuoted(c.path))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets flags to those of the command path.\n_envseal_flags() {\n\tflags=''\n\tcase $path in\n")
@@ -75,7 +78,8 @@ func bashCompletion(root *Entry) string {
 			names = append(names, f.Names...)
 		}
 		if names != nil {
-			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(names, " ")))
+			fmt.Fprintf(&b, "\t%s) flags=%s ;;\n",
+				singleQuoted(n.path), singleQuoted(strings.Join(names, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n# Sets kind, and words, to what may stand behind the flag $1 of the command path.\n_envseal_value() {\n\tkind='' words=''\n\tcase $path in\n")
@@ -86,7 +90,8 @@ func bashCompletion(root *Entry) string {
 		case n.files:
 			fmt.Fprintf(&b, "\t%s) kind=file ;;\n", singleQuoted(n.path))
 		case words != nil:
-			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n", singleQuoted(n.path), singleQuoted(strings.Join(words, " ")))
+			fmt.Fprintf(&b, "\t%s) kind=word words=%s ;;\n",
+				singleQuoted(n.path), singleQuoted(strings.Join(words, " ")))
 		}
 	})
 	b.WriteString("\tesac\n}\n\n" + bashMain)
@@ -95,7 +100,8 @@ func bashCompletion(root *Entry) string {
 
 // writeBashValues writes what stands behind the flags of n, those of one kind together.
 func writeBashValues(b *strings.Builder, n *Entry) {
-	kinds := map[flags.ValueKind]string{flags.AnyValue: "any", flags.FileValue: "file", flags.DirValue: "dir", flags.WordValue: "word", flags.OptionalWord: "optional"}
+	kinds := map[flags.ValueKind]string{flags.AnyValue: "any", flags.FileValue: "file",
+		flags.DirValue: "dir", flags.WordValue: "word", flags.OptionalWord: "optional"}
 	var actions []string
 	names := map[string][]string{} // of the flags, by action
 	for _, f := range n.Flags {

@@ -10,12 +10,15 @@ import (
 // fishCompletion is a script for fish, 3.0 or newer.
 func fishCompletion(root *Entry) string {
 	var b strings.Builder
-	b.WriteString("# fish completion of envseal, written by `envseal completion fish`. It runs no program.\n\n")
-	b.WriteString("function __envseal_at --description 'whether the command line is at this command of envseal'\n")
+	b.WriteString(
+		"# fish completion of envseal, written by `envseal completion fish`. It runs no program.\n\n")
+	b.WriteString(
+		"function __envseal_at --description 'whether the command line is at this command of envseal'\n")
 	b.WriteString("\tset -l words (commandline -opc)\n\tset -l path ''\n\tfor word in $words[2..-1]\n\t\tswitch \"$path/$word\"\n")
 	root.Walk(func(n *Entry) {
 		for _, c := range n.Children {
-			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n", strings.Join(wordsFor(n, c, fishQuoted), " "), fishQuoted(c.path))
+			fmt.Fprintf(&b, "\t\t\tcase %s\n\t\t\t\tset path %s\n",
+				strings.Join(wordsFor(n, c, fishQuoted), " "), fishQuoted(c.path))
 		}
 	})
 	b.WriteString("\t\tend\n\tend\n\ttest \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c envseal -f\n")

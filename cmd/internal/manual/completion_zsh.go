@@ -90,7 +90,8 @@ func zshSpec(f flags.Doc, name string) string {
 	value := ":" + escape.Replace(f.Placeholder) + ":"
 	words := "(" + strings.Join(f.Words, " ") + ")"
 	action, needed := map[flags.ValueKind]string{
-		flags.AnyValue: " ", flags.FileValue: "_files", flags.DirValue: "_files -/", flags.WordValue: words,
+		flags.AnyValue: " ", flags.FileValue: "_files",
+		flags.DirValue: "_files -/", flags.WordValue: words,
 	}[f.Kind]
 	switch {
 	case needed:

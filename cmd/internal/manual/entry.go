@@ -1,7 +1,7 @@
-// Package manual is what envseal tells about itself: envseal help, envseal man and envseal completion,
-// and the topics of the help. All of it is made from the commands themselves, which [Describe] reads;
-// begin there. It prints without text/template, for which the linker would keep every method of
-// every type, and it runs nothing.
+// Package manual is what envseal tells about itself: envseal help, envseal man and envseal
+// completion, and the topics of the help. All of it is made from the commands themselves, which
+// [Describe] reads; begin there. It prints without text/template, for which the linker would keep
+// every method of every type, and it runs nothing.
 package manual
 
 import (

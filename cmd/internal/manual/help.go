@@ -45,8 +45,8 @@ func helpAbout(root *cli.Command, words []string) error {
 // ShowHelp prints the help on a command to standard output.
 func ShowHelp(command *cli.Command) error { return show(Describe(command)) }
 
-// show prints the help on a command or a topic. Lines are as long as COLUMNS says or the terminal is
-// wide, but 100 columns are as many as can be read with ease.
+// show prints the help on a command or a topic. Lines are as long as COLUMNS says or the terminal
+// is wide, but 100 columns are as many as can be read with ease.
 func show(about interface{ Help(width int) string }) error {
 	width := ui.Columns(os.Stdout)
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {

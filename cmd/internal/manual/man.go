@@ -47,7 +47,8 @@ func manPage(root *Entry, version string) string {
 	for _, g := range p.shared {
 		p.line(".SH OPTIONS: " + roffText(strings.ToUpper(g.Title)))
 		p.line("Of all commands that say so.")
-		slices.SortFunc(g.Flags, func(a, b flags.Doc) int { return strings.Compare(a.Names[0], b.Names[0]) })
+		slices.SortFunc(g.Flags,
+			func(a, b flags.Doc) int { return strings.Compare(a.Names[0], b.Names[0]) })
 		p.flags(g.Flags)
 	}
 	for _, t := range Topics(root) {
@@ -103,7 +104,8 @@ func (p *manWriter) share(g Group) bool {
 		p.shared = append(p.shared, Group{Title: g.Title})
 	}
 	for _, f := range g.Flags {
-		if !slices.ContainsFunc(p.shared[i].Flags, func(s flags.Doc) bool { return s.Names[0] == f.Names[0] }) {
+		if !slices.ContainsFunc(p.shared[i].Flags,
+			func(s flags.Doc) bool { return s.Names[0] == f.Names[0] }) {
 			p.shared[i].Flags = append(p.shared[i].Flags, f)
 		}
 	}

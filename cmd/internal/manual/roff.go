@@ -4,11 +4,14 @@ import (
 	"strings"
 )
 
-// roffEscapes are the characters that roff would take for something else: its escape character, those that it would set as typographic ones,
-// and the hyphen, which could not be pasted into a shell.
-var roffEscapes = map[rune]string{'\\': `\e`, '-': `\-`, '\'': `\(aq`, '`': `\(ga`, '^': `\(ha`, '~': `\(ti`, '"': `\(dq`}
+// roffEscapes are the characters that roff would take for something else: its escape character,
+// those that it would set as typographic ones, and the hyphen, which could not be pasted into a
+// shell.
+var roffEscapes = map[rune]string{'\\': `\e`, '-': `\-`, '\'': `\(aq`, '`': `\(ga`, '^': `\(ha`,
+	'~': `\(ti`, '"': `\(dq`}
 
-// roffText is s as roff must have it to print it, also at the beginning of a line or in the quotes of a macro.
+// roffText is s as roff must have it to print it, also at the beginning of a line or in the quotes
+// of a macro.
 func roffText(s string) string {
 	var b strings.Builder
 	for i, r := range s {

@@ -1,6 +1,6 @@
 // Package proc is the process and its end: signals, what must be put back before it ends, and the
-// groups of commands that it started. It knows neither files nor terminals: whoever has something to
-// put back says how. Begin with [Catch].
+// groups of commands that it started. It knows neither files nor terminals: whoever has something
+// to put back says how. Begin with [Catch].
 package proc
 
 import (
@@ -205,7 +205,8 @@ func endBy(sig syscall.Signal) {
 }
 
 // StartGroup calls start, which starts a command in a process group of its own and gives the
-// group's number: it is started with GroupAttributes. The group does not outlive this process, unless GroupEnded is called for it.
+// group's number: it is started with GroupAttributes. The group does not outlive this process,
+// unless GroupEnded is called for it.
 func StartGroup(start func() (group int, err error)) error {
 	self.starting.RLock()
 	defer self.starting.RUnlock()

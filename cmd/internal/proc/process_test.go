@@ -18,7 +18,8 @@ func TestLeave(t *testing.T) {
 	}
 	signalled := make(chan os.Signal, 1)
 	signalled <- syscall.SIGTERM
-	for name, p := range map[string]*process{"a signal has come": {deadly: signalled}, "a signal is ending it": {dying: true}} {
+	for name, p := range map[string]*process{"a signal has come": {deadly: signalled},
+		"a signal is ending it": {dying: true}} {
 		left := make(chan struct{})
 		go func() { p.leave(); close(left) }()
 		select {

@@ -13,14 +13,15 @@ import (
 // limiter has the callers of one service wait together. Clients repeat a call a few times by
 // themselves; this is what comes after, for runs that are worth waiting for.
 //
-// While a service is in trouble one caller at a time asks it, after a wait that grows from call to call
-// and is half random. When it has not answered for longer than its time is, calls fail without asking
-// for a while, so that a tree ends in bounded time.
+// While a service is in trouble one caller at a time asks it, after a wait that grows from call to
+// call and is half random. When it has not answered for longer than its time is, calls fail without
+// asking for a while, so that a tree ends in bounded time.
 type limiter struct {
 	first, longest time.Duration // of the waits
 	throttled      time.Duration // how long a service is waited for that says "slow down"
-	unreachable    time.Duration // how long one that is gone; one that never was there is not waited for
-	shut           time.Duration // how long calls fail unasked
+	// how long one that is gone; one that never was there is not waited for
+	unreachable time.Duration
+	shut        time.Duration // how long calls fail unasked
 
 	probe chan struct{} // held by the one who asks while there is trouble
 

@@ -1,6 +1,6 @@
-// Package reuse shares one data key, or one Decrypt, among the files of a run, and has them wait together
-// for a key service that is busy. It decides nothing about who may open a file, and leaves no key behind
-// when its Pool and its Throttle are closed: begin with these two.
+// Package reuse shares one data key, or one Decrypt, among the files of a run, and has them wait
+// together for a key service that is busy. It decides nothing about who may open a file, and leaves
+// no key behind when its Pool and its Throttle are closed: begin with these two.
 package reuse
 
 import (

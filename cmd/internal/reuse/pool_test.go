@@ -23,14 +23,16 @@ type countedStore struct {
 	slow   time.Duration
 }
 
-func (s *countedStore) GenerateDataKey(ctx context.Context, in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
+func (s *countedStore) GenerateDataKey(ctx context.Context,
+	in kmsclient.GenerateDataKeyInput) (*kmsclient.DataKey, error) {
 	if err := s.count(); err != nil {
 		return nil, err
 	}
 	return s.Store.GenerateDataKey(ctx, in)
 }
 
-func (s *countedStore) Decrypt(ctx context.Context, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+func (s *countedStore) Decrypt(ctx context.Context,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	if err := s.count(); err != nil {
 		return nil, err
 	}
@@ -58,9 +60,11 @@ func (s *countedStore) pool(arn string, files int) *Pool {
 	}}
 }
 
-// A key serves as many files as it may, whoever asks, and while it is made everybody waits for that one call.
+// A key serves as many files as it may, whoever asks, and while it is made everybody waits for that
+// one call.
 func TestKeyPoolShares(t *testing.T) {
-	for _, c := range []struct{ reuse, calls int }{{0, 1000}, {1, 1000}, {7, 143}, {100, 10}, {1000, 1}, {5000, 1}} {
+	for _, c := range []struct{ reuse, calls int }{{0, 1000}, {1, 1000}, {7, 143},
+		{100, 10}, {1000, 1}, {5000, 1}} {
 		store, arn := newCountedStore(t)
 		store.slow = 0
 		pool := store.pool(arn, c.reuse)
@@ -73,7 +77,9 @@ func TestKeyPoolShares(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if _, _, err := envelope.AppendSealed(t.Context(), nil, []byte("x"), key.DataKey, envelope.SealOptions{LastUse: key.Single}); err != nil {
+					_, _, err = envelope.AppendSealed(t.Context(), nil, []byte("x"), key.DataKey,
+						envelope.SealOptions{LastUse: key.Single})
+					if err != nil {
 						t.Error(err)
 					}
 					pool.Give(key)
@@ -128,7 +134,8 @@ func TestKeyPoolDestroys(t *testing.T) {
 	}
 }
 
-// However small the number of files, a key is not for more than 2^31 chunks; what has no known size gets a key of its own.
+// However small the number of files, a key is not for more than 2^31 chunks; what has no known size
+// gets a key of its own.
 func TestKeyPoolCountsChunks(t *testing.T) {
 	store, arn := newCountedStore(t)
 	pool := store.pool(arn, 1000)
@@ -136,7 +143,8 @@ func TestKeyPoolCountsChunks(t *testing.T) {
 	for i, c := range []struct {
 		chunks int64
 		calls  int32
-	}{{1 << 30, 1}, {1 << 30, 1}, {1, 2}, {1<<31 - 1, 2}, {1, 3}, {1<<31 + 5, 4}, {-1, 5}, {-1, 6}, {1, 7}} {
+	}{{1 << 30, 1}, {1 << 30, 1}, {1, 2}, {1<<31 - 1, 2}, {1, 3}, {1<<31 + 5, 4},
+		{-1, 5}, {-1, 6}, {1, 7}} {
 		key, err := pool.Take(t.Context(), c.chunks, nil)
 		if err != nil {
 			t.Fatal(err)

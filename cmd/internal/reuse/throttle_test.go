@@ -65,7 +65,8 @@ func TestLimiterGivesUp(t *testing.T) {
 		}
 		began, asked := time.Now(), 0
 		err := l.do(t.Context(), func() error { asked++; return c.kind })
-		if took := time.Since(began); !errors.Is(err, c.kind) || took < c.least || took > c.most || c.again != (asked > 1) {
+		took := time.Since(began)
+		if !errors.Is(err, c.kind) || took < c.least || took > c.most || c.again != (asked > 1) {
 			t.Errorf("%v: %v after %v and %d calls", c.kind, err, took, asked)
 		}
 		if !busy(c.kind) {
@@ -111,7 +112,8 @@ func TestGateForOneFile(t *testing.T) {
 	store.refuse.Store(&throttled)
 	calls := 0
 	_, err := throttle.Client(store, &calls).Decrypt(t.Context(), store.blob(t, arn, "a"))
-	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 || calls != 1 || throttle.kept != nil {
+	if !errors.Is(err, kmsclient.ErrThrottled) || store.calls.Load() != 1 ||
+		calls != 1 || throttle.kept != nil {
 		t.Errorf("%v after %d calls, %d recorded", err, store.calls.Load(), calls)
 	}
 }

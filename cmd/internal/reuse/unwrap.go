@@ -14,13 +14,14 @@ import (
 	"github.com/envseal/envseal/kmsclient"
 )
 
-// maxKept bounds how many unwrapped data keys lie in locked memory at a time. Files that were sealed
-// one after the other share theirs, so a few do.
+// maxKept bounds how many unwrapped data keys lie in locked memory at a time. Files that were
+// sealed one after the other share theirs, so a few do.
 const maxKept = 64
 
-// unwrapCache keeps what Decrypt gave, for the files of one run that were sealed under the same data
-// key: the same CiphertextBlob and encryption context, asked for under the same name. Whether a file
-// may be opened with it has been decided before, for each file. It is safe for concurrent use.
+// unwrapCache keeps what Decrypt gave, for the files of one run that were sealed under the same
+// data key: the same CiphertextBlob and encryption context, asked for under the same name. Whether
+// a file may be opened with it has been decided before, for each file. It is safe for concurrent
+// use.
 type unwrapCache struct {
 	files int // how often one answer serves
 
@@ -50,12 +51,13 @@ func newUnwrapCache(files int) *unwrapCache {
 	return &unwrapCache{files: files, keys: map[unwrapID]*unwrapped{}}
 }
 
-// decrypt answers from the cache, or asks: one asks, and all who want the same wait for the answer. The
-// caller owns the plaintext, which is a copy.
+// decrypt answers from the cache, or asks: one asks, and all who want the same wait for the answer.
+// The caller owns the plaintext, which is a copy.
 //
-// A refusal is kept as well: what KMS does not decrypt for this caller it will not decrypt for the next
-// file either.
-func (u *unwrapCache) decrypt(ctx context.Context, c throttledClient, in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
+// A refusal is kept as well: what KMS does not decrypt for this caller it will not decrypt for the
+// next file either.
+func (u *unwrapCache) decrypt(ctx context.Context, c throttledClient,
+	in kmsclient.DecryptInput) (*kmsclient.DecryptOutput, error) {
 	id := unwrapID{c.Client, digestOf(in)}
 	u.mu.Lock()
 	k := u.keys[id]
@@ -93,12 +95,14 @@ func (u *unwrapCache) decrypt(ctx context.Context, c throttledClient, in kmsclie
 }
 
 // ask fills k.
-func (u *unwrapCache) ask(ctx context.Context, c throttledClient, id unwrapID, in kmsclient.DecryptInput, k *unwrapped) {
+func (u *unwrapCache) ask(ctx context.Context, c throttledClient, id unwrapID,
+	in kmsclient.DecryptInput, k *unwrapped) {
 	out, err := c.decrypt(ctx, in)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	k.out, k.err = out, err
-	if err != nil && (busy(err) || ctx.Err() != nil || errors.Is(err, kmsclient.ErrBadAnswer)) && u.keys[id] == k {
+	if err != nil && (busy(err) || ctx.Err() != nil || errors.Is(err, kmsclient.ErrBadAnswer)) &&
+		u.keys[id] == k {
 		u.drop(id)
 	}
 	close(k.ready)
@@ -162,8 +166,8 @@ func copyOf(out *kmsclient.DecryptOutput) (*kmsclient.DecryptOutput, error) {
 	return &own, nil
 }
 
-// digestOf tells requests apart. Every field is hashed behind its length, so that no two requests look
-// alike.
+// digestOf tells requests apart. Every field is hashed behind its length, so that no two requests
+// look alike.
 func digestOf(in kmsclient.DecryptInput) [sha256.Size]byte {
 	h := sha256.New()
 	var length [8]byte

@@ -13,12 +13,14 @@ import (
 func (s *countedStore) blob(t *testing.T, arn, context string) kmsclient.DecryptInput {
 	t.Helper()
 	ec := map[string]string{"name": context}
-	out, err := s.Store.GenerateDataKey(t.Context(), kmsclient.GenerateDataKeyInput{KeyID: arn, KeySpec: kmsclient.AES256, EncryptionContext: ec})
+	out, err := s.Store.GenerateDataKey(t.Context(),
+		kmsclient.GenerateDataKeyInput{KeyID: arn, KeySpec: kmsclient.AES256, EncryptionContext: ec})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out.Plaintext.Destroy()
-	return kmsclient.DecryptInput{KeyID: arn, CiphertextBlob: out.CiphertextBlob, EncryptionContext: ec}
+	return kmsclient.DecryptInput{KeyID: arn, CiphertextBlob: out.CiphertextBlob,
+		EncryptionContext: ec}
 }
 
 func TestUnwrapsAreShared(t *testing.T) {
@@ -38,7 +40,8 @@ func TestUnwrapsAreShared(t *testing.T) {
 		wg.Go(func() {
 			for range 125 {
 				out, err := client.Decrypt(t.Context(), in)
-				if err != nil || string(out.Plaintext.Bytes()) != string(want.Plaintext.Bytes()) || out.KeyID != arn {
+				if err != nil || string(out.Plaintext.Bytes()) != string(want.Plaintext.Bytes()) ||
+					out.KeyID != arn {
 					t.Errorf("%v, %v", out, err)
 					return
 				}
@@ -119,7 +122,8 @@ func TestUnwrapFailures(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := client.Decrypt(cancelled, store.blob(t, arn, "b")); !errors.Is(err, context.Canceled) && err != nil {
+	_, err := client.Decrypt(cancelled, store.blob(t, arn, "b"))
+	if !errors.Is(err, context.Canceled) && err != nil {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -22,7 +22,8 @@ type rewrapSum struct {
 	exposed atomic.Int64 // slots whose key was in this process
 }
 
-// report says what was changed, or in a dry run what would be. Of one of many files, as the other commands do, only if the user wants to know it.
+// report says what was changed, or in a dry run what would be. Of one of many files, as the other
+// commands do, only if the user wants to know it.
 func (r *rewrapping) report(name string, events []keyring.SlotEvent) {
 	would := ""
 	if r.change.DryRun {
@@ -45,11 +46,13 @@ func (r *rewrapping) report(name string, events []keyring.SlotEvent) {
 		case e.Kept && e.From == "":
 			ui.Note("%s: kept a slot of a type that this version does not know", ui.ShownInput(name))
 		case e.Kept:
-			ui.Note("%s: kept %s%s: this version does not know its scheme", ui.ShownInput(name), kind, e.From)
+			ui.Note("%s: kept %s%s: this version does not know its scheme",
+				ui.ShownInput(name), kind, e.From)
 		case e.To == "":
 			ui.Note("%s: %s%s%s dropped", ui.ShownInput(name), would, kind, e.From)
 		default:
-			ui.Note("%s: %s%s%s -> %s%s", ui.ShownInput(name), would, kind, e.From, keys.TypedKey(slices.Concat(r.to, r.add), e.To), how)
+			ui.Note("%s: %s%s%s -> %s%s",
+				ui.ShownInput(name), would, kind, e.From, keys.TypedKey(slices.Concat(r.to, r.add), e.To), how)
 		}
 	}
 }
@@ -69,13 +72,15 @@ func explainRewrap(err error) error {
 	return err
 }
 
-// decrypted says that the key in a slot has been in the memory of this process; of one of many files, that it was so is counted.
+// decrypted says that the key in a slot has been in the memory of this process; of one of many
+// files, that it was so is counted.
 func (r *rewrapping) decrypted(name, keyID string, terse bool) {
 	if terse {
 		r.sum.exposed.Add(1)
 		return
 	}
-	ui.Warn("%s: the key in the slot of %s was decrypted in this process, for another Region", ui.ShownInput(name), keyID)
+	ui.Warn("%s: the key in the slot of %s was decrypted in this process, for another Region",
+		ui.ShownInput(name), keyID)
 }
 
 // sumUp says what has come of many files.

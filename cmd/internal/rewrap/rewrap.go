@@ -1,5 +1,5 @@
-// Package rewrap is envseal rewrap: other keys for sealed files, whose data stays as it is. Start with
-// runRewrap.
+// Package rewrap is envseal rewrap: other keys for sealed files, whose data stays as it is. Start
+// with runRewrap.
 package rewrap
 
 import (
@@ -52,19 +52,31 @@ func Command() *cli.Command {
 
 func rewrapFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "to", Category: flags.CatKeys, Usage: "make the slots for this `KEY` and no other (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
-		&cli.StringSliceFlag{Name: "add", Category: flags.CatKeys, Usage: "make a further slot, for this `KEY` (repeatable)"},
-		&cli.StringSliceFlag{Name: "drop", Category: flags.CatKeys, Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
-		&cli.BoolFlag{Name: "via-decrypt", Category: flags.CatKeys, Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
-		&cli.BoolFlag{Name: "share-pair", Category: flags.CatKeys, Usage: "let --add give KEY the private key of the pair that a file is sealed to, and with it every file ever sealed to that pair"},
+		&cli.StringSliceFlag{Name: "to", Category: flags.CatKeys,
+			Usage: "make the slots for this `KEY` and no other (repeatable): key id, key ARN, alias/NAME, alias ARN, local:NAME"},
+		&cli.StringSliceFlag{Name: "add", Category: flags.CatKeys,
+			Usage: "make a further slot, for this `KEY` (repeatable)"},
+		&cli.StringSliceFlag{Name: "drop", Category: flags.CatKeys,
+			Usage: "remove the slots of this `KEY` (repeatable), but not the last; by ARN or id it takes no KMS call, by alias DescribeKey"},
+		&cli.BoolFlag{Name: "via-decrypt", Category: flags.CatKeys,
+			Usage: "for a KEY of another Region, which ReEncrypt cannot reach: Decrypt into locked memory here, Encrypt there"},
+		&cli.BoolFlag{Name: "share-pair", Category: flags.CatKeys,
+			Usage: "let --add give KEY the private key of the pair that a file is sealed to, and with it every file ever sealed to that pair"},
 		flags.GrantTokensFlag(),
-		&cli.StringSliceFlag{Name: "account", Category: flags.CatPolicy, Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
-		&cli.StringSliceFlag{Name: "require-context", Category: flags.CatPolicy, Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
-		&cli.IntFlag{Name: "max-slots", Category: flags.CatPolicy, Usage: "refuse a file with more than `N` key slots (default 64)"},
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles, Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
-		&cli.BoolFlag{Name: "update", Category: flags.CatFiles, Usage: "with --to: leave out files that are for exactly these keys already; an alias takes DescribeKey, once"},
-		&cli.BoolFlag{Name: "preserve-mtime", Category: flags.CatFiles, Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
-		&cli.BoolFlag{Name: "dry-run", Category: flags.CatFiles, Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
+		&cli.StringSliceFlag{Name: "account", Category: flags.CatPolicy,
+			Usage: "re-encrypt from keys of this AWS account `ID` only (repeatable)"},
+		&cli.StringSliceFlag{Name: "require-context", Category: flags.CatPolicy,
+			Usage: "refuse a file whose encryption context lacks `KEY[=VALUE]` (repeatable); checked before any KMS call"},
+		&cli.IntFlag{Name: "max-slots", Category: flags.CatPolicy,
+			Usage: "refuse a file with more than `N` key slots (default 64)"},
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Category: flags.CatFiles,
+			Usage: "follow a symbolic link; where the file must be copied, leave its other names (hard links) behind"},
+		&cli.BoolFlag{Name: "update", Category: flags.CatFiles,
+			Usage: "with --to: leave out files that are for exactly these keys already; an alias takes DescribeKey, once"},
+		&cli.BoolFlag{Name: "preserve-mtime", Category: flags.CatFiles,
+			Usage: "leave the file's modification time as it was; rsync needs --checksum then to notice the change"},
+		&cli.BoolFlag{Name: "dry-run", Category: flags.CatFiles,
+			Usage: "ask KMS whether it would (DryRun), say what would change, change nothing"},
 		flags.FailFastFlag(),
 		flags.Files0Flag(),
 	}
@@ -107,11 +119,13 @@ func readRewrapOptions(c *cli.Context) (o rewrapOptions, err error) {
 func (o *rewrapOptions) check() error {
 	switch {
 	case len(o.to)+len(o.add)+len(o.drop) == 0:
-		return exit.Errorf(exit.Usage, "try `envseal rewrap --to KEY FILE`", "nothing to do: --to, --add or --drop is needed")
+		return exit.Errorf(exit.Usage, "try `envseal rewrap --to KEY FILE`",
+			"nothing to do: --to, --add or --drop is needed")
 	case o.Update && len(o.to) == 0:
 		return exit.Errorf(exit.Usage, "", "--update goes with --to")
 	case len(o.to) > 0 && len(o.add)+len(o.drop) > 0:
-		return exit.Errorf(exit.Usage, "to keep the other keys, use --add and --drop without --to", "--to leaves no other key, and goes with neither --add nor --drop")
+		return exit.Errorf(exit.Usage, "to keep the other keys, use --add and --drop without --to",
+			"--to leaves no other key, and goes with neither --add nor --drop")
 	}
 	return nil
 }
@@ -168,8 +182,10 @@ func (r *rewrapping) findKeys(ctx context.Context, svc *keys.Services) (err erro
 	return err
 }
 
-// slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a call.
-func slotKeys(ctx context.Context, svc *keys.Services, refs, grantTokens []string) ([]string, error) {
+// slotKeys turns references into what slots can have: key ARNs and key ids. Only an alias takes a
+// call.
+func slotKeys(ctx context.Context, svc *keys.Services,
+	refs, grantTokens []string) ([]string, error) {
 	var all []string
 	for _, ref := range refs {
 		if keys.NamesOneKey(ref) {
@@ -227,7 +243,8 @@ func (r *rewrapping) file(ctx context.Context, name string) error {
 	r.report(name, events)
 	r.sum.done.Add(1)
 	if r.Verbose {
-		ui.Note("%s: header written %s in %s", ui.ShownInput(name), how, time.Since(start).Round(time.Microsecond))
+		ui.Note("%s: header written %s in %s",
+			ui.ShownInput(name), how, time.Since(start).Round(time.Microsecond))
 	}
 	return nil
 }
@@ -248,7 +265,8 @@ func (r *rewrapping) read(p *inplace.File) ([]byte, *format.Header, error) {
 	return old, h, nil
 }
 
-// header reads the file's header, and first puts right what an interrupted rewrap left. A dry run leaves it.
+// header reads the file's header, and first puts right what an interrupted rewrap left. A dry run
+// leaves it.
 func (r *rewrapping) header(p *inplace.File) ([]byte, error) {
 	if r.change.DryRun {
 		head, _, err := p.SoundHead()
@@ -258,7 +276,8 @@ func (r *rewrapping) header(p *inplace.File) ([]byte, error) {
 }
 
 // write puts the new header into the file, and says how.
-func (r *rewrapping) write(p *inplace.File, old []byte, changed *format.Header) (how string, err error) {
+func (r *rewrapping) write(p *inplace.File, old []byte,
+	changed *format.Header) (how string, err error) {
 	if err := p.MayKeepTime(); err != nil {
 		return "", err
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
-// updated are the keys of --to as the slots of a file have them, for --update: an alias is resolved,
-// once for all files. There are none, which leaves out no file and is said, where the caller may
-// not resolve an alias: to make all slots anew takes time, and does no harm.
+// updated are the keys of --to as the slots of a file have them, for --update: an alias is
+// resolved, once for all files. There are none, which leaves out no file and is said, where the
+// caller may not resolve an alias: to make all slots anew takes time, and does no harm.
 func updated(
 	ctx context.Context, to []keyring.Destination, grantTokens []string,
 ) ([]keyring.Destination, error) {

@@ -17,14 +17,15 @@ import (
 	"github.com/envseal/envseal/cmd/internal/proc"
 )
 
-// ChildVariable has a test program be one of Children instead of running its tests. StartChild sets it.
+// ChildVariable has a test program be one of Children instead of running its tests. StartChild sets
+// it.
 const ChildVariable = "ENVSEAL_TEST_CHILD"
 
 // Children are what a test process can be, by the name that is in ChildVariable. Tests add theirs.
 var Children = map[string]func(args []string) error{}
 
-// BeChild is all of a package's TestChildProcess, by which StartChild finds it. In an ordinary run of
-// the tests it does nothing. catch has the process heed signals as the program does.
+// BeChild is all of a package's TestChildProcess, by which StartChild finds it. In an ordinary run
+// of the tests it does nothing. catch has the process heed signals as the program does.
 func BeChild(catch func()) {
 	name := os.Getenv(ChildVariable)
 	if name == "" {

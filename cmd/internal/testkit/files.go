@@ -26,8 +26,8 @@ func WantCode(t *testing.T, err error, code int, words string) {
 	}
 }
 
-// WantFiles checks the names in dir, and thereby that no temp file is left, and the contents of those
-// with any given.
+// WantFiles checks the names in dir, and thereby that no temp file is left, and the contents of
+// those with any given.
 func WantFiles(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -38,7 +38,8 @@ func WantFiles(t *testing.T, dir string, want map[string]string) {
 		text, known := want[e.Name()]
 		if !known {
 			t.Errorf("%s is left", e.Name())
-		} else if got, err := os.ReadFile(filepath.Join(dir, e.Name())); text != "" && (err != nil || string(got) != text) {
+		} else if got, err := os.ReadFile(filepath.Join(dir, e.Name())); text != "" &&
+			(err != nil || string(got) != text) {
 			t.Errorf("%s holds %q, %v; want %q", e.Name(), got, err, text)
 		}
 	}

@@ -13,16 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OtherMachine makes this process find out that its file systems cannot do what the words of machine
-// say: "named", they have no files without names; "unlinkable", such files get none; "single", no file
-// system can be synced as a whole. The kernel refuses the calls, by a filter that lasts as long as the
-// process.
+// OtherMachine makes this process find out that its file systems cannot do what the words of
+// machine say: "named", they have no files without names; "unlinkable", such files get none;
+// "single", no file system can be synced as a whole. The kernel refuses the calls, by a filter that
+// lasts as long as the process.
 func OtherMachine(machine string) error {
 	var filter []unix.SockFilter
 	words := strings.Fields(machine)
 	if slices.Contains(words, "named") {
 		// openat(_, _, flags): O_TMPFILE without O_DIRECTORY, as that is part of its value
-		filter = append(filter, refuse(unix.SYS_OPENAT, 2, unix.O_TMPFILE&^unix.O_DIRECTORY, unix.EOPNOTSUPP)...)
+		filter = append(filter,
+			refuse(unix.SYS_OPENAT, 2, unix.O_TMPFILE&^unix.O_DIRECTORY, unix.EOPNOTSUPP)...)
 	}
 	if slices.Contains(words, "unlinkable") {
 		filter = append(filter, refuse(unix.SYS_LINKAT, 4, unix.AT_SYMLINK_FOLLOW, unix.EPERM)...)
@@ -33,7 +34,8 @@ func OtherMachine(machine string) error {
 	if filter == nil {
 		return nil
 	}
-	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+	filter = append(filter,
+		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -56,7 +58,8 @@ func refuse(call uint32, argument int, bits uint32, errno syscall.Errno) []unix.
 		isEqual = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 		hasBits = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
 	)
-	refused := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)}
+	refused := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K,
+		K: unix.SECCOMP_RET_ERRNO | uint32(errno)}
 	if argument < 0 {
 		return []unix.SockFilter{{Code: load, K: 0}, {Code: isEqual, Jf: 1, K: call}, refused}
 	}

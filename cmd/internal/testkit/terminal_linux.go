@@ -33,7 +33,8 @@ func OnTerminal(t *testing.T, child *exec.Cmd, columns uint16) *Terminal {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 			return 0, err
 		}
-		if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
+		if err != nil {
 			return 0, err
 		}
 		return unix.IoctlGetInt(fd, unix.TIOCGPTN)
@@ -91,7 +92,9 @@ func (p *Terminal) Expect(t *testing.T, words string) {
 // Echo tells whether what is typed is shown.
 func (p *Terminal) Echo(t *testing.T) bool {
 	t.Helper()
-	termios, err := ioctl(p.Master, func(fd int) (*unix.Termios, error) { return unix.IoctlGetTermios(fd, unix.TCGETS) })
+	termios, err := ioctl(p.Master, func(fd int) (*unix.Termios, error) {
+		return unix.IoctlGetTermios(fd, unix.TCGETS)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 // worth it.
 const directLeast = 2 << 20
 
-// DirectPath are both ends of a transfer between regular files, which can be read and written at any
-// offset, so that no worker waits for another.
+// DirectPath are both ends of a transfer between regular files, which can be read and written at
+// any offset, so that no worker waits for another.
 type DirectPath struct {
 	in   *file.Input
 	src  io.ReaderAt
@@ -48,7 +48,8 @@ func (j *Job) DirectPath() (*DirectPath, bool) {
 }
 
 // Seal is envelope.Seal without compression.
-func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey, o envelope.SealOptions) (*format.Header, error) {
+func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey,
+	o envelope.SealOptions) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
 	w := &directWriter{out: p.out, base: p.base}
 	begun := o.Begun
@@ -68,7 +69,8 @@ func (p *DirectPath) Seal(ctx context.Context, key *envelope.DataKey, o envelope
 
 // Open is envelope.Open. It is for outputs that appear when they are whole: on a failure, what was
 // written has gaps.
-func (p *DirectPath) Open(ctx context.Context, o envelope.OpenOptions, id envelope.Identity) (*format.Header, error) {
+func (p *DirectPath) Open(ctx context.Context, o envelope.OpenOptions,
+	id envelope.Identity) (*format.Header, error) {
 	defer moreThreads(o.Workers)()
 	w := &directWriter{out: p.out}
 	check := o.Check
@@ -94,8 +96,8 @@ func Payload(h *format.Header, detached bool) format.Layout {
 	return l
 }
 
-// explain names the input that has become shorter. Where it did so before its last chunk was opened,
-// it looks like one that was cut off long ago.
+// explain names the input that has become shorter. Where it did so before its last chunk was
+// opened, it looks like one that was cut off long ago.
 func (p *DirectPath) explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, envelope.ErrTruncated) && p.in.CheckUnchanged() != nil {

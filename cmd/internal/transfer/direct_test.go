@@ -12,7 +12,8 @@ import (
 	"github.com/envseal/envseal/envelope"
 )
 
-// A file that is cut while it is read has changed, and is not one that was damaged; one that came so is.
+// A file that is cut while it is read has changed, and is not one that was damaged; one that came
+// so is.
 func TestDirectPathOfAFileThatIsCut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, make([]byte, 1000), 0o600); err != nil {

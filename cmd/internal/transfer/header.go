@@ -26,9 +26,9 @@ type Header struct {
 	bytes []byte // what is needed again of a file that can be read only once
 }
 
-// Prepare makes in ready to be opened or verified, and gives the options for that: with the detached
-// header, or with that of the file itself, from the journal where an interrupted rewrap has torn
-// it. It may be called again to read once more.
+// Prepare makes in ready to be opened or verified, and gives the options for that: with the
+// detached header, or with that of the file itself, from the journal where an interrupted rewrap
+// has torn it. It may be called again to read once more.
 func (f *Header) Prepare(in *file.Input, o envelope.OpenOptions) (envelope.OpenOptions, error) {
 	if f.Name == "" {
 		return o, inplace.UseJournal(in)
@@ -89,8 +89,9 @@ func (t *Transfer) withHeader(out *file.Output, in *file.Input) (Destination, er
 
 func (t *Transfer) createHeader(out *file.Output, in *file.Input) (*file.Output, error) {
 	if there, err := file.StatPath(t.Header, false); err == nil && !there.IsDirect() {
-		return nil, exit.Errorf(exit.Output, "a header is never replaced, since its payload could not be "+
-			"opened any more: choose another name", "%s: exists already", ui.Shown(t.Header))
+		return nil, exit.Errorf(exit.Output,
+			"a header is never replaced, since its payload could not be "+
+				"opened any more: choose another name", "%s: exists already", ui.Shown(t.Header))
 	}
 	return file.Create(t.Header, file.Options{
 		Perm: file.SealedPerm(&in.Stat), NoSync: out.NoSync, DryRun: out.DryRun,

@@ -20,8 +20,8 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// LogLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for the
-// disk.
+// LogLine is a line of --log-json. Sizes are in bytes, Duration in seconds, without the wait for
+// the disk.
 type LogLine struct {
 	Time       string   `json:"Time"` // RFC 3339, of the commit
 	Operation  string   `json:"Operation"`

@@ -9,7 +9,8 @@ import (
 	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-// What has the output's name is the output of an earlier run only if it is a regular file of its own.
+// What has the output's name is the output of an earlier run only if it is a regular file of its
+// own.
 func TestCompare(t *testing.T) {
 	path := t.TempDir()
 	in, err := file.Open(testkit.WriteFile(t, filepath.Join(path, "in"), "text"))
@@ -37,7 +38,8 @@ func TestCompare(t *testing.T) {
 		asked++
 		return out.Size == 6, true
 	})
-	for name, want := range map[string]bool{"file": true, "absent": false, "symlink": false, "hardlink": false, "directory": false} {
+	for name, want := range map[string]bool{"file": true, "absent": false, "symlink": false,
+		"hardlink": false, "directory": false} {
 		if current, replaceable := rule.Compare(dir, name, in); current != want || replaceable != want {
 			t.Errorf("%s: %v, %v", name, current, replaceable)
 		}

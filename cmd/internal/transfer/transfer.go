@@ -1,6 +1,6 @@
-// Package transfer brings one file from its input to its output, or to a command, and writes its line
-// in the log. It leaves nothing of an output behind that did not become whole, and removes no input
-// before its output is on the disk. Start with Transfer.Run.
+// Package transfer brings one file from its input to its output, or to a command, and writes its
+// line in the log. It leaves nothing of an output behind that did not become whole, and removes no
+// input before its output is on the disk. Start with Transfer.Run.
 package transfer
 
 import (
@@ -259,7 +259,8 @@ func (t *Transfer) removeInput(in *file.Input, dst Sink) error {
 		return nil
 	}
 	if !dst.Durable() || !in.CanRemove() {
-		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk", ui.ShownInput(t.Name))
+		ui.Warn("%s: kept: --rm removes a file only once its output is a file on the disk",
+			ui.ShownInput(t.Name))
 		return nil
 	}
 	return in.Remove()
@@ -332,8 +333,8 @@ func (rule Rule) Compare(dir *file.Dir, name string, in *file.Input) (current, r
 	return rule(in, there)
 }
 
-// ReadHeader reads the header of a sealed file, armored or not. exact tells whether the sizes of the
-// file and of its contents follow from each other. It leaves the file's position alone.
+// ReadHeader reads the header of a sealed file, armored or not. exact tells whether the sizes of
+// the file and of its contents follow from each other. It leaves the file's position alone.
 func ReadHeader(in *file.Input) (h *format.Header, exact bool, err error) {
 	src, armored, err := format.Unarmored(io.NewSectionReader(in, 0, in.Size))
 	if err != nil {

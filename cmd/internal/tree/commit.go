@@ -20,10 +20,11 @@ import (
 // contents of the next. So 10 000 files take some 20 waits for the disk.
 
 const (
-	batchFiles  = 512
-	batchBytes  = 256 << 20
-	fewFiles    = 16 // so many are synced one by one: the file system may have everybody else's data too
-	parallelism = 8  // of single syncs
+	batchFiles = 512
+	batchBytes = 256 << 20
+	// so many are synced one by one: the file system may have everybody else's data too
+	fewFiles    = 16
+	parallelism = 8 // of single syncs
 )
 
 // committer gives the outputs of a run their names.
@@ -102,13 +103,14 @@ func (c *committer) touch(d *folder) {
 
 func (c *committer) sendIfFull() {
 	b := c.now
-	if len(b.files) >= batchFiles || b.bytes >= batchBytes || len(b.files)+2*len(b.folders) >= c.limit {
+	if len(b.files) >= batchFiles || b.bytes >= batchBytes ||
+		len(b.files)+2*len(b.folders) >= c.limit {
 		c.send()
 	}
 }
 
-// send hands the batch to the goroutine that commits, and waits if that is behind. The lock is held,
-// so that the other workers wait as well.
+// send hands the batch to the goroutine that commits, and waits if that is behind. The lock is
+// held, so that the other workers wait as well.
 func (c *committer) send() {
 	c.queue <- c.now
 	c.now = &commitBatch{folders: map[*folder]bool{}}
@@ -283,8 +285,9 @@ func (c *committer) syncNames() {
 	kept := c.named[:0]
 	for _, f := range c.named {
 		if err := failed[f.dir]; err != nil {
-			c.run.failure(f.path(), exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
-				"sync of its directory: %w", ui.Shown(f.outPath()), exit.Reason(err)))
+			c.run.failure(f.path(),
+				exit.Errorf(exit.Output, "", "%s: is written, but may be gone after a power cut: "+
+					"sync of its directory: %w", ui.Shown(f.outPath()), exit.Reason(err)))
 			f.dir.leave()
 			continue
 		}

@@ -14,16 +14,18 @@ import (
 	"github.com/envseal/envseal/cmd/internal/ui"
 )
 
-// folder is a directory of inputs and the one where their outputs go, open for as long as files of it are worked on.
+// folder is a directory of inputs and the one where their outputs go, open for as long as files of
+// it are worked on.
 type folder struct {
 	shown    string // what stands before the name of an input in a message
 	outShown string // and before that of an output
 	in       *file.Dir
-	out      *file.Dir // in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
-	rel      string    // path of out below -O; "." beside the files
-	fresh    bool      // this run made out: nothing of anybody else is there
-	local    bool      // no other machine has out: closing a file brings no news
-	users    atomic.Int32
+	// in itself where the outputs go beside the inputs; nil in a dry run, where it would be made
+	out   *file.Dir
+	rel   string // path of out below -O; "." beside the files
+	fresh bool   // this run made out: nothing of anybody else is there
+	local bool   // no other machine has out: closing a file brings no news
+	users atomic.Int32
 }
 
 // use keeps the folder open until leave.
@@ -73,7 +75,8 @@ type outTree struct {
 	dry   bool
 }
 
-// openOutTree opens the directory of -O, which it makes if it is not there: private, for trees, is only for its owner until finish. With sync its name is on the disk by then.
+// openOutTree opens the directory of -O, which it makes if it is not there: private, for trees, is
+// only for its owner until finish. With sync its name is on the disk by then.
 func openOutTree(path string, private, sync, dry bool) (*outTree, error) {
 	o := &outTree{path: path, fresh: map[string]bool{}, dry: dry}
 	if dry {
@@ -126,9 +129,11 @@ func (o *outTree) close() {
 	}
 }
 
-// open opens the directory rel, and makes it if it is not there, for as long as the run only for its owner. like is the directory whose
-// mode and time it gets in the end, nil for none. fresh tells that this run made it.
-func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file.Dir, fresh bool, err error) {
+// open opens the directory rel, and makes it if it is not there, for as long as the run only for
+// its owner. like is the directory whose mode and time it gets in the end, nil for none. fresh
+// tells that this run made it.
+func (o *outTree) open(rel string, like *file.Stat,
+	perm os.FileMode) (dir *file.Dir, fresh bool, err error) {
 	if o.root == nil {
 		return nil, true, nil
 	}
@@ -151,9 +156,11 @@ func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file
 	case err != nil:
 		return nil, false, o.failure(rel, err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, false, exit.Errorf(exit.Output, "remove the link, or choose another -O", "%s: is a symbolic link, which is not followed", ui.Shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "remove the link, or choose another -O",
+			"%s: is a symbolic link, which is not followed", ui.Shown(prefixOf(o.path)+rel))
 	case !info.IsDir():
-		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory", ui.Shown(prefixOf(o.path)+rel))
+		return nil, false, exit.Errorf(exit.Output, "", "%s: is not a directory",
+			ui.Shown(prefixOf(o.path)+rel))
 	}
 	dir, err = file.OpenBelow(o.root, rel)
 	if err != nil {
@@ -162,9 +169,11 @@ func (o *outTree) open(rel string, like *file.Stat, perm os.FileMode) (dir *file
 	return dir, o.fresh[rel], nil
 }
 
-// openAll makes and opens rel and all directories above it, as a list of files needs it. The directories of the same paths below the current one are their models; the current
-// one itself is none.
-func (o *outTree) openAll(rel string, perm func(os.FileMode) os.FileMode) (dir *file.Dir, fresh bool, err error) {
+// openAll makes and opens rel and all directories above it, as a list of files needs it. The
+// directories of the same paths below the current one are their models; the current one itself is
+// none.
+func (o *outTree) openAll(rel string,
+	perm func(os.FileMode) os.FileMode) (dir *file.Dir, fresh bool, err error) {
 	if rel == "." {
 		return o.open(rel, nil, 0)
 	}
@@ -190,8 +199,9 @@ func (o *outTree) failure(rel string, err error) error {
 	return exit.Errorf(exit.Output, "", "%s: %w", ui.Shown(prefixOf(o.path)+rel), exit.Reason(err))
 }
 
-// finish gives the directories that were made their modes and times. It goes backwards, as a directory may end up with a mode that lets nobody in. With sync each is brought to the
-// disk, and the entry in its parent.
+// finish gives the directories that were made their modes and times. It goes backwards, as a
+// directory may end up with a mode that lets nobody in. With sync each is brought to the disk, and
+// the entry in its parent.
 func (o *outTree) finish(sync bool) error {
 	if o == nil || o.root == nil {
 		return nil

@@ -36,7 +36,8 @@ func (n *namedFiles) add(name string) {
 	}
 }
 
-// addTree walks through a directory. Below -O, one that was named on the command line is the root itself, and one of a list keeps its path.
+// addTree walks through a directory. Below -O, one that was named on the command line is the root
+// itself, and one of a list keeps its path.
 func (n *namedFiles) addTree(name string) {
 	prefix := "."
 	if n.batch.List && n.out != nil {
@@ -61,7 +62,9 @@ func (n *namedFiles) makeParent(rel string) error {
 	return err
 }
 
-var errNotBelow = exit.Errorf(exit.Usage, "go to a directory above the files, and name them from there", "-O keeps the paths of a list, and this one does not lie below the current directory")
+var errNotBelow = exit.Errorf(exit.Usage,
+	"go to a directory above the files, and name them from there",
+	"-O keeps the paths of a list, and this one does not lie below the current directory")
 
 // file adds a regular file to the unit of its directory.
 func (n *namedFiles) file(name string) {
@@ -88,7 +91,8 @@ func (n *namedFiles) file(name string) {
 	}
 }
 
-// take keeps two files from one output, as files of several directories could have it below -O. A list keeps the paths.
+// take keeps two files from one output, as files of several directories could have it below -O. A
+// list keeps the paths.
 func (n *namedFiles) take(base, name string) error {
 	target, err := n.work.Target(base)
 	if err == nil && target != "" && n.out == nil {
@@ -100,7 +104,8 @@ func (n *namedFiles) take(base, name string) error {
 	return n.batch.Take(n.unit.dir.showOut(target), name)
 }
 
-// openParent opens the directory of a named file. Links in its path are followed: it was the user who wrote it.
+// openParent opens the directory of a named file. Links in its path are followed: it was the user
+// who wrote it.
 func (n *namedFiles) openParent(parent string) (*folder, error) {
 	in, err := file.OpenDir(parent)
 	if err != nil {

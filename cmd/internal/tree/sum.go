@@ -66,7 +66,8 @@ func (t *treeRun) finished(f *treeFile) {
 	}
 }
 
-// writes tells whether anything on the disk may change: outputs appear, and what killed runs left goes.
+// writes tells whether anything on the disk may change: outputs appear, and what killed runs left
+// goes.
 func (t *treeRun) writes() bool { return !t.DryRun && !t.reads }
 
 // result is the run's error: one file's own if it was the only one, else exit code 3.
@@ -85,7 +86,8 @@ func (t *treeRun) result() error {
 		if hint = "--update leaves out what is done"; t.reads {
 			hint = ""
 		}
-		return exit.Errorf(exit.Some, hint, "stopped: %s done, %d failed, the others were not tried", ui.AreFiles(int(t.done.Load())), t.failed)
+		return exit.Errorf(exit.Some, hint, "stopped: %s done, %d failed, the others were not tried",
+			ui.AreFiles(int(t.done.Load())), t.failed)
 	case t.failed == 0:
 		return nil
 	case tried <= 1 && t.failed == 1 && !t.untried.Load():
@@ -95,7 +97,8 @@ func (t *treeRun) result() error {
 	if t.untried.Load() {
 		stopped = "; stopped, the others were not tried"
 	}
-	return exit.Errorf(exit.Some, "", "%d of %s failed: %s%s", t.failed, ui.Plural(tried, "file"), ui.Listed(t.names, t.failed), stopped)
+	return exit.Errorf(exit.Some, "", "%d of %s failed: %s%s",
+		t.failed, ui.Plural(tried, "file"), ui.Listed(t.names, t.failed), stopped)
 }
 
 // sumUp says what was left out, and which keys opened the files.

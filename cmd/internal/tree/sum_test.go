@@ -11,11 +11,13 @@ import (
 
 // A full disk stops the run; what is said then counts in English.
 func TestStoppedSum(t *testing.T) {
-	for done, want := range map[int64]string{1: "stopped: 1 file is done, 1 failed, ", 2: "stopped: 2 files are done, 1 failed, "} {
+	for done, want := range map[int64]string{1: "stopped: 1 file is done, 1 failed, ",
+		2: "stopped: 2 files are done, 1 failed, "} {
 		run := &treeRun{ctx: context.Background()}
 		run.done.Store(done)
 		run.fatal, run.failed = syscall.ENOSPC, 1
-		if err := run.result(); err == nil || !strings.HasPrefix(err.Error(), want) || exit.Code(err) != exit.Some {
+		err := run.result()
+		if err == nil || !strings.HasPrefix(err.Error(), want) || exit.Code(err) != exit.Some {
 			t.Errorf("%d done: %v", done, err)
 		}
 	}

@@ -1,14 +1,14 @@
-// Package tree works on many files: those below directories, those of a list, or several of a command
-// line.
+// Package tree works on many files: those below directories, those of a list, or several of a
+// command line.
 //
-// One goroutine walks and hands out files by the directory (walk.go, and names.go for those that the
-// user named); workers seal or open them (file.go); what they made gets its names in batches, once it
-// is on the disk (commit.go). Start with Run; Work is what a command has to bring.
+// One goroutine walks and hands out files by the directory (walk.go, and names.go for those that
+// the user named); workers seal or open them (file.go); what they made gets its names in batches,
+// once it is on the disk (commit.go). Start with Run; Work is what a command has to bring.
 //
 // Every directory below the root of a tree and below -O is opened by way of os.Root, and files by a
 // single name in their directory, without following a link. So nothing outside the roots is read or
-// written, whoever swaps directories for links meanwhile. No input is removed before its output has its
-// name on the disk.
+// written, whoever swaps directories for links meanwhile. No input is removed before its output has
+// its name on the disk.
 package tree
 
 import (
@@ -96,7 +96,8 @@ func Run(ctx context.Context, b *batch.Files, own []file.Guarded, work Work) err
 }
 
 // newTreeRun makes a run. The caller ends it with finish.
-func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work, log *transfer.Log) (*treeRun, error) {
+func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work,
+	log *transfer.Log) (*treeRun, error) {
 	if o.Suffix == "" {
 		return nil, exit.Errorf(exit.Usage, "", "--suffix is empty")
 	}
@@ -118,7 +119,8 @@ func newTreeRun(ctx context.Context, o flags.Work, own []file.Guarded, work Work
 }
 
 // runTree works through all names of the batch.
-func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work Work, log *transfer.Log) error {
+func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work Work,
+	log *transfer.Log) error {
 	t, err := newTreeRun(ctx, b.Work, own, work, log)
 	if err != nil {
 		return err
@@ -148,8 +150,10 @@ func runTree(ctx context.Context, b *batch.Files, own []file.Guarded, work Work,
 	return t.finish()
 }
 
-// treeBallast is memory that is never touched, and so is none to the system, but makes the garbage collector wait for twice as much before it runs. Otherwise it would for every few
-// hundred small files, whose own memory is 1 or 2 MiB: a sixth of the time. Unlike a higher GOGC it does not multiply what a run needs that has much to remember.
+// treeBallast is memory that is never touched, and so is none to the system, but makes the garbage
+// collector wait for twice as much before it runs. Otherwise it would for every few hundred small
+// files, whose own memory is 1 or 2 MiB: a sixth of the time. Unlike a higher GOGC it does not
+// multiply what a run needs that has much to remember.
 const treeBallast = 8 << 20
 
 // failure is for a file that came to nothing: it is said at once, and counted.
@@ -229,7 +233,9 @@ func (t *treeRun) measure(names []string) {
 			if err != nil || !d.Type().IsRegular() && path != name {
 				return nil
 			}
-			if _, e := t.work.Target(d.Name()); e != nil || path != name && (file.IsOwnTemp(d.Name()) || t.work.Skips(d.Name(), t.OutputDir == "") != "") {
+			_, e := t.work.Target(d.Name())
+			if e != nil || path != name &&
+				(file.IsOwnTemp(d.Name()) || t.work.Skips(d.Name(), t.OutputDir == "") != "") {
 				return nil
 			}
 			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {

@@ -79,7 +79,8 @@ func (w *walker) tree(path, prefix string) {
 		beside.out = nil
 		w = &beside
 	}
-	// A stack of what is still to be looked at instead of recursion: however deep the tree is, few directories are open.
+	// A stack of what is still to be looked at instead of recursion: however deep the tree is, few
+	// directories are open.
 	before := w.found
 	for todo := []string{"."}; len(todo) > 0; {
 		if w.stopped.Load() {
@@ -94,7 +95,9 @@ func (w *walker) tree(path, prefix string) {
 		}
 	}
 	if w.reads && !w.batch.List && w.found == before {
-		w.fail(path, exit.Errorf(exit.Other, "is it the right directory, and mounted? --suffix names another ending", "%s: no file below it ends in %s", ui.Shown(path), w.Suffix))
+		w.fail(path, exit.Errorf(exit.Other,
+			"is it the right directory, and mounted? --suffix names another ending",
+			"%s: no file below it ends in %s", ui.Shown(path), w.Suffix))
 	}
 }
 
@@ -153,7 +156,8 @@ func (w *walker) directory(root *os.Root, base, rel, prefix string) (below []str
 	return w.sort(d, entries)
 }
 
-// folder joins an input directory with the one for its outputs, which is made where it is not there.
+// folder joins an input directory with the one for its outputs, which is made where it is not
+// there.
 func (w *walker) folder(in *file.Dir, path, rel string, st *file.Stat) (*folder, error) {
 	d := &folder{in: in, shown: prefixOf(path), rel: rel}
 	if w.out == nil {

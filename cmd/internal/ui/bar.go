@@ -15,8 +15,8 @@ const (
 	defaultWidth = 80
 )
 
-// barLine draws one line of text; where it goes is the caller's business, so that it can be cut to the
-// width the terminal has by then.
+// barLine draws one line of text; where it goes is the caller's business, so that it can be cut to
+// the width the terminal has by then.
 type barLine struct {
 	bar   *progressbar.ProgressBar
 	total int64
@@ -35,7 +35,8 @@ func newBarLine(total int64, columns int) *barLine {
 	b.bar = progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(io.Discard),
 		progressbar.OptionSetWidth(max(width, 4)),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ",
+			BarStart: "[", BarEnd: "]"}),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionShowCount(),
@@ -72,8 +73,8 @@ func (b *barLine) render(s snapshot, columns int) string {
 	return cut(line, columns-1)
 }
 
-// cut shortens s to so many columns of a terminal. Runes from Hangul up count as two, which is right
-// for East Asian text and errs on the safe side otherwise.
+// cut shortens s to so many columns of a terminal. Runes from Hangul up count as two, which is
+// right for East Asian text and errs on the safe side otherwise.
 func cut(s string, columns int) string {
 	for i, r := range s {
 		if columns--; r >= 0x1100 {

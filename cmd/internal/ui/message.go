@@ -1,6 +1,6 @@
-// Package ui is all that is said to the user: messages, the quoting of names in them, passphrases and
-// progress. Whatever else wants the terminal goes through here, so that no message is written into a
-// bar, and nothing from outside steers the terminal.
+// Package ui is all that is said to the user: messages, the quoting of names in them, passphrases
+// and progress. Whatever else wants the terminal goes through here, so that no message is written
+// into a bar, and nothing from outside steers the terminal.
 //
 // Begin with [Note], [Shown] and [NewProgress].
 package ui
@@ -27,8 +27,8 @@ func Report(err error) int {
 	return code
 }
 
-// Say prints the message and the hint, each on a line of its own, and both in one piece, as files fail
-// side by side.
+// Say prints the message and the hint, each on a line of its own, and both in one piece, as files
+// fail side by side.
 func Say(err error, hint string) {
 	defer HoldProgress()()
 	text := "envseal: error: " + OneLine(err) + "\n"

@@ -37,12 +37,13 @@ func ParseMode(s string) (Mode, error) {
 	case Auto, Always, Never, Lines:
 		return mode, nil
 	}
-	return "", exit.Errorf(exit.Usage, "auto, always, never or json", "--progress %s: no such mode", Shown(s))
+	return "", exit.Errorf(exit.Usage, "auto, always, never or json",
+		"--progress %s: no such mode", Shown(s))
 }
 
-// Progress counts the bytes of one piece of work, which may consist of many files, and shows them. Its
-// methods may be called by several goroutines, but for Finish, and, but for those that count files, on
-// nil.
+// Progress counts the bytes of one piece of work, which may consist of many files, and shows them.
+// Its methods may be called by several goroutines, but for Finish, and, but for those that count
+// files, on nil.
 //
 // Even one that shows nothing by itself answers SIGUSR1.
 type Progress struct {
@@ -68,14 +69,15 @@ type beginning struct {
 	done int64 // bytes
 }
 
-// NewProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the bar
-// that nobody asked for, not the modes always and json. The caller ends it with Finish.
+// NewProgress starts to show the progress of work on name, of total bytes or -1. quiet silences the
+// bar that nobody asked for, not the modes always and json. The caller ends it with Finish.
 func NewProgress(mode Mode, name string, total int64, quiet bool) *Progress {
 	return start(os.Stderr, mode, name, total, quiet, nil)
 }
 
 // start shows progress in the way of mode, until Finish. files is nil for one file.
-func start(stderr *os.File, mode Mode, name string, total int64, quiet bool, files *fileCount) *Progress {
+func start(stderr *os.File, mode Mode, name string, total int64, quiet bool,
+	files *fileCount) *Progress {
 	p := &Progress{err: stderr, json: mode == Lines, files: files}
 	p.name.Store(&name)
 	p.total.Store(total)
@@ -165,8 +167,8 @@ func (p *Progress) Grow(n int64) {
 	}
 }
 
-// Finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and the
-// reason. It may be called more than once; the first call counts.
+// Finish ends the display: a bar is wiped off, and in JSON a last line says "done", or "failed" and
+// the reason. It may be called more than once; the first call counts.
 func (p *Progress) Finish(err error) {
 	if p == nil || !screen.drop(p) || p.stop == nil {
 		return
@@ -182,7 +184,8 @@ func (p *Progress) Finish(err error) {
 	}
 }
 
-// hide wipes the bar off its line, until it is next drawn; what is printed in between stands above it.
+// hide wipes the bar off its line, until it is next drawn; what is printed in between stands above
+// it.
 func (p *Progress) hide() {
 	if p == nil {
 		return
@@ -258,8 +261,8 @@ func holdForQuestion() (release func()) {
 	}
 }
 
-// draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever has
-// it.
+// draw puts the bar on its line, in one write. In the background it leaves the terminal to whoever
+// has it.
 func (p *Progress) draw() {
 	if InBackground(p.err) {
 		return

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// fileCount is what a run over many files counts besides bytes. Its methods may be called by several
-// goroutines.
+// fileCount is what a run over many files counts besides bytes. Its methods may be called by
+// several goroutines.
 type fileCount struct {
 	done, failed atomic.Int64
 	total        atomic.Int64 // files, -1 while nobody knows
@@ -20,12 +20,12 @@ type fileCount struct {
 // fileCounts is a fileCount at one moment.
 type fileCounts struct{ done, failed, total int64 }
 
-// perFile is what a small file costs, in bytes of a large one: for the time that is left, and for the
-// bar.
+// perFile is what a small file costs, in bytes of a large one: for the time that is left, and for
+// the bar.
 const perFile = 64 << 10
 
-// NewTreeProgress starts to show the progress of a run over many files, of which nobody knows yet how
-// many: SetTotals says so later.
+// NewTreeProgress starts to show the progress of a run over many files, of which nobody knows yet
+// how many: SetTotals says so later.
 func NewTreeProgress(mode Mode, quiet bool) *Progress {
 	return start(os.Stderr, mode, "files", -1, quiet, newFileCount())
 }
@@ -103,18 +103,19 @@ func (c *fileCounts) json() *filesJSON {
 	return j
 }
 
-// effort is how much is done of how much, in a measure that grows evenly with time; total is negative
-// if unknown.
+// effort is how much is done of how much, in a measure that grows evenly with time; total is
+// negative if unknown.
 func (s snapshot) effort() (done, total float64) {
 	if s.files == nil || s.total < 0 || s.files.total < 0 {
 		return float64(s.done), float64(s.total)
 	}
 	finished := s.files.done + s.files.failed
-	return float64(s.done) + perFile*float64(finished), float64(s.total) + perFile*float64(s.files.total)
+	return float64(s.done) + perFile*float64(finished),
+		float64(s.total) + perFile*float64(s.files.total)
 }
 
-// treeLine draws the progress of many files: a bar, files, bytes, rate, time left, name, as far as the
-// terminal is wide.
+// treeLine draws the progress of many files: a bar, files, bytes, rate, time left, name, as far as
+// the terminal is wide.
 func treeLine(s snapshot, columns int) string {
 	var b strings.Builder
 	wide := columns >= narrow

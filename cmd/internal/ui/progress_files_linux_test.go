@@ -36,7 +36,8 @@ func TestTreeBarOnTerminal(t *testing.T) {
 	terminal.Expect(t, "")
 	child.Wait()
 	text := string(terminal.Seen)
-	if !strings.HasSuffix(text, "\r\x1b[K") || !strings.Contains(text, "\r\x1b[Kenvseal: a message stands above the bar\r\n") {
+	if !strings.HasSuffix(text, "\r\x1b[K") ||
+		!strings.Contains(text, "\r\x1b[Kenvseal: a message stands above the bar\r\n") {
 		t.Errorf("not wiped: %q", text)
 	}
 	drawn := strings.Split(text, "\r")
@@ -46,7 +47,8 @@ func TestTreeBarOnTerminal(t *testing.T) {
 		if strings.Contains(line, "/100000") {
 			bars++
 		}
-		if strings.HasPrefix(line, "envseal: ") || strings.HasPrefix(line, "\x1b[K") || strings.HasPrefix(line, "\n") {
+		if strings.HasPrefix(line, "envseal: ") || strings.HasPrefix(line, "\x1b[K") ||
+			strings.HasPrefix(line, "\n") {
 			continue
 		}
 		if len(line) > 39 {

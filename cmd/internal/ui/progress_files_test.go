@@ -12,22 +12,27 @@ import (
 )
 
 func TestTreeLine(t *testing.T) {
-	most := snapshot{name: "a/directory/日本語の長い名前のファイル.tar.gz", done: 1 << 50, total: 1 << 52, elapsed: time.Hour, files: &fileCounts{done: 123456789, failed: 1234567, total: 1234567890}}
+	most := snapshot{name: "a/directory/日本語の長い名前のファイル.tar.gz",
+		done: 1 << 50, total: 1 << 52, elapsed: time.Hour,
+		files: &fileCounts{done: 123456789, failed: 1234567, total: 1234567890}}
 	for _, c := range []struct {
 		columns int
 		s       snapshot
 		want    string
 	}{
-		{100, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
+		{100, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20,
+			elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
 			" 50% [=========>          ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s  name"},
-		{80, snapshot{name: "d/a-long-name.tar.gz", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
+		{80, snapshot{name: "d/a-long-name.tar.gz", done: 20 << 20, total: 40 << 20,
+			elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000}},
 			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s  a-long-name.tar.gz"},
-		{64, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
+		{64, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second,
+			files: &fileCounts{done: 5000, total: 10000, failed: 3}},
 			" 50% [==>   ] 5000/10000 files, 20 MiB/40 MiB, 2.0 MiB/s 10s 3 f"},
-		{40, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: 10000, failed: 3}},
-			" 50% [==>   ] 5000/10000 10s 3 failed"},
-		{40, snapshot{name: "d/name", done: 20 << 20, total: -1, elapsed: 10 * time.Second, files: &fileCounts{done: 5000, total: -1}},
-			"5000 files, 20 MiB, 2.0 MiB/s"},
+		{40, snapshot{name: "d/name", done: 20 << 20, total: 40 << 20, elapsed: 10 * time.Second,
+			files: &fileCounts{done: 5000, total: 10000, failed: 3}}, " 50% [==>   ] 5000/10000 10s 3 failed"},
+		{40, snapshot{name: "d/name", done: 20 << 20, total: -1, elapsed: 10 * time.Second,
+			files: &fileCounts{done: 5000, total: -1}}, "5000 files, 20 MiB, 2.0 MiB/s"},
 		{40, snapshot{name: "files", total: -1, files: &fileCounts{total: -1}}, "0 files, 0 B, 0 B/s"},
 		{40, snapshot{name: "files", files: &fileCounts{}}, "0% [      ] 0/0"},
 	} {
@@ -58,7 +63,8 @@ func TestTreeETA(t *testing.T) {
 		{1 << 30, 1 << 30, 10, 10, 0},                    // done
 		{1000, 1<<30 + 1000, 1, 2, 163858 * time.Second}, // the large one comes last
 	} {
-		s := snapshot{done: c.done, total: c.total, elapsed: 10 * time.Second, files: &fileCounts{done: c.files, total: c.allFiles}}
+		s := snapshot{done: c.done, total: c.total, elapsed: 10 * time.Second,
+			files: &fileCounts{done: c.files, total: c.allFiles}}
 		left, ok := s.left()
 		if ok != (c.want >= 0) || ok && (left < c.want*95/100 || left > c.want*105/100) {
 			t.Errorf("%+v: %v, %v", c, left, ok)
@@ -80,7 +86,9 @@ func TestTreeProgressCounts(t *testing.T) {
 	p.FileDone()
 	p.FileDone()
 	p.Fail()
-	if got := p.snapshot().String(); !strings.HasPrefix(got, "2 of 9 files, 150 B of 600 B (25 %), ") || !strings.HasSuffix(got, ", 1 failed") {
+	got := p.snapshot().String()
+	if !strings.HasPrefix(got, "2 of 9 files, 150 B of 600 B (25 %), ") ||
+		!strings.HasSuffix(got, ", 1 failed") {
 		t.Errorf("snapshot %q", got)
 	}
 	p.report()
@@ -97,7 +105,9 @@ func TestTreeProgressCounts(t *testing.T) {
 		FilesFailed         int64 `json:"files_failed"`
 		Error               string
 	}
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Event != "failed" || last.Files != 2 || last.FilesTotal != 9 || last.FilesFailed != 1 || last.Bytes != 150 || last.Total != 600 || last.Error == "" {
+	err = json.Unmarshal([]byte(lines[len(lines)-1]), &last)
+	if err != nil || last.Event != "failed" || last.Files != 2 || last.FilesTotal != 9 ||
+		last.FilesFailed != 1 || last.Bytes != 150 || last.Total != 600 || last.Error == "" {
 		t.Errorf("%v: %s", err, text)
 	}
 	if !strings.HasPrefix(lines[0], "envseal: files: 2 of 9 files, ") {

@@ -12,7 +12,8 @@ import (
 
 func init() { testkit.Children["askbar"] = childAskBar }
 
-// childAskBar asks in the middle of work of which nothing but a header is done, and takes a while to open the key.
+// childAskBar asks in the middle of work of which nothing but a header is done, and takes a while
+// to open the key.
 func childAskBar([]string) error {
 	p := NewProgress(Always, "some file", 300<<20, false)
 	p.Add(768)

@@ -55,7 +55,8 @@ func shownBy(t *testing.T, mode Mode, err error) string {
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {
-			if _, err := io.Copy(io.Discard, p.Reader(strings.NewReader(strings.Repeat("x", 1<<20)))); err != nil {
+			_, err := io.Copy(io.Discard, p.Reader(strings.NewReader(strings.Repeat("x", 1<<20))))
+			if err != nil {
 				t.Error(err)
 			}
 		})
@@ -77,7 +78,8 @@ func TestProgressModes(t *testing.T) {
 			t.Errorf("%s: %q on a file", mode, text)
 		}
 	}
-	if text := shownBy(t, Always, nil); !strings.Contains(text, "50%") || !strings.HasSuffix(text, "\r\x1b[K") {
+	text := shownBy(t, Always, nil)
+	if !strings.Contains(text, "50%") || !strings.HasSuffix(text, "\r\x1b[K") {
 		t.Errorf("always: %q", text)
 	}
 }
@@ -104,7 +106,8 @@ func TestProgressJSON(t *testing.T) {
 				t.Errorf("error %v", got["error"])
 			}
 			eta, ok := got["eta_seconds"].(float64)
-			if got["event"] != want || got["name"] != "name" || got["bytes"] != 4194304.0 || got["total"] != 8388608.0 || got["rate"].(float64) <= 0 || !ok || eta <= 0 {
+			if got["event"] != want || got["name"] != "name" || got["bytes"] != 4194304.0 ||
+				got["total"] != 8388608.0 || got["rate"].(float64) <= 0 || !ok || eta <= 0 {
 				t.Errorf("line %d: %s", i, line)
 			}
 		}
@@ -117,7 +120,8 @@ func TestBarFits(t *testing.T) {
 		for _, total := range []int64{-1, 0, 1, 1 << 20, huge} {
 			b := newBarLine(total, columns)
 			for _, done := range []int64{0, 1, total / 2, total - 1, total, total + 5} {
-				s := snapshot{name: "a/名前の長いファイル\x1b[2Jの名前の長いファイル", done: max(done, 0), total: total, elapsed: time.Millisecond}
+				s := snapshot{name: "a/名前の長いファイル\x1b[2Jの名前の長いファイル",
+					done: max(done, 0), total: total, elapsed: time.Millisecond}
 				line := b.render(s, columns)
 				if width := displayWidth(line); width > columns-1 || strings.ContainsAny(line, "\r\n\x1b") {
 					t.Fatalf("%d columns, %d of %d: %d wide: %q", columns, done, total, width, line)
@@ -144,12 +148,15 @@ func TestSnapshotString(t *testing.T) {
 		s    snapshot
 		want string
 	}{
-		{snapshot{done: 1 << 30, total: 4 << 30, elapsed: 2 * time.Second}, "1.0 GiB of 4.0 GiB (25 %), 512 MiB/s, 6s left"},
+		{snapshot{done: 1 << 30, total: 4 << 30, elapsed: 2 * time.Second},
+			"1.0 GiB of 4.0 GiB (25 %), 512 MiB/s, 6s left"},
 		{snapshot{done: 1 << 30, total: -1, elapsed: 2 * time.Second}, "1.0 GiB, 512 MiB/s"},
 		{snapshot{done: 0, total: 10, elapsed: 0}, "0 B of 10 B (0 %), 0 B/s"},
 		{snapshot{done: 12, total: 10, elapsed: time.Second}, "12 B of 10 B (100 %), 12 B/s, 0s left"},
-		{snapshot{done: 1, total: 1 << 62, elapsed: time.Hour}, "1 B of 4.0 EiB (0 %), 0 B/s, years left"},
-		{snapshot{done: 1, total: 200_001, elapsed: time.Second}, "1 B of 195 KiB (0 %), 1 B/s, 2d07h left"},
+		{snapshot{done: 1, total: 1 << 62, elapsed: time.Hour},
+			"1 B of 4.0 EiB (0 %), 0 B/s, years left"},
+		{snapshot{done: 1, total: 200_001, elapsed: time.Second},
+			"1 B of 195 KiB (0 %), 1 B/s, 2d07h left"},
 		{snapshot{done: 1, total: 7384, elapsed: time.Second}, "1 B of 7.2 KiB (0 %), 1 B/s, 2h03m left"},
 		{snapshot{done: 1, total: 188, elapsed: time.Second}, "1 B of 188 B (0 %), 1 B/s, 3m07s left"},
 		{snapshot{done: 1023*1024 + 1000, total: -1, elapsed: time.Second}, "1.0 MiB, 1.0 MiB/s"},
@@ -173,7 +180,8 @@ func TestReportOnSignal(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	child.Process.Signal(syscall.SIGUSR1)
 	line, err := bufio.NewReader(stderr).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "envseal: some file: ") || !strings.HasSuffix(line, " left\n") {
+	if err != nil || !strings.HasPrefix(line, "envseal: some file: ") ||
+		!strings.HasSuffix(line, " left\n") {
 		t.Errorf("%q, %v", line, err)
 	}
 	if status := testkit.ExitStatus(t, child.Wait()); status != 0 {

@@ -31,7 +31,8 @@ func (s snapshot) left() (time.Duration, bool) {
 		return 0, false
 	}
 	seconds := max(total-done, 0) / (worked / s.elapsed.Seconds())
-	return time.Duration(min(seconds, math.MaxInt64/float64(2*time.Second)) * float64(time.Second)), true
+	return time.Duration(min(seconds, math.MaxInt64/float64(2*time.Second)) * float64(time.Second)),
+		true
 }
 
 // String is for people: "1.2 GiB of 4.0 GiB (30 %), 511 MiB/s, 6s left".

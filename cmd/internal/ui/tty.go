@@ -36,15 +36,16 @@ func InBackground(f *os.File) bool {
 	return err == nil && group != unix.Getpgrp()
 }
 
-// Passphrase asks for a passphrase on the terminal of the process, wherever standard input and output
-// lead, without showing it; Ctrl-Z stops the process as usual, with the echo on. With confirm it asks
-// twice. The caller owns the result, which is not empty, and wipes it. A signal that ends the process
-// turns the echo on again.
+// Passphrase asks for a passphrase on the terminal of the process, wherever standard input and
+// output lead, without showing it; Ctrl-Z stops the process as usual, with the echo on. With
+// confirm it asks twice. The caller owns the result, which is not empty, and wipes it. A signal
+// that ends the process turns the echo on again.
 func Passphrase(prompt string, confirm bool) ([]byte, error) {
 	defer holdForQuestion()()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, exit.Errorf(exit.Usage, "without a terminal use --passphrase-file FILE", "passphrase: there is no terminal to ask on")
+		return nil, exit.Errorf(exit.Usage, "without a terminal use --passphrase-file FILE",
+			"passphrase: there is no terminal to ask on")
 	}
 	defer tty.Close()
 	first, err := askHidden(tty, prompt)
@@ -66,8 +67,8 @@ func Passphrase(prompt string, confirm bool) ([]byte, error) {
 	return first, nil
 }
 
-// askHidden reads one line with the echo off. It reads into one buffer, which term.ReadPassword does
-// not, so that no piece of the line stays behind in memory that was outgrown.
+// askHidden reads one line with the echo off. It reads into one buffer, which term.ReadPassword
+// does not, so that no piece of the line stays behind in memory that was outgrown.
 func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	fd := int(tty.Fd())
 	before, err := unix.IoctlGetTermios(fd, getTermios)

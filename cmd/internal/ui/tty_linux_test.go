@@ -79,7 +79,8 @@ func TestReadPassphraseSignal(t *testing.T) {
 func TestReadPassphraseNoTerminal(t *testing.T) {
 	child, stderr := testkit.StartChild(t, "ask", "once")
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if status := testkit.ExitStatus(t, child.Run()); status != exit.Usage || !strings.Contains(stderr.String(), "there is no terminal") {
+	status := testkit.ExitStatus(t, child.Run())
+	if status != exit.Usage || !strings.Contains(stderr.String(), "there is no terminal") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stoppable lets Ctrl-Z stop the process while the terminal is in a state of its own: leave is called
-// before the process stops, and enter when it goes on. The returned function ends that, and waits for
-// the one that runs. Without a shell that has job control, which could have the process go on, nothing
-// happens.
+// stoppable lets Ctrl-Z stop the process while the terminal is in a state of its own: leave is
+// called before the process stops, and enter when it goes on. The returned function ends that, and
+// waits for the one that runs. Without a shell that has job control, which could have the process
+// go on, nothing happens.
 func stoppable(leave, enter func()) (end func()) {
 	if signal.Ignored(syscall.SIGTSTP) || InGroupOfSession() {
 		return func() {}
@@ -42,8 +42,8 @@ func stoppable(leave, enter func()) (end func()) {
 	}
 }
 
-// InGroupOfSession tells whether the process is in the group of the leader of its session, which has
-// no shell above it.
+// InGroupOfSession tells whether the process is in the group of the leader of its session, which
+// has no shell above it.
 func InGroupOfSession() bool {
 	session, err := unix.Getsid(0)
 	return err != nil || session == unix.Getpgrp()

@@ -10,10 +10,12 @@ import (
 	"github.com/envseal/envseal/cmd/internal/testkit"
 )
 
-// Ctrl-Z at the prompt gives the terminal back to the shell, with the echo on, and what is typed there is no passphrase. Back in the foreground it asks again.
+// Ctrl-Z at the prompt gives the terminal back to the shell, with the echo on, and what is typed
+// there is no passphrase. Back in the foreground it asks again.
 func TestStopAtPrompt(t *testing.T) {
 	shell := exec.Command("/bin/sh", "-i")
-	shell.Env = append(os.Environ(), testkit.ChildVariable+"=ask", "GORACE=atexit_sleep_ms=0", "PS1=shell: ", "ENV=")
+	shell.Env = append(os.Environ(), testkit.ChildVariable+"=ask",
+		"GORACE=atexit_sleep_ms=0", "PS1=shell: ", "ENV=")
 	shell.Stdin = os.Stdin
 	terminal := testkit.OnTerminal(t, shell, 200)
 	t.Cleanup(func() {

@@ -72,7 +72,8 @@ func TestHMACPatterns(t *testing.T) {
 		inner[i] ^= 0x36
 		outer[i] ^= 0x5c
 	}
-	for _, want := range []string{"abcdefghabcdefgh", "hgfedcbahgfedcba", string(inner), string(outer)} {
+	for _, want := range []string{"abcdefghabcdefgh", "hgfedcbahgfedcba",
+		string(inner), string(outer)} {
 		if !found[want] {
 			t.Errorf("no pattern %q", want)
 		}
@@ -80,7 +81,8 @@ func TestHMACPatterns(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	s, err := newSearch([]Pattern{{"whole", []byte("secretsecret")}, {"half", []byte("secret")}, {"other", []byte("seal")}})
+	s, err := newSearch([]Pattern{{"whole", []byte("secretsecret")}, {"half", []byte("secret")},
+		{"other", []byte("seal")}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,8 @@ func TestScanFindsThisProcess(t *testing.T) {
 
 // A pattern across the border of two reads is found once, and locked memory is told from other.
 func TestScanBordersAndLocks(t *testing.T) {
-	b, err := unix.Mmap(-1, 0, 2*blockSize+4*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	b, err := unix.Mmap(-1, 0, 2*blockSize+4*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		t.Fatal(err)
 	}

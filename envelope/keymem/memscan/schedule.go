@@ -13,7 +13,8 @@ func roundKeys(key []byte) []byte {
 	}
 	box := sbox()
 	substitute := func(w uint32) uint32 {
-		return uint32(box[w>>24])<<24 | uint32(box[w>>16&0xff])<<16 | uint32(box[w>>8&0xff])<<8 | uint32(box[w&0xff])
+		return uint32(box[w>>24])<<24 | uint32(box[w>>16&0xff])<<16 |
+			uint32(box[w>>8&0xff])<<8 | uint32(box[w&0xff])
 	}
 	rcon := byte(1)
 	for i := nk; i < len(words); i++ {

@@ -28,7 +28,8 @@ func newSearch(patterns []Pattern) (*search, error) {
 	s := &search{patterns: patterns, byPrefix: map[uint16][]int{}}
 	for i, p := range patterns {
 		if len(p.Bytes) < minPattern || len(p.Bytes) > maxPattern {
-			return nil, fmt.Errorf("memory scan: pattern %s of %d bytes: must be %d to %d", p.Name, len(p.Bytes), minPattern, maxPattern)
+			return nil, fmt.Errorf("memory scan: pattern %s of %d bytes: must be %d to %d",
+				p.Name, len(p.Bytes), minPattern, maxPattern)
 		}
 		prefix := binary.LittleEndian.Uint16(p.Bytes)
 		s.begins[prefix] = true
@@ -65,7 +66,8 @@ func (s *search) in(b []byte, n int, base uint64) []match {
 	return out
 }
 
-// outermost drops matches that lie within others, so that a key counts once and not also as its halves.
+// outermost drops matches that lie within others, so that a key counts once and not also as its
+// halves.
 func (s *search) outermost(ms []match) []match {
 	end := func(m match) uint64 { return m.address + uint64(len(s.patterns[m.pattern].Bytes)) }
 	slices.SortFunc(ms, func(a, b match) int {

@@ -23,7 +23,8 @@ import (
 // kept is where the careless program leaves what it should not.
 var kept []any
 
-// leaks are the ways in which the careless program leaves a key on the heap: key is the data key, payload the key made of it.
+// leaks are the ways in which the careless program leaves a key on the heap: key is the data key,
+// payload the key made of it.
 var leaks = map[string]func(key, payload []byte) any{
 	"raw":      func(key, _ []byte) any { return slices.Clone(key) },
 	"half":     func(key, _ []byte) any { return slices.Clone(key[16:]) },
@@ -60,7 +61,8 @@ func openCarelessly(how string) error {
 		return err
 	}
 	defer store.Close()
-	_, err = envelope.Open(context.Background(), os.Stdout, os.Stdin, envelope.OpenOptions{}, &leaking{how, store})
+	_, err = envelope.Open(context.Background(), os.Stdout, os.Stdin,
+		envelope.OpenOptions{}, &leaking{how, store})
 	return err
 }
 
@@ -71,7 +73,9 @@ type leaking struct {
 }
 
 func (l *leaking) Unwrap(ctx context.Context, h *format.Header) (envelope.Secret, error) {
-	key, err := (&keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return l.store, nil }}).Unwrap(ctx, h)
+	key, err := (&keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return l.store, nil
+	}}).Unwrap(ctx, h)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,8 @@ var dumps = []dump{
 	{"core dump by gcore as root, --allow-core-dumps", 25, true, false, gcore},
 }
 
-// faultCore makes the victim fault where nobody can handle it, so that the kernel dumps core. It returns the name of the core file, or nothing where there is none.
+// faultCore makes the victim fault where nobody can handle it, so that the kernel dumps core. It
+// returns the name of the core file, or nothing where there is none.
 func faultCore(t *testing.T, v *victim) string {
 	t.Helper()
 	p, err := freeze(v.cmd.Process.Pid)
@@ -45,7 +46,8 @@ func faultCore(t *testing.T, v *victim) string {
 	return kernelCore(t, v, unix.SIGSEGV)
 }
 
-// crashCore has Go's runtime dump core, as GOTRACEBACK=crash makes it, all stacks on standard error first.
+// crashCore has Go's runtime dump core, as GOTRACEBACK=crash makes it, all stacks on standard error
+// first.
 func crashCore(t *testing.T, v *victim) string {
 	t.Helper()
 	must(t, v.cmd.Process.Signal(unix.SIGABRT))
@@ -87,12 +89,14 @@ func needCores(t *testing.T) {
 	needTools(t, "gcore", "sh")
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	must(t, err)
-	if text := strings.TrimSpace(string(pattern)); !strings.HasPrefix(text, "core") || strings.Contains(text, "/") {
+	text := strings.TrimSpace(string(pattern))
+	if !strings.HasPrefix(text, "core") || strings.Contains(text, "/") {
 		t.Fatalf("/proc/sys/kernel/core_pattern is %q: this test needs core, so that dumps are written to the working directory", text)
 	}
 }
 
-// TestSecretsInCoreDumps dumps the core of the real program while it holds keys. What was dumped, plaintext at least, is of no use for getting at a key.
+// TestSecretsInCoreDumps dumps the core of the real program while it holds keys. What was dumped,
+// plaintext at least, is of no use for getting at a key.
 func TestSecretsInCoreDumps(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -103,12 +107,14 @@ func TestSecretsInCoreDumps(t *testing.T) {
 	}
 }
 
-// TestSecretsInCrash does the same with the dump of Go's runtime, which takes its time to show all stacks before.
+// TestSecretsInCrash does the same with the dump of Go's runtime, which takes its time to show all
+// stacks before.
 func TestSecretsInCrash(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
 	needCores(t)
-	newRig(t).dumpCores(t, dump{"core dump and stack trace by GOTRACEBACK=crash, --allow-core-dumps", 1, true, false, crashCore}, 1, 1)
+	newRig(t).dumpCores(t, dump{"core dump and stack trace by GOTRACEBACK=crash, --allow-core-dumps",
+		1, true, false, crashCore}, 1, 1)
 }
 
 func (r *rig) dumpCores(t *testing.T, d dump, first, trials int) {
@@ -123,10 +129,12 @@ func (r *rig) dumpCores(t *testing.T, d dump, first, trials int) {
 		hits, marker := r.dumpCore(t, d, p)
 		if len(hits) > 0 {
 			violations++
-			t.Errorf("%s, %s, %s: %d pieces of keys\n%s", d.name, p.way.name, p.direction(), len(hits), memscan.Summary(hits))
+			t.Errorf("%s, %s, %s: %d pieces of keys\n%s",
+				d.name, p.way.name, p.direction(), len(hits), memscan.Summary(hits))
 		}
 		if marker == d.none {
-			t.Errorf("%s, %s, %s: the dump holds the plaintext: %v", d.name, p.way.name, p.direction(), marker)
+			t.Errorf("%s, %s, %s: the dump holds the plaintext: %v",
+				d.name, p.way.name, p.direction(), marker)
 		}
 	}
 	remark := "searched; it holds plaintext, as it may"
@@ -136,14 +144,17 @@ func (r *rig) dumpCores(t *testing.T, d dump, first, trials int) {
 	report("key bytes in a "+d.name, "envseal", trials, violations, remark)
 }
 
-// dumpCore runs one victim and searches its dump, and what it said meanwhile. marker tells whether the dump has the plaintext that is in the buffers.
+// dumpCore runs one victim and searches its dump, and what it said meanwhile. marker tells whether
+// the dump has the plaintext that is in the buffers.
 func (r *rig) dumpCore(t *testing.T, d dump, p plan) (hits []memscan.Hit, marker bool) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "envseal-dump-") // gcore writes all that Go has reserved, more than a GiB
+	// gcore writes all that Go has reserved, more than a GiB
+	dir, err := os.MkdirTemp("/dev/shm", "envseal-dump-")
 	must(t, err)
 	defer os.RemoveAll(dir)
 	p.dumps = dir
-	p.way.env = append(slices.Clone(p.way.env), "GOTRACEBACK=crash") // or Go's runtime ends without a dump
+	// or Go's runtime ends without a dump
+	p.way.env = append(slices.Clone(p.way.env), "GOTRACEBACK=crash")
 	v := r.start(t, p, newFindings())
 	v.idle()
 	v.tap.open(true)
@@ -162,7 +173,8 @@ func (r *rig) dumpCore(t *testing.T, d dump, p plan) (hits []memscan.Hit, marker
 	return append(hits, said...), bytes.Contains(core, v.marker)
 }
 
-// contents reads a file but for its blocks of zeros: in a dump they stand for all memory that was never used.
+// contents reads a file but for its blocks of zeros: in a dump they stand for all memory that was
+// never used.
 func contents(name string) (all []byte, err error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -13,9 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldAtExit runs `envseal LINE` by the shell, calls look with what it has written to stdout and stderr when it is about to exit, and gives its exit code. The
-// calling goroutine must be locked to its thread.
-func heldAtExit(t *testing.T, dir string, env []string, line string, look func(pid int, stdout, stderr []byte)) (code int) {
+// heldAtExit runs `envseal LINE` by the shell, calls look with what it has written to stdout and
+// stderr when it is about to exit, and gives its exit code. The calling goroutine must be locked to
+// its thread.
+func heldAtExit(t *testing.T, dir string, env []string, line string,
+	look func(pid int, stdout, stderr []byte)) (code int) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "read -r go; exec envseal "+line)
 	cmd.Env = append(slices.Clone(env), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))

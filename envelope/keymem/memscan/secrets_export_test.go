@@ -10,7 +10,8 @@ func Search(b []byte, patterns []Pattern) ([]Hit, error) {
 	}
 	var hits []Hit
 	for _, m := range s.outermost(s.in(b, len(b), 0)) {
-		hits = append(hits, Hit{Pattern: s.patterns[m.pattern].Name, Address: m.address, Offset: m.address})
+		hits = append(hits, Hit{Pattern: s.patterns[m.pattern].Name,
+			Address: m.address, Offset: m.address})
 	}
 	return hits, nil
 }

@@ -21,7 +21,8 @@ import (
 // largeFile takes the program long enough to be met at work several times; it has no blocks.
 const largeFile = 256 << 20
 
-// TestSecretsInMemoryOfFiles searches the program while it works from file to file, on the path that goes around the system's cache.
+// TestSecretsInMemoryOfFiles searches the program while it works from file to file, on the path
+// that goes around the system's cache.
 func TestSecretsInMemoryOfFiles(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -43,7 +44,8 @@ func TestSecretsInMemoryOfFiles(t *testing.T) {
 			r.searchFile(t, p, input, sealed, found)
 		}
 		found.check(t)
-		report("key bytes in memory, file to file, "+p.direction(), "envseal", trials, found.copies(), found.remark())
+		report("key bytes in memory, file to file, "+p.direction(), "envseal", trials,
+			found.copies(), found.remark())
 	}
 }
 
@@ -62,7 +64,8 @@ func sealLarge(t *testing.T, key *envelope.DataKey, from, to string) *format.Hea
 }
 
 // searchFile runs the program once. header is that of the input, nil for encrypt.
-func (r *rig) searchFile(t *testing.T, p plan, input string, header *format.Header, found *findings) {
+func (r *rig) searchFile(t *testing.T, p plan, input string,
+	header *format.Header, found *findings) {
 	t.Helper()
 	v := &victim{t: t, rig: r, plan: p, found: found, file: filepath.Join(t.TempDir(), "out")}
 	args := []string{p.direction(), "-o", v.file, input}
@@ -114,10 +117,12 @@ func (v *victim) headerOfTemp() (h *format.Header) {
 // temp waits for the file that the victim writes, which has no name yet, to be as ready wants it.
 func (v *victim) temp(ready func(f *os.File) bool) {
 	v.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(
+		deadline); time.Sleep(200 * time.Microsecond) {
 		names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", v.cmd.Process.Pid))
 		for _, name := range names {
-			if target, err := os.Readlink(name); err != nil || !strings.HasPrefix(target, filepath.Dir(v.file)+"/") {
+			target, err := os.Readlink(name)
+			if err != nil || !strings.HasPrefix(target, filepath.Dir(v.file)+"/") {
 				continue
 			}
 			f, err := os.Open(name)

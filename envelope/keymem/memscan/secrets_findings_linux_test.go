@@ -24,7 +24,8 @@ const (
 	stageSecond   = "while Encrypt is under way"
 )
 
-// working tells whether threads may be at work with a key in that stage: it is then in their registers.
+// working tells whether threads may be at work with a key in that stage: it is then in their
+// registers.
 func working(stage string) bool { return stage == stageFlowing || stage == stageFile }
 
 // findings gathers what searches found. It may be used by several goroutines.
@@ -40,7 +41,8 @@ type findings struct {
 }
 
 func newFindings() *findings {
-	return &findings{searches: map[string]int{}, locked: map[string]int{}, open: map[string]int{}, left: map[string]int{}, registers: map[string]int{}}
+	return &findings{searches: map[string]int{}, locked: map[string]int{}, open: map[string]int{},
+		left: map[string]int{}, registers: map[string]int{}}
 }
 
 // add notes one search, and shows the first copies.
@@ -58,13 +60,16 @@ func (f *findings) add(t *testing.T, stage string, hits []memscan.Hit, registers
 	if len(registers) > 0 {
 		f.registers[stage]++
 	}
-	if held := !working(stage); !f.expected && f.logged < 20 && (len(open) > 0 || held && len(registers) > 0) {
+	held := !working(stage)
+	if !f.expected && f.logged < 20 && (len(open) > 0 || held && len(registers) > 0) {
 		f.logged++
-		t.Logf("%s: %d unprotected copies, registers %v\n%s", stage, len(open), registers, memscan.Summary(open))
+		t.Logf("%s: %d unprotected copies, registers %v\n%s",
+			stage, len(open), registers, memscan.Summary(open))
 	}
 }
 
-// copies is how many were found outside locked memory, and in the registers of threads that did not work.
+// copies is how many were found outside locked memory, and in the registers of threads that did not
+// work.
 func (f *findings) copies() (n int) {
 	for stage := range f.searches {
 		n += f.open[stage]
@@ -82,7 +87,8 @@ func (f *findings) total() (n int) {
 	return n
 }
 
-// check fails where keys were found that should not be there, and where none were found that should: a search that sees nothing proves nothing.
+// check fails where keys were found that should not be there, and where none were found that
+// should: a search that sees nothing proves nothing.
 func (f *findings) check(t *testing.T) {
 	t.Helper()
 	for stage, n := range f.searches {
@@ -91,7 +97,8 @@ func (f *findings) check(t *testing.T) {
 			t.Errorf("%s: %d unprotected copies in %d searches", stage, f.open[stage], n)
 		case stage == stageExit && f.left[stage] > 0:
 			t.Errorf("%s: %d copies in locked memory are not wiped", stage, f.left[stage])
-		case stage == stageFile && f.locked[stage] == 0: // it may have come to the end of the data, where the keys are gone
+		case stage == stageFile && f.locked[stage] == 0:
+			// it may have come to the end of the data, where the keys are gone
 			t.Errorf("%s: none of %d searches found the keys in locked memory", stage, n)
 		case stage != stageFile && stage != stageExit && stage != stageSync && f.locked[stage] < n:
 			t.Errorf("%s: only %d of %d searches found the keys in locked memory", stage, f.locked[stage], n)

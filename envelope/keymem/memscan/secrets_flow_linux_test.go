@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// tap is a source of plaintext that can be turned on and off. It is an [io.Reader] for one goroutine.
+// tap is a source of plaintext that can be turned on and off. It is an [io.Reader] for one
+// goroutine.
 type tap struct {
 	marker []byte // what it brings, over and over; 64 KiB
 

@@ -23,14 +23,16 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// What is counted here is not promised: secrets other than data keys, which lie in buffers of libraries. The lines say how much of them there is.
+// What is counted here is not promised: secrets other than data keys, which lie in buffers of
+// libraries. The lines say how much of them there is.
 
 const privateKeys = "private key of the pair"
 
 func count(what, when string, hits int) { fmt.Printf("not promised: %s|%s|%d\n", what, when, hits) }
 
 // countIn runs one victim through its stages and counts other patterns than those of its data key.
-func (r *rig) countIn(t *testing.T, what string, p plan, patterns func(v *victim) []memscan.Pattern) *findings {
+func (r *rig) countIn(t *testing.T, what string, p plan,
+	patterns func(v *victim) []memscan.Pattern) *findings {
 	t.Helper()
 	found := newFindings()
 	found.expected = true
@@ -53,31 +55,36 @@ func numberPatterns(name string, numbers ...[]byte) (ps []memscan.Pattern) {
 		slices.Reverse(reversed)
 		for form, b := range map[string][]byte{"": n, " reversed": reversed} {
 			half := len(b) / 2
-			ps = append(ps, memscan.Pattern{Name: name + form, Bytes: b}, memscan.Pattern{Name: name + form, Bytes: b[:half]}, memscan.Pattern{Name: name + form, Bytes: b[half:]})
+			ps = append(ps, memscan.Pattern{Name: name + form, Bytes: b},
+				memscan.Pattern{Name: name + form, Bytes: b[:half]},
+				memscan.Pattern{Name: name + form, Bytes: b[half:]})
 		}
 	}
 	return ps
 }
 
-// TestSecretsOfPairs counts private keys and shared secrets. ECC and ML-KEM private keys are promised to leave no copy.
+// TestSecretsOfPairs counts private keys and shared secrets. ECC and ML-KEM private keys are
+// promised to leave no copy.
 func TestSecretsOfPairs(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
 	r := newRig(t)
 	for _, spec := range []string{"ECC_NIST_P256", "ML_KEM_768", "RSA_2048"} {
 		w := r.pairWay(t, spec)
-		found := r.countIn(t, privateKeys, plan{way: w, decrypt: true}, func(v *victim) []memscan.Pattern {
-			numbers, _ := r.privateKey(t, v.header)
-			return numberPatterns("private number", numbers...)
-		})
+		found := r.countIn(t, privateKeys, plan{way: w, decrypt: true},
+			func(v *victim) []memscan.Pattern {
+				numbers, _ := r.privateKey(t, v.header)
+				return numberPatterns("private number", numbers...)
+			})
 		if n := found.copies(); n > 0 && spec != "RSA_2048" {
 			t.Errorf("%s: %d copies of the private key", spec, n)
 		}
 		for _, decrypt := range []bool{false, true} {
 			if spec != "RSA_2048" {
-				r.countIn(t, "shared secret of HPKE", plan{way: w, decrypt: decrypt}, func(v *victim) []memscan.Pattern {
-					return numberPatterns("shared secret", r.sharedSecret(t, v.header))
-				})
+				r.countIn(t, "shared secret of HPKE", plan{way: w, decrypt: decrypt},
+					func(v *victim) []memscan.Pattern {
+						return numberPatterns("shared secret", r.sharedSecret(t, v.header))
+					})
 			}
 		}
 	}
@@ -88,7 +95,8 @@ func (r *rig) privateKey(t *testing.T, h *format.Header) ([][]byte, *format.Pair
 	t.Helper()
 	slot, err := h.Slots[0].Pair()
 	must(t, err)
-	key, err := r.store.Decrypt(t.Context(), kmsclient.DecryptInput{CiphertextBlob: slot.PrivateKeyCiphertextBlob, EncryptionContext: slot.PairContext})
+	key, err := r.store.Decrypt(t.Context(), kmsclient.DecryptInput{
+		CiphertextBlob: slot.PrivateKeyCiphertextBlob, EncryptionContext: slot.PairContext})
 	must(t, err)
 	defer key.Plaintext.Destroy()
 	numbers, _ := privateNumbers(slices.Clone(key.Plaintext.Bytes()))
@@ -115,21 +123,26 @@ func (r *rig) sharedSecret(t *testing.T, h *format.Header) []byte {
 	return shared
 }
 
-// traces is how many pieces of 32 bytes the registers of a few signal frames hold, where a thread was interrupted while it moved data. Buffers hold thousands.
+// traces is how many pieces of 32 bytes the registers of a few signal frames hold, where a thread
+// was interrupted while it moved data. Buffers hold thousands.
 const traces = 128
 
-// TestSecretsOfLibraries counts the secrets of TLS and of the SDK, the identity of the keystore, and the plaintext.
+// TestSecretsOfLibraries counts the secrets of TLS and of the SDK, the identity of the keystore,
+// and the plaintext.
 func TestSecretsOfLibraries(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
 	r := newRig(t)
 	for _, decrypt := range []bool{false, true} {
 		p := plan{way: r.byKMS(), decrypt: decrypt}
-		r.countIn(t, "secrets of the TLS connection", p, func(*victim) []memscan.Pattern { return r.tls.patterns() })
+		r.countIn(t, "secrets of the TLS connection", p,
+			func(*victim) []memscan.Pattern { return r.tls.patterns() })
 		r.countIn(t, "AWS secret access key", p, func(*victim) []memscan.Pattern {
 			return []memscan.Pattern{{Name: "secret access key", Bytes: []byte(secretAccessKey)}}
 		})
-		marker := func(v *victim) []memscan.Pattern { return []memscan.Pattern{{Name: "plaintext", Bytes: v.marker}} }
+		marker := func(v *victim) []memscan.Pattern {
+			return []memscan.Pattern{{Name: "plaintext", Bytes: v.marker}}
+		}
 		if n := r.countIn(t, "plaintext, 32 bytes each", p, marker).open[stageExit]; n > traces {
 			t.Errorf("%s: %d pieces of plaintext are left at exit: a buffer was not wiped", p.direction(), n)
 		}
@@ -140,9 +153,10 @@ func TestSecretsOfLibraries(t *testing.T) {
 		identity, err := os.ReadFile(r.path + ".identity")
 		must(t, err)
 		at := bytes.Index(identity, []byte("AGE-SECRET-KEY-1"))
-		r.countIn(t, "age identity of the keystore, as text", plan{way: r.byKeystore(), decrypt: decrypt}, func(*victim) []memscan.Pattern {
-			return []memscan.Pattern{{Name: "identity", Bytes: identity[at : at+40]}}
-		})
+		r.countIn(t, "age identity of the keystore, as text", plan{way: r.byKeystore(), decrypt: decrypt},
+			func(*victim) []memscan.Pattern {
+				return []memscan.Pattern{{Name: "identity", Bytes: identity[at : at+40]}}
+			})
 	}
 }
 
@@ -156,8 +170,8 @@ func (l *secretLog) patterns() (ps []memscan.Pattern) {
 	return ps
 }
 
-// TestSecretsOfCommands counts what is left by the outputs of `envseal kms` that go through other libraries, by a passphrase, and in the memory of the
-// development server.
+// TestSecretsOfCommands counts what is left by the outputs of `envseal kms` that go through other
+// libraries, by a passphrase, and in the memory of the development server.
 func TestSecretsOfCommands(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -171,7 +185,8 @@ func TestSecretsOfCommands(t *testing.T) {
 			}
 			hits, err := memscan.Scan(pid, memscan.KeyPatterns("key", keys[0]))
 			must(t, err)
-			count("key that is printed", "kms generate-data-key "+output+", at exit", len(memscan.Unprotected(hits)))
+			count("key that is printed", "kms generate-data-key "+output+", at exit",
+				len(memscan.Unprotected(hits)))
 		})
 	}
 	r.passphrase(t)
@@ -188,7 +203,8 @@ func (r *rig) passphrase(t *testing.T) {
 	if code := heldAtExit(t, r.dir, env, "keystore create-key app", func(pid int, _, _ []byte) {
 		hits, err := memscan.Scan(pid, []memscan.Pattern{{Name: "passphrase", Bytes: phrase}})
 		must(t, err)
-		count("passphrase of the keystore", "keystore create-key, at exit", len(memscan.Unprotected(hits)))
+		count("passphrase of the keystore", "keystore create-key, at exit",
+			len(memscan.Unprotected(hits)))
 	}); code != 0 {
 		t.Errorf("keystore create-key: exit code %d", code)
 	}
@@ -208,7 +224,8 @@ func (r *rig) server(t *testing.T) {
 	env := append(slices.Clone(r.aws), strings.Fields(strings.TrimPrefix(line, "export "))...)
 	var patterns []memscan.Pattern
 	for range 20 {
-		client := exec.Command(program, "kms", "generate-data-key", "--key-id", "alias/app", "--key-spec", "AES_256")
+		client := exec.Command(program, "kms", "generate-data-key", "--key-id",
+			"alias/app", "--key-spec", "AES_256")
 		client.Env = env
 		text, err := client.Output()
 		must(t, err)

@@ -13,8 +13,9 @@ import (
 	"github.com/envseal/envseal/cmd/e2e/testhome"
 )
 
-// The tests of this file's build tag run the real program, hold it at chosen points and search what it holds there: memory, registers, core dumps, output.
-// They are told to report, one line for each thing that was tried, how often it was and how often a key was found.
+// The tests of this file's build tag run the real program, hold it at chosen points and search what
+// it holds there: memory, registers, core dumps, output. They are told to report, one line for each
+// thing that was tried, how often it was and how often a key was found.
 
 // defaultRuns is how many processes of each kind are searched; SECRETS_RUNS says otherwise.
 const defaultRuns = 100
@@ -34,7 +35,8 @@ func TestMain(m *testing.M) {
 // withProgram builds the program and runs the tests with it.
 func withProgram(run func() int) int {
 	if os.Geteuid() != 0 {
-		fmt.Fprintln(os.Stderr, "make secrets: must be run by root: the program keeps its memory from everybody else")
+		fmt.Fprintln(os.Stderr,
+			"make secrets: must be run by root: the program keeps its memory from everybody else")
 		return 1
 	}
 	dir, err := os.MkdirTemp("", "envseal-secrets-")
@@ -48,7 +50,9 @@ func withProgram(run func() int) int {
 		return 1
 	}
 	program = filepath.Join(dir, "envseal")
-	if out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build", "BIN="+program).CombinedOutput(); err != nil {
+	out, err := exec.Command("make", "-s", "-C", testhome.Module(), "build",
+		"BIN="+program).CombinedOutput()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "make build: %v\n%s", err, out)
 		return 1
 	}

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// TestSecretsInMemory searches the real program while it works. Outside locked memory there is nothing of a data key or of what is made of it,
-// at no time; in it there is as long as it is needed, and no longer.
+// TestSecretsInMemory searches the real program while it works. Outside locked memory there is
+// nothing of a data key or of what is made of it, at no time; in it there is as long as it is
+// needed, and no longer.
 func TestSecretsInMemory(t *testing.T) {
 	runtime.LockOSThread()
 	r := newRig(t)
@@ -51,5 +52,6 @@ func (r *rig) searchMany(t *testing.T, row string, ways []way, p plan) {
 		r.start(t, p, found).hold()
 	}
 	found.check(t)
-	report("key bytes in memory, "+row+", "+p.direction(), "envseal", n, found.copies(), found.remark())
+	report("key bytes in memory, "+row+", "+p.direction(), "envseal", n,
+		found.copies(), found.remark())
 }

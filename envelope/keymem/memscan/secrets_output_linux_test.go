@@ -16,7 +16,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/devserver"
 )
 
-// everyCommand is a session with every command that has to do with a key, as talkative as it can be, failures included. $K and $K2 are keys.
+// everyCommand is a session with every command that has to do with a key, as talkative as it can
+// be, failures included. $K and $K2 are keys.
 const everyCommand = `
 0 encrypt -k $K -c app=web -v --debug --log-json log --log-sha256 f
 0 encrypt -k $K -k $K2 -c app=web -v --debug -o two f
@@ -80,7 +81,8 @@ const everyCommand = `
 0 kms describe-key --key-id $K --debug
 `
 
-// TestSecretsInOutput has every command say all that it can, and searches it. $K and $K2 are of the keystore, and behind TLS.
+// TestSecretsInOutput has every command say all that it can, and searches it. $K and $K2 are of the
+// keystore, and behind TLS.
 func TestSecretsInOutput(t *testing.T) {
 	t.Run("keystore", func(t *testing.T) { everyCommandOf(t, "keystore", "local:") })
 	t.Run("AWS over TLS", func(t *testing.T) { everyCommandOf(t, "AWS over TLS", "alias/") })
@@ -108,16 +110,20 @@ func (s *session) report(what string) {
 	s.t.Helper()
 	n, found := s.searchText()
 	commands := len(s.said) / 2
-	report("key bytes in output and files, "+what, "envseal", commands, found, fmt.Sprintf("%d keys looked for in %d bytes", s.keys, n))
-	report("key bytes in memory at exit, "+what, "envseal", commands, s.left, "locked memory included: all is wiped")
+	report("key bytes in output and files, "+what, "envseal", commands, found,
+		fmt.Sprintf("%d keys looked for in %d bytes", s.keys, n))
+	report("key bytes in memory at exit, "+what, "envseal", commands, s.left,
+		"locked memory included: all is wiped")
 }
 
 func (s *session) files() {
 	s.t.Helper()
 	must(s.t, os.MkdirAll(filepath.Join(s.dir, "tree/sub"), 0o755))
-	must(s.t, os.WriteFile(filepath.Join(s.dir, "small.blob"), []byte(strings.Repeat("not a blob ", 20)), 0o644))
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "small.blob"),
+		[]byte(strings.Repeat("not a blob ", 20)), 0o644))
 	for _, name := range []string{"f", "tree/a", "tree/b", "tree/sub/c"} {
-		must(s.t, os.WriteFile(filepath.Join(s.dir, name), bytes.Repeat([]byte(name+" plain text\n"), 20_000), 0o644))
+		must(s.t, os.WriteFile(filepath.Join(s.dir, name),
+			bytes.Repeat([]byte(name+" plain text\n"), 20_000), 0o644))
 	}
 }
 
@@ -129,7 +135,9 @@ func (s *session) damage() {
 		must(s.t, err)
 		return b
 	}
-	write := func(name string, b []byte) { must(s.t, os.WriteFile(filepath.Join(s.dir, name), b, 0o644)) }
+	write := func(name string, b []byte) {
+		must(s.t, os.WriteFile(filepath.Join(s.dir, name), b, 0o644))
+	}
 	sealed, other := read("f.sealed"), read("command")
 	write("cut", sealed[:len(sealed)-1000])
 	flipped := bytes.Clone(sealed)
@@ -137,14 +145,17 @@ func (s *session) damage() {
 	write("flipped", flipped)
 	h, o := headerIn(filepath.Join(s.dir, "f.sealed")), headerIn(filepath.Join(s.dir, "two"))
 	size := len(sealed)
-	h.Slots = o.Slots // of another file with the same context: the key is a good one, and not this file's
+	// of another file with the same context: the key is a good one, and not this file's
+	h.Slots = o.Slots
 	raw, err := h.MarshalBinary()
 	must(s.t, err)
 	write("swapped", append(raw, sealed[size-len(other)+len(other)/2:]...))
-	write("altered.datakey", []byte(`{"CiphertextBlob":"`+strings.Repeat("QUFB", 40)+`","KeyId":"`+s.rig.arn+`"}`))
+	write("altered.datakey",
+		[]byte(`{"CiphertextBlob":"`+strings.Repeat("QUFB", 40)+`","KeyId":"`+s.rig.arn+`"}`))
 }
 
-// TestSecretsInFailures has the key service fail in every way that it knows, with answers that hold a key above all, and searches what is said then.
+// TestSecretsInFailures has the key service fail in every way that it knows, with answers that hold
+// a key above all, and searches what is said then.
 func TestSecretsInFailures(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -158,8 +169,11 @@ func TestSecretsInFailures(t *testing.T) {
 		if !spoiled && runs(t) < defaultRuns/4 {
 			continue
 		}
-		must(t, r.srv.SetFaults(&devserver.Faults{List: []devserver.Fault{{Operation: "*", Kind: kind.Name}}}))
-		s.run(-1, false, "encrypt -k $K -c app=web -v --debug --max-attempts 1 --cli-read-timeout 1 -f -o "+kind.Name+" f")
+		must(t,
+			r.srv.SetFaults(&devserver.Faults{List: []devserver.Fault{{Operation: "*", Kind: kind.Name}}}))
+		s.run(-1, false,
+			"encrypt -k $K -c app=web -v --debug --max-attempts 1 --cli-read-timeout 1 -f -o "+
+				kind.Name+" f")
 		s.run(-1, false, "decrypt -v --debug --max-attempts 1 --cli-read-timeout 1 -f -o out f.sealed")
 		s.run(-1, false, "kms decrypt --debug --max-attempts 1 --cli-read-timeout 1 --ciphertext-blob fileb://f --query KeyId")
 		must(t, r.srv.SetFaults(nil))
@@ -171,7 +185,9 @@ func TestSecretsInFailures(t *testing.T) {
 func TestSecretsTextFinds(t *testing.T) {
 	key := []byte("\x00\x80key of 32 bytes \xff\xfe for a test\"")
 	patterns := textPatterns("key", key)
-	for _, text := range []string{fmt.Sprintf("x%xx", key), fmt.Sprintf("%X", key), fmt.Sprint(key), base64.StdEncoding.EncodeToString(append([]byte("x"), key...)), fmt.Sprintf("%q", key), string(key), fmt.Sprintf("%v", key[:20])} {
+	for _, text := range []string{fmt.Sprintf("x%xx", key), fmt.Sprintf("%X", key), fmt.Sprint(key),
+		base64.StdEncoding.EncodeToString(append([]byte("x"), key...)), fmt.Sprintf("%q", key),
+		string(key), fmt.Sprintf("%v", key[:20])} {
 		if hits, err := memscan.Search([]byte(text), patterns); err != nil || len(hits) == 0 {
 			t.Errorf("not found in %q: %v", text, err)
 		}

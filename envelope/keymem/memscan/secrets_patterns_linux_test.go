@@ -16,10 +16,13 @@ import (
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
-// dataKeyOf asks the key service itself for the data key of a file: the program under test makes no copy for that.
+// dataKeyOf asks the key service itself for the data key of a file: the program under test makes no
+// copy for that.
 func dataKeyOf(t testing.TB, service kmsclient.Client, h *format.Header) []byte {
 	t.Helper()
-	all := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return service, nil }}
+	all := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+		return service, nil
+	}}
 	key, err := all.Unwrap(context.Background(), h)
 	must(t, err)
 	defer key.Destroy()
@@ -46,7 +49,8 @@ func payloadOf(h *format.Header, dataKey []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hkdf.Key(sha512.New, dataKey, h.FileID[:], "envseal/v1 payload"+string(digest[:]), sha512.Size)
+	return hkdf.Key(sha512.New, dataKey, h.FileID[:],
+		"envseal/v1 payload"+string(digest[:]), sha512.Size)
 }
 
 // patterns are the shapes of a file's keys in memory.
@@ -58,7 +62,8 @@ func (s schedule) patterns() []memscan.Pattern {
 	return append(ps, memscan.Pattern{Name: "rest of the output block", Bytes: s.rest})
 }
 
-// statePatterns are the states of SHA-512 behind the two pads of an HMAC key: whoever has them needs the key no more.
+// statePatterns are the states of SHA-512 behind the two pads of an HMAC key: whoever has them
+// needs the key no more.
 func statePatterns(name string, key []byte) (ps []memscan.Pattern) {
 	for form, x := range map[string]byte{" inner state": 0x36, " outer state": 0x5c} {
 		pad := make([]byte, sha512.BlockSize)
@@ -78,7 +83,8 @@ func statePatterns(name string, key []byte) (ps []memscan.Pattern) {
 			slices.Reverse(word)
 		}
 		for i := 0; i < sha512.Size; i += 16 {
-			ps = append(ps, memscan.Pattern{Name: name + form, Bytes: state[i : i+16]}, memscan.Pattern{Name: name + form, Bytes: words[i : i+16]})
+			ps = append(ps, memscan.Pattern{Name: name + form, Bytes: state[i : i+16]},
+				memscan.Pattern{Name: name + form, Bytes: words[i : i+16]})
 		}
 	}
 	return ps

@@ -33,7 +33,8 @@ func (l *learning) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return key, err
 }
 
-// learn gives the keys of an age file from its beginning: the file key, and the key of its payload (age specification, "Payload").
+// learn gives the keys of an age file from its beginning: the file key, and the key of its payload
+// (age specification, "Payload").
 func (l *learning) learn(t *testing.T, begin []byte) []memscan.Pattern {
 	t.Helper()
 	_, err := age.Decrypt(bytes.NewReader(begin), l)
@@ -42,10 +43,12 @@ func (l *learning) learn(t *testing.T, begin []byte) []memscan.Pattern {
 	_, nonce, _ := bytes.Cut(mac, []byte("\n"))
 	payload, err := hkdf.Key(sha256.New, l.fileKey, nonce[:16], "payload", 32)
 	must(t, err)
-	return append(memscan.KeyPatterns("file key", l.fileKey), memscan.KeyPatterns("payload key", payload)...)
+	return append(memscan.KeyPatterns("file key", l.fileKey),
+		memscan.KeyPatterns("payload key", payload)...)
 }
 
-// TestSecretsOfPeers searches age for its keys, in the same way and at the same points. It never promised that there are none.
+// TestSecretsOfPeers searches age for its keys, in the same way and at the same points. It never
+// promised that there are none.
 func TestSecretsOfPeers(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -60,7 +63,8 @@ func TestSecretsOfPeers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "identity")
 	must(t, os.WriteFile(file, []byte(identity.String()+"\n"), 0o600))
 	l := &learning{X25519Identity: identity}
-	for direction, args := range map[string][]string{"encrypt": {"-r", identity.Recipient().String()}, "decrypt": {"-d", "-i", file}} {
+	for direction, args := range map[string][]string{"encrypt": {"-r", identity.Recipient().String()},
+		"decrypt": {"-d", "-i", file}} {
 		violations, copies, trials := 0, 0, max(2, runs(t)/5)
 		for range trials {
 			hits := searchAge(t, l, direction == "decrypt", name, args)
@@ -69,8 +73,9 @@ func TestSecretsOfPeers(t *testing.T) {
 				violations++
 			}
 		}
-		report("key bytes in memory, keys in files, "+direction, "age "+strings.TrimSpace(string(version)), trials, violations,
-			fmt.Sprintf("in the middle of the stream, waiting for data: %d copies in all; not promised", copies))
+		report("key bytes in memory, keys in files, "+direction,
+			"age "+strings.TrimSpace(string(version)), trials, violations, fmt.Sprintf(
+				"in the middle of the stream, waiting for data: %d copies in all; not promised", copies))
 	}
 }
 
@@ -93,7 +98,8 @@ func searchAge(t *testing.T, l *learning, decrypt bool, name string, args []stri
 		must(t, err)
 		data = sealed.Bytes()
 	}
-	go func() { _, _ = in.Write(data) }() // the pipe stays open; it takes less than what age reads ahead
+	// the pipe stays open; it takes less than what age reads ahead
+	go func() { _, _ = in.Write(data) }()
 	begin := make([]byte, 300_000)
 	_, err = io.ReadFull(out, begin)
 	must(t, err)

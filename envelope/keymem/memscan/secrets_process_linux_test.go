@@ -15,8 +15,8 @@ import (
 	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
-// TestSecretsProcess checks what the system is told about the process while it holds a key: locked memory, nothing in swap, no core dumps, and no look into it
-// for other processes of the same user.
+// TestSecretsProcess checks what the system is told about the process while it holds a key: locked
+// memory, nothing in swap, no core dumps, and no look into it for other processes of the same user.
 func TestSecretsProcess(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -41,7 +41,8 @@ func TestSecretsProcess(t *testing.T) {
 			_ = v.cmd.Wait()
 		}
 	}
-	report("memory for keys: locked, not in swap, no core dumps (/proc/PID/status and limits)", "envseal", trials, violations, "")
+	report("memory for keys: locked, not in swap, no core dumps (/proc/PID/status and limits)",
+		"envseal", trials, violations, "")
 }
 
 // checkStatus tells what is not as promised.
@@ -58,7 +59,8 @@ func checkStatus(pid int) (bad []string) {
 		return append(bad, err.Error())
 	}
 	for line := range strings.Lines(string(limits)) {
-		if rest, ok := strings.CutPrefix(line, "Max core file size"); ok && strings.Join(strings.Fields(rest), " ") != "0 0 bytes" {
+		rest, ok := strings.CutPrefix(line, "Max core file size")
+		if ok && strings.Join(strings.Fields(rest), " ") != "0 0 bytes" {
 			bad = append(bad, "core dumps are allowed: "+rest)
 		}
 	}
@@ -79,7 +81,8 @@ func fieldsOf(pid int, file string) map[string]string {
 // nobody is a user without rights.
 var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 
-// TestSecretsFromOthers has another process of the same user try to read the memory. A process that is told --allow-core-dumps is the proof that it could.
+// TestSecretsFromOthers has another process of the same user try to read the memory. A process that
+// is told --allow-core-dumps is the proof that it could.
 func TestSecretsFromOthers(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -104,7 +107,8 @@ func TestSecretsFromOthers(t *testing.T) {
 				}
 				if seen != allow {
 					violations++
-					t.Errorf("%s, --allow-core-dumps %v: %s of the same user succeeds: %v", p.direction(), allow, spy, seen)
+					t.Errorf("%s, --allow-core-dumps %v: %s of the same user succeeds: %v",
+						p.direction(), allow, spy, seen)
 				}
 			}
 			must(t, v.cmd.Process.Kill())
@@ -112,14 +116,16 @@ func TestSecretsFromOthers(t *testing.T) {
 			_ = v.cmd.Wait()
 		}
 	}
-	report("memory read by another process of the same user", "envseal", trials, violations, "/proc/PID/mem, /proc/PID/environ, gdb -p; all succeed with --allow-core-dumps")
+	report("memory read by another process of the same user", "envseal", trials, violations,
+		"/proc/PID/mem, /proc/PID/environ, gdb -p; all succeed with --allow-core-dumps")
 }
 
 func spies(pid int) []*exec.Cmd {
 	spies := []*exec.Cmd{
 		exec.Command("sh", "-c", fmt.Sprintf("exec 3</proc/%d/mem", pid)),
 		exec.Command("cat", fmt.Sprintf("/proc/%d/environ", pid)),
-		exec.Command("sh", "-c", fmt.Sprintf("gdb -nx -batch -p %d -ex 'info proc' 2>&1 | grep -q '^process %d'", pid, pid)),
+		exec.Command("sh", "-c",
+			fmt.Sprintf("gdb -nx -batch -p %d -ex 'info proc' 2>&1 | grep -q '^process %d'", pid, pid)),
 	}
 	for _, s := range spies {
 		s.SysProcAttr, s.Dir = nobody, "/"
@@ -128,7 +134,8 @@ func spies(pid int) []*exec.Cmd {
 	return spies
 }
 
-// TestSecretsBetweenCalls searches encrypt while it waits for the answer of a second key, to which it has sent the data key.
+// TestSecretsBetweenCalls searches encrypt while it waits for the answer of a second key, to which
+// it has sent the data key.
 func TestSecretsBetweenCalls(t *testing.T) {
 	runtime.LockOSThread()
 	t.Parallel()
@@ -156,5 +163,6 @@ func TestSecretsBetweenCalls(t *testing.T) {
 		}
 	}
 	found.check(t)
-	report("key bytes in memory, two keys over TLS, "+stageSecond, "envseal", trials, found.copies(), found.remark())
+	report("key bytes in memory, two keys over TLS, "+stageSecond, "envseal", trials,
+		found.copies(), found.remark())
 }

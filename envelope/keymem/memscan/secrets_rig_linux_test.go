@@ -65,16 +65,19 @@ func newRig(t *testing.T) *rig {
 	r.local = append(slices.Clone(base), "ENVSEAL_KEYSTORE="+r.path)
 	server := r.serve(t)
 	bundle := filepath.Join(r.dir, "ca.pem")
-	must(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644))
-	r.aws = append(slices.Clone(base), "ENVSEAL_KEYSTORE="+r.dir+"/none", "AWS_ENDPOINT_URL_KMS="+server.URL, "AWS_CA_BUNDLE="+bundle,
-		"AWS_ACCESS_KEY_ID="+accessKeyID, "AWS_SECRET_ACCESS_KEY="+secretAccessKey, "AWS_REGION="+kmsclient.LocalRegion)
+	must(t, os.WriteFile(bundle,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644))
+	r.aws = append(slices.Clone(base), "ENVSEAL_KEYSTORE="+r.dir+"/none",
+		"AWS_ENDPOINT_URL_KMS="+server.URL, "AWS_CA_BUNDLE="+bundle, "AWS_ACCESS_KEY_ID="+accessKeyID,
+		"AWS_SECRET_ACCESS_KEY="+secretAccessKey, "AWS_REGION="+kmsclient.LocalRegion)
 	return r
 }
 
 func (r *rig) serve(t *testing.T) *httptest.Server {
 	t.Helper()
 	var err error
-	r.srv, err = devserver.New(r.store, devserver.Options{AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey})
+	r.srv, err = devserver.New(r.store,
+		devserver.Options{AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey})
 	must(t, err)
 	s := httptest.NewUnstartedServer(r.sent.keep(r.srv))
 	s.TLS = &tls.Config{KeyLogWriter: &r.tls}
@@ -141,7 +144,8 @@ func (r *rig) byKMS() way {
 // generated is a data key of the key alias/app.
 func (r *rig) generated(t *testing.T) *envelope.DataKey {
 	t.Helper()
-	key, err := envelope.NewDataKey(t.Context(), format.Context{"app": "web"}, &keyring.KMSKey{Client: r.store, KeyID: r.arn})
+	key, err := envelope.NewDataKey(t.Context(), format.Context{"app": "web"},
+		&keyring.KMSKey{Client: r.store, KeyID: r.arn})
 	must(t, err)
 	return key
 }
@@ -158,7 +162,9 @@ func (r *rig) dataKeyWay(t *testing.T) way {
 	slot, err := made.Keys[0].Slot()
 	must(t, err)
 	return way{"data-key", r.aws, []string{"--data-key", name}, func(t *testing.T) *envelope.DataKey {
-		id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return r.store, nil }}
+		id := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+			return r.store, nil
+		}}
 		key, err := envelope.UnwrapDataKey(t.Context(), made.Context, []format.Slot{slot}, id)
 		must(t, err)
 		return key

@@ -20,8 +20,9 @@ import (
 	"github.com/envseal/envseal/kmsclient/keyring"
 )
 
-// session runs many commands one after the other. Each is held when it is about to exit, for its memory to be searched for all keys that have been at
-// work so far; what they said and left on the disk is searched in the end, when all keys are known.
+// session runs many commands one after the other. Each is held when it is about to exit, for its
+// memory to be searched for all keys that have been at work so far; what they said and left on the
+// disk is searched in the end, when all keys are known.
 type session struct {
 	t   *testing.T
 	rig *rig
@@ -59,7 +60,8 @@ func (s *session) text(name string, secret []byte) {
 	s.inText = append(s.inText, textPatterns(name, secret)...)
 }
 
-// run runs `envseal LINE` by the shell, and checks its exit code; -1 is any. A key may be on stdout where that is meant.
+// run runs `envseal LINE` by the shell, and checks its exit code; -1 is any. A key may be on stdout
+// where that is meant.
 func (s *session) run(code int, meant bool, line string) {
 	s.t.Helper()
 	got := heldAtExit(s.t, s.dir, s.env, line, func(pid int, printed, said []byte) {
@@ -119,7 +121,9 @@ func (s *session) learnAll() {
 			return nil
 		}
 		s.known[[32]byte(h.FileID)] = true
-		all := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) { return s.rig.store, nil }}
+		all := &keyring.Discovery{Client: func(kmsclient.ARN) (kmsclient.Client, error) {
+			return s.rig.store, nil
+		}}
 		key, err := all.Unwrap(context.Background(), h)
 		if err != nil {
 			return nil // damaged on purpose
@@ -141,7 +145,8 @@ func (s *session) learnPair(path string) {
 	must(s.t, err)
 	pair, err := format.ParsePairFile(text)
 	must(s.t, err)
-	key, err := s.rig.store.Decrypt(context.Background(), kmsclient.DecryptInput{CiphertextBlob: pair.PrivateKeyCiphertextBlob, EncryptionContext: pair.Context})
+	key, err := s.rig.store.Decrypt(context.Background(), kmsclient.DecryptInput{
+		CiphertextBlob: pair.PrivateKeyCiphertextBlob, EncryptionContext: pair.Context})
 	must(s.t, err)
 	defer key.Plaintext.Destroy()
 	s.learn("private key of "+filepath.Base(path), slices.Clone(key.Plaintext.Bytes()))
@@ -174,11 +179,13 @@ func (s *session) searchMemory(line string, pid int) {
 	must(s.t, err)
 	if len(hits) > 0 {
 		s.left++
-		s.t.Errorf("envseal %s: at its exit there are %d copies of keys\n%s", line, len(hits), memscan.Summary(hits[:min(len(hits), 20)]))
+		s.t.Errorf("envseal %s: at its exit there are %d copies of keys\n%s",
+			line, len(hits), memscan.Summary(hits[:min(len(hits), 20)]))
 	}
 }
 
-// searchText searches what was said, and all files, and tells in how many of them a key was found that should not be. Where a key is meant to be it must be found.
+// searchText searches what was said, and all files, and tells in how many of them a key was found
+// that should not be. Where a key is meant to be it must be found.
 func (s *session) searchText() (bytesRead, found int) {
 	s.t.Helper()
 	s.learnAll()
@@ -188,7 +195,8 @@ func (s *session) searchText() (bytesRead, found int) {
 		bytesRead += len(said.text)
 		if len(hits) > 0 != said.meant {
 			found++
-			s.t.Errorf("envseal %s: meant to print a key: %v; found:\n%s", said.command, said.meant, memscan.Summary(hits))
+			s.t.Errorf("envseal %s: meant to print a key: %v; found:\n%s",
+				said.command, said.meant, memscan.Summary(hits))
 		}
 	}
 	must(s.t, filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
@@ -203,14 +211,16 @@ func (s *session) searchText() (bytesRead, found int) {
 		bytesRead += len(text)
 		if len(hits) > 0 != (d.Name() == plainKey) {
 			found++
-			s.t.Errorf("file %s: meant to hold a key: %v; found:\n%s", d.Name(), len(hits) == 0, memscan.Summary(hits))
+			s.t.Errorf("file %s: meant to hold a key: %v; found:\n%s",
+				d.Name(), len(hits) == 0, memscan.Summary(hits))
 		}
 		return err
 	}))
 	return bytesRead, found
 }
 
-// script runs lines of the form CODE[!] LINE; the ! says that a key is meant to be printed. Empty lines and those with a # are left out.
+// script runs lines of the form CODE[!] LINE; the ! says that a key is meant to be printed. Empty
+// lines and those with a # are left out.
 func (s *session) script(text string) {
 	s.t.Helper()
 	for line := range strings.Lines(text) {

@@ -22,7 +22,8 @@ import (
 	"github.com/envseal/envseal/kmsclient/keystore"
 )
 
-// TestSecretsInSuite runs the scripts that test the program, and searches all that was said in them for the keys of all files that they have sealed.
+// TestSecretsInSuite runs the scripts that test the program, and searches all that was said in them
+// for the keys of all files that they have sealed.
 func TestSecretsInSuite(t *testing.T) {
 	if runs(t) < defaultRuns/4 {
 		t.Skip("the scripts take too long for the short form")
@@ -31,11 +32,13 @@ func TestSecretsInSuite(t *testing.T) {
 	t.Parallel()
 	needTools(t, "go")
 	dir := t.TempDir()
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestScript$", "./cmd/e2e", "-testwork")
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestScript$",
+		"./cmd/e2e", "-testwork")
 	cmd.Dir, cmd.Env = testhome.Module(), append(os.Environ(), "TMPDIR="+dir)
 	log, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Errorf("the scripts do not pass: %v\n%s", err, bytes.Join(regexp.MustCompile(`.*(?:FAIL|panic): .*`).FindAll(log, 20), []byte("\n")))
+		t.Errorf("the scripts do not pass: %v\n%s",
+			err, bytes.Join(regexp.MustCompile(`.*(?:FAIL|panic): .*`).FindAll(log, 20), []byte("\n")))
 	}
 	headers, stores := sealedBelow(t, dir)
 	var patterns []memscan.Pattern
@@ -43,21 +46,24 @@ func TestSecretsInSuite(t *testing.T) {
 	for _, h := range headers {
 		if key := openWith(t, h, stores); key != nil {
 			s := scheduleOf(t, h, key)
-			for name, secret := range map[string][]byte{"data key": s.dataKey, "pseudorandom key": s.prk, "payload key": s.payload} {
+			for name, secret := range map[string][]byte{"data key": s.dataKey, "pseudorandom key": s.prk,
+				"payload key": s.payload} {
 				patterns = append(patterns, textPatterns(name, secret)...)
 			}
 			keys++
 		}
 	}
 	if keys < 20 || !bytes.Contains(log, []byte("envseal encrypt")) {
-		t.Fatalf("only %d files opened, of %d that were found, with %d keystores", keys, len(headers), len(stores))
+		t.Fatalf("only %d files opened, of %d that were found, with %d keystores",
+			keys, len(headers), len(stores))
 	}
 	hits, err := memscan.Search(log, patterns)
 	must(t, err)
 	if len(hits) > 0 {
 		t.Errorf("in the output of the scripts there are keys:\n%s", memscan.Summary(hits))
 	}
-	report("key bytes in the output of the test scripts", "envseal", keys, len(hits), fmt.Sprintf("keys of %d files looked for in %d bytes", keys, len(log)))
+	report("key bytes in the output of the test scripts", "envseal", keys, len(hits),
+		fmt.Sprintf("keys of %d files looked for in %d bytes", keys, len(log)))
 }
 
 // sealedBelow finds sealed files, each once, and keystores that open without a passphrase.

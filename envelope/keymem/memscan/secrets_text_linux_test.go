@@ -12,8 +12,9 @@ import (
 	"github.com/envseal/envseal/envelope/keymem/memscan"
 )
 
-// textPatterns are the shapes in which a secret of at least 16 bytes could be written: raw, hex, base64 (also within a longer text), decimal numbers, as
-// fmt prints a slice, and escaped, as it quotes a string. Half of a secret is looked for, either half: a message may be cut.
+// textPatterns are the shapes in which a secret of at least 16 bytes could be written: raw, hex,
+// base64 (also within a longer text), decimal numbers, as fmt prints a slice, and escaped, as it
+// quotes a string. Half of a secret is looked for, either half: a message may be cut.
 func textPatterns(name string, secret []byte) (ps []memscan.Pattern) {
 	half := min(len(secret)/2, 512)
 	if half < 8 {
@@ -32,7 +33,8 @@ func textPatterns(name string, secret []byte) (ps []memscan.Pattern) {
 			add(" quoted", quoted)
 		}
 		for shift := range 3 { // where the secret begins within a group of base64
-			for form, code := range map[string]*base64.Encoding{" in base64": base64.RawStdEncoding, " in base64url": base64.RawURLEncoding} {
+			for form, code := range map[string]*base64.Encoding{" in base64": base64.RawStdEncoding,
+				" in base64url": base64.RawURLEncoding} {
 				text := code.EncodeToString(append(bytes.Repeat([]byte{0}, shift), part...))
 				add(form, text[4:len(text)-2]) // the characters that depend on the secret alone
 			}

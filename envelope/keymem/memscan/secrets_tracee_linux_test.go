@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tracee is a process whose threads this thread has stopped by ptrace. All calls must come from one locked thread.
+// tracee is a process whose threads this thread has stopped by ptrace. All calls must come from one
+// locked thread.
 type tracee struct {
 	pid     int
 	threads map[int]unix.Signal // and the signal that each is to get when it goes on
@@ -22,7 +23,8 @@ type tracee struct {
 
 const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
 
-// freeze stops all threads wherever they are. Nothing is written to the memory of the process for that, as a signal's delivery would.
+// freeze stops all threads wherever they are. Nothing is written to the memory of the process for
+// that, as a signal's delivery would.
 func freeze(pid int) (*tracee, error) {
 	p := &tracee{pid: pid, threads: map[int]unix.Signal{}}
 	stopped := map[int]bool{}
@@ -75,7 +77,8 @@ func threadsOf(pid int) (tids []int, err error) {
 }
 
 func ptrace(request, tid int, addr, data uintptr) error {
-	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0); errno != 0 {
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)
+	if errno != 0 {
 		return errno
 	}
 	return nil
@@ -120,8 +123,9 @@ func (p *tracee) stopped(tid int, status unix.WaitStatus) {
 	}
 }
 
-// thaw lets the process go on by itself. The thread that waits in a system call goes last: should that be exit_group, it ends the others, and one that had
-// to be let go after that would never be gone.
+// thaw lets the process go on by itself. The thread that waits in a system call goes last: should
+// that be exit_group, it ends the others, and one that had to be let go after that would never be
+// gone.
 func (p *tracee) thaw() {
 	for tid, sig := range p.threads {
 		if tid != p.calling {
@@ -134,8 +138,8 @@ func (p *tracee) thaw() {
 	p.threads = nil
 }
 
-// until lets the process go on until one of its threads is about to make one of the system calls, and freezes it there. The number is that of the call,
-// or -1 if the process has ended without one.
+// until lets the process go on until one of its threads is about to make one of the system calls,
+// and freezes it there. The number is that of the call, or -1 if the process has ended without one.
 func (p *tracee) until(calls ...int) (int, error) {
 	for tid := range p.threads {
 		p.goOn(tid)
@@ -168,7 +172,8 @@ func (p *tracee) goOn(tid int) {
 	}
 }
 
-// event handles the stop of a thread. It returns the number of the system call that the thread is about to make, or -1.
+// event handles the stop of a thread. It returns the number of the system call that the thread is
+// about to make, or -1.
 func (p *tracee) event(tid int, status unix.WaitStatus) int {
 	p.stopped(tid, status)
 	if !status.Stopped() || status.StopSignal() != unix.SIGTRAP|0x80 {
@@ -182,7 +187,8 @@ func (p *tracee) event(tid int, status unix.WaitStatus) int {
 		_           [8]uint64
 	}
 	const entry = 1
-	err := ptrace(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)))
+	err := ptrace(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(info),
+		uintptr(unsafe.Pointer(&info)))
 	if err != nil || info.op != entry {
 		return -1
 	}
@@ -191,7 +197,8 @@ func (p *tracee) event(tid int, status unix.WaitStatus) int {
 
 // registers are all registers of all threads, the vector ones included.
 func (p *tracee) registers() (all []byte, err error) {
-	general, floating, vectors := uintptr(1), uintptr(2), uintptr(0x202) // NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE
+	// NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE
+	general, floating, vectors := uintptr(1), uintptr(2), uintptr(0x202)
 	sets := []uintptr{general, floating}
 	if runtime.GOARCH == "amd64" {
 		sets = []uintptr{general, vectors}
@@ -209,10 +216,12 @@ func (p *tracee) registers() (all []byte, err error) {
 	return all, nil
 }
 
-// fault lets the process go on, but for its first thread, which finds no code where it is and blocks the signal of that, so that Go's runtime cannot handle it.
+// fault lets the process go on, but for its first thread, which finds no code where it is and
+// blocks the signal of that, so that Go's runtime cannot handle it.
 func (p *tracee) fault() error {
 	all := ^uint64(0)
-	if err := ptrace(unix.PTRACE_SETSIGMASK, p.pid, unsafe.Sizeof(all), uintptr(unsafe.Pointer(&all))); err != nil {
+	err := ptrace(unix.PTRACE_SETSIGMASK, p.pid, unsafe.Sizeof(all), uintptr(unsafe.Pointer(&all)))
+	if err != nil {
 		return fmt.Errorf("blocking signals: %w", err)
 	}
 	var regs unix.PtraceRegs

@@ -145,7 +145,8 @@ func (v *victim) feedSealed(key *envelope.DataKey) {
 	begun := make(chan *format.Header, 1)
 	go func() {
 		defer key.Destroy()
-		_, _ = envelope.Seal(context.Background(), v.in, v.tap, key, envelope.SealOptions{Workers: 1, Begun: func(h *format.Header) { begun <- h }})
+		_, _ = envelope.Seal(context.Background(), v.in, v.tap, key,
+			envelope.SealOptions{Workers: 1, Begun: func(h *format.Header) { begun <- h }})
 		v.in.Close()
 	}()
 	v.learn(<-begun)

@@ -1,5 +1,5 @@
-// Package jsonobject walks over the members of a JSON object without copying them: what key services
-// send each other has keys in it, and encoding/json leaves copies on the heap.
+// Package jsonobject walks over the members of a JSON object without copying them: what key
+// services send each other has keys in it, and encoding/json leaves copies on the heap.
 package jsonobject
 
 import (
@@ -7,8 +7,8 @@ import (
 	"iter"
 )
 
-// Members gives the names, as they are written and with their quotes, and the values of the members of
-// b. Both are parts of b, and their capacity reaches to its end. b must be a JSON object that
+// Members gives the names, as they are written and with their quotes, and the values of the members
+// of b. Both are parts of b, and their capacity reaches to its end. b must be a JSON object that
 // encoding/json's Valid takes: Members relies on it.
 func Members(b []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {

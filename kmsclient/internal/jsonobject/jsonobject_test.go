@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestMembers: names and values come as they are written, in their order, and are parts of the document.
+// TestMembers: names and values come as they are written, in their order, and are parts of the
+// document.
 func TestMembers(t *testing.T) {
 	for doc, want := range map[string]string{
 		`{}`:                                    "",

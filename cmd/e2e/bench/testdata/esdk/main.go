@@ -1,6 +1,8 @@
-// Command esdk seals or opens a file with the AWS Encryption SDK for Go, as a program to compare with: esdk encrypt|decrypt KEYFILE IN OUT.
-// A raw AES keyring takes the place of KMS, so that no network is in the figures; the suite is the committing one without signature, and frames of 1 MiB are the
-// fastest for that SDK, whose default is 4 KiB. It takes and gives whole messages in memory: there is no other way in its interface.
+// Command esdk seals or opens a file with the AWS Encryption SDK for Go, as a program to compare
+// with: esdk encrypt|decrypt KEYFILE IN OUT. A raw AES keyring takes the place of KMS, so that no
+// network is in the figures; the suite is the committing one without signature, and frames of 1 MiB
+// are the fastest for that SDK, whose default is 4 KiB. It takes and gives whole messages in
+// memory: there is no other way in its interface.
 package main
 
 import (
@@ -62,7 +64,8 @@ func rawKeyring(keyFile string) (mpltypes.IKeyring, error) {
 		return nil, err
 	}
 	return providers.CreateRawAesKeyring(context.Background(), mpltypes.CreateRawAesKeyringInput{
-		KeyName: "bench", KeyNamespace: "bench", WrappingAlg: mpltypes.AesWrappingAlgAlgAes256GcmIv12Tag16, WrappingKey: key,
+		KeyName: "bench", KeyNamespace: "bench",
+		WrappingAlg: mpltypes.AesWrappingAlgAlgAes256GcmIv12Tag16, WrappingKey: key,
 	})
 }
 
@@ -79,7 +82,8 @@ func encrypt(client *esdk.Client, keyring mpltypes.IKeyring, plaintext []byte) (
 }
 
 func decrypt(client *esdk.Client, keyring mpltypes.IKeyring, message []byte) ([]byte, error) {
-	out, err := client.Decrypt(context.Background(), esdktypes.DecryptInput{Ciphertext: message, Keyring: keyring})
+	out, err := client.Decrypt(context.Background(),
+		esdktypes.DecryptInput{Ciphertext: message, Keyring: keyring})
 	if err != nil {
 		return nil, err
 	}

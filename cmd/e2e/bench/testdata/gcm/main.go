@@ -1,5 +1,5 @@
-// Command gcm seals, or opens, BYTES bytes in memory with AES-256-GCM of Go's standard library, in place and in chunks of CHUNK bytes: what the cipher alone costs.
-// gcm seal|open BYTES CHUNK
+// Command gcm seals, or opens, BYTES bytes in memory with AES-256-GCM of Go's standard library, in
+// place and in chunks of CHUNK bytes: what the cipher alone costs. gcm seal|open BYTES CHUNK
 package main
 
 import (
@@ -55,7 +55,8 @@ func seal(aead cipher.AEAD, total int64, chunk int) {
 	}
 }
 
-// open opens one chunk again and again. Opening in place destroys it, so what comes out goes to a second buffer; both stay in the cache.
+// open opens one chunk again and again. Opening in place destroys it, so what comes out goes to a
+// second buffer; both stay in the cache.
 func open(aead cipher.AEAD, total int64, chunk int) error {
 	nonce := make([]byte, aead.NonceSize())
 	sealed := aead.Seal(nil, nonce, make([]byte, chunk), nil)

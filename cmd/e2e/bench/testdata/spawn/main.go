@@ -1,7 +1,9 @@
-// Command spawn runs one program, or several joined by pipes, and measures them. It reads a job as JSON from stdin and writes what it measured as JSON to stdout.
+// Command spawn runs one program, or several joined by pipes, and measures them. It reads a job as
+// JSON from stdin and writes what it measured as JSON to stdout.
 //
-// It is a process of its own, and a small one, because Linux hands the peak memory of the process that forks on to what is executed: programs started from a large
-// process would all seem to be large. It is pinned, if the job says so, before it starts the programs, which inherit that.
+// It is a process of its own, and a small one, because Linux hands the peak memory of the process
+// that forks on to what is executed: programs started from a large process would all seem to be
+// large. It is pinned, if the job says so, before it starts the programs, which inherit that.
 //
 // spawn touch BYTES does something else: it uses so much memory for a moment, and ends.
 package main
@@ -67,7 +69,8 @@ func main() {
 	}
 }
 
-// run does the job. It forks by package syscall: package os tries out pidfds at its first fork, which would be in the time measured.
+// run does the job. It forks by package syscall: package os tries out pidfds at its first fork,
+// which would be in the time measured.
 func run(j job) (m measured, err error) {
 	ends, err := open(j)
 	if err != nil {
@@ -76,7 +79,8 @@ func run(j job) (m measured, err error) {
 	pids := make([]int, len(j.Stages))
 	start := time.Now()
 	for i, s := range j.Stages {
-		pids[i], err = syscall.ForkExec(s.Args[0], s.Args, &syscall.ProcAttr{Env: s.Env, Files: []uintptr{ends[2*i], ends[2*i+1], ends[len(ends)-1]}})
+		pids[i], err = syscall.ForkExec(s.Args[0], s.Args,
+			&syscall.ProcAttr{Env: s.Env, Files: []uintptr{ends[2*i], ends[2*i+1], ends[len(ends)-1]}})
 		if err != nil {
 			return m, fmt.Errorf("%s: %w", s.Args[0], err)
 		}
@@ -94,7 +98,8 @@ func run(j job) (m measured, err error) {
 	return m, nil
 }
 
-// open gives stdin and stdout of every stage, and last the file for messages. All are closed on exec.
+// open gives stdin and stdout of every stage, and last the file for messages. All are closed on
+// exec.
 func open(j job) ([]uintptr, error) {
 	var ends []uintptr
 	file := func(name string, flags int) error {
@@ -136,7 +141,8 @@ func wait(pid int) (used, error) {
 			return used{}, fmt.Errorf("wait4: %w", err)
 		}
 	}
-	u := used{User: time.Duration(ru.Utime.Nano()), Sys: time.Duration(ru.Stime.Nano()), MaxRSS: ru.Maxrss << 10, Exit: status.ExitStatus()}
+	u := used{User: time.Duration(ru.Utime.Nano()), Sys: time.Duration(ru.Stime.Nano()),
+		MaxRSS: ru.Maxrss << 10, Exit: status.ExitStatus()}
 	if status.Signaled() {
 		u.Exit = 128 + int(status.Signal())
 	}
@@ -147,7 +153,9 @@ func wait(pid int) (used, error) {
 func pin() error {
 	runtime.LockOSThread() // the thread that is pinned is the one that forks
 	var mask [128]byte
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, uintptr(len(mask)), uintptr(unsafe.Pointer(&mask))); errno != 0 {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, uintptr(len(mask)),
+		uintptr(unsafe.Pointer(&mask)))
+	if errno != 0 {
 		return fmt.Errorf("sched_getaffinity: %w", errno)
 	}
 	found := false
@@ -159,7 +167,9 @@ func pin() error {
 			found = found || mask[i]&bit != 0
 		}
 	}
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), uintptr(unsafe.Pointer(&mask))); errno != 0 {
+	_, _, errno = syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)),
+		uintptr(unsafe.Pointer(&mask)))
+	if errno != 0 {
 		return fmt.Errorf("sched_setaffinity: %w", errno)
 	}
 	return nil
@@ -172,11 +182,13 @@ func touch(size string) error {
 	if err != nil {
 		return err
 	}
-	memory, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	memory, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		return err
 	}
-	if err := syscall.Madvise(memory, madvHugepage); err != nil && err != syscall.EINVAL { // EINVAL: a kernel without huge pages
+	// EINVAL: a kernel without huge pages
+	if err := syscall.Madvise(memory, madvHugepage); err != nil && err != syscall.EINVAL {
 		return err
 	}
 	for i := 0; i < n; i += os.Getpagesize() {
