@@ -250,14 +250,14 @@ func (m *maker) altered() {
 	m.arranged("altered", "the tag has 12 bytes, as AES-GCM allows and this format does not", p,
 		[][]byte{chunks[0][:112]}, 0)
 	p, _ = m.chunked("altered-key-is-data-key", 100)
-	commitment, right := p.keys()
+	_, right := p.keys()
 	base := right[32:]
 	under := func(key, base []byte) [][]byte {
 		return sealParts(m.t, slices.Concat(key, base), partsOf(p.content, specChunk))
 	}
 	m.arranged("altered", "sealed with the data key itself", p, under(p.dataKey, base), 0)
 	p, _ = m.chunked("altered-key-is-commitment", 100)
-	commitment, right = p.keys()
+	commitment, right := p.keys()
 	m.arranged("altered", "sealed with the commitment as key", p, under(commitment, right[32:]), 0)
 	p, _ = m.chunked("altered-key-without-digest", 100)
 	_, _, key := rawKeys(m.t, p.dataKey, p.fileID, nil)
