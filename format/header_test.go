@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,72 +25,88 @@ func exampleBytes(t testing.TB) []byte {
 	return readExample(t)["file"][:768]
 }
 
+// headerRefusal is an edit of the example's header, and what ReadHeader then says.
+type headerRefusal struct {
+	name string
+	edit func(b []byte)
+	want error
+	text string
+}
+
+// fieldRefusals are edits of the fields in front of the slots.
+var fieldRefusals = []headerRefusal{
+	{"magic", func(b []byte) { b[0] = 'E' }, format.ErrNotEnvseal, ""},
+	{"version 0", func(b []byte) { b[7] = 0 }, format.ErrVersion, "version 0"},
+	{"version 2", func(b []byte) { b[7] = 2 }, format.ErrVersion, "version 2"},
+	{"suite 0", func(b []byte) { b[8] = 0 }, format.ErrVersion, "suite(0)"},
+	{"suite 1", func(b []byte) { b[8] = 1 }, format.ErrPreRelease, "suite(1)"},
+	{"suite 3", func(b []byte) { b[8] = 3 }, format.ErrVersion, "suite(3)"},
+	{"chunk size 11", func(b []byte) { b[9] = 11 }, format.ErrVersion, "chunk size"},
+	{"chunk size 25", func(b []byte) { b[9] = 25 }, format.ErrVersion, "chunk size"},
+	{"chunk size 255", func(b []byte) { b[9] = 255 }, format.ErrVersion, "chunk size"},
+	{"compression 2", func(b []byte) { b[10] = 2 }, format.ErrVersion, "compression(2)"},
+	{"reserved", func(b []byte) { b[11] = 1 }, format.ErrVersion, "reserved"},
+	{"context over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 65537) },
+		format.ErrDamaged, "65537"},
+	{"context of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 1<<32-1) },
+		format.ErrDamaged, "4294967295"},
+	{"context pair count", func(b []byte) { b[atContext+1] = 3 }, format.ErrDamaged, "context"},
+	{"context surplus", func(b []byte) { b[atContext+1] = 1 }, format.ErrDamaged,
+		"behind the last field"},
+	{"context order", func(b []byte) { b[atContext+4] = 'z' }, format.ErrDamaged, "order"},
+	{"context text", func(b []byte) { b[atContext+4] = 0xff }, format.ErrDamaged, "UTF-8"},
+	{"length 0", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0) },
+		format.ErrDamaged, "header length 0"},
+	{"length odd", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 767) },
+		format.ErrDamaged, "header length 767"},
+	{"length over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 16<<20+256) },
+		format.ErrDamaged, "header length"},
+	{"length of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0xffffff00) },
+		format.ErrDamaged, "header length"},
+	{"length beyond the end", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 1024) },
+		format.ErrTruncated, "ends after 768"},
+}
+
+// Positions of the bodies of the KMS slot and of the pair slot behind it.
+const (
+	kmsBody = atSlots + 5
+	pairAt  = kmsBody + 111
+)
+
+// inKMSSlot sets one byte in the body of the KMS slot.
+func inKMSSlot(at int, v byte) func([]byte) { return func(b []byte) { b[kmsBody+at] = v } }
+
+// slotRefusals are edits of the slots and of the padding behind them.
+var slotRefusals = []headerRefusal{
+	{"no slot", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 0) },
+		format.ErrDamaged, "0 key slots"},
+	{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) },
+		format.ErrTooManySlots, "65 key slots"},
+	{"one slot fewer", func(b []byte) { b[atCount+1] = 1 }, format.ErrDamaged, "padding"},
+	{"slot body of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atSlots+1:], 1<<32-1) },
+		format.ErrDamaged, "slot 0"},
+	{"second slot cut", func(b []byte) {
+		b[atSlots] = 99
+		binary.BigEndian.PutUint32(b[atSlots+1:], 764-atSlots-5-3)
+	}, format.ErrDamaged, "body length needs 4 bytes, 2 are left"},
+	{"slot body too long", func(b []byte) { b[atSlots+4]++ }, format.ErrDamaged, "slot 0"},
+	{"slot body too short", func(b []byte) { b[atSlots+4]-- }, format.ErrDamaged, "slot 0"},
+	{"KeyId too long", inKMSSlot(0, 0x80), format.ErrDamaged, "KeyId"},
+	{"KeyId with a control byte", inKMSSlot(5, 0x1b), format.ErrDamaged, "0x1b"},
+	{"KeyId with a space", inKMSSlot(5, ' '), format.ErrDamaged, "0x20"},
+	{"CiphertextBlob too long", inKMSSlot(2+75+1, 0x21), format.ErrDamaged, "CiphertextBlob"},
+	{"CiphertextBlob too short", inKMSSlot(2+75+1, 0x1f), format.ErrDamaged, "behind"},
+	{"pair slot body", func(b []byte) { b[pairAt+4]-- }, format.ErrDamaged, "slot 1"},
+	{"pair context", func(b []byte) { b[pairAt+5+277-15] = 9 }, format.ErrDamaged, "slot 1"},
+	{"first padding byte", func(b []byte) { b[507] = 1 }, format.ErrDamaged, "padding byte 0 of 257"},
+	{"last padding byte", func(b []byte) { b[763] = 1 }, format.ErrDamaged,
+		"padding byte 256 of 257"},
+}
+
 // TestHeaderRefusals changes one field at a time and makes the checksum right again, so that the
 // field is what is refused.
 func TestHeaderRefusals(t *testing.T) {
-	const kmsBody, pairAt = atSlots + 5, atSlots + 5 + 111
-	kms := func(at int, v byte) func([]byte) { return func(b []byte) { b[kmsBody+at] = v } }
-	cases := []struct {
-		name string
-		edit func(b []byte)
-		want error
-		text string
-	}{
-		{"magic", func(b []byte) { b[0] = 'E' }, format.ErrNotEnvseal, ""},
-		{"version 0", func(b []byte) { b[7] = 0 }, format.ErrVersion, "version 0"},
-		{"version 2", func(b []byte) { b[7] = 2 }, format.ErrVersion, "version 2"},
-		{"suite 0", func(b []byte) { b[8] = 0 }, format.ErrVersion, "suite(0)"},
-		{"suite 1", func(b []byte) { b[8] = 1 }, format.ErrPreRelease, "suite(1)"},
-		{"suite 3", func(b []byte) { b[8] = 3 }, format.ErrVersion, "suite(3)"},
-		{"chunk size 11", func(b []byte) { b[9] = 11 }, format.ErrVersion, "chunk size"},
-		{"chunk size 25", func(b []byte) { b[9] = 25 }, format.ErrVersion, "chunk size"},
-		{"chunk size 255", func(b []byte) { b[9] = 255 }, format.ErrVersion, "chunk size"},
-		{"compression 2", func(b []byte) { b[10] = 2 }, format.ErrVersion, "compression(2)"},
-		{"reserved", func(b []byte) { b[11] = 1 }, format.ErrVersion, "reserved"},
-		{"context over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 65537) },
-			format.ErrDamaged, "65537"},
-		{"context of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[44:], 1<<32-1) },
-			format.ErrDamaged, "4294967295"},
-		{"context pair count", func(b []byte) { b[atContext+1] = 3 }, format.ErrDamaged, "context"},
-		{"context surplus", func(b []byte) { b[atContext+1] = 1 }, format.ErrDamaged,
-			"behind the last field"},
-		{"context order", func(b []byte) { b[atContext+4] = 'z' }, format.ErrDamaged, "order"},
-		{"context text", func(b []byte) { b[atContext+4] = 0xff }, format.ErrDamaged, "UTF-8"},
-		{"length 0", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0) },
-			format.ErrDamaged, "header length 0"},
-		{"length odd", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 767) },
-			format.ErrDamaged, "header length 767"},
-		{"length over the limit", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 16<<20+256) },
-			format.ErrDamaged, "header length"},
-		{"length of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 0xffffff00) },
-			format.ErrDamaged, "header length"},
-		{"length beyond the end", func(b []byte) { binary.BigEndian.PutUint32(b[atLength:], 1024) },
-			format.ErrTruncated, "ends after 768"},
-		{"no slot", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 0) },
-			format.ErrDamaged, "0 key slots"},
-		{"65 slots", func(b []byte) { binary.BigEndian.PutUint16(b[atCount:], 65) },
-			format.ErrTooManySlots, "65 key slots"},
-		{"one slot fewer", func(b []byte) { b[atCount+1] = 1 }, format.ErrDamaged, "padding"},
-		{"slot body of 4 GiB", func(b []byte) { binary.BigEndian.PutUint32(b[atSlots+1:], 1<<32-1) },
-			format.ErrDamaged, "slot 0"},
-		{"second slot cut", func(b []byte) {
-			b[atSlots] = 99
-			binary.BigEndian.PutUint32(b[atSlots+1:], 764-atSlots-5-3)
-		}, format.ErrDamaged, "body length needs 4 bytes, 2 are left"},
-		{"slot body too long", func(b []byte) { b[atSlots+4]++ }, format.ErrDamaged, "slot 0"},
-		{"slot body too short", func(b []byte) { b[atSlots+4]-- }, format.ErrDamaged, "slot 0"},
-		{"KeyId too long", kms(0, 0x80), format.ErrDamaged, "KeyId"},
-		{"KeyId with a control byte", kms(5, 0x1b), format.ErrDamaged, "0x1b"},
-		{"KeyId with a space", kms(5, ' '), format.ErrDamaged, "0x20"},
-		{"CiphertextBlob too long", kms(2+75+1, 0x21), format.ErrDamaged, "CiphertextBlob"},
-		{"CiphertextBlob too short", kms(2+75+1, 0x1f), format.ErrDamaged, "behind"},
-		{"pair slot body", func(b []byte) { b[pairAt+4]-- }, format.ErrDamaged, "slot 1"},
-		{"pair context", func(b []byte) { b[pairAt+5+277-15] = 9 }, format.ErrDamaged, "slot 1"},
-		{"first padding byte", func(b []byte) { b[507] = 1 }, format.ErrDamaged, "padding byte 0 of 257"},
-		{"last padding byte", func(b []byte) { b[763] = 1 }, format.ErrDamaged,
-			"padding byte 256 of 257"},
-	}
-	for _, c := range cases {
+	for _, c := range slices.Concat(fieldRefusals, slotRefusals) {
 		b := bytes.Clone(exampleBytes(t))
 		c.edit(b)
 		b = withChecksum(b[:len(b)-4])

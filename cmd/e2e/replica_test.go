@@ -54,6 +54,21 @@ func regionsRig(t *testing.T) (r *rig, regions *kmstest.Regions,
 	return r, regions, replicated, single
 }
 
+// says runs envseal and wants this exit code, and output that matches said.
+func (r *rig) says(code int, said string, args ...string) {
+	r.Helper()
+	c, _ := r.command(args...)
+	c.Stderr = nil
+	out, err := c.CombinedOutput()
+	if err != nil && c.ProcessState == nil {
+		r.Fatal(err)
+	}
+	if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(said).Match(out) {
+		r.Errorf("envseal %s: exit code %d, want %d and %q\n%s",
+			strings.Join(args, " "), got, code, said, out)
+	}
+}
+
 // TestReplica seals with a multi-Region key of us-east-1, loses that Region, and goes on with the
 // replica in eu-west-1.
 func TestReplica(t *testing.T) {
@@ -61,19 +76,7 @@ func TestReplica(t *testing.T) {
 	r.write("f", randomBytes(1000))
 	home := strings.Replace(made.ARN, ":local:", ":us-east-1:", 1)
 	replica := strings.Replace(made.ARN, ":local:", ":eu-west-1:", 1)
-	run := func(code int, said string, args ...string) {
-		t.Helper()
-		c, _ := r.command(args...)
-		c.Stderr = nil
-		out, err := c.CombinedOutput()
-		if err != nil && c.ProcessState == nil {
-			t.Fatal(err)
-		}
-		if got := c.ProcessState.ExitCode(); got != code || !regexp.MustCompile(said).Match(out) {
-			t.Errorf("envseal %s: exit code %d, want %d and %q\n%s",
-				strings.Join(args, " "), got, code, said, out)
-		}
-	}
+	run := r.says
 
 	run(0, "sealed for "+home, "encrypt", "-v", "-k", "alias/app", "f")
 	run(0, "opened with "+home, "verify", "f.sealed")

@@ -37,17 +37,8 @@ func TestRewrapKilled(t *testing.T) {
 	runs := 0
 	for i := 0; i < 100 || i < 1000 && (killed < 50 || left == 0); i++ {
 		runs++
-		c, stderr := r.command("rewrap", "-q", "--preserve-mtime", "--to", "local:"+keys[i%2], "f.sealed")
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitToKill(i, usual, journal)
-		_ = c.Process.Kill()
-		if err := c.Wait(); err != nil {
+		if r.killRewrap("local:"+keys[i%2], func() { waitToKill(i, usual, journal) }) {
 			killed++
-		}
-		if stderr.Len() > 0 {
-			t.Fatalf("rewrap says %s", stderr)
 		}
 		if _, err := os.Lstat(journal); err == nil {
 			left++
@@ -73,6 +64,23 @@ func TestRewrapKilled(t *testing.T) {
 	if header, got := 768, r.read("f.sealed"); !bytes.Equal(got[header:], sealed[header:]) {
 		t.Error("the payload changed")
 	}
+}
+
+// killRewrap starts to rewrap f.sealed to this key and kills that after wait. It says whether the
+// kill came in time.
+func (r *rig) killRewrap(to string, wait func()) (killed bool) {
+	r.Helper()
+	c, stderr := r.command("rewrap", "-q", "--preserve-mtime", "--to", to, "f.sealed")
+	if err := c.Start(); err != nil {
+		r.Fatal(err)
+	}
+	wait()
+	_ = c.Process.Kill()
+	err := c.Wait()
+	if stderr.Len() > 0 {
+		r.Fatalf("rewrap says %s", stderr)
+	}
+	return err != nil
 }
 
 // waitToKill waits for a random part of the usual time, or every second time until the journal is

@@ -37,38 +37,41 @@ func asked(f **fake) http.HandlerFunc {
 	}
 }
 
+// regionTests say for a key, and for where the Region can come from, which is taken.
+var regionTests = []struct {
+	name, config, env, profile, key string
+	want, sends, words              string // Region and KeyId; empty: refused, with these words
+}{
+	{"from the ARN", "", "", "", testARN, "eu-central-1", testARN, ""},
+	{"ARN before the environment", "", "us-west-2", "us-west-1", testARN,
+		"eu-central-1", testARN, ""},
+	{"the same twice", "eu-central-1", "us-west-2", "", testARN, "eu-central-1", testARN, ""},
+	{"contradiction", "us-west-2", "", "", testARN, "", "", "us-west-2"},
+	{"contradicting alias", "us-west-2", "", "", "arn:aws:kms:eu-central-1:111122223333:alias/app",
+		"", "", "us-west-2"},
+	{"replica", "eu-west-1", "", "", replicated, "eu-west-1",
+		strings.Replace(replicated, "us-east-1", "eu-west-1", 1), ""},
+	{"multi-Region key at home", "", "eu-west-1", "", replicated, "us-east-1", replicated, ""},
+	{"alias and Config", "ap-south-1", "us-west-2", "us-west-1", "alias/app",
+		"ap-south-1", "alias/app", ""},
+	{"alias and environment", "", "us-west-2", "us-west-1", "alias/app",
+		"us-west-2", "alias/app", ""},
+	{"alias and profile", "", "", "us-west-1", "alias/app", "us-west-1", "alias/app", ""},
+	{"alias and nothing", "", "", "", "alias/app", "", "", "no Region"},
+	{"local", "", "", "", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555",
+		"local", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", ""},
+	{"local and multi-Region elsewhere", "eu-west-1", "", "",
+		"arn:aws:kms:local:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab", "", "", "eu-west-1"},
+	{"no ARN", "", "", "", "arn:aws:s3:::bucket", "", "", "arn:aws:s3"},
+	{"endless", "eu-west-1", "", "", strings.Repeat("x", 2049), "", "", "longer than"},
+}
+
 // TestRegion: the ARN of the key says it, and otherwise Config, the environment, the profile; a
 // contradiction is refused unsent.
 func TestRegion(t *testing.T) {
 	var f *fake
 	f = serve(t, asked(&f))
-	for _, test := range []struct {
-		name, config, env, profile, key string
-		want, sends, words              string // Region and KeyId; empty: refused, with these words
-	}{
-		{"from the ARN", "", "", "", testARN, "eu-central-1", testARN, ""},
-		{"ARN before the environment", "", "us-west-2", "us-west-1", testARN,
-			"eu-central-1", testARN, ""},
-		{"the same twice", "eu-central-1", "us-west-2", "", testARN, "eu-central-1", testARN, ""},
-		{"contradiction", "us-west-2", "", "", testARN, "", "", "us-west-2"},
-		{"contradicting alias", "us-west-2", "", "", "arn:aws:kms:eu-central-1:111122223333:alias/app",
-			"", "", "us-west-2"},
-		{"replica", "eu-west-1", "", "", replicated, "eu-west-1",
-			strings.Replace(replicated, "us-east-1", "eu-west-1", 1), ""},
-		{"multi-Region key at home", "", "eu-west-1", "", replicated, "us-east-1", replicated, ""},
-		{"alias and Config", "ap-south-1", "us-west-2", "us-west-1", "alias/app",
-			"ap-south-1", "alias/app", ""},
-		{"alias and environment", "", "us-west-2", "us-west-1", "alias/app",
-			"us-west-2", "alias/app", ""},
-		{"alias and profile", "", "", "us-west-1", "alias/app", "us-west-1", "alias/app", ""},
-		{"alias and nothing", "", "", "", "alias/app", "", "", "no Region"},
-		{"local", "", "", "", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555",
-			"local", "arn:aws:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555", ""},
-		{"local and multi-Region elsewhere", "eu-west-1", "", "",
-			"arn:aws:kms:local:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab", "", "", "eu-west-1"},
-		{"no ARN", "", "", "", "arn:aws:s3:::bucket", "", "", "arn:aws:s3"},
-		{"endless", "eu-west-1", "", "", strings.Repeat("x", 2049), "", "", "longer than"},
-	} {
+	for _, test := range regionTests {
 		t.Run(test.name, func(t *testing.T) {
 			clean(t)
 			keys(t)

@@ -40,23 +40,17 @@ func secure(t testing.TB, answer http.Handler,
 	return s, bundle
 }
 
-// TestTLS: certificates are checked against the bundle that Config, the environment or the profile
-// name, and a failure is not repeated.
-func TestTLS(t *testing.T) {
-	var connections atomic.Int32
-	count := func(s *httptest.Server) {
-		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				connections.Add(1)
-			}
-		}
-	}
-	s, bundle := secure(t, goodKey(), count)
-	for name, test := range map[string]struct {
-		set   func(t *testing.T, cfg *awskms.Config)
-		kind  error // nil: succeeds
-		words string
-	}{
+// tlsCase is a way to set up trust, and what comes of a call.
+type tlsCase struct {
+	set   func(t *testing.T, cfg *awskms.Config)
+	kind  error // nil: succeeds
+	words string
+}
+
+// tlsCases are for the server with the certificate in bundle. A server that a case starts besides
+// counts its connections too.
+func tlsCases(bundle string, count func(*httptest.Server)) map[string]tlsCase {
+	return map[string]tlsCase{
 		"unknown root": {func(*testing.T, *awskms.Config) {}, kmsclient.ErrUnavailable, "certificate"},
 		"Config":       {func(_ *testing.T, cfg *awskms.Config) { cfg.CABundle = bundle }, nil, ""},
 		"AWS_CA_BUNDLE": {func(t *testing.T, _ *awskms.Config) {
@@ -88,7 +82,22 @@ func TestTLS(t *testing.T) {
 		"https to http": {func(t *testing.T, cfg *awskms.Config) {
 			cfg.EndpointURL = "https" + strings.TrimPrefix(unsent(t).URL, "http")
 		}, kmsclient.ErrUnavailable, "no secure connection"},
-	} {
+	}
+}
+
+// TestTLS: certificates are checked against the bundle that Config, the environment or the profile
+// name, and a failure is not repeated.
+func TestTLS(t *testing.T) {
+	var connections atomic.Int32
+	count := func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				connections.Add(1)
+			}
+		}
+	}
+	s, bundle := secure(t, goodKey(), count)
+	for name, test := range tlsCases(bundle, count) {
 		t.Run(name, func(t *testing.T) {
 			clean(t)
 			keys(t)

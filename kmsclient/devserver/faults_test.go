@@ -32,35 +32,38 @@ func plaintext(p reply) []byte {
 	return b
 }
 
+// faultCodes are the kinds of fault that are no more than an answer with a status and an error
+// code.
+var faultCodes = map[string]struct {
+	status int
+	code   string
+}{
+	"throttle":      {400, "ThrottlingException"},
+	"limit":         {400, "LimitExceededException"},
+	"deny":          {400, "AccessDeniedException"},
+	"expired":       {400, "ExpiredTokenException"},
+	"skewed":        {400, "InvalidSignatureException"},
+	"skew":          {400, "InvalidSignatureException"},
+	"internal":      {500, "KMSInternalException"},
+	"unavailable":   {500, "KeyUnavailableException"},
+	"timeout":       {503, "DependencyTimeoutException"},
+	"notfound":      {400, "NotFoundException"},
+	"disabled":      {400, "DisabledException"},
+	"pending":       {400, "KMSInvalidStateException"},
+	"badciphertext": {400, "InvalidCiphertextException"},
+	"incorrectkey":  {400, "IncorrectKeyException"},
+	"keyusage":      {400, "InvalidKeyUsageException"},
+	"granttoken":    {400, "InvalidGrantTokenException"},
+	"502":           {502, "InternalFailure"},
+}
+
 // faultEffects say for each kind of fault whether this is what comes over the wire of it.
 func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
-	code := func(status int, want string) func(reply, error) bool {
-		return func(p reply, err error) bool {
-			return err == nil && p.status == status && p.code() == want
-		}
-	}
 	has := func(p reply, name string) bool { _, ok := p.members[name]; return ok }
-	return map[string]func(p reply, err error) bool{
-		"throttle":      code(400, "ThrottlingException"),
-		"limit":         code(400, "LimitExceededException"),
-		"deny":          code(400, "AccessDeniedException"),
-		"expired":       code(400, "ExpiredTokenException"),
-		"skewed":        code(400, "InvalidSignatureException"),
-		"skew":          code(400, "InvalidSignatureException"),
-		"internal":      code(500, "KMSInternalException"),
-		"unavailable":   code(500, "KeyUnavailableException"),
-		"timeout":       code(503, "DependencyTimeoutException"),
-		"notfound":      code(400, "NotFoundException"),
-		"disabled":      code(400, "DisabledException"),
-		"pending":       code(400, "KMSInvalidStateException"),
-		"badciphertext": code(400, "InvalidCiphertextException"),
-		"incorrectkey":  code(400, "IncorrectKeyException"),
-		"keyusage":      code(400, "InvalidKeyUsageException"),
-		"granttoken":    code(400, "InvalidGrantTokenException"),
-		"502":           code(502, "InternalFailure"),
-		"delay":         func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
-		"hang":          func(p reply, err error) bool { return err != nil },
-		"reset":         func(p reply, err error) bool { return err != nil && p.status == 0 },
+	rows := map[string]func(p reply, err error) bool{
+		"delay": func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
+		"hang":  func(p reply, err error) bool { return err != nil },
+		"reset": func(p reply, err error) bool { return err != nil && p.status == 0 },
 		"redirect": func(p reply, err error) bool {
 			return p.status == 307 && p.header.Get("Location") == "/elsewhere"
 		},
@@ -93,6 +96,12 @@ func faultEffects(keyARN string) map[string]func(p reply, err error) bool {
 		},
 		"trickle": func(p reply, err error) bool { return err == nil && len(plaintext(p)) == 32 },
 	}
+	for kind, want := range faultCodes {
+		rows[kind] = func(p reply, err error) bool {
+			return err == nil && p.status == want.status && p.code() == want.code
+		}
+	}
+	return rows
 }
 
 // TestFaultKinds does every kind of fault to a GenerateDataKey and looks at what comes over the

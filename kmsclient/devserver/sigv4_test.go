@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,91 +30,120 @@ type signedRequest struct {
 	message string
 }
 
-// signedRequests are one right and many wrong ways to sign.
+// signedRequests are right and wrong ways to sign, the right ones first.
 func signedRequests(t *testing.T, r *rig) []signedRequest {
-	signed := func(how signing, spoil func(*http.Request)) *http.Request {
-		req := r.sign(r.request("ListKeys", listAll), how)
-		if spoil != nil {
-			spoil(req)
+	return slices.Concat(rightlySigned(r), wronglySigned(r),
+		alteredAfterSigning(t, r), incompletelySigned(t, r))
+}
+
+// signed is a signed request, which spoil, if there is one, then changes.
+func (r *rig) signed(how signing, spoil func(*http.Request)) *http.Request {
+	req := r.sign(r.request("ListKeys", listAll), how)
+	if spoil != nil {
+		spoil(req)
+	}
+	return req
+}
+
+// editAuth replaces a text that must be in the header Authorization.
+func editAuth(t *testing.T, from, to string) func(*http.Request) {
+	return func(q *http.Request) {
+		old := q.Header.Get("Authorization")
+		if !strings.Contains(old, from) {
+			t.Fatalf("%q is not in %q", from, old)
 		}
-		return req
+		q.Header.Set("Authorization", strings.Replace(old, from, to, 1))
 	}
-	edit := func(from, to string) func(*http.Request) {
-		return func(q *http.Request) {
-			old := q.Header.Get("Authorization")
-			if !strings.Contains(old, from) {
-				t.Fatalf("%q is not in %q", from, old)
-			}
-			q.Header.Set("Authorization", strings.Replace(old, from, to, 1))
-		}
-	}
-	set := func(name, value string) func(*http.Request) {
-		return func(q *http.Request) { q.Header.Set(name, value) }
-	}
-	other := `{"Limit":11}`
+}
+
+func setHeader(name, value string) func(*http.Request) {
+	return func(q *http.Request) { q.Header.Set(name, value) }
+}
+
+func rightlySigned(r *rig) []signedRequest {
 	return []signedRequest{
-		{"right", signed(signing{}, nil), "", ""},
-		{"another Region", signed(signing{region: "us-east-1"}, nil), "", ""},
-		{"four minutes old", signed(signing{ago: 4 * time.Minute}, nil), "", ""},
-		{"unsigned header that decides nothing", signed(signing{}, set("User-Agent", "other")), "", ""},
+		{"right", r.signed(signing{}, nil), "", ""},
+		{"another Region", r.signed(signing{region: "us-east-1"}, nil), "", ""},
+		{"four minutes old", r.signed(signing{ago: 4 * time.Minute}, nil), "", ""},
+		{"unsigned header that decides nothing",
+			r.signed(signing{}, setHeader("User-Agent", "other")), "", ""},
+	}
+}
+
+// wronglySigned are by another key, for another service or at another time.
+func wronglySigned(r *rig) []signedRequest {
+	return []signedRequest{
 		{"not signed", r.request("ListKeys", listAll), "MissingAuthenticationTokenException", "Missing"},
-		{"wrong secret", signed(signing{secret: "wrong"}, nil),
+		{"wrong secret", r.signed(signing{secret: "wrong"}, nil),
 			"InvalidSignatureException", "does not match"},
-		{"unknown key id", signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}, nil),
+		{"unknown key id", r.signed(signing{keyID: "AKIAIOSFODNN7EXAMPLE"}, nil),
 			"UnrecognizedClientException", "access key id"},
-		{"foreign session token", signed(signing{token: "stale"}, nil), "UnrecognizedClientException",
+		{"foreign session token", r.signed(signing{token: "stale"}, nil), "UnrecognizedClientException",
 			"unset AWS_SESSION_TOKEN"},
-		{"another service", signed(signing{service: "s3"}, nil), "InvalidSignatureException",
+		{"another service", r.signed(signing{service: "s3"}, nil), "InvalidSignatureException",
 			"correct service: 'kms'"},
-		{"six minutes old", signed(signing{ago: 6 * time.Minute}, nil),
+		{"six minutes old", r.signed(signing{ago: 6 * time.Minute}, nil),
 			"InvalidSignatureException", "Signature expired"},
-		{"six minutes ahead", signed(signing{ago: -6 * time.Minute}, nil),
+		{"six minutes ahead", r.signed(signing{ago: -6 * time.Minute}, nil),
 			"InvalidSignatureException", "not yet current"},
-		{"a year old", signed(signing{ago: 365 * 24 * time.Hour}, nil),
+		{"a year old", r.signed(signing{ago: 365 * 24 * time.Hour}, nil),
 			"InvalidSignatureException", "Signature expired"},
-		{"altered body", signed(signing{}, func(q *http.Request) {
-			q.Body = io.NopCloser(strings.NewReader(other))
+	}
+}
+
+// alteredAfterSigning are not what was signed.
+func alteredAfterSigning(t *testing.T, r *rig) []signedRequest {
+	return []signedRequest{
+		{"altered body", r.signed(signing{}, func(q *http.Request) {
+			q.Body = io.NopCloser(strings.NewReader(`{"Limit":11}`))
 		}), "InvalidSignatureException", "does not match"},
-		{"altered target", signed(signing{}, set("X-Amz-Target", "TrentService.ListAliases")),
+		{"altered target", r.signed(signing{}, setHeader("X-Amz-Target", "TrentService.ListAliases")),
 			"InvalidSignatureException", "does not match"},
 		{"altered content type",
-			signed(signing{}, set("Content-Type", "application/x-amz-json-1.1; charset=x")),
+			r.signed(signing{}, setHeader("Content-Type", "application/x-amz-json-1.1; charset=x")),
 			"InvalidSignatureException", "does not match"},
-		{"altered host", signed(signing{}, func(q *http.Request) { q.Host = "localhost:1" }),
+		{"altered host", r.signed(signing{}, func(q *http.Request) { q.Host = "localhost:1" }),
 			"InvalidSignatureException", "does not match"},
-		{"altered date", signed(signing{},
-			set("X-Amz-Date", time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))),
+		{"altered date", r.signed(signing{},
+			setHeader("X-Amz-Date", time.Now().UTC().Add(-time.Minute).Format("20060102T150405Z"))),
 			"InvalidSignatureException", ""},
-		{"added x-amz header", signed(signing{}, set("X-Amz-More", "1")), "InvalidSignatureException",
-			"must be a signed header"},
-		{"second target", signed(signing{}, func(q *http.Request) {
+		{"added x-amz header", r.signed(signing{}, setHeader("X-Amz-More", "1")),
+			"InvalidSignatureException", "must be a signed header"},
+		{"second target", r.signed(signing{}, func(q *http.Request) {
 			q.Header.Add("X-Amz-Target", "TrentService.ListAliases")
 		}), "InvalidSignatureException", ""},
-		{"removed header", signed(signing{}, func(q *http.Request) { q.Header.Del("X-Amz-Target") }),
+		{"removed header", r.signed(signing{}, func(q *http.Request) { q.Header.Del("X-Amz-Target") }),
 			"InvalidSignatureException", "not in the request"},
-		{"host not signed", signed(signing{}, edit("host;", "")), "InvalidSignatureException", "'Host'"},
+		{"host not signed", r.signed(signing{}, editAuth(t, "host;", "")),
+			"InvalidSignatureException", "'Host'"},
 		{"altered scope date",
-			signed(signing{}, edit("/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")),
+			r.signed(signing{}, editAuth(t, "/"+time.Now().UTC().Format("20060102")+"/", "/20200101/")),
 			"InvalidSignatureException", "scope"},
-		{"altered scope Region", signed(signing{}, edit("/local/", "/us-east-1/")),
+		{"altered scope Region", r.signed(signing{}, editAuth(t, "/local/", "/us-east-1/")),
 			"InvalidSignatureException", "does not match"},
-		{"cut signature", signed(signing{}, edit("Signature=", "Signature=0")),
+		{"cut signature", r.signed(signing{}, editAuth(t, "Signature=", "Signature=0")),
 			"InvalidSignatureException", ""},
-		{"no signature", signed(signing{}, edit(", Signature=", ", Sig=")),
+	}
+}
+
+// incompletelySigned lack a part of the signature, or have it in no known form.
+func incompletelySigned(t *testing.T, r *rig) []signedRequest {
+	return []signedRequest{
+		{"no signature", r.signed(signing{}, editAuth(t, ", Signature=", ", Sig=")),
 			"IncompleteSignatureException", "each once"},
-		{"no terminator", signed(signing{}, edit("aws4_request", "aws4")),
+		{"no terminator", r.signed(signing{}, editAuth(t, "aws4_request", "aws4")),
 			"IncompleteSignatureException", "aws4_request"},
-		{"unsorted headers", signed(signing{}, edit("SignedHeaders=", "SignedHeaders=z;")),
+		{"unsorted headers", r.signed(signing{}, editAuth(t, "SignedHeaders=", "SignedHeaders=z;")),
 			"IncompleteSignatureException", "sorted"},
-		{"basic", signed(signing{}, set("Authorization", "Basic QTpC")),
+		{"basic", r.signed(signing{}, setHeader("Authorization", "Basic QTpC")),
 			"IncompleteSignatureException", "AWS4-HMAC-SHA256"},
-		{"two", signed(signing{}, func(q *http.Request) { q.Header.Add("Authorization", "x") }),
+		{"two", r.signed(signing{}, func(q *http.Request) { q.Header.Add("Authorization", "x") }),
 			"IncompleteSignatureException", "once"},
-		{"no date", signed(signing{}, func(q *http.Request) {
-			edit(";x-amz-date", "")(q)
+		{"no date", r.signed(signing{}, func(q *http.Request) {
+			editAuth(t, ";x-amz-date", "")(q)
 			q.Header.Del("X-Amz-Date")
 		}), "IncompleteSignatureException", "Date"},
-		{"date is no date", signed(signing{}, set("X-Amz-Date", "yesterday")),
+		{"date is no date", r.signed(signing{}, setHeader("X-Amz-Date", "yesterday")),
 			"IncompleteSignatureException", "in the form"},
 	}
 }

@@ -107,71 +107,82 @@ func TestOneDataKeyManyFiles(t *testing.T) {
 	}
 }
 
+// pairSlotRefusal is an edit of the only pair slot of a file, and what opening the file then says.
+type pairSlotRefusal struct {
+	name string
+	edit func(p *format.PairSlot)
+	is   error
+}
+
+// sealedKeyRefusals are edits of the sealed data key and of what tells how to unseal it.
+var sealedKeyRefusals = []pairSlotRefusal{
+	{"flipped encapsulated key", func(p *format.PairSlot) { p.SealedDataKey[40] ^= 1 },
+		envelope.ErrDamaged},
+	{"flipped data key", func(p *format.PairSlot) { p.SealedDataKey[100] ^= 1 }, envelope.ErrDamaged},
+	{"short sealed data key", func(p *format.PairSlot) { p.SealedDataKey = p.SealedDataKey[:50] },
+		envelope.ErrDamaged},
+	{"long sealed data key",
+		func(p *format.PairSlot) { p.SealedDataKey = append(p.SealedDataKey, 0) }, envelope.ErrDamaged},
+	{"other public key id", func(p *format.PairSlot) { p.PublicKeyID[0] ^= 1 }, envelope.ErrDamaged},
+	{"other scheme", func(p *format.PairSlot) { p.Scheme = format.PairHPKEP256 }, envelope.ErrDamaged},
+}
+
+// privateKeyRefusals are edits of the encrypted private key and of what tells how to decrypt it.
+func (r *pairRig) privateKeyRefusals() []pairSlotRefusal {
+	r.Helper()
+	twin := r.pair("ECC_NIST_P384").PrivateKeyCiphertextBlob
+	rsa := r.pair("RSA_2048").PrivateKeyCiphertextBlob
+	out, err := r.store.Encrypt(r.Context(), kmsclient.EncryptInput{KeyID: r.key,
+		Plaintext: []byte("no private key"), EncryptionContext: pairContext})
+	r.check(err)
+	junk, other := out.CiphertextBlob, r.store.key(r.T)
+	private := func(blob []byte) func(*format.PairSlot) {
+		return func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob = blob }
+	}
+	return []pairSlotRefusal{
+		{"other private key", private(twin), envelope.ErrDamaged},
+		{"RSA private key", private(rsa), envelope.ErrDamaged},
+		{"no private key", private(junk), keyring.ErrPair},
+		{"no private key is damage", private(junk), envelope.ErrDamaged},
+		{"other pair context", func(p *format.PairSlot) { p.PairContext = nil },
+			kmsclient.ErrInvalidCiphertext},
+		{"flipped private key", func(p *format.PairSlot) { p.PrivateKeyCiphertextBlob[60] ^= 1 },
+			kmsclient.ErrInvalidCiphertext},
+		{"other KMS key", func(p *format.PairSlot) { p.KeyID = other }, kmsclient.ErrIncorrectKey},
+		{"unknown KMS key", func(p *format.PairSlot) { p.KeyID = r.key[:len(r.key)-12] + "ffffffffffff" },
+			kmsclient.ErrNotFound},
+	}
+}
+
 func TestPairSlotRefusals(t *testing.T) {
 	r := newPairRig(t)
 	f := r.pair("ECC_NIST_P384")
 	sealed := r.seal(r.recipient(f))
-	second := r.seal(r.recipient(f))
-	twin := r.pair("ECC_NIST_P384")
-	rsaPair := r.pair("RSA_2048")
-	junk, err := r.store.Encrypt(t.Context(), kmsclient.EncryptInput{KeyID: r.key,
-		Plaintext: []byte("no private key"), EncryptionContext: pairContext})
-	r.check(err)
+	refused := func(name string, file []byte, is error) {
+		t.Helper()
+		if _, err := r.open(file, keyring.Discovery{}); !errors.Is(err, is) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, c := range slices.Concat(sealedKeyRefusals, r.privateKeyRefusals()) {
+		refused(c.name, r.editPair(sealed, c.edit), c.is)
+	}
 	var stolen format.Slot
-	r.edit(second, func(h *format.Header) { stolen = h.Slots[0] })
+	r.edit(r.seal(r.recipient(f)), func(h *format.Header) { stolen = h.Slots[0] })
 	for _, c := range []struct {
 		name string
-		file []byte
+		edit func(h *format.Header)
 		is   error
 	}{
-		{"slot of another file", r.edit(sealed, func(h *format.Header) { h.Slots[0] = stolen }),
-			envelope.ErrDamaged},
-		{"flipped encapsulated key",
-			r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[40] ^= 1 }), envelope.ErrDamaged},
-		{"flipped data key", r.editPair(sealed, func(p *format.PairSlot) { p.SealedDataKey[100] ^= 1 }),
-			envelope.ErrDamaged},
-		{"short sealed data key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.SealedDataKey = p.SealedDataKey[:50]
-		}), envelope.ErrDamaged},
-		{"long sealed data key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.SealedDataKey = append(p.SealedDataKey, 0)
-		}), envelope.ErrDamaged},
-		{"other public key id", r.editPair(sealed, func(p *format.PairSlot) { p.PublicKeyID[0] ^= 1 }),
-			envelope.ErrDamaged},
-		{"other scheme", r.editPair(sealed, func(p *format.PairSlot) { p.Scheme = format.PairHPKEP256 }),
-			envelope.ErrDamaged},
-		{"other private key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob = twin.PrivateKeyCiphertextBlob
-		}), envelope.ErrDamaged},
-		{"RSA private key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob = rsaPair.PrivateKeyCiphertextBlob
-		}), envelope.ErrDamaged},
-		{"no private key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob = junk.CiphertextBlob
-		}), keyring.ErrPair},
-		{"no private key is damage", r.editPair(sealed, func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob = junk.CiphertextBlob
-		}), envelope.ErrDamaged},
-		{"other pair context", r.editPair(sealed, func(p *format.PairSlot) { p.PairContext = nil }),
-			kmsclient.ErrInvalidCiphertext},
-		{"flipped private key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.PrivateKeyCiphertextBlob[60] ^= 1
-		}), kmsclient.ErrInvalidCiphertext},
-		{"other KMS key", r.editPair(sealed, func(p *format.PairSlot) { p.KeyID = r.store.key(t) }),
-			kmsclient.ErrIncorrectKey},
-		{"unknown KMS key", r.editPair(sealed, func(p *format.PairSlot) {
-			p.KeyID = r.key[:len(r.key)-12] + "ffffffffffff"
-		}), kmsclient.ErrNotFound},
-		{"unknown scheme", r.edit(sealed, func(h *format.Header) {
+		{"slot of another file", func(h *format.Header) { h.Slots[0] = stolen }, envelope.ErrDamaged},
+		{"unknown scheme", func(h *format.Header) {
 			h.Slots[0].Body = append([]byte{99}, h.Slots[0].Body[1:]...)
-		}), envelope.ErrNoMatch},
-		{"other context of the file", r.edit(sealed, func(h *format.Header) {
+		}, envelope.ErrNoMatch},
+		{"other context of the file", func(h *format.Header) {
 			h.Context = format.Context{"app": "wen"}
-		}), envelope.ErrDamaged},
+		}, envelope.ErrDamaged},
 	} {
-		if _, err := r.open(c.file, keyring.Discovery{}); !errors.Is(err, c.is) {
-			t.Errorf("%s: %v", c.name, err)
-		}
+		refused(c.name, r.edit(sealed, c.edit), c.is)
 	}
 	if _, err := r.open(sealed, keyring.Discovery{}); err != nil {
 		t.Errorf("unchanged: %v", err)
