@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ const runSize = 1 << 20
 
 // SealAt is Seal for files: the input, of size bytes, can be read at any offset, and the output
 // written so. No worker waits for another. dst gets a whole sealed file from offset 0. An input
-// that proves shorter is io.ErrUnexpectedEOF; the caller must see whether it has grown. One of too
-// many chunks is [ErrTooLarge] before anything is written. With opts.Compress no chunk's place is
+// that proves shorter is io.ErrUnexpectedEOF, and one that proves longer is [ErrGrown]: src is asked
+// for a byte at size. One of too many chunks is [ErrTooLarge] before anything is written. The last
+// chunk is written when all others are, so that after an error dst passes for no sealed file. With opts.Compress no chunk's place is
 // known in advance, so it is Seal then.
 func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey,
 	opts SealOptions) (*format.Header, error) {
@@ -27,7 +29,7 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 	}
 	if opts.Compress != LevelNone {
 		return Seal(ctx, io.NewOffsetWriter(dst, 0),
-			section{io.NewSectionReader(src, 0, size)}, key, opts)
+			section{io.NewSectionReader(src, 0, size), src}, key, opts)
 	}
 	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
@@ -45,25 +47,41 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		sealed.start = 0
 	}
 	d := &directPass{src: src, dst: dst, in: side{0, payload.size}, out: sealed, end: size,
-		key: payload, crypt: (*chunker).seal}
+		key: payload, crypt: (*chunker).seal,
+		beforeLast: func() error { return checkEnds(src, size) }}
 	if err := d.run(ctx, size, workers(opts.Workers)); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
-// section is an input that must have all its bytes: at an early end, Seal would finish a file of a
-// part of them.
-type section struct{ *io.SectionReader }
+// checkEnds fails if src has more than size bytes.
+func checkEnds(src io.ReaderAt, size int64) error {
+	switch n, err := src.ReadAt(make([]byte, 1), size); {
+	case n > 0:
+		return ErrGrown
+	case err != nil && err != io.EOF:
+		return err
+	}
+	return nil
+}
+
+// section is an input that must have all its bytes, and no more: at another end, Seal would finish a
+// file of a part of them.
+type section struct {
+	*io.SectionReader
+	src io.ReaderAt
+}
 
 func (s section) Read(p []byte) (int, error) {
 	n, err := s.SectionReader.Read(p)
-	if err == io.EOF {
-		if at, _ := s.Seek(0, io.SeekCurrent); at < s.Size() {
-			err = io.ErrUnexpectedEOF
-		}
+	if err != io.EOF {
+		return n, err
 	}
-	return n, err
+	if at, _ := s.Seek(0, io.SeekCurrent); at < s.Size() {
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, cmp.Or(checkEnds(s.src, s.Size()), err)
 }
 
 // OpenTo is Open for files: the sealed file, of size bytes, can be read at any offset, and the
@@ -116,6 +134,9 @@ type directPass struct {
 	crypt   crypt
 	perRun  int64
 	runs    int64
+	// beforeLast is called when all runs but the last are done; then the last one is. With nil, the
+	// order of runs is nobody's business.
+	beforeLast func() error
 }
 
 // run works on plain bytes of plaintext. An empty last chunk belongs to the last run: it is worth
@@ -124,9 +145,22 @@ func (d *directPass) run(ctx context.Context, plain int64, workers int) error {
 	d.perRun = int64(max(1, runSize/d.key.size))
 	each := d.perRun * int64(d.key.size)
 	d.runs = max(1, (plain+each-1)/each)
+	if d.beforeLast == nil {
+		return d.runFrom(ctx, 0, d.runs, workers)
+	}
+	if err := d.runFrom(ctx, 0, d.runs-1, workers); err != nil {
+		return err
+	}
+	if err := cmp.Or(context.Cause(ctx), d.beforeLast()); err != nil {
+		return err
+	}
+	return d.runFrom(ctx, d.runs-1, 1, workers)
+}
+
+func (d *directPass) runFrom(ctx context.Context, first, runs int64, workers int) error {
 	var all freeList
 	defer all.free()
-	return stream.Direct(ctx, workers, d.runs, func() (func(int64) error, error) {
+	return stream.Direct(ctx, workers, runs, func() (func(int64) error, error) {
 		in, err := all.add(int(d.perRun)*d.in.unit + format.TagSize)
 		if err != nil {
 			return nil, err
@@ -137,7 +171,7 @@ func (d *directPass) run(ctx context.Context, plain int64, workers int) error {
 		}
 		j := &directJob{directPass: d, inBuf: in, outBuf: out, chunks: chunker{payloadKey: d.key}}
 		j.work = j.process
-		return j.do, nil
+		return func(run int64) error { return j.do(first + run) }, nil
 	})
 }
 

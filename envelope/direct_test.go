@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/envseal/envseal/envelope"
 )
@@ -142,6 +143,92 @@ func TestDirectInputShrinks(t *testing.T) {
 				t.Errorf("compression %v, %d bytes too few: %v", level, missing, err)
 			}
 		}
+	}
+}
+
+// An input that has more bytes than it was said to have would be sealed as a whole file of its
+// beginning.
+func TestDirectInputGrows(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	for _, level := range []envelope.Level{envelope.LevelNone, envelope.LevelFastest} {
+		for _, size := range []int64{0, 1, 1 << 16, 1 << 20, 3<<20 - 1} {
+			out := scratch(t)
+			_, err := envelope.SealAt(t.Context(), out, bytes.NewReader(random(3<<20)), size, key,
+				envelope.SealOptions{Compress: level})
+			if !errors.Is(err, envelope.ErrGrown) {
+				t.Errorf("compression %v, %d bytes: %v", level, size, err)
+			}
+			r.passesForNoFile(contents(t, out))
+		}
+	}
+}
+
+// passesForNoFile checks that no size is believed of what a writer left behind that failed.
+func (r *rig) passesForNoFile(left []byte) {
+	r.t.Helper()
+	at, err := envelope.OpenAt(r.t.Context(), bytes.NewReader(left), int64(len(left)),
+		envelope.OpenOptions{}, r.identity())
+	if err == nil {
+		r.t.Errorf("%d bytes are left, and pass for a file of %d", len(left), at.Size())
+		at.Close()
+	}
+}
+
+// slowStart is an input or output whose first MiB comes late, and then fails.
+type slowStart struct {
+	*bytes.Reader
+	*os.File
+	fails func() error
+}
+
+func (s slowStart) late(off int64) error {
+	if off >= 1<<20 || s.fails == nil {
+		return nil
+	}
+	time.Sleep(50 * time.Millisecond)
+	return s.fails()
+}
+
+func (s slowStart) ReadAt(p []byte, off int64) (int, error) {
+	if err := s.late(off); err != nil {
+		return 0, err
+	}
+	return s.Reader.ReadAt(p, off)
+}
+
+func (s slowStart) WriteAt(p []byte, off int64) (int, error) {
+	// the header comes before all workers
+	if err := s.late(off); err != nil && off > 0 {
+		return 0, err
+	}
+	return s.File.WriteAt(p, off)
+}
+
+// Whatever fails while other workers are done with the end already: the last chunk, which says how
+// long the file is, is not there.
+func TestDirectFailureLeavesNoEnd(t *testing.T) {
+	r := newRig(t, 1)
+	key := r.dataKey(nil)
+	plain := random(3<<20 + 5)
+	full := func() error { return errFull }
+	var cancel context.CancelCauseFunc
+	interrupt := func() error { cancel(errFull); return nil }
+	for name, fails := range map[string][2]func() error{
+		"read": {full, nil}, "write": {nil, full}, "cancelled": {interrupt, nil},
+	} {
+		ctx, stop := context.WithCancelCause(t.Context())
+		cancel = stop
+		out := scratch(t)
+		src := slowStart{Reader: bytes.NewReader(plain), fails: fails[0]}
+		dst := slowStart{File: out, fails: fails[1]}
+		_, err := envelope.SealAt(ctx, dst, src, int64(len(plain)), key,
+			envelope.SealOptions{Workers: 4})
+		if !errors.Is(err, errFull) {
+			t.Errorf("%s: %v", name, err)
+		}
+		stop(nil)
+		r.passesForNoFile(contents(t, out))
 	}
 }
 

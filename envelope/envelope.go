@@ -98,4 +98,6 @@ var (
 	ErrCompression = fmt.Errorf("%w: not the compressed stream it says it is", ErrDamaged)
 	// ErrMaxSize: more would come out than OpenOptions.MaxSize allows.
 	ErrMaxSize = errors.New("content is larger than allowed")
+	// ErrGrown: the input of SealAt has more bytes than the caller said.
+	ErrGrown = errors.New("input grew while it was read")
 )

@@ -32,7 +32,13 @@ func (l Layout) check() error {
 }
 
 // MaxChunks is how many chunks a file may have: [MaxChunks] of them, and [MaxChunkBytes] in all.
-func (l Layout) MaxChunks() int64 { return min(MaxChunks, MaxChunkBytes/int64(l.ChunkSize)) }
+// The result is 0 if the chunk size is not positive.
+func (l Layout) MaxChunks() int64 {
+	if l.ChunkSize <= 0 {
+		return 0
+	}
+	return min(MaxChunks, MaxChunkBytes/int64(l.ChunkSize))
+}
 
 // Chunks counts the chunks of plain bytes: all full ones, and the last, which is shorter and may be
 // empty. The result is 0 if plain is negative or the chunk size is not positive. The limit is not
@@ -102,9 +108,9 @@ func LeastChunkSize(plain int64) (log2 uint8) {
 }
 
 // PutNonce writes the nonce of a chunk: the base nonce of the file XOR the chunk's index, which is
-// big-endian. A writer uses each index once for a payload key.
+// big-endian. A writer uses each index once for a payload key. A shorter base panics.
 func PutNonce(n *[NonceSize]byte, base []byte, chunk uint64) {
-	copy(n[:], base)
+	copy(n[:], base[:NonceSize])
 	tail := n[NonceSize-8:]
 	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^chunk)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"runtime"
 	"sync"
 
@@ -43,7 +44,8 @@ func (j *Job) DirectPath() (*DirectPath, bool) {
 		return nil, false
 	}
 	p := &DirectPath{in: in, out: out, size: in.Left, base: base}
-	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.Bar}, from, in.Left)
+	// it does not end with what is left: SealAt looks whether the input has grown
+	p.src = io.NewSectionReader(&countingReaderAt{r: in, bar: j.Bar}, from, math.MaxInt64-from)
 	return p, true
 }
 
@@ -96,10 +98,10 @@ func Payload(h *format.Header, detached bool) format.Layout {
 	return l
 }
 
-// explain names the input that has become shorter. Where it did so before its last chunk was
-// opened, it looks like one that was cut off long ago.
+// explain names the input that has become shorter or longer. Where it became shorter before its last
+// chunk was opened, it looks like one that was cut off long ago.
 func (p *DirectPath) explain(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) ||
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, envelope.ErrGrown) ||
 		errors.Is(err, envelope.ErrTruncated) && p.in.CheckUnchanged() != nil {
 		return p.in.ChangedError()
 	}
