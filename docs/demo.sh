@@ -23,7 +23,7 @@ show envseal verify seal.png.sealed
 mv seal.png seal.png.before
 show envseal decrypt seal.png.sealed
 show cmp seal.png seal.png.before
-printf '\n$ %s\n' 'cat orders.sqlite | envseal encrypt -k local:backup | envseal decrypt | cmp - orders.sqlite'
+printf '\n$ %s\n' 'envseal encrypt -k local:backup < orders.sqlite | envseal decrypt -q | cmp - orders.sqlite'
 envseal encrypt -k local:backup < orders.sqlite | envseal decrypt -q | cmp - orders.sqlite
 show envseal encrypt -k local:backup orders.sqlite access.log empty
 show envseal verify orders.sqlite.sealed access.log.sealed empty.sealed
