@@ -20,8 +20,8 @@ const runSize = 1 << 20
 // written so. No worker waits for another. dst gets a whole sealed file from offset 0. An input
 // that proves shorter is io.ErrUnexpectedEOF, and one that proves longer is [ErrGrown]: src is asked
 // for a byte at size. One of too many chunks is [ErrTooLarge] before anything is written. The last
-// chunk is written when all others are, so that after an error dst passes for no sealed file. With opts.Compress no chunk's place is
-// known in advance, so it is Seal then.
+// chunk is written when all others are, so that after an error dst passes for no sealed file. With
+// opts.Compress no chunk's place is known in advance, so it is Seal then.
 func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey,
 	opts SealOptions) (*format.Header, error) {
 	if size < 0 {
@@ -29,7 +29,7 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 	}
 	if opts.Compress != LevelNone {
 		return Seal(ctx, io.NewOffsetWriter(dst, 0),
-			section{io.NewSectionReader(src, 0, size), src}, key, opts)
+			section{io.NewSectionReader(src, 0, size)}, key, opts)
 	}
 	h, payload, err := begin(ctx, key, opts)
 	if err != nil {
@@ -47,8 +47,7 @@ func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, k
 		sealed.start = 0
 	}
 	d := &directPass{src: src, dst: dst, in: side{0, payload.size}, out: sealed, end: size,
-		key: payload, crypt: (*chunker).seal,
-		beforeLast: func() error { return checkEnds(src, size) }}
+		key: payload, crypt: (*chunker).seal, lastAlone: true}
 	if err := d.run(ctx, size, workers(opts.Workers)); err != nil {
 		return nil, err
 	}
@@ -68,10 +67,7 @@ func checkEnds(src io.ReaderAt, size int64) error {
 
 // section is an input that must have all its bytes, and no more: at another end, Seal would finish a
 // file of a part of them.
-type section struct {
-	*io.SectionReader
-	src io.ReaderAt
-}
+type section struct{ *io.SectionReader }
 
 func (s section) Read(p []byte) (int, error) {
 	n, err := s.SectionReader.Read(p)
@@ -81,7 +77,8 @@ func (s section) Read(p []byte) (int, error) {
 	if at, _ := s.Seek(0, io.SeekCurrent); at < s.Size() {
 		return n, io.ErrUnexpectedEOF
 	}
-	return n, cmp.Or(checkEnds(s.src, s.Size()), err)
+	src, start, size := s.Outer()
+	return n, cmp.Or(checkEnds(src, start+size), err)
 }
 
 // OpenTo is Open for files: the sealed file, of size bytes, can be read at any offset, and the
@@ -134,9 +131,8 @@ type directPass struct {
 	crypt   crypt
 	perRun  int64
 	runs    int64
-	// beforeLast is called when all runs but the last are done; then the last one is. With nil, the
-	// order of runs is nobody's business.
-	beforeLast func() error
+	// lastAlone has the last run wait for all others, and for src to end where it is said to.
+	lastAlone bool
 }
 
 // run works on plain bytes of plaintext. An empty last chunk belongs to the last run: it is worth
@@ -145,13 +141,13 @@ func (d *directPass) run(ctx context.Context, plain int64, workers int) error {
 	d.perRun = int64(max(1, runSize/d.key.size))
 	each := d.perRun * int64(d.key.size)
 	d.runs = max(1, (plain+each-1)/each)
-	if d.beforeLast == nil {
+	if !d.lastAlone {
 		return d.runFrom(ctx, 0, d.runs, workers)
 	}
 	if err := d.runFrom(ctx, 0, d.runs-1, workers); err != nil {
 		return err
 	}
-	if err := cmp.Or(context.Cause(ctx), d.beforeLast()); err != nil {
+	if err := cmp.Or(context.Cause(ctx), checkEnds(d.src, d.end)); err != nil {
 		return err
 	}
 	return d.runFrom(ctx, d.runs-1, 1, workers)

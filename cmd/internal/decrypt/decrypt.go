@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func Command() *cli.Command {
 			"To a pipe, chunk after chunk is released as it is authenticated: if the exit code is not 0, what came out must be discarded.\n" +
 			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join(flags.PolicyFlags(), flags.FileFlags(), flags.TreeFlags(), openFlags(),
+		Flags: slices.Concat(flags.PolicyFlags(), flags.FileFlags(), flags.TreeFlags(), openFlags(),
 			decompressFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error { return runOpen(c, flags.Decrypt) },
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/exit"
 	"github.com/envseal/envseal/cmd/internal/file"
@@ -30,7 +31,7 @@ func VerifyCommand() *cli.Command {
 			"-R takes the files that decrypt -R takes: those whose name ends in .sealed, or in --suffix. Others are counted as skipped, and symbolic links are not followed.\n" +
 			"A DIR without any sealed file is a failure, since nothing was verified.\n" +
 			flags.ManyHelp + " Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join(flags.PolicyFlags(), verifyFlags(), flags.MessageFlags(),
+		Flags: slices.Concat(flags.PolicyFlags(), verifyFlags(), flags.MessageFlags(),
 			flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error { return runOpen(c, flags.Verify) },
 	}

@@ -7,6 +7,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +40,7 @@ func Command() *cli.Command {
 			"Operations: describe-key, generate-data-key, generate-data-key-without-plaintext, generate-data-key-pair-without-plaintext, encrypt, decrypt,\n" +
 			"re-encrypt-from, re-encrypt-to; re-encrypt stands for both of the last.\n\n" +
 			"Exit code without --expect: 0 if every key can be used for something, 5 if KMS refuses one altogether, 6 if it cannot be reached.",
-		Flags: flags.Join([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			flags.KeyIDFlag("examine this `KEY` (repeatable)"), flags.ContextFlag(), flags.GrantTokensFlag(),
 			&cli.StringSliceFlag{Name: "expect", Category: flags.CatPolicy,
 				Usage: "`OPERATION=allowed|denied,...`: exit with 9 if it is otherwise for any of the keys (repeatable)"},

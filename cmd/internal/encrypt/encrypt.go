@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func Command() *cli.Command {
 			"-r seals to a pair file of `envseal key-pair`; --data-key with a data key of `envseal data-key`, whose encryption context the files get.\n" +
 			flags.TreeHelp +
 			"Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join(sealFlags(), flags.FileFlags(), flags.TreeFlags(), flags.MessageFlags(),
+		Flags: slices.Concat(sealFlags(), flags.FileFlags(), flags.TreeFlags(), flags.MessageFlags(),
 			flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readSealOptions(c)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -208,9 +207,6 @@ func CheckArgs(c *cli.Context, least, most int) error {
 	return exit.Errorf(exit.Usage, TryHelp(c.Command), "%s takes %s, %d given",
 		c.Command.FullName(), takes, n)
 }
-
-// Join joins groups of flags.
-func Join(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 
 // ContextFiles are the files that the values of -c name.
 func ContextFiles(values []string) (all []file.Needed) {

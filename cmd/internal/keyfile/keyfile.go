@@ -5,6 +5,7 @@ package keyfile
 
 import (
 	"context"
+	"slices"
 
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
@@ -20,7 +21,7 @@ func Command(name string) *cli.Command {
 	if name != c.Name {
 		c, read = keyPairCommand()
 	}
-	c.Flags = flags.Join(c.Flags, []cli.Flag{
+	c.Flags = slices.Concat(c.Flags, []cli.Flag{
 		flags.ContextFlag(), flags.GrantTokensFlag(),
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: flags.CatFiles,
 			Usage: "write to `FILE` (default: stdout)"},

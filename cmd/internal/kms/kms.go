@@ -77,7 +77,7 @@ func operationCommand(op *operation) *cli.Command {
 	for _, m := range op.members {
 		c.Flags = append(c.Flags, m.flags()...)
 	}
-	c.Flags = flags.Join(c.Flags, inputFlags(), sharedFlags())
+	c.Flags = slices.Concat(c.Flags, inputFlags(), sharedFlags())
 	if op.secret != "" {
 		c.Flags = append(c.Flags, secretFlags(op)...)
 	}
@@ -110,7 +110,7 @@ func textFlag(name, category, usage string) *cli.StringFlag {
 // sharedFlags are those that all operations have, and that `aws` takes before the operation as
 // well.
 func sharedFlags() []cli.Flag {
-	return flags.Join([]cli.Flag{
+	return slices.Concat([]cli.Flag{
 		flags.OneOf(textFlag("output", catAnswer,
 			"json, yaml or text (default: AWS_DEFAULT_OUTPUT, output of the profile, json)"), "json",
 			"yaml", "text"),

@@ -4,6 +4,7 @@ package rewrap
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/envseal/envseal/cmd/internal/batch"
@@ -39,7 +40,7 @@ func Command() *cli.Command {
 			"Needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. It takes nothing away from those who had the data key, or have a copy of the\n" +
 			"file and the right to use the old key: to shut them out, seal the plaintext again. ReEncrypt cannot tell whether a slot is the file's own: who can write to the file\n" +
 			"chooses what is re-encrypted, so grant it for the encryption contexts of your files only; --via-decrypt checks it. Exit codes: `envseal help exit-codes`.",
-		Flags: flags.Join(rewrapFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
+		Flags: slices.Concat(rewrapFlags(), flags.MessageFlags(), flags.AWSFlags(), flags.StoreFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := readRewrapOptions(c)
 			if err != nil {

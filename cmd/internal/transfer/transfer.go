@@ -13,6 +13,7 @@ import (
 	"github.com/envseal/envseal/cmd/internal/child"
 	"github.com/envseal/envseal/cmd/internal/file"
 	"github.com/envseal/envseal/cmd/internal/flags"
+	"github.com/envseal/envseal/cmd/internal/inplace"
 	"github.com/envseal/envseal/cmd/internal/ui"
 	"github.com/envseal/envseal/format"
 )
@@ -336,11 +337,9 @@ func (rule Rule) Compare(dir *file.Dir, name string, in *file.Input) (current, r
 // ReadHeader reads the header of a sealed file, armored or not. exact tells whether the sizes of
 // the file and of its contents follow from each other. It leaves the file's position alone.
 func ReadHeader(in *file.Input) (h *format.Header, exact bool, err error) {
-	src, armored, err := format.Unarmored(io.NewSectionReader(in, 0, in.Size))
+	h, armored, err := inplace.ReadHeader(io.NewSectionReader(in, 0, in.Size),
+		format.Limits{MaxSlots: format.MaxSlots})
 	if err != nil {
-		return nil, false, err
-	}
-	if h, err = format.ReadHeader(src, format.Limits{MaxSlots: format.MaxSlots}); err != nil {
 		return nil, false, err
 	}
 	return h, !armored && h.Compression == format.CompressionNone, nil
