@@ -18,10 +18,10 @@ const runSize = 1 << 20
 
 // SealAt is Seal for files: the input, of size bytes, can be read at any offset, and the output
 // written so. No worker waits for another. dst gets a whole sealed file from offset 0. An input
-// that proves shorter is io.ErrUnexpectedEOF, and one that proves longer is [ErrGrown]: src is asked
-// for a byte at size. One of too many chunks is [ErrTooLarge] before anything is written. The last
-// chunk is written when all others are, so that after an error dst passes for no sealed file. With
-// opts.Compress no chunk's place is known in advance, so it is Seal then.
+// that proves shorter is io.ErrUnexpectedEOF, and one that proves longer is [ErrGrown]: src is
+// asked for a byte at size. One of too many chunks is [ErrTooLarge] before anything is written. The
+// last chunk is written when all others are, so that after an error dst passes for no sealed file.
+// With opts.Compress no chunk's place is known in advance, so it is Seal then.
 func SealAt(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, key *DataKey,
 	opts SealOptions) (*format.Header, error) {
 	if size < 0 {
@@ -65,8 +65,8 @@ func checkEnds(src io.ReaderAt, size int64) error {
 	return nil
 }
 
-// section is an input that must have all its bytes, and no more: at another end, Seal would finish a
-// file of a part of them.
+// section is an input that must have all its bytes, and no more: at another end, Seal would finish
+// a file of a part of them.
 type section struct{ *io.SectionReader }
 
 func (s section) Read(p []byte) (int, error) {
